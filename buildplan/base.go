@@ -1,0 +1,138 @@
+package buildplan
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/client/llb/sourceresolver"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// A Base is the image that a course builds on.
+type Base struct {
+	Ref    string `json:"-"` // registry reference without digest; empty for a layout
+	Layout string `json:"-"` // the OCI layout's folder; empty for a registry
+	Digest string // of the manifest for one platform, or of the index that lists it
+	Layers int
+	Config ocispecs.Image
+}
+
+// layoutPrefix marks a base, or an image, that lies in a folder.
+const layoutPrefix = "oci-layout:"
+
+// OpenBase says which image a manifest's base is; dir is the course's folder,
+// to which a layout's path is relative. A layout is read here and now. A
+// registry's image is not asked for: its Digest is the one that the reference
+// names, or empty, and its config is learnt by the engine.
+func OpenBase(ref, dir string) (Base, error) {
+	if folder, ok := strings.CutPrefix(ref, layoutPrefix); ok {
+		if !filepath.IsAbs(folder) {
+			folder = filepath.Join(dir, filepath.FromSlash(folder))
+		}
+		return openLayout(folder)
+	}
+	parsed, err := name.ParseReference(ref)
+	if err != nil {
+		return Base{}, fmt.Errorf("base %q is neither a registry reference nor %sDIR: %w", ref, layoutPrefix, err)
+	}
+	b := Base{Ref: parsed.Context().Name()}
+	if d, ok := parsed.(name.Digest); ok {
+		b.Digest = d.DigestStr()
+	} else {
+		b.Ref = parsed.Name()
+	}
+	return b, nil
+}
+
+func openLayout(folder string) (Base, error) {
+	b := Base{Layout: folder}
+	index, err := layout.ImageIndexFromPath(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return b, fmt.Errorf("base %s%s: there is no OCI layout: make one with driftpin base %s", layoutPrefix, folder, folder)
+	}
+	if err != nil {
+		return b, fmt.Errorf("base %s%s: %w", layoutPrefix, folder, err)
+	}
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		return b, fmt.Errorf("base %s%s: %w", layoutPrefix, folder, err)
+	}
+	if len(manifest.Manifests) != 1 {
+		return b, fmt.Errorf("base %s%s: it holds %d images: a base's layout holds one", layoutPrefix, folder, len(manifest.Manifests))
+	}
+	b.Digest = manifest.Manifests[0].Digest.String()
+	img, err := index.Image(manifest.Manifests[0].Digest)
+	if err != nil {
+		return b, fmt.Errorf("base %s%s: %w", layoutPrefix, folder, err)
+	}
+	return b, b.readConfig(img)
+}
+
+func (b *Base) readConfig(img v1.Image) error {
+	raw, err := img.RawConfigFile()
+	if err == nil {
+		err = b.parseConfig(raw)
+	}
+	if err != nil {
+		return fmt.Errorf("base %s: its config: %w", b, err)
+	}
+	return nil
+}
+
+func (b *Base) parseConfig(raw []byte) error {
+	if err := json.Unmarshal(raw, &b.Config); err != nil {
+		return err
+	}
+	b.Layers = len(b.Config.RootFS.DiffIDs)
+	return nil
+}
+
+// String names the base in messages.
+func (b Base) String() string {
+	if b.Layout != "" {
+		return layoutPrefix + b.Layout
+	}
+	return b.Ref
+}
+
+// resolve asks the engine for what OpenBase could not know: digest and config.
+func (b *Base) resolve(ctx context.Context, c gateway.Client, platform string) error {
+	if b.Layout != "" {
+		return nil
+	}
+	ref := b.Ref
+	if b.Digest != "" {
+		ref += "@" + b.Digest
+	}
+	p := ociPlatform(platform)
+	_, digest, raw, err := c.ResolveImageConfig(ctx, ref, sourceresolver.Opt{
+		ImageOpt: &sourceresolver.ResolveImageOpt{Platform: &p, ResolveMode: llb.ResolveModeDefault.String()},
+	})
+	if err != nil {
+		return fmt.Errorf("base %s: the engine could not read it: %w", ref, err)
+	}
+	b.Digest = digest.String()
+	return b.parseConfig(raw)
+}
+
+// storeID names the base's layout to the engine.
+const storeID = "base"
+
+// state is the base as the start of a build.
+func (b Base) state(platform string) llb.State {
+	if b.Layout != "" {
+		return llb.OCILayout("driftpin/base@"+b.Digest, llb.OCIStore("", storeID), llb.Platform(ociPlatform(platform)),
+			llb.WithCustomName("base "+filepath.Base(b.Layout)))
+	}
+	return llb.Image(b.Ref+"@"+b.Digest, llb.Platform(ociPlatform(platform)), llb.WithCustomName("base "+b.Ref))
+}

@@ -1,0 +1,262 @@
+package buildplan
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/driftpin/driftpin/buildplan/engine"
+	"github.com/driftpin/driftpin/pins"
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	gatewaypb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/moby/buildkit/solver/result"
+	"golang.org/x/sync/errgroup"
+)
+
+// An Output is where a built image goes; one of its fields is set.
+type Output struct {
+	Layout  string // a folder, which becomes an OCI layout with this image only
+	Archive string // a file, which becomes an archive for docker load
+	Push    string // a registry reference
+}
+
+// ParseOutput reads oci-layout:DIR or docker-archive:FILE.
+func ParseOutput(s string) (Output, error) {
+	kind, where, _ := strings.Cut(s, ":")
+	switch {
+	case where == "":
+	case kind == "oci-layout":
+		return Output{Layout: where}, nil
+	case kind == "docker-archive":
+		return Output{Archive: where}, nil
+	}
+	return Output{}, fmt.Errorf("output %q: write oci-layout:DIR or docker-archive:FILE, or use --push", s)
+}
+
+// A Result says what was built.
+type Result struct {
+	Manifest string // the image manifest's digest, where the output is a layout
+	Digest   string // of what the output's name leads to: the index
+	Tag      string
+	Checks   time.Duration // what the checks took
+	Build    time.Duration // all but the checks: build and export
+}
+
+// compression is how new layers are compressed; it decides digests.
+var compression = map[string]string{"compression": "gzip", "oci-mediatypes": "true"}
+
+// inventoryType is the in-toto predicate type of the inventory that an image
+// carries: {"packages":[{kind,name,version,where,commit}]}.
+const inventoryType = "https://driftpin.org/inventory/v1"
+
+// Build builds a plan, runs its checks, and exports the image. If a step or a
+// check fails nothing is exported, and the error points at the manifest's line.
+func (b *Builder) Build(ctx context.Context, p *Plan, out Output) (*Result, error) {
+	if err := b.locate(ctx, p); err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	export, finish, err := exporter(p, out)
+	if err != nil {
+		return nil, err
+	}
+	res := &Result{Tag: p.Tag()}
+	resp, err := b.run(ctx, client.SolveOpt{Exports: []client.ExportEntry{export}}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		return b.image(ctx, c, p, res)
+	})
+	if err != nil {
+		return nil, explain(err)
+	}
+	res.Digest = resp.ExporterResponse[exptypes.ExporterImageDigestKey]
+	if res.Manifest, err = finish(resp); err != nil {
+		return nil, err
+	}
+	res.Build = time.Since(start) - res.Checks
+	return res, nil
+}
+
+// image solves a plan's graph, with its checks.
+func (b *Builder) image(ctx context.Context, c gateway.Client, p *Plan, res *Result) (*gateway.Result, error) {
+	img := newGraph(p, b.addresses().of, rewriteGit(ctx)).image()
+	inventory, err := b.inventory(ctx, c, p, img)
+	if err != nil {
+		return nil, err
+	}
+	def, err := marshal(ctx, img.root, p.Platform)
+	if err != nil {
+		return nil, err
+	}
+	root, err := solveDefinition(ctx, c, def, false)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	for _, check := range img.checks { // in order: they are a person's list
+		if _, err := solve(ctx, c, check, p.Platform); err != nil {
+			return nil, err
+		}
+	}
+	res.Checks = time.Since(start)
+	return describeImage(p, img, root, inventory)
+}
+
+// describeImage puts together what the exporter needs to know.
+func describeImage(p *Plan, img image, root, inventory gateway.Reference) (*gateway.Result, error) {
+	config := p.Config()
+	config.History = img.history
+	res := gateway.NewResult()
+	res.AddRef(p.Platform, root)
+	metas := map[string]any{
+		exptypes.ExporterPlatformsKey:                          exptypes.Platforms{Platforms: []exptypes.Platform{{ID: p.Platform, Platform: ociPlatform(p.Platform)}}},
+		exptypes.ExporterImageConfigKey + "/" + p.Platform:     config,
+		exptypes.ExporterImageBaseConfigKey + "/" + p.Platform: p.Base.Config,
+	}
+	for key, v := range metas {
+		data, err := json.Marshal(v)
+		if err != nil {
+			return nil, err
+		}
+		res.AddMeta(key, data)
+	}
+	res.AddAttestation(p.Platform, gateway.Attestation{
+		Kind: gatewaypb.AttestationKind_InToto, Ref: inventory, Path: "/inventory.json",
+		Metadata: map[string][]byte{result.AttestationReasonKey: []byte("inventory")},
+		InToto: result.InTotoAttestation{
+			PredicateType: inventoryType,
+			Subjects:      []result.InTotoSubject{{Kind: gatewaypb.InTotoSubjectKind_Self}},
+		},
+	})
+	return res, nil
+}
+
+// inventory reads what the steps found installed, and returns a file system
+// with that as inventory.json.
+func (b *Builder) inventory(ctx context.Context, c gateway.Client, p *Plan, img image) (gateway.Reference, error) {
+	tables := make([][]byte, len(img.reports))
+	group, gctx := errgroup.WithContext(ctx)
+	for i, st := range img.reports {
+		def, err := marshal(ctx, st, p.Platform)
+		if err != nil {
+			return nil, err
+		}
+		group.Go(func() error {
+			ref, err := solveDefinition(gctx, c, def, true)
+			if err != nil {
+				return err
+			}
+			tables[i], err = readFile(gctx, ref, "/", "packages.tsv")
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(map[string]any{"packages": parseReports(tables)})
+	if err != nil {
+		return nil, err
+	}
+	st := llb.Scratch().File(llb.Mkfile("/inventory.json", 0o644, data, llb.WithCreatedTime(epoch)), llb.WithCustomName("inventory"))
+	return solve(ctx, c, st, p.Platform)
+}
+
+// parseReports reads the tables that steps wrote: kind, name, version,
+// environment, commit.
+func parseReports(tables [][]byte) []pins.Pin {
+	seen := map[pins.Pin]bool{}
+	out := []pins.Pin{}
+	for _, table := range tables {
+		for _, line := range strings.Split(string(table), "\n") {
+			f := append(strings.Split(line, "\t"), "", "")
+			if len(f) < 5 {
+				continue
+			}
+			pin := pins.New(pins.Kind(f[0]), f[1], f[2])
+			pin.Where, pin.Commit = f[3], f[4]
+			if !seen[pin] {
+				seen[pin] = true
+				out = append(out, pin)
+			}
+		}
+	}
+	slices.SortFunc(out, pins.Order)
+	return out
+}
+
+// exporter returns what the engine is to export, and what is to be done after.
+func exporter(p *Plan, out Output) (client.ExportEntry, func(*client.SolveResponse) (string, error), error) {
+	nothing := func(*client.SolveResponse) (string, error) { return "", nil }
+	switch {
+	case out.Layout != "":
+		entry, err := engine.LayoutExport(out.Layout, compression)
+		return entry, func(resp *client.SolveResponse) (string, error) {
+			index, err := engine.FinishLayout(out.Layout, resp)
+			if err != nil {
+				return "", err
+			}
+			return engine.ManifestDigest(out.Layout, index, ociPlatform(p.Platform))
+		}, err
+	case out.Archive != "":
+		return archiveExport(p, out.Archive)
+	case out.Push != "":
+		entry := client.ExportEntry{Type: client.ExporterImage, Attrs: map[string]string{"name": out.Push, "push": "true"}}
+		for k, v := range compression {
+			entry.Attrs[k] = v
+		}
+		return entry, nothing, nil
+	}
+	return client.ExportEntry{}, nil, errors.New("no output: where is the image to go?")
+}
+
+// archiveExport writes an archive beside its place and moves it there when it
+// is whole.
+func archiveExport(p *Plan, file string) (client.ExportEntry, func(*client.SolveResponse) (string, error), error) {
+	tmp, err := os.CreateTemp(filepath.Dir(file), ".driftpin-*")
+	if err != nil {
+		return client.ExportEntry{}, nil, err
+	}
+	entry := client.ExportEntry{
+		Type:   client.ExporterDocker,
+		Attrs:  map[string]string{"name": p.Course + ":" + p.Tag()},
+		Output: func(map[string]string) (io.WriteCloser, error) { return tmp, nil },
+	}
+	return entry, func(*client.SolveResponse) (string, error) {
+		if err := os.Chmod(tmp.Name(), 0o644); err != nil {
+			return "", err
+		}
+		return "", os.Rename(tmp.Name(), file)
+	}, nil
+}
+
+// explain words an error of the engine so that it begins with the line of the
+// manifest that it is about, and shows that line.
+func explain(err error) error {
+	text := err
+	var exit *gatewaypb.ExitError
+	if errors.As(err, &exit) {
+		// The engine's own words repeat the whole command.
+		text = fmt.Errorf("the step failed with exit status %d; what it said is shown above", exit.ExitCode)
+	}
+	for _, s := range errdefs.Sources(err) {
+		if s.Info == nil || len(s.Ranges) == 0 || s.Ranges[0].Start == nil {
+			continue
+		}
+		var excerpt bytes.Buffer
+		if s.Print(&excerpt) != nil {
+			excerpt.Reset()
+		}
+		return fmt.Errorf("%s:%d: %w\n%s", s.Info.Filename, s.Ranges[0].Start.Line, text, strings.TrimSpace(excerpt.String()))
+	}
+	return text
+}

@@ -1,0 +1,130 @@
+package buildplan
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"path/filepath"
+	"strconv"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/containerd/v2/plugins/content/local"
+	"github.com/driftpin/driftpin/buildplan/engine"
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/client/llb"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/secrets/secretsprovider"
+	"github.com/moby/buildkit/util/progress/progressui"
+)
+
+// A Builder does what needs an engine: it resolves requests inside a course's
+// base, and builds plans. It is a pins.Resolver.
+type Builder struct {
+	Engine *engine.Engine
+	Home   string // where addresses and repositories are remembered: $DRIFTPIN_HOME
+	Base   Base   // of the course
+	Host   Host
+	// Progress receives what the engine is doing; nil shows nothing. Mode is
+	// auto, tty, plain or quiet.
+	Progress io.Writer
+	Mode     string
+}
+
+// product is what the engine's history calls us.
+const product = "driftpin"
+
+func (b *Builder) addresses() addresses { return addresses{filepath.Join(b.Home, "addresses")} }
+
+// run has the engine carry out f, with what every build needs.
+func (b *Builder) run(ctx context.Context, opt client.SolveOpt, f gateway.BuildFunc) (*client.SolveResponse, error) {
+	opt.OCIStores = map[string]content.Store{}
+	if b.Base.Layout != "" {
+		store, err := local.NewStore(b.Base.Layout)
+		if err != nil {
+			return nil, fmt.Errorf("base %s: %w", b.Base, err)
+		}
+		opt.OCIStores[storeID] = store
+	}
+	opt.Session = append([]session.Attachable{secretsprovider.FromMap(b.Host.secrets())}, registryAuth())
+	attrs := map[string]string{"build-arg:SOURCE_DATE_EPOCH": strconv.FormatInt(epoch.Unix(), 10)}
+	maps.Copy(attrs, opt.FrontendAttrs)
+	opt.FrontendAttrs = attrs
+
+	status, wait, err := b.show(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var cause error // what f returned, before the engine wrapped it
+	resp, err := b.Engine.Client().Build(ctx, opt, product, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		var res *gateway.Result
+		res, cause = f(ctx, c)
+		return res, cause
+	}, status)
+	wait()
+	if err != nil && cause != nil && ctx.Err() == nil {
+		err = cause
+	}
+	return resp, err
+}
+
+// show displays progress until the channel is closed; wait returns when all is
+// shown.
+func (b *Builder) show(ctx context.Context) (status chan *client.SolveStatus, wait func(), err error) {
+	status = make(chan *client.SolveStatus, 16)
+	out, mode := b.Progress, progressui.DisplayMode(b.Mode)
+	if out == nil {
+		out, mode = io.Discard, progressui.QuietMode
+	}
+	display, err := progressui.NewDisplay(out, mode)
+	if err != nil {
+		return nil, nil, err
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		// The display ends when the channel is closed; what it returns are
+		// warnings that it has shown.
+		_, _ = display.UpdateFrom(context.WithoutCancel(ctx), status)
+	}()
+	return status, func() { <-done }, nil
+}
+
+// marshal turns a state into what an engine reads. States share parts, so it
+// is not called on several of them at once.
+func marshal(ctx context.Context, st llb.State, platform string) (*llb.Definition, error) {
+	return st.Marshal(ctx, llb.Platform(ociPlatform(platform)))
+}
+
+// solve solves a state and returns the file system it makes.
+func solve(ctx context.Context, c gateway.Client, st llb.State, platform string) (gateway.Reference, error) {
+	def, err := marshal(ctx, st, platform)
+	if err != nil {
+		return nil, err
+	}
+	return solveDefinition(ctx, c, def, true)
+}
+
+// solveDefinition solves at once if now is set, else when the result is used.
+func solveDefinition(ctx context.Context, c gateway.Client, def *llb.Definition, now bool) (gateway.Reference, error) {
+	res, err := c.Solve(ctx, gateway.SolveRequest{Definition: def.ToPB(), Evaluate: now})
+	if err != nil {
+		return nil, err
+	}
+	return res.SingleRef()
+}
+
+// readFile reads a file of a solved state; a file that is not there is nil.
+func readFile(ctx context.Context, ref gateway.Reference, dir, name string) ([]byte, error) {
+	entries, err := ref.ReadDir(ctx, gateway.ReadDirRequest{Path: dir})
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if e.Path == name {
+			return ref.ReadFile(ctx, gateway.ReadRequest{Filename: filepath.Join(dir, name)})
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,115 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/moby/buildkit/client"
+)
+
+// lockPoll is how often a root held by another process is tried again.
+const lockPoll = 200 * time.Millisecond
+
+// Embedded starts BuildKit's solver in this process with its state under root,
+// which is created. One process at a time has a root; others wait until ctx
+// ends. What an earlier process that was killed left under root is removed.
+//
+// It needs Linux, runc, and either root or a user namespace; [Check] tells
+// what is missing. It sets TMPDIR, and the output of logrus, for the process.
+func Embedded(ctx context.Context, root string, opts Options) (*Engine, error) {
+	e := &Engine{}
+	if err := e.open(ctx, root, opts); err != nil {
+		return nil, errors.Join(fmt.Errorf("engine in %s: %w", root, err), e.Close())
+	}
+	return e, nil
+}
+
+// open does the work of Embedded; on error the caller closes e.
+func (e *Engine) open(ctx context.Context, root string, opts Options) error {
+	opts.redirectLog()
+	runc, err := Check(ctx)
+	if err != nil {
+		return err
+	}
+	if root, err = makeRoot(root); err != nil {
+		return err
+	}
+	unlock, err := lock(ctx, root, opts)
+	if err != nil {
+		return err
+	}
+	e.onClose(unlock)
+	if err := reap(ctx, root, runc); err != nil {
+		return err
+	}
+	restore, err := moveTemp(filepath.Join(root, "tmp"))
+	if err != nil {
+		return err
+	}
+	e.onClose(restore)
+
+	srv, err := serve(ctx, root, runc, opts)
+	if err != nil {
+		return err
+	}
+	e.onClose(srv.close)
+	e.client, err = client.New(ctx, "", client.WithContextDialer(srv.dial))
+	if err != nil {
+		return err
+	}
+	e.onClose(e.client.Close)
+	return nil
+}
+
+// makeRoot creates root and returns it absolute and free of symbolic links,
+// the form in which the kernel lists mounts.
+func makeRoot(root string) (string, error) {
+	if err := os.MkdirAll(root, 0o711); err != nil {
+		return "", err
+	}
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(root)
+}
+
+// lock takes the lock of root, saying so if it has to wait.
+func lock(ctx context.Context, root string, opts Options) (unlock func() error, err error) {
+	l := flock.New(filepath.Join(root, "engine.lock"))
+	ok, err := l.TryLock()
+	if err == nil && !ok {
+		fmt.Fprintf(opts.notice(), "waiting for another process that builds in %s\n", root)
+		_, err = l.TryLockContext(ctx, lockPoll)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("locking: %w", err)
+	}
+	return l.Unlock, nil
+}
+
+// moveTemp points TMPDIR to an emptied dir, because BuildKit leaves empty
+// folders there, and returns a function that sets it back.
+func moveTemp(dir string) (restore func() error, err error) {
+	if err := os.RemoveAll(dir); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	old, had := os.LookupEnv("TMPDIR")
+	if err := os.Setenv("TMPDIR", dir); err != nil {
+		return nil, err
+	}
+	return func() error {
+		if had {
+			return os.Setenv("TMPDIR", old)
+		}
+		return os.Unsetenv("TMPDIR")
+	}, nil
+}

@@ -1,0 +1,102 @@
+// Package engine gives access to a BuildKit solver, either one that runs
+// inside this process or a buildkitd reached over a socket.
+//
+// Call [Embedded] or [Remote], build with the client that [Engine.Client]
+// returns, and always call [Engine.Close]: an embedded engine that is not
+// closed leaves containers and mounts behind, which the next [Embedded] on the
+// same root removes.
+//
+// A program that calls [Embedded] must call reexec.Init
+// (github.com/moby/sys/reexec) first thing in main and return if it reports
+// true: BuildKit starts the program again for work in other namespaces.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/moby/buildkit/client"
+	"github.com/sirupsen/logrus"
+)
+
+// An Engine is an open connection to a BuildKit solver.
+type Engine struct {
+	client *client.Client
+	close  []func() error // run last to first
+}
+
+// Client returns the engine's client, which is valid until Close.
+func (e *Engine) Client() *client.Client { return e.client }
+
+// Close ends the engine. Builds must have returned before it is called; what
+// they left running after a cancellation is waited for. It may be called again.
+func (e *Engine) Close() error {
+	var errs []error
+	for len(e.close) > 0 {
+		last := len(e.close) - 1
+		f := e.close[last]
+		e.close = e.close[:last]
+		errs = append(errs, f())
+	}
+	return errors.Join(errs...)
+}
+
+// onClose registers f to run before what was registered earlier.
+func (e *Engine) onClose(f func() error) { e.close = append(e.close, f) }
+
+// Options tune an embedded engine; the zero value is useful.
+type Options struct {
+	// PlainHTTP names registries (host:port) that are spoken to without TLS.
+	PlainHTTP []string
+	// Parallel bounds the build steps that run at once; 0 means no bound.
+	Parallel int
+	// Keep is the number of bytes of cache that survive a prune; 0 means 50 GB.
+	Keep int64
+	// Native uses plain copies even where overlayfs works (for tests).
+	Native bool
+	// Notice receives the few lines a person should see, such as that another
+	// process has the root and we wait; nil drops them.
+	Notice io.Writer
+	// Log receives BuildKit's own log; nil drops it.
+	Log io.Writer
+}
+
+// remoteTimeout is how long Remote waits for a first answer.
+const remoteTimeout = 15 * time.Second
+
+// Remote connects to the buildkitd at address, such as
+// unix:///run/buildkit/buildkitd.sock or tcp://host:1234, and checks that it
+// answers. Of opts only Log matters. TLS credentials are given as clientOpts.
+func Remote(ctx context.Context, address string, opts Options, clientOpts ...client.ClientOpt) (*Engine, error) {
+	opts.redirectLog()
+	c, err := client.New(ctx, address, clientOpts...)
+	if err != nil {
+		return nil, fmt.Errorf("engine %s: %w", address, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, remoteTimeout)
+	defer cancel()
+	if _, err := c.Info(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("engine %s: %w", address, err), c.Close())
+	}
+	e := &Engine{client: c}
+	e.onClose(c.Close)
+	return e, nil
+}
+
+// redirectLog sends the log of BuildKit's libraries to o.Log. They use
+// logrus's global logger, so this holds for the whole process.
+func (o Options) redirectLog() { logrus.SetOutput(orDiscard(o.Log)) }
+
+// notice returns the writer for notices, never nil.
+func (o Options) notice() io.Writer { return orDiscard(o.Notice) }
+
+// orDiscard returns w, or io.Discard if w is nil.
+func orDiscard(w io.Writer) io.Writer {
+	if w == nil {
+		return io.Discard
+	}
+	return w
+}

@@ -1,0 +1,91 @@
+package buildplan
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/driftpin/driftpin/pins"
+)
+
+var fullCommit = regexp.MustCompile(`^[0-9a-f]{40}$`)
+
+// resolveCommit returns the full commit that a git requirement means. It asks
+// the git of this machine, with the user's own configuration (credentials,
+// insteadOf), and keeps the repository's history, without its files, in home.
+func resolveCommit(ctx context.Context, home string, g pins.Git) (string, error) {
+	if fullCommit.MatchString(g.Ref) {
+		return g.Ref, nil
+	}
+	sum := sha256.Sum256([]byte(g.URL))
+	dir := filepath.Join(home, "git", hex.EncodeToString(sum[:8])+".git")
+	if _, err := os.Stat(filepath.Join(dir, "HEAD")); err != nil {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return "", err
+		}
+		if _, err := git(ctx, dir, "init", "--quiet", "--bare"); err != nil {
+			return "", err
+		}
+	}
+	fetch := []string{"fetch", "--quiet", "--prune", "--force", "--filter=tree:0", g.URL,
+		"+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", "+HEAD:refs/driftpin/HEAD"}
+	if _, err := git(ctx, dir, fetch...); err != nil {
+		return "", fmt.Errorf("this machine can't fetch %s: %w", g.URL, err)
+	}
+	// A tag or branch wins over a commit that its name abbreviates, as in git.
+	names := []string{"refs/tags/" + g.Ref, "refs/heads/" + g.Ref, g.Ref}
+	if g.Ref == "" {
+		names = []string{"refs/driftpin/HEAD"}
+	}
+	for _, name := range names {
+		if commit, err := git(ctx, dir, "rev-parse", "--quiet", "--verify", "--end-of-options", name+"^{commit}"); err == nil {
+			return strings.TrimSpace(commit), nil
+		}
+	}
+	if ambiguous, err := git(ctx, dir, "rev-parse", "--disambiguate="+g.Ref); err == nil && strings.Count(ambiguous, "\n") > 1 {
+		return "", fmt.Errorf("%s has several commits that begin with %s: give more of the commit", g.URL, g.Ref)
+	}
+	return "", fmt.Errorf("%s has no commit, branch or tag %s", g.URL, g.Ref)
+}
+
+// rewriteGit returns the address that the user's git would really ask for, by
+// url.*.insteadOf; the engine does not read that configuration.
+func rewriteGit(ctx context.Context) func(string) string {
+	return func(url string) string {
+		out, err := git(ctx, "", "ls-remote", "--get-url", url)
+		if err != nil || strings.TrimSpace(out) == "" {
+			return url
+		}
+		return strings.TrimSpace(out)
+	}
+}
+
+// git runs git; its error is what git says.
+func git(ctx context.Context, dir string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "git", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0", "LC_ALL=C")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if errors.Is(err, exec.ErrNotFound) {
+		return "", errors.New("git is not installed: git requirements need it (see driftpin doctor)")
+	}
+	if err != nil {
+		return "", fmt.Errorf("git %s: %s", args[0], withoutUser(strings.TrimSpace(stderr.String())))
+	}
+	return string(out), nil
+}
+
+var userInfo = regexp.MustCompile(`://[^/@\s]+@`)
+
+// withoutUser takes user names and passwords out of the addresses in a text.
+func withoutUser(text string) string { return userInfo.ReplaceAllString(text, "://") }

@@ -1,0 +1,271 @@
+package buildplan
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/driftpin/driftpin/pins"
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// A graph turns a plan into LLB. It is pure: the same plan and the same
+// addresses give the same bytes. The addresses are not part of any cache key.
+//
+//	python = base + the Python's debs             env = python + user + empty /opt/env
+//	apt    = Diff(env, env.Run(install debs))     layer i = Diff(env, env.Run(install wheels of i))
+//	files  = Diff(env, env.Run(place files))      image = Merge(env, apt, layer 1 … layer n, files)
+type graph struct {
+	plan *Plan
+	// address says where an artifact, or a git repository, can be fetched.
+	address func(sha256 string) string
+	rewrite func(gitURL string) string
+
+	sourceMaps map[string]*llb.SourceMap
+}
+
+// An image is a plan's graph.
+type image struct {
+	root    llb.State   // the whole file system
+	reports []llb.State // packages.tsv of each step that installs: what it found installed
+	checks  []llb.State // each fails to solve if its check fails
+	history []ocispecs.History
+}
+
+func newGraph(p *Plan, address func(sha256 string) string, rewrite func(string) string) *graph {
+	g := &graph{plan: p, address: address, rewrite: rewrite, sourceMaps: map[string]*llb.SourceMap{}}
+	for _, s := range p.sources {
+		g.sourceMaps[s.Name] = llb.NewSourceMap(nil, s.Name, "", s.Data)
+	}
+	return g
+}
+
+// image returns the graph of the whole image.
+func (g *graph) image() image {
+	var img image
+	for range max(1, g.plan.Base.Layers) {
+		img.history = append(img.history, event("base "+g.plan.Base.Digest))
+	}
+	env := g.env(&img)
+	parts := []llb.State{env}
+	if len(g.plan.Apt) > 0 {
+		run := g.installDebs(env, fmt.Sprintf("apt: %d packages", len(g.plan.Apt)), g.plan.Apt)
+		img.reports = append(img.reports, run.GetMount("/out"))
+		parts = append(parts, llb.Diff(env, run.Root(), llb.WithCustomName("layer apt")))
+		img.history = append(img.history, event(fmt.Sprintf("apt: %d packages", len(g.plan.Apt))))
+	}
+	for _, l := range g.plan.Layers {
+		run := g.installWheels(env, l)
+		img.reports = append(img.reports, run.GetMount("/out"))
+		parts = append(parts, llb.Diff(env, run.Root(), llb.WithCustomName("layer "+l.Name)))
+		img.history = append(img.history, event(l.title()))
+	}
+	if len(g.plan.Files) > 0 {
+		parts = append(parts, llb.Diff(env, g.placeFiles(env), llb.WithCustomName("layer files")))
+		img.history = append(img.history, event(fmt.Sprintf("files: %d", len(g.plan.Files))))
+	}
+	img.root = llb.Merge(parts, llb.WithCustomName("image "+g.plan.Course))
+	for _, c := range g.plan.checks {
+		img.checks = append(img.checks, g.check(img.root, c))
+	}
+	return img
+}
+
+func event(by string) ocispecs.History {
+	created := epoch
+	return ocispecs.History{Created: &created, CreatedBy: by, Comment: "driftpin"}
+}
+
+// title says what a layer holds.
+func (l Layer) title() string {
+	names := make([]string, len(l.Wheels))
+	for i, w := range l.Wheels {
+		names[i] = w.Name + " " + w.Version
+	}
+	return "pip: " + strings.Join(names, ", ")
+}
+
+// python is the base with a Python.
+func (g *graph) python(img *image) llb.State {
+	st := g.plan.Base.state(g.plan.Platform)
+	if len(g.plan.Python) == 0 {
+		return st
+	}
+	run := g.installDebs(st, fmt.Sprintf("python: %d packages", len(g.plan.Python)), g.plan.Python)
+	img.history = append(img.history, event(fmt.Sprintf("python: %d packages", len(g.plan.Python))))
+	return run.Root()
+}
+
+// env is the python with the image's user and an empty environment.
+func (g *graph) env(img *image) llb.State {
+	st := g.python(img)
+	prefix := ""
+	if len(g.plan.Layers) > 0 {
+		prefix = Env
+	}
+	img.history = append(img.history, event("user jovyan, "+Env))
+	run := st.Run(step("user jovyan, "+Env, []string{"/bin/sh", stepsDir + "env.sh", prefix, "/out"},
+		script("env.sh"), llb.AddMount("/out", llb.Scratch()))...)
+	img.reports = append(img.reports, run.GetMount("/out"))
+	return run.Root()
+}
+
+// debsDir and wheelsDir are where steps find their artifacts.
+const (
+	debsDir   = "/run/driftpin/debs/"
+	wheelsDir = "/run/driftpin/wheels/"
+	uvPath    = "/run/driftpin/uv"
+)
+
+// installDebs installs packages that are all at hand; its /out tells what the
+// package database says then.
+func (g *graph) installDebs(st llb.State, name string, debs []pins.Artifact) llb.ExecState {
+	options := step(name, []string{"/bin/sh", stepsDir + "apt-install.sh", debsDir, "/out"},
+		script("apt-install.sh"), llb.AddMount("/out", llb.Scratch()), g.location(debs...))
+	for _, d := range debs {
+		options = append(options, llb.AddMount(debsDir+path.Base(d.File), g.fetch(d), llb.SourcePath("/"+path.Base(d.File)), llb.Readonly))
+	}
+	return st.Run(options...)
+}
+
+// installWheels installs the wheels of a layer into the environment, without
+// their dependencies; its /out tells what lies there then.
+func (g *graph) installWheels(env llb.State, l Layer) llb.ExecState {
+	options := step(l.title(), []string{Env + "/bin/python", "-B", stepsDir + "pip-install.py", uvPath, wheelsDir, "/out"},
+		script("pip-install.py"), g.uv(env), llb.AddMount("/out", llb.Scratch()), g.location(l.Wheels...))
+	for _, w := range l.Wheels {
+		options = append(options, llb.AddMount(wheelsDir+w.File, g.wheel(w), llb.SourcePath("/"+w.File), llb.Readonly))
+		if git, ok := w.Git(); ok {
+			options = append(options, directURL(w.File, git, g.requested(w)))
+		}
+	}
+	return env.Run(options...)
+}
+
+// requested is the revision that the manifest's pin names.
+func (g *graph) requested(w pins.Artifact) string {
+	for _, built := range g.plan.Wheels {
+		if built.File == w.File {
+			return built.Requested
+		}
+	}
+	return ""
+}
+
+// directURL mounts the record of a wheel's origin (PEP 610) beside it.
+func directURL(wheel string, git pins.Git, requested string) llb.RunOption {
+	info := map[string]any{"vcs": "git", "commit_id": git.Ref}
+	if requested != "" {
+		info["requested_revision"] = requested
+	}
+	record := map[string]any{"url": git.URL, "vcs_info": info}
+	if git.Subdirectory != "" {
+		record["subdirectory"] = git.Subdirectory
+	}
+	data, err := json.Marshal(record)
+	if err != nil {
+		panic(err) // only strings
+	}
+	name := wheel + ".direct_url.json"
+	st := llb.Scratch().File(llb.Mkfile("/"+name, 0o644, data, llb.WithCreatedTime(epoch)), llb.WithCustomName("origin of "+wheel))
+	return llb.AddMount(wheelsDir+name, st, llb.SourcePath("/"+name), llb.Readonly)
+}
+
+// wheel is a state that holds a wheel, fetched or built.
+func (g *graph) wheel(a pins.Artifact) llb.State {
+	if !a.Built() {
+		return g.fetch(a)
+	}
+	i := slices.IndexFunc(g.plan.Wheels, func(w Wheel) bool { return w.File == a.File })
+	return g.buildWheel(g.plan.Wheels[i])
+}
+
+// fetch is a state that holds one file, by its hash.
+func (g *graph) fetch(a pins.Artifact) llb.State {
+	file := path.Base(a.File)
+	return llb.HTTP(g.address(a.SHA256), llb.Checksum(digest.NewDigestFromEncoded(digest.SHA256, a.SHA256)), llb.Filename(file), llb.Chmod(0o644),
+		llb.WithCustomName("fetch "+file), llb.ProgressGroup("fetch", "fetch packages", true), g.location(a))
+}
+
+// uv mounts the installer, unpacked from its wheel.
+func (g *graph) uv(python llb.State) llb.RunOption {
+	uv := uvArtifact(g.plan.Platform)
+	return mountUv(python, g.fetch(uv), uv.File)
+}
+
+// mountUv unpacks uv's wheel with a Python and shows the program to a step.
+func mountUv(python, wheel llb.State, file string) llb.RunOption {
+	unpack := python.Run(step("unpack uv", []string{"/bin/sh", "-ec",
+		`python3 -m zipfile -e "$1" /tmp/uv && cp /tmp/uv/*/scripts/uv /out/uv && chmod 755 /out/uv && touch -d "@$SOURCE_DATE_EPOCH" /out/uv /out`, "sh", wheelsDir + file},
+		llb.AddMount("/out", llb.Scratch()), llb.AddMount(wheelsDir+file, wheel, llb.SourcePath("/"+file), llb.Readonly))...)
+	return llb.AddMount(uvPath, unpack.GetMount("/out"), llb.SourcePath("/uv"), llb.Readonly)
+}
+
+// placeFiles writes the course's files into st.
+func (g *graph) placeFiles(st llb.State) llb.State {
+	in := llb.Scratch()
+	args := []string{"/bin/sh", stepsDir + "files.sh"}
+	for i, f := range g.plan.Files {
+		name := fmt.Sprintf("/%04d", i)
+		in = in.File(llb.Mkfile(name, 0o644, f.Content, llb.WithCreatedTime(epoch)), llb.WithCustomName("file "+f.Path))
+		args = append(args, f.Path)
+	}
+	return st.Run(step(fmt.Sprintf("files: %d", len(g.plan.Files)), args, script("files.sh"),
+		llb.AddMount("/run/driftpin/files", in, llb.Readonly))...).Root()
+}
+
+// check runs a command in the finished image, as its user.
+func (g *graph) check(root llb.State, c pins.Text) llb.State {
+	options := []llb.RunOption{
+		llb.Args([]string{"/bin/sh", "-ec", c.Value}), llb.Network(pb.NetMode_NONE), llb.Dir("/home/jovyan"), llb.User("1000"),
+		llb.AddMount("/tmp", llb.Scratch(), llb.Tmpfs()), llb.WithCustomName("check: " + firstLine(c.Value)), g.lines(c.At),
+	}
+	for _, kv := range g.plan.environ() {
+		k, v, _ := strings.Cut(kv, "=")
+		options = append(options, llb.AddEnv(k, v))
+	}
+	return root.Run(options...).Root()
+}
+
+func firstLine(s string) string {
+	line, _, more := strings.Cut(strings.TrimSpace(s), "\n")
+	if len(line) > 100 {
+		line, more = line[:100], true
+	}
+	if more {
+		line += " …"
+	}
+	return line
+}
+
+// location points at the manifest's lines that the artifacts are there for.
+func (g *graph) location(artifacts ...pins.Artifact) llb.ConstraintsOpt {
+	var places []pins.Position
+	for _, a := range artifacts {
+		if at, ok := g.plan.at[string(a.Kind)+" "+a.Name]; ok && !slices.Contains(places, at) {
+			places = append(places, at)
+		}
+	}
+	return g.lines(places...)
+}
+
+// lines points at places in the first of the files that they lie in: one
+// vertex can point at one file.
+func (g *graph) lines(places ...pins.Position) llb.ConstraintsOpt {
+	if len(places) == 0 {
+		return g.sourceMaps[""].Location(nil) // a nil map: says nothing
+	}
+	var ranges []*pb.Range
+	for _, at := range places {
+		if at.File == places[0].File {
+			line := &pb.Position{Line: int32(at.Line)}
+			ranges = append(ranges, &pb.Range{Start: line, End: line})
+		}
+	}
+	return g.sourceMaps[places[0].File].Location(ranges)
+}

@@ -1,0 +1,180 @@
+package buildplan
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/client/llb"
+)
+
+// A Host is what build steps that use the network take over from the machine
+// that driftpin runs on: certificates, proxies, and where the indexes are. None
+// of it is part of a cache key, and none of it comes into an image.
+type Host struct {
+	CA      []byte            // certificates, PEM
+	Env     map[string]string // uv's own settings
+	UvToml  []byte            // uv's configuration file
+	Proxies llb.ProxyEnv
+}
+
+// caFiles are where systems keep their certificates, as crypto/x509 looks.
+var caFiles = []string{
+	"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
+	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/cert.pem",
+}
+
+// ReadHost reads the settings of this machine. Where packages come from is
+// said by uv's settings (UV_DEFAULT_INDEX and its kin, uv.toml); where those
+// say nothing, by pip's (PIP_INDEX_URL and its kin, pip.conf); where neither
+// does, uv's default stands.
+func ReadHost() Host {
+	h := Host{Env: map[string]string{}, Proxies: llb.ProxyEnv{
+		HTTPProxy:  firstEnv("HTTP_PROXY", "http_proxy"),
+		HTTPSProxy: firstEnv("HTTPS_PROXY", "https_proxy"),
+		NoProxy:    firstEnv("NO_PROXY", "no_proxy"),
+	}}
+	for _, file := range append([]string{os.Getenv("SSL_CERT_FILE")}, caFiles...) {
+		if data, err := os.ReadFile(file); err == nil {
+			h.CA = data
+			break
+		}
+	}
+	for _, key := range []string{"UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX_STRATEGY", "UV_INSECURE_HOST", "UV_HTTP_TIMEOUT"} {
+		if v, ok := os.LookupEnv(key); ok {
+			h.Env[key] = v
+		}
+	}
+	for _, kv := range os.Environ() {
+		if key, value, _ := strings.Cut(kv, "="); strings.HasPrefix(key, "UV_INDEX_") && (strings.HasSuffix(key, "_USERNAME") || strings.HasSuffix(key, "_PASSWORD")) {
+			h.Env[key] = value
+		}
+	}
+	h.UvToml = readFirst(os.Getenv("UV_CONFIG_FILE"), filepath.Join(configHome(), "uv", "uv.toml"), "/etc/uv/uv.toml")
+	if !h.namesIndex() {
+		h.readPip()
+	}
+	return h
+}
+
+// namesIndex reports whether uv's settings say where packages come from.
+func (h Host) namesIndex() bool {
+	for _, key := range []string{"UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL"} {
+		if h.Env[key] != "" {
+			return true
+		}
+	}
+	return bytes.Contains(h.UvToml, []byte("index"))
+}
+
+// readPip takes over what pip's settings say of indexes.
+func (h Host) readPip() {
+	settings := map[string]string{}
+	for _, file := range []string{"/etc/pip.conf", filepath.Join(homeDir(), ".pip", "pip.conf"), filepath.Join(configHome(), "pip", "pip.conf"), os.Getenv("PIP_CONFIG_FILE")} {
+		data, _ := os.ReadFile(file) // what is not there says nothing
+		readPipConf(data, settings)
+	}
+	for key, env := range map[string]string{"index-url": "PIP_INDEX_URL", "extra-index-url": "PIP_EXTRA_INDEX_URL", "trusted-host": "PIP_TRUSTED_HOST"} {
+		if v := os.Getenv(env); v != "" {
+			settings[key] = v
+		}
+	}
+	for key, env := range map[string]string{"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_EXTRA_INDEX_URL", "trusted-host": "UV_INSECURE_HOST"} {
+		if v := strings.Join(strings.Fields(settings[key]), " "); v != "" {
+			h.Env[env] = v
+		}
+	}
+}
+
+// readPipConf reads the [global] and [install] settings of a pip.conf, whose
+// values may go on in indented lines (pip's documentation, "Configuration").
+func readPipConf(data []byte, into map[string]string) {
+	section, key := "", ""
+	for lines := bufio.NewScanner(bytes.NewReader(data)); lines.Scan(); {
+		line := lines.Text()
+		text := strings.TrimSpace(line)
+		switch {
+		case text == "" || text[0] == '#' || text[0] == ';':
+		case text[0] == '[':
+			section, key = strings.Trim(text, "[]"), ""
+		case section != "global" && section != "install":
+		case key != "" && line[0] <= ' ':
+			into[key] += " " + text
+		default:
+			if k, v, ok := strings.Cut(text, "="); ok {
+				key = strings.ReplaceAll(strings.TrimSpace(k), "_", "-")
+				into[key] = strings.TrimSpace(v)
+			}
+		}
+	}
+}
+
+// The names under which steps get at the host's settings.
+const (
+	caSecret   = "driftpin-ca"
+	tomlSecret = "driftpin-uv.toml"
+	envSecret  = "driftpin-env-"
+)
+
+// secrets are the settings as BuildKit's session serves them.
+func (h Host) secrets() map[string][]byte {
+	s := map[string][]byte{caSecret: h.CA, tomlSecret: h.UvToml}
+	for k, v := range h.Env {
+		s[envSecret+k] = []byte(v)
+	}
+	return s
+}
+
+// online are the options of a step that uses the network.
+func (h Host) online() []llb.RunOption {
+	options := []llb.RunOption{
+		llb.Network(0), llb.WithProxy(h.Proxies), llb.AddEnv("CA_BUNDLE", "/run/secrets/ca"),
+		llb.AddSecret("/run/secrets/ca", llb.SecretID(caSecret), llb.SecretFileOpt(0, 0, 0o400)),
+		llb.AddSecret("/root/.config/uv/uv.toml", llb.SecretID(tomlSecret), llb.SecretFileOpt(0, 0, 0o400)),
+	}
+	var keys []string
+	for k := range h.Env {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
+		options = append(options, llb.AddSecret(k, llb.SecretID(envSecret+k), llb.SecretAsEnv(true), llb.SecretAsEnvName(k)))
+	}
+	return options
+}
+
+func firstEnv(keys ...string) string {
+	for _, k := range keys {
+		if v := os.Getenv(k); v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+func readFirst(files ...string) []byte {
+	for _, f := range files {
+		if data, err := os.ReadFile(f); err == nil {
+			return data
+		}
+	}
+	return nil
+}
+
+func homeDir() string {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "/nonexistent"
+	}
+	return home
+}
+
+func configHome() string {
+	if dir, err := os.UserConfigDir(); err == nil {
+		return dir
+	}
+	return "/nonexistent"
+}

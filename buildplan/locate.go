@@ -1,0 +1,186 @@
+package buildplan
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/driftpin/driftpin/pins"
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/client/llb"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+)
+
+// locate looks up the addresses of the plan's artifacts that are not
+// remembered: a lock that comes from another machine tells hashes only. What
+// no index has any more stays unknown; it may still be at hand.
+func (b *Builder) locate(ctx context.Context, p *Plan) error {
+	debs, wheels := b.unlocated(p)
+	_, uvKnown := b.addresses().known(uvArtifact(p.Platform).SHA256)
+	needUv := !uvKnown && len(p.Layers) > 0
+	if len(debs)+len(wheels) == 0 && !needUv {
+		return nil
+	}
+	_, err := b.run(ctx, client.SolveOpt{}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		if err := b.Base.resolve(ctx, c, p.Platform); err != nil {
+			return nil, err
+		}
+		r := &resolution{Builder: b, gateway: c, query: pins.Query{Platform: p.Platform, Debs: p.Python}}
+		if len(debs) > 0 {
+			if err := r.locateDebs(ctx, debs); err != nil {
+				return nil, err
+			}
+		}
+		if len(wheels) > 0 || needUv {
+			s := &pipSolve{resolution: r, built: map[string]*wheelBuild{}}
+			s.python = s.pythonState(ctx)
+			if err := s.locateWheels(ctx, wheels); err != nil {
+				return nil, err
+			}
+		}
+		return gateway.NewResult(), nil
+	})
+	return err
+}
+
+// unlocated returns what has to be fetched and has no known address.
+func (b *Builder) unlocated(p *Plan) (debs, wheels []pins.Artifact) {
+	add := func(a pins.Artifact) {
+		if _, ok := b.addresses().known(a.SHA256); ok || a.Built() {
+			return
+		}
+		if a.Kind == pins.Deb {
+			debs = append(debs, a)
+		} else {
+			wheels = append(wheels, a)
+		}
+	}
+	for _, list := range [][]pins.Artifact{p.Python, p.Apt, p.Toolchain} {
+		for _, a := range list {
+			add(a)
+		}
+	}
+	for _, l := range p.Layers {
+		for _, a := range l.Wheels {
+			add(a)
+		}
+	}
+	for _, w := range p.Wheels {
+		for _, a := range w.Needs {
+			add(a)
+		}
+		if w.Source != nil {
+			add(*w.Source)
+		}
+	}
+	return debs, wheels
+}
+
+// locateDebs asks the base's apt for the addresses of packages.
+func (r *resolution) locateDebs(ctx context.Context, debs []pins.Artifact) error {
+	var specs strings.Builder
+	for _, d := range debs {
+		fmt.Fprintf(&specs, "%s=%s\n", d.Name, d.Version)
+	}
+	in := llb.Scratch().File(llb.Mkfile("/specs", 0o644, []byte(specs.String())))
+	options := step(fmt.Sprintf("find %d packages of apt", len(debs)), []string{"/bin/sh", stepsDir + "apt-locate.sh", "/run/driftpin/specs", "/out"},
+		script("apt-locate.sh"), llb.IgnoreCache, llb.AddMount("/out", llb.Scratch()),
+		llb.AddMount("/run/driftpin/specs", in, llb.SourcePath("/specs"), llb.Readonly))
+	ref, err := solve(ctx, r.gateway, r.Base.state(r.query.Platform).Run(append(options, r.Host.online()...)...).GetMount("/out"), r.query.Platform)
+	if err != nil {
+		return fmt.Errorf("asking apt in the base for addresses: %w", err)
+	}
+	table, err := readFile(ctx, ref, "/", "addresses.tsv")
+	if err != nil {
+		return err
+	}
+	for _, line := range strings.Split(string(table), "\n") {
+		if sha256, url, ok := strings.Cut(line, "\t"); ok {
+			if err := r.addresses().remember(sha256, url); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// locateWheels asks uv for the addresses of wheels and source distributions.
+func (s *pipSolve) locateWheels(ctx context.Context, files []pins.Artifact) error {
+	if err := s.locateUv(ctx); err != nil {
+		return err
+	}
+	// A name has one version a question: a wheel's build requirement may be
+	// installed in another version.
+	for len(files) > 0 {
+		var requirements, options []string
+		var later []pins.Artifact
+		asked := map[string]bool{}
+		options = append(options, "--no-deps")
+		for _, f := range files {
+			if asked[f.Name] {
+				later = append(later, f)
+				continue
+			}
+			asked[f.Name] = true
+			requirements = append(requirements, f.Name+"=="+f.Version)
+			if !strings.HasSuffix(f.File, ".whl") {
+				options = append(options, "--no-binary", f.Name)
+			} else {
+				options = append(options, "--only-binary", f.Name)
+			}
+		}
+		if err := s.rememberFiles(ctx, requirements, options, files); err != nil {
+			return err
+		}
+		files = later
+	}
+	return nil
+}
+
+// rememberFiles asks uv for files and remembers where they are. uv must not
+// build, so what it is told of packages without wheels is that they require
+// nothing.
+func (s *pipSolve) rememberFiles(ctx context.Context, requirements, options []string, files []pins.Artifact) error {
+	var known strings.Builder
+	for _, f := range files {
+		if !strings.HasSuffix(f.File, ".whl") {
+			fmt.Fprintf(&known, "[[dependency-metadata]]\nname = %q\nrequires-dist = []\n", f.Name)
+		}
+	}
+	text, failure, err := s.runUv(ctx, requirements, "", known.String(), options)
+	if err != nil {
+		return err
+	}
+	if failure != "" {
+		return fmt.Errorf("finding the locked files in the index: %s", tidy(failure))
+	}
+	found, err := parsePylock([]byte(text["pylock.toml"]), s.query.Platform)
+	if err != nil {
+		return err
+	}
+	for _, c := range found {
+		if err := s.addresses().remember(c.SHA256, c.url); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// locateUv sees to it that uv's own wheel can be fetched. The first time it
+// comes by way of pip, which the base's apt has; that uv then says where its
+// wheel lies.
+func (s *pipSolve) locateUv(ctx context.Context) error {
+	uv := uvArtifact(s.query.Platform)
+	if uv.File == "" {
+		return fmt.Errorf("driftpin has no uv for %s", s.query.Platform)
+	}
+	if _, ok := s.addresses().known(uv.SHA256); ok {
+		return nil
+	}
+	options := step("fetch uv, the first time by pip", []string{"/bin/sh", stepsDir + "uv-fetch.sh", uv.Version, uv.SHA256, "/out"},
+		script("uv-fetch.sh"), llb.AddMount("/out", llb.Scratch()))
+	wheel := s.python.Run(append(options, s.Host.online()...)...).GetMount("/out")
+	s.uvMount = mountUv(s.python, wheel, uv.File)
+	defer func() { s.uvMount = nil }()
+	return s.rememberFiles(ctx, []string{"uv==" + uvVersion}, []string{"--no-deps", "--only-binary", ":all:"}, nil)
+}

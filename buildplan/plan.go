@@ -1,0 +1,336 @@
+// Package buildplan says how a course's image is built, and builds it.
+//
+// A [Plan] is a value: [New] makes it from a manifest, its lock and the base's
+// config, without a network and without a daemon, and equal inputs give equal
+// plans. A [Builder] is where things happen: it resolves a course's requests
+// inside the course's base (it is a pins.Resolver), and it turns a plan into
+// LLB, BuildKit's build graph, and has an engine solve and export it.
+//
+// What a plan promises: every file that goes in is named by its sha256; no
+// step that installs has a network; and the same plan gives the same layers
+// and config anywhere, and with the same BuildKit the same manifest digest.
+package buildplan
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/driftpin/driftpin/pins"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Env is the prefix of the Python environment that pip pins are installed in.
+const Env = "/opt/env"
+
+// epoch is the one modification time of all that a build writes. It is the
+// same in every course, so that courses share their layers.
+var epoch = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// planFormat counts changes to what this package does with a lock: another
+// format, another plan digest.
+const planFormat = 1
+
+// A Plan is all that decides the bytes of an image.
+type Plan struct {
+	Format     int
+	Course     string
+	Platform   string
+	LockDigest string
+	Base       Base
+	Steps      string          // digest of the scripts that steps run
+	BuildKit   string          // version
+	Tools      []pins.Tool     // mounted into steps
+	Python     []pins.Artifact // debs the environment's Python needs
+	Apt        []pins.Artifact // debs that pins ask for
+	Layers     []Layer         // pip packages
+	Wheels     []Wheel         // wheels that are built
+	Toolchain  []pins.Artifact // debs the wheels are built with
+	Files      []File
+	Cmd        []string
+	Env        map[string]string
+
+	checks  []pins.Text
+	sources []pins.Source
+	at      map[string]pins.Position // of the pin that brought an artifact, by kind and name
+}
+
+// A Layer is a layer of the image that holds one wheel, or a bucket of small ones.
+type Layer struct {
+	Name   string
+	Wheels []pins.Artifact
+}
+
+// A Wheel is one that is built, and what it is built from and with.
+type Wheel struct {
+	pins.Artifact
+	Source    *pins.Artifact  // the source distribution; nil for git
+	Requested string          // the revision that the manifest names, for direct_url.json
+	Needs     []pins.Artifact // build requirements
+}
+
+// A File is written into the image as it is.
+type File struct {
+	Path    string
+	Content []byte
+}
+
+// maxCopied is the most that the files of a course may hold together, in
+// bytes: they travel inside the build graph.
+const maxCopied = 4 << 20
+
+// New returns the plan of a course's image for one of its lock's platforms.
+func New(m *pins.Manifest, l *pins.Lock, platform string, base Base) (*Plan, error) {
+	p := &Plan{
+		Format: planFormat, Course: m.Course, Platform: platform, LockDigest: l.Digest(), Base: base,
+		Steps: stepsDigest(), BuildKit: buildkitVersion(), Tools: l.Tools,
+		Env: m.Launch.Env, checks: m.Checks, sources: m.Sources,
+	}
+	for _, t := range m.Launch.Cmd {
+		p.Cmd = append(p.Cmd, t.Value)
+	}
+	p.locate(m, l)
+	if err := p.sort(m, l); err != nil {
+		return nil, err
+	}
+	return p, p.readFiles(m)
+}
+
+// sort deals the lock's artifacts out to the steps that need them.
+func (p *Plan) sort(m *pins.Manifest, l *pins.Lock) error {
+	var wheels []pins.Artifact
+	byFile := map[string]pins.Artifact{}
+	for _, a := range l.Artifacts {
+		if a.Platform != p.Platform {
+			continue
+		}
+		byFile[a.File] = a
+		switch {
+		case a.Kind == pins.Deb && a.Use == pins.BuildInput:
+			p.Toolchain = append(p.Toolchain, a)
+		case a.Kind == pins.Deb && a.Is(pins.PythonRoot):
+			p.Python = append(p.Python, a)
+		case a.Kind == pins.Deb:
+			p.Apt = append(p.Apt, a)
+		case a.Kind == pins.Pip && a.Use == pins.Install:
+			wheels = append(wheels, a)
+		case a.Kind != pins.Pip:
+			return fmt.Errorf("the lock has %s %s: %s packages can't be built yet", a.Kind, a.Name, a.Kind)
+		}
+	}
+	for _, a := range wheels {
+		if !a.Built() {
+			continue
+		}
+		w := Wheel{Artifact: a}
+		if r := m.Request(a.Kind, a.Name, a.From); r != nil && r.Git != nil {
+			w.Requested = r.Git.Ref
+		}
+		if file, ok := a.Sdist(); ok {
+			source, ok := byFile[file]
+			if !ok {
+				return fmt.Errorf("the lock has no line for %s, from which %s is built; write it anew with driftpin lock --upgrade %s", file, a.File, a.Name)
+			}
+			w.Source = &source
+		}
+		for _, b := range l.Artifacts {
+			if b.Platform == p.Platform && b.Kind == pins.Pip && b.Use == pins.BuildInput && b.File != fileOf(w.Source) && slices.Contains(b.By, a.Name) {
+				w.Needs = append(w.Needs, b)
+			}
+		}
+		p.Wheels = append(p.Wheels, w)
+	}
+	fixed := p.Base.Layers + 4 // python, env, apt, files
+	p.Layers = layers(wheels, fixed)
+	return nil
+}
+
+func fileOf(a *pins.Artifact) string {
+	if a == nil {
+		return ""
+	}
+	return a.File
+}
+
+const (
+	ownLayer  = 512 << 10 // bytes from which a wheel has a layer of its own
+	buckets   = 24        // layers that smaller wheels share
+	maxLayers = 110       // that an image should have; overlayfs ends at 127
+)
+
+// layers deals wheels out to layers. Which bucket a wheel falls into hangs on
+// its name alone, so it is the same after a bump and in every course.
+func layers(wheels []pins.Artifact, fixed int) []Layer {
+	for threshold := int64(ownLayer); ; threshold *= 2 {
+		byName := map[string]*Layer{}
+		for _, w := range wheels {
+			name := w.Name
+			if w.Size < threshold {
+				name = fmt.Sprintf("small packages %02d", bucket(w.Name))
+			}
+			if byName[name] == nil {
+				byName[name] = &Layer{Name: name}
+			}
+			byName[name].Wheels = append(byName[name].Wheels, w)
+		}
+		if fixed+len(byName) <= maxLayers || len(byName) <= buckets {
+			out := make([]Layer, 0, len(byName))
+			for _, name := range slices.Sorted(maps.Keys(byName)) {
+				out = append(out, *byName[name])
+			}
+			return out
+		}
+	}
+}
+
+func bucket(name string) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(name)) // a hash's Write returns no error
+	return h.Sum32() % buckets
+}
+
+// readFiles takes the course's files and those of launch into the plan.
+func (p *Plan) readFiles(m *pins.Manifest) error {
+	total := 0
+	add := func(at pins.Position, target string, content []byte) error {
+		if total += len(content); total > maxCopied {
+			return fmt.Errorf("%s: files: more than %d MiB in all: large data belongs in a package or a volume", at, maxCopied>>20)
+		}
+		p.Files = append(p.Files, File{target, content})
+		return nil
+	}
+	for _, f := range m.Files {
+		root := filepath.Join(m.Dir, filepath.FromSlash(f.Source))
+		err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			if !d.Type().IsRegular() {
+				return fmt.Errorf("%s is neither a file nor a folder", file)
+			}
+			rel, err := filepath.Rel(root, file)
+			if err != nil {
+				return err
+			}
+			content, err := os.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			return add(f.At, path.Join(f.Target, filepath.ToSlash(rel)), content)
+		})
+		if err != nil {
+			return fmt.Errorf("%s: files: %w", f.At, err)
+		}
+	}
+	for _, f := range m.Launch.Files {
+		if err := add(f.At, f.Path, f.Content); err != nil {
+			return err
+		}
+	}
+	slices.SortStableFunc(p.Files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
+	for i := 1; i < len(p.Files); i++ {
+		if p.Files[i].Path == p.Files[i-1].Path {
+			return fmt.Errorf("%s: files: two files want to be %s in the image", p.sources[0].Name, p.Files[i].Path)
+		}
+	}
+	return nil
+}
+
+// locate notes the place of the pin that each artifact is there for.
+func (p *Plan) locate(m *pins.Manifest, l *pins.Lock) {
+	p.at = map[string]pins.Position{}
+	for _, a := range l.Artifacts {
+		if a.Use != pins.Install {
+			continue
+		}
+		if chain, _ := pins.Why(m, l, a.Kind, a.Name); len(chain) > 0 && chain[0].Request != nil {
+			p.at[string(a.Kind)+" "+a.Name] = chain[0].Request.At
+		}
+	}
+}
+
+// Digest identifies the image that the plan makes: sha256:HEX over the plan,
+// without its checks.
+func (p *Plan) Digest() string {
+	data, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // a Plan has only plain fields
+	}
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// Tag is a short name for the image: 12 digits of the plan's digest, and more
+// until one is a letter, so that no YAML reader takes it for a number.
+func (p *Plan) Tag() string {
+	hex := strings.TrimPrefix(p.Digest(), "sha256:")
+	for n := 12; n < len(hex); n++ {
+		if strings.ContainsAny(hex[:n], "abcdf") { // 1e5 is a number too
+			return hex[:n]
+		}
+	}
+	return hex
+}
+
+// Config is the image's config, but for its layers.
+func (p *Plan) Config() ocispecs.Image {
+	created := epoch
+	c := ocispecs.Image{Created: &created, Platform: ociPlatform(p.Platform)}
+	c.RootFS.Type = "layers"
+	c.Config = p.Base.Config.Config
+	c.Config.Entrypoint = nil
+	c.Config.User, c.Config.WorkingDir = "1000", "/home/jovyan"
+	if len(p.Cmd) > 0 {
+		c.Config.Cmd = p.Cmd
+	}
+	c.Config.ExposedPorts = map[string]struct{}{"8888/tcp": {}}
+	c.Config.Env = p.environ()
+	c.Config.Labels = maps.Clone(p.Base.Config.Config.Labels)
+	if c.Config.Labels == nil {
+		c.Config.Labels = map[string]string{}
+	}
+	maps.Copy(c.Config.Labels, map[string]string{
+		"org.driftpin.course": p.Course,
+		"org.driftpin.lock":   p.LockDigest,
+		"org.driftpin.plan":   p.Digest(),
+	})
+	return c
+}
+
+// environ is the environment of the image: the base's, then driftpin's, then
+// launch's; sorted, but for PATH, which comes first.
+func (p *Plan) environ() []string {
+	env := map[string]string{}
+	for _, kv := range p.Base.Config.Config.Env {
+		k, v, _ := strings.Cut(kv, "=")
+		env[k] = v
+	}
+	search := cmp.Or(env["PATH"], "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+	env["PATH"] = Env + "/bin:" + search
+	env["NB_PYTHON_PREFIX"] = Env
+	env["LANG"] = "C.UTF-8"
+	env["NB_USER"], env["NB_UID"], env["HOME"] = "jovyan", "1000", "/home/jovyan"
+	maps.Copy(env, p.Env)
+	out := []string{"PATH=" + env["PATH"]}
+	delete(env, "PATH")
+	for _, k := range slices.Sorted(maps.Keys(env)) {
+		out = append(out, k+"="+env[k])
+	}
+	return out
+}
+
+func ociPlatform(platform string) ocispecs.Platform {
+	system, arch, _ := strings.Cut(platform, "/")
+	return ocispecs.Platform{OS: system, Architecture: arch}
+}

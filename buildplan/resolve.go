@@ -1,0 +1,120 @@
+package buildplan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/driftpin/driftpin/pins"
+	"github.com/moby/buildkit/client"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+)
+
+// Resolve implements pins.Resolver: it runs apt, or uv, inside the course's
+// base. The kinds it knows are deb and pip.
+func (b *Builder) Resolve(ctx context.Context, q pins.Query) ([]pins.Artifact, error) {
+	var found []pins.Artifact
+	_, err := b.run(ctx, client.SolveOpt{}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		if err := b.Base.resolve(ctx, c, q.Platform); err != nil {
+			return nil, err
+		}
+		r := resolution{Builder: b, gateway: c, query: q}
+		var err error
+		switch q.Kind {
+		case pins.Deb:
+			found, err = r.debs(ctx)
+		case pins.Pip:
+			found, err = r.pip(ctx)
+		default:
+			err = fmt.Errorf("%s pins can't be resolved yet", q.Kind)
+		}
+		return gateway.NewResult(), err
+	})
+	return found, err
+}
+
+// LearnBase asks the engine for what the base's reference does not tell: its
+// digest and config.
+func (b *Builder) LearnBase(ctx context.Context, platform string) error {
+	if b.Base.Layout != "" {
+		return nil
+	}
+	_, err := b.run(ctx, client.SolveOpt{}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		return gateway.NewResult(), b.Base.resolve(ctx, c, platform)
+	})
+	return err
+}
+
+// A resolution is one query being answered.
+type resolution struct {
+	*Builder
+	gateway gateway.Client
+	query   pins.Query
+}
+
+// graph returns a graph over the artifacts found so far.
+func (r *resolution) graph(ctx context.Context, p Plan) *graph {
+	p.Platform, p.Base = r.query.Platform, r.Base
+	return newGraph(&p, r.addresses().of, rewriteGit(ctx))
+}
+
+// request returns the query's request for a package, for its place.
+func (r *resolution) request(name string) *pins.Request {
+	for i, q := range r.query.Requests {
+		if q.Name == pins.CanonicalName(q.Kind, name) {
+			return &r.query.Requests[i]
+		}
+	}
+	return nil
+}
+
+// at begins a message with the place of the request that it is about.
+func (r *resolution) at(name, format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	if q := r.request(name); q != nil {
+		return fmt.Errorf("%s: %w", q.At, err)
+	}
+	return err
+}
+
+// places lists the requests that a solver's explanation speaks of.
+func (r *resolution) places(explanation string) string {
+	var b strings.Builder
+	for _, q := range r.query.Requests {
+		if q.Name != "" && mentions(explanation, q.Name) {
+			fmt.Fprintf(&b, "\n  %s: %s", q.At, q.Spec)
+			if q.Why != "" {
+				fmt.Fprintf(&b, " (%s: %s)", q.Need, q.Why)
+			}
+		}
+	}
+	if b.Len() == 0 {
+		return ""
+	}
+	return "\nIt speaks of these pins:" + b.String()
+}
+
+// mentions reports whether a name stands in a text as a word of its own.
+func mentions(text, name string) bool {
+	for rest := text; ; {
+		i := strings.Index(rest, name)
+		if i < 0 {
+			return false
+		}
+		before := i == 0 || !nameByte(rest[i-1])
+		end := i + len(name)
+		after := end == len(rest) || !nameByte(rest[end])
+		if before && after {
+			return true
+		}
+		rest = rest[end:]
+	}
+}
+
+func nameByte(c byte) bool {
+	return c == '-' || c == '_' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
+}
+
+// errNoSolution is wrapped by every error that says that requests can't be met.
+var errNoSolution = errors.New("no solution")

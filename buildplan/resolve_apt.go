@@ -1,0 +1,220 @@
+package buildplan
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/driftpin/driftpin/pins"
+	"github.com/moby/buildkit/client/llb"
+)
+
+// pythonDeb is what the environment's Python is installed by, where the base
+// has none.
+const pythonDeb = "python3"
+
+// toolchainDebs are what wheels are built with.
+var toolchainDebs = []string{"build-essential", "python3-dev"}
+
+// debs resolves what is asked of apt, and the Python that pip pins need.
+func (r *resolution) debs(ctx context.Context) ([]pins.Artifact, error) {
+	var wanted []string
+	for _, q := range r.query.Requests {
+		wanted = append(wanted, q.Spec)
+	}
+	pythonOf := map[string]bool{}
+	var python []string
+	if r.query.Python {
+		python = []string{pythonDeb}
+	}
+	if len(wanted)+len(python) == 0 {
+		return nil, nil
+	}
+	base := r.Base.state(r.query.Platform)
+	preferred := r.preferredDebs()
+	answers, err := r.askApt(ctx, base, "apt", preferred, python, append(slices.Clone(python), wanted...))
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range answers[0] {
+		pythonOf[d.Name] = true
+	}
+	for i := range answers[1] {
+		d := &answers[1][i]
+		if pythonOf[d.Name] {
+			d.Roots = append(d.Roots, pins.PythonRoot)
+		}
+		if q := r.request(d.Name); q != nil {
+			d.Roots = append(d.Roots, pins.PinRoot)
+		}
+	}
+	return answers[1], nil
+}
+
+// toolchain resolves the compilers, on top of the Python.
+func (r *resolution) toolchain(ctx context.Context, python llb.State) ([]pins.Artifact, error) {
+	answers, err := r.askApt(ctx, python, "apt, for building wheels", "", toolchainDebs)
+	if err != nil {
+		return nil, err
+	}
+	for i := range answers[0] {
+		d := &answers[0][i]
+		d.Use = pins.BuildInput
+		d.Roots = []pins.Root{pins.ToolchainRoot}
+	}
+	return answers[0], nil
+}
+
+// askApt asks apt, in a file system, what it would install for each of some
+// sets of packages; preferences are apt's own.
+func (r *resolution) askApt(ctx context.Context, st llb.State, name, preferences string, sets ...[]string) ([][]pins.Artifact, error) {
+	script_ := "cp /run/driftpin/preferences /etc/apt/preferences.d/driftpin\n"
+	for i, set := range sets {
+		script_ += fmt.Sprintf("sh %sapt-resolve.sh /out/%d %s || exit 0\n", stepsDir, i, strings.Join(set, " "))
+	}
+	in := llb.Scratch().File(llb.Mkfile("/preferences", 0o644, []byte(preferences)))
+	options := step("resolve "+name, []string{"/bin/sh", "-euc", script_}, script("apt-resolve.sh"), llb.IgnoreCache,
+		llb.AddMount("/out", llb.Scratch()), llb.AddMount("/run/driftpin/preferences", in, llb.SourcePath("/preferences"), llb.Readonly))
+	run := st.Run(append(options, r.Host.online()...)...)
+	ref, err := solve(ctx, r.gateway, run.GetMount("/out"), r.query.Platform)
+	if err != nil {
+		return nil, fmt.Errorf("asking apt in the base: %w", err)
+	}
+	read := func(dir, name string) (string, error) {
+		data, err := readFile(ctx, ref, dir, name)
+		return string(data), err
+	}
+	var answers [][]pins.Artifact
+	for i := range sets {
+		dir := "/" + strconv.Itoa(i)
+		table, err := read(dir, "debs.tsv")
+		if err != nil {
+			return nil, err
+		}
+		failure, err := read(dir, "error.txt")
+		if err != nil {
+			return nil, err
+		}
+		if strings.TrimSpace(failure) != "" {
+			names, _ := read(dir, "names")
+			versions, _ := read(dir, "versions")
+			return nil, r.aptFailure(failure, strings.Fields(names), versions)
+		}
+		debs, err := r.parseDebs(table)
+		if err != nil {
+			return nil, err
+		}
+		answers = append(answers, debs)
+	}
+	return answers, nil
+}
+
+// aptFailure words why apt can't install what is asked.
+func (r *resolution) aptFailure(text string, names []string, versions string) error {
+	var messages []string
+	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
+		words := strings.Fields(line)
+		switch {
+		case len(words) == 2 && words[0] == "unknown":
+			hint := ""
+			if near := pins.SuggestName(pins.Deb, words[1], names); near != "" {
+				hint = ": did you mean " + near + "?"
+			}
+			messages = append(messages, r.at(words[1], "apt knows no package %s%s", words[1], hint).Error())
+		case len(words) == 3 && words[0] == "version":
+			var there []string
+			for _, l := range strings.Split(versions, "\n") {
+				if name, v, ok := strings.Cut(l, "\t"); ok && name == words[1] {
+					there = append(there, v)
+				}
+			}
+			messages = append(messages, r.at(words[1], "apt has no %s %s: it has %s", words[1], words[2], strings.Join(there, ", ")).Error())
+		}
+	}
+	if len(messages) > 0 {
+		return fmt.Errorf("%w", errorLines(messages))
+	}
+	if i := strings.Index(text, "The following packages have unmet dependencies:"); i >= 0 {
+		text = text[i:]
+	}
+	return fmt.Errorf("apt can't install these packages together: %w\n%s%s", errNoSolution, strings.TrimSpace(text), r.places(text))
+}
+
+// errorLines is an error of several lines.
+type errorLines []string
+
+// Error returns the lines.
+func (e errorLines) Error() string { return strings.Join(e, "\n") }
+
+// parseDebs reads apt-resolve.sh's table, and remembers the addresses.
+func (r *resolution) parseDebs(table string) ([]pins.Artifact, error) {
+	var debs []pins.Artifact
+	provides := map[string][]string{}
+	depends := map[string]string{}
+	for _, line := range strings.Split(strings.TrimSuffix(table, "\n"), "\n") {
+		if line == "" {
+			continue
+		}
+		f := strings.Split(line, "\t")
+		if len(f) != 9 {
+			return nil, fmt.Errorf("apt said %q: not a package", line)
+		}
+		size, err := strconv.ParseInt(f[4], 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("apt said of %s: size %q", f[0], f[4])
+		}
+		debs = append(debs, pins.Artifact{
+			Pin: pins.New(pins.Deb, f[0], f[1]), Platform: r.query.Platform,
+			File: f[3], SHA256: f[5], Size: size, Use: pins.Install,
+		})
+		if err := r.addresses().remember(f[5], f[6]); err != nil {
+			return nil, err
+		}
+		depends[f[0]] = f[7]
+		provides[f[0]] = append(provides[f[0]], f[0])
+		for _, p := range relations(f[8]) {
+			provides[p] = append(provides[p], f[0])
+		}
+	}
+	by := map[string][]string{}
+	for _, name := range slices.Sorted(maps.Keys(depends)) {
+		for _, d := range relations(depends[name]) {
+			for _, provider := range provides[d] {
+				if provider != name {
+					by[provider] = append(by[provider], name)
+				}
+			}
+		}
+	}
+	for i := range debs {
+		debs[i].By = by[debs[i].Name]
+	}
+	return debs, nil
+}
+
+// relations returns the package names in a Debian dependency field: of "a (>= 1)
+// | b, c:any" these are a, b and c.
+func relations(field string) []string {
+	var names []string
+	for _, one := range strings.FieldsFunc(field, func(c rune) bool { return c == ',' || c == '|' }) {
+		if words := strings.Fields(one); len(words) > 0 {
+			name, _, _ := strings.Cut(words[0], ":")
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// preferredDebs asks apt to stay with the versions of the last lock.
+func (r *resolution) preferredDebs() string {
+	var b strings.Builder
+	for _, p := range r.query.Prefer {
+		if p.Kind == pins.Deb {
+			fmt.Fprintf(&b, "Package: %s\nPin: version %s\nPin-Priority: 990\n\n", p.Name, p.Version)
+		}
+	}
+	return b.String()
+}

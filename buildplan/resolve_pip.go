@@ -1,0 +1,275 @@
+package buildplan
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/driftpin/driftpin/pins"
+	"github.com/moby/buildkit/client/llb"
+)
+
+// A pipSolve is one solve by uv, and the wheels that have to be built for it.
+type pipSolve struct {
+	*resolution
+	python llb.State
+	// built are the wheels made so far: of git requirements, and of packages
+	// that have only a source distribution.
+	built map[string]*wheelBuild
+	tools []pins.Artifact // the toolchain, once it is needed
+	// uvMount shows uv to steps, while its address is not known.
+	uvMount llb.RunOption
+}
+
+// pip resolves what is asked of pip. No code of a package runs with a network:
+// uv is told to build nothing. A package that has only a source distribution
+// is first taken to require nothing; then its wheel is built, offline, and uv
+// solves again with what the wheel's metadata says, until nothing new is said.
+func (r *resolution) pip(ctx context.Context) ([]pins.Artifact, error) {
+	if len(r.query.Requests) == 0 {
+		return nil, nil
+	}
+	s := pipSolve{resolution: r, built: map[string]*wheelBuild{}}
+	s.python = s.pythonState(ctx)
+	if err := s.locateUv(ctx); err != nil {
+		return nil, err
+	}
+	requirements, err := s.gitWheels(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sources := map[string]*source{}
+	for {
+		answer, missing, err := s.ask(ctx, requirements, sources, r.query.Prefer)
+		if err != nil {
+			return nil, err
+		}
+		if missing != "" {
+			sources[missing] = &source{}
+			continue
+		}
+		more, err := s.buildSources(ctx, answer, sources)
+		if err != nil {
+			return nil, err
+		}
+		if !more {
+			return s.artifacts(ctx, answer)
+		}
+	}
+}
+
+// A source is what is known of a package that has only a source distribution.
+type source struct {
+	version  string
+	requires []string
+}
+
+// pythonState is the base with the Python that the environment will run on.
+func (s *pipSolve) pythonState(ctx context.Context) llb.State {
+	return s.graph(ctx, Plan{Python: s.pythonDebs()}).python(&image{})
+}
+
+// pythonDebs are what the Python consists of.
+func (s *pipSolve) pythonDebs() []pins.Artifact {
+	return slices.DeleteFunc(slices.Clone(s.query.Debs), func(d pins.Artifact) bool { return !d.Is(pins.PythonRoot) })
+}
+
+// An answer is uv's.
+type answer struct {
+	packages []candidate
+	by       map[string][]string
+}
+
+// ask has uv solve. If it finds that a package has no wheel, that package is
+// returned as missing.
+func (s *pipSolve) ask(ctx context.Context, requirements []string, sources map[string]*source, prefer []pins.Pin) (*answer, string, error) {
+	options := []string{"--only-binary", ":all:"}
+	var known strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(sources)) {
+		options = append(options, "--no-binary", name)
+		fmt.Fprintf(&known, "[[dependency-metadata]]\nname = %q\n", name)
+		if sources[name].version != "" {
+			fmt.Fprintf(&known, "version = %q\n", sources[name].version)
+		}
+		fmt.Fprintf(&known, "requires-dist = [%s]\n", quoteAll(sources[name].requires))
+	}
+	if !s.query.Before.IsZero() {
+		options = append(options, "--exclude-newer", s.query.Before.Format(time.RFC3339))
+	}
+	var preferences strings.Builder
+	for _, p := range prefer {
+		if p.Kind == pins.Pip && p.Commit == "" {
+			fmt.Fprintf(&preferences, "%s==%s\n", p.Name, p.Version)
+		}
+	}
+	text, failure, err := s.runUv(ctx, requirements, preferences.String(), known.String(), options)
+	if err != nil {
+		return nil, "", err
+	}
+	if failure != "" {
+		if m := noWheel.FindStringSubmatch(failure); m != nil && sources[m[1]] == nil {
+			return nil, pins.CanonicalName(pins.Pip, m[1]), nil
+		}
+		return nil, "", s.uvFailure(failure)
+	}
+	packages, err := parsePylock([]byte(text["pylock.toml"]), s.query.Platform)
+	if err != nil {
+		return nil, "", err
+	}
+	return &answer{packages, parseVia(text["requirements.txt"])}, "", nil
+}
+
+// runUv runs one solve and returns the files it wrote, or why it failed.
+func (s *pipSolve) runUv(ctx context.Context, requirements []string, preferences, known string, options []string) (files map[string]string, failure string, err error) {
+	in := llb.Scratch()
+	for _, f := range []struct{ name, text string }{
+		{"requirements.in", strings.Join(requirements, "\n") + "\n"}, {"preferences.txt", preferences}, {"uv.toml", known},
+	} {
+		in = in.File(llb.Mkfile("/"+f.name, 0o644, []byte(f.text)), llb.WithCustomName("write "+f.name))
+	}
+	args := append([]string{"/bin/sh", stepsDir + "uv-resolve.sh", uvPath, "python3", "/run/driftpin/in", "/out"}, options...)
+	run := step(fmt.Sprintf("resolve pip: %d requirements", len(requirements)), args,
+		script("uv-resolve.sh"), s.uv(ctx), llb.IgnoreCache,
+		llb.AddMount("/run/driftpin/in", in), llb.AddMount("/out", llb.Scratch()),
+		llb.AddMount("/var/cache/driftpin-uv", llb.Scratch(), llb.AsPersistentCacheDir("driftpin-uv-"+uvVersion, llb.CacheMountShared)))
+	for _, name := range slices.Sorted(maps.Keys(s.built)) {
+		if w := s.built[name]; w.git {
+			run = append(run, llb.AddMount(wheelsDir+w.File, w.state, llb.SourcePath("/"+w.File), llb.Readonly))
+		}
+	}
+	ref, err := solve(ctx, s.gateway, s.python.Run(append(run, s.Host.online()...)...).GetMount("/out"), s.query.Platform)
+	if err != nil {
+		return nil, "", fmt.Errorf("running uv in the base: %w", err)
+	}
+	files = map[string]string{}
+	for _, name := range []string{"requirements.txt", "pylock.toml", "error.txt"} {
+		data, err := readFile(ctx, ref, "/", name)
+		if err != nil {
+			return nil, "", err
+		}
+		files[name] = string(data)
+	}
+	return files, files["error.txt"], nil
+}
+
+func (s *pipSolve) uv(ctx context.Context) llb.RunOption {
+	if s.uvMount != nil {
+		return s.uvMount
+	}
+	return s.graph(ctx, Plan{}).uv(s.python)
+}
+
+// buildSources builds the wheels of the answer's source distributions, and
+// reports whether one of them said something new.
+func (s *pipSolve) buildSources(ctx context.Context, a *answer, sources map[string]*source) (more bool, err error) {
+	for _, c := range a.packages {
+		if !c.sdist {
+			continue
+		}
+		if err := s.addresses().remember(c.SHA256, c.url); err != nil {
+			return false, err
+		}
+		known := sources[c.Name]
+		if known == nil {
+			known = &source{}
+			sources[c.Name] = known
+		}
+		if w := s.built[c.Name]; w == nil || w.Version != c.Version {
+			w, err := s.buildSdist(ctx, c.Artifact)
+			if err != nil {
+				return false, s.at(c.Name, "building %s from %s: %w", c.Name, c.File, err)
+			}
+			s.built[c.Name] = w
+		}
+		if w := s.built[c.Name]; known.version != c.Version || !slices.Equal(known.requires, w.requires) {
+			known.version, known.requires = c.Version, w.requires
+			more = true
+		}
+	}
+	return more, nil
+}
+
+// artifacts turns the last answer into a lock's lines.
+func (s *pipSolve) artifacts(ctx context.Context, a *answer) ([]pins.Artifact, error) {
+	var out []pins.Artifact
+	for _, c := range a.packages {
+		art := c.Artifact
+		if w := s.built[c.Name]; w != nil {
+			art.File, art.SHA256, art.Size, art.From, art.Commit = w.File, w.SHA256, w.Size, w.From, w.Commit
+			art.Version = w.Version
+			out = append(out, w.inputs...)
+		} else if err := s.addresses().remember(c.SHA256, c.url); err != nil {
+			return nil, err
+		}
+		art.By = a.by[c.Name]
+		if s.asked(art) {
+			art.Roots = []pins.Root{pins.PinRoot}
+		}
+		out = append(out, art)
+	}
+	if len(s.built) > 0 {
+		out = append(out, s.tools...)
+	}
+	return mergeInputs(out), nil
+}
+
+// asked reports whether the manifest itself asks for an artifact.
+func (s *pipSolve) asked(a pins.Artifact) bool {
+	w := s.built[a.Name]
+	return w != nil && w.git || s.request(a.Name) != nil
+}
+
+// mergeInputs makes one line of build requirements that several wheels share.
+func mergeInputs(artifacts []pins.Artifact) []pins.Artifact {
+	type id struct {
+		file string
+		use  pins.Use
+	}
+	at := map[id]int{}
+	var out []pins.Artifact
+	for _, a := range artifacts {
+		key := id{a.File, a.Use}
+		if i, ok := at[key]; ok {
+			out[i].By = append(out[i].By, a.By...)
+			continue
+		}
+		at[key] = len(out)
+		out = append(out, a)
+	}
+	return out
+}
+
+// uvFailure words why uv found no solution.
+func (s *pipSolve) uvFailure(text string) error {
+	explanation := tidy(text)
+	if m := notFound.FindStringSubmatch(explanation); m != nil {
+		name := pins.CanonicalName(pins.Pip, m[1])
+		hint := "; is the name spelled as the index spells it?"
+		if near := pins.SuggestName(pins.Pip, name, nil); near != "" {
+			hint = ": did you mean " + near + "?"
+		}
+		return s.at(name, "no index has a package %s%s", name, hint)
+	}
+	if m := noSuchVersion.FindStringSubmatch(explanation); m != nil && strings.HasPrefix(m[2], "==") {
+		name := pins.CanonicalName(pins.Pip, m[1])
+		when := ""
+		if !s.query.Before.IsZero() {
+			when = " that was there by " + s.query.Before.Add(-time.Second).Format(time.DateOnly)
+		}
+		if q := s.request(name); q != nil {
+			return s.at(name, "%s has no version %s%s: %w", name, strings.TrimPrefix(m[2], "=="), when, errNoSolution)
+		}
+	}
+	return fmt.Errorf("the pip pins can't be met together: %w\n%s%s", errNoSolution, explanation, s.places(explanation))
+}
+
+func quoteAll(texts []string) string {
+	quoted := make([]string, len(texts))
+	for i, t := range texts {
+		quoted[i] = fmt.Sprintf("%q", t)
+	}
+	return strings.Join(quoted, ", ")
+}

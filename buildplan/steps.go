@@ -1,0 +1,76 @@
+package buildplan
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"runtime/debug"
+	"strconv"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
+)
+
+// The scripts that run inside build steps. They are mounted, never installed.
+//
+//go:embed steps
+var steps embed.FS
+
+// stepsDir is where a step finds the scripts.
+const stepsDir = "/run/driftpin/steps/"
+
+// script is the state that holds one script and the mount that shows it to a
+// step. Each step mounts only the script it runs, so that another's change
+// does not rerun it.
+func script(name string) llb.RunOption {
+	data, err := steps.ReadFile("steps/" + name)
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	st := llb.Scratch().File(llb.Mkfile("/"+name, 0o755, data, llb.WithCreatedTime(epoch)), llb.WithCustomName("driftpin "+name))
+	return llb.AddMount(stepsDir+name, st, llb.SourcePath("/"+name), llb.Readonly)
+}
+
+// stepsDigest is the digest of all scripts.
+func stepsDigest() string {
+	h := sha256.New()
+	err := fs.WalkDir(steps, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := steps.ReadFile(path)
+		fmt.Fprintf(h, "%s %d\n%s", path, len(data), data)
+		return err
+	})
+	if err != nil {
+		panic(err) // they are embedded
+	}
+	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+}
+
+// step returns the options that every step has: its arguments, a fixed
+// environment, a /tmp that is not kept, and no network.
+func step(name string, args []string, more ...llb.RunOption) []llb.RunOption {
+	return append([]llb.RunOption{
+		llb.Args(args), llb.WithCustomName(name), llb.Network(pb.NetMode_NONE), llb.Dir("/"), llb.User("root"),
+		llb.AddEnv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+		llb.AddEnv("SOURCE_DATE_EPOCH", strconv.FormatInt(epoch.Unix(), 10)),
+		llb.AddEnv("PYTHONHASHSEED", "0"), llb.AddEnv("PYTHONDONTWRITEBYTECODE", "1"),
+		llb.AddEnv("LC_ALL", "C.UTF-8"), llb.AddEnv("HOME", "/root"), llb.AddEnv("DEBIAN_FRONTEND", "noninteractive"),
+		llb.AddMount("/tmp", llb.Scratch(), llb.Tmpfs()),
+	}, more...)
+}
+
+// buildkitVersion is the version of BuildKit that this program is linked with.
+func buildkitVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, m := range info.Deps {
+			if m.Path == "github.com/moby/buildkit" {
+				return m.Version
+			}
+		}
+	}
+	return "unknown"
+}

@@ -1,0 +1,124 @@
+"""Install the wheels of a folder into an environment: offline, without dependencies, the same bytes every time.
+
+    ENV/bin/python -B pip-install.py UV WHEELS OUT
+
+The environment is the one of the python that runs this, and has no packages yet: whatever is in it afterwards came
+from WHEELS/*.whl. Beside a wheel built from a git commit lies WHEEL.direct_url.json (PEP 610). OUT/packages.tsv says
+what is installed, as found on disk: pip, name, version, environment, commit.
+Wanted in the environment: SOURCE_DATE_EPOCH, PYTHONHASHSEED=0, PYTHONDONTWRITEBYTECODE=1, and a /tmp that is not kept.
+"""
+import base64
+import csv
+import glob
+import hashlib
+import json
+import os
+import py_compile
+import subprocess
+import sys
+import sysconfig
+import warnings
+import zipfile
+from importlib import metadata
+
+EPOCH = int(os.environ["SOURCE_DATE_EPOCH"])
+SITE = sysconfig.get_path("purelib")
+
+
+def install(uv, wheels):
+    command = [uv, "pip", "install", "--quiet", "--offline", "--no-index", "--no-deps", "--no-cache",
+               "--link-mode", "copy", "--python", sys.executable]
+    env = dict(os.environ, UV_NO_CONFIG="1", UV_PYTHON_DOWNLOADS="never")
+    subprocess.run(command + wheels, env=env, check=True)
+    if clash():  # uv writes side by side, in no order; so once more, one by one: the last by name wins
+        for wheel in wheels:
+            subprocess.run(command + ["--reinstall", wheel], env=env, check=True)
+    if os.path.exists(os.path.join(sys.prefix, ".lock")):
+        os.remove(os.path.join(sys.prefix, ".lock"))
+
+
+def clash():
+    """Do two packages own one path with different bytes?"""
+    seen = {}
+    return any(seen.setdefault(path, row[1]) != row[1] for info in infos() for path, row in read_record(info).items())
+
+
+def infos():
+    return sorted(n for n in os.listdir(SITE) if n.endswith(".dist-info"))
+
+
+def read_record(info):
+    with open(os.path.join(SITE, info, "RECORD"), newline="", encoding="utf-8") as f:
+        return {row[0]: row for row in csv.reader(f) if row}
+
+
+def origins(wheels):
+    """What to write as direct_url.json, by dist-info folder."""
+    found = {}
+    for wheel in wheels:
+        if os.path.exists(wheel + ".direct_url.json"):
+            with zipfile.ZipFile(wheel) as z:
+                info = next(n for n in z.namelist() if n.endswith(".dist-info/METADATA")).split("/")[0]
+            with open(wheel + ".direct_url.json", "rb") as f:
+                found[info] = f.read()
+    return found
+
+
+def compile_files(paths):
+    """Bytecode that is never compared with its source's time. What does not compile (templates, old syntax) has none."""
+    warnings.simplefilter("ignore")
+    done = set()
+    for path in sorted(paths):
+        try:
+            pyc = py_compile.compile(os.path.join(SITE, path), doraise=True,
+                                     invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+            done.add(os.path.relpath(pyc, SITE))
+        except py_compile.PyCompileError:
+            pass
+    return done
+
+
+def finish(info, origin):
+    """Drop what only says how this installation went, compile, and make RECORD true again."""
+    for name in ("REQUESTED", "uv_cache.json", "direct_url.json"):
+        if os.path.exists(os.path.join(SITE, info, name)):
+            os.remove(os.path.join(SITE, info, name))
+    rows = read_record(info)
+    compiled = compile_files(p for p in rows if p.endswith(".py") and not p.startswith(".."))
+    rows = {p: row for p, row in rows.items() if p not in compiled and os.path.lexists(os.path.join(SITE, p))}
+    if origin:
+        path = info + "/direct_url.json"
+        with open(os.path.join(SITE, path), "wb") as f:
+            f.write(origin)
+        digest = base64.urlsafe_b64encode(hashlib.sha256(origin).digest()).rstrip(b"=").decode()
+        rows[path] = [path, "sha256=" + digest, str(len(origin))]
+    with open(os.path.join(SITE, info, "RECORD"), "w", newline="", encoding="utf-8") as f:
+        csv.writer(f, lineterminator="\n").writerows(rows[p] for p in sorted(rows))
+
+
+def settle(root):
+    """One modification time for all that this step wrote."""
+    for folder, _, files in os.walk(root, topdown=False):
+        for path in [os.path.join(folder, f) for f in files] + [folder]:
+            if os.lstat(path).st_mtime_ns != EPOCH * 10**9:
+                os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
+
+
+def main(uv, folder, out):
+    os.umask(0o022)
+    wheels = sorted(glob.glob(os.path.join(folder, "*.whl")))
+    install(uv, wheels)
+    origin = origins(wheels)
+    lines = []
+    for info in infos():
+        finish(info, origin.get(info))
+        dist = metadata.Distribution.at(os.path.join(SITE, info))
+        url = json.loads(dist.read_text("direct_url.json") or "{}")
+        commit = url.get("vcs_info", {}).get("commit_id", "")
+        lines.append("\t".join(["pip", dist.metadata["Name"], dist.version, sys.prefix, commit]))
+    settle(sys.prefix)
+    with open(os.path.join(out, "packages.tsv"), "w", encoding="utf-8") as f:
+        f.write("".join(sorted(line + "\n" for line in lines)))
+
+
+main(*sys.argv[1:])

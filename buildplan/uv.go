@@ -1,0 +1,177 @@
+package buildplan
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"deps.dev/util/pypi"
+	"github.com/driftpin/driftpin/pins"
+	"github.com/pelletier/go-toml/v2"
+)
+
+// A pylock is what driftpin reads of a pylock.toml (PEP 751).
+type pylock struct {
+	Packages []pylockPackage `toml:"packages"`
+}
+
+type pylockPackage struct {
+	Name    string       `toml:"name"`
+	Version string       `toml:"version"`
+	Wheels  []pylockFile `toml:"wheels"`
+	Sdist   *pylockFile  `toml:"sdist"`
+	Archive *pylockFile  `toml:"archive"`
+}
+
+type pylockFile struct {
+	Name   string            `toml:"name"`
+	URL    string            `toml:"url"`
+	Path   string            `toml:"path"`
+	Size   int64             `toml:"size"`
+	Hashes map[string]string `toml:"hashes"`
+}
+
+// file is the file's name: the last part of where it lies, unless it is told.
+func (f pylockFile) file() string {
+	if f.Name != "" {
+		return f.Name
+	}
+	address, _, _ := strings.Cut(f.URL+f.Path, "#")
+	address, _, _ = strings.Cut(address, "?")
+	return path.Base(address)
+}
+
+// A candidate is one package of uv's answer.
+type candidate struct {
+	pins.Artifact
+	url   string
+	sdist bool // there is no wheel: one has to be built
+}
+
+// parsePylock reads the packages of a pylock.toml that was made for one
+// platform: all the wheels that it lists fit there, and the most specific is
+// taken, as an installer would.
+func parsePylock(data []byte, platform string) ([]candidate, error) {
+	var lock pylock
+	if err := toml.Unmarshal(data, &lock); err != nil {
+		return nil, fmt.Errorf("uv's pylock.toml: %w", err)
+	}
+	var out []candidate
+	for _, p := range lock.Packages {
+		c := candidate{Artifact: pins.Artifact{Pin: pins.New(pins.Pip, p.Name, p.Version), Platform: platform, Use: pins.Install}}
+		var file pylockFile
+		switch {
+		case len(p.Wheels) > 0:
+			file = slices.MaxFunc(p.Wheels, func(a, b pylockFile) int { return compareWheels(a.file(), b.file()) })
+		case p.Sdist != nil:
+			file, c.sdist = *p.Sdist, true
+		case p.Archive != nil:
+			file = *p.Archive
+		default:
+			return nil, fmt.Errorf("uv's pylock.toml has no file of %s", p.Name)
+		}
+		c.File, c.Size, c.SHA256, c.url = file.file(), file.Size, file.Hashes["sha256"], file.URL
+		if c.SHA256 == "" && p.Archive == nil {
+			return nil, fmt.Errorf("the index tells no sha256 of %s: driftpin can't lock without", c.File)
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// compareWheels orders wheels that all fit by how specific they are, in the
+// order of packaging.tags: the interpreter's own ABI, then the stable one, then
+// none; the newest C library; the highest build number; at last the name, so
+// that the order is total.
+func compareWheels(a, b string) int {
+	ra, rb := wheelRank(a), wheelRank(b)
+	return cmp.Or(slices.Compare(ra, rb), cmp.Compare(b, a))
+}
+
+func wheelRank(file string) []int {
+	info, err := pypi.ParseWheelName(file)
+	if err != nil {
+		return nil
+	}
+	var best []int
+	for _, tag := range info.Platforms {
+		abi := map[string]int{"none": 0, "abi3": 1}
+		rank, known := abi[tag.ABI]
+		if !known {
+			rank = 2
+		}
+		platform := 0
+		if tag.Platform != "any" {
+			platform = 1 + 1000*number(tag.Platform, 0) + number(tag.Platform, 1)
+		}
+		if r := []int{rank, number(tag.Python, 0), platform, info.BuildTag.Num}; slices.Compare(r, best) > 0 {
+			best = r
+		}
+	}
+	return best
+}
+
+var digits = regexp.MustCompile(`[0-9]+`)
+
+// number is the i-th number in a tag: of manylinux_2_28_x86_64 they are 2 and
+// 28. The old names of manylinux stand for versions of their own (PEP 600).
+func number(tag string, i int) int {
+	for old, version := range map[string]string{"manylinux1_": "2_5", "manylinux2010_": "2_12", "manylinux2014_": "2_17"} {
+		if strings.HasPrefix(tag, old) {
+			tag = version
+		}
+	}
+	found := digits.FindAllString(tag, i+1)
+	if len(found) <= i {
+		return 0
+	}
+	n, err := strconv.Atoi(found[i])
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+var viaLine = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*(?:==|@)\s*\S+(?:\s*;[^#]*)?(?:\s+# via (.*))?$`)
+
+// parseVia reads who requires whom from uv's annotated requirements, one a
+// line: NAME==VERSION  # via a, b, -r requirements.in. Those that come from the
+// requirements themselves require nothing more; others are by name.
+func parseVia(text string) map[string][]string {
+	by := map[string][]string{}
+	for _, line := range strings.Split(text, "\n") {
+		m := viaLine.FindStringSubmatch(strings.TrimSpace(line))
+		if m == nil {
+			continue
+		}
+		name := pins.CanonicalName(pins.Pip, m[1])
+		for _, via := range strings.Split(m[2], ",") {
+			via, _, _ = strings.Cut(strings.TrimSpace(via), " ")
+			via, _, _ = strings.Cut(via, "[")
+			if via != "" && !strings.HasPrefix(via, "-") {
+				by[name] = append(by[name], pins.CanonicalName(pins.Pip, via))
+			}
+		}
+		slices.Sort(by[name])
+	}
+	return by
+}
+
+var (
+	noWheel        = regexp.MustCompile("Wheels are required for `([^`]+)` because building from source is disabled")
+	notFound       = regexp.MustCompile(`Because ([A-Za-z0-9._-]+) was not found in the package registry`)
+	noSuchVersion  = regexp.MustCompile(`there (?:is|are) no versions? of ([A-Za-z0-9._-]+?)(?:\[[^\]]*\])?(==[^\s,]+|[<>=!~][^\s]*)?[\s,]`)
+	onlyAvailable  = regexp.MustCompile(`(?s)only the following versions of ([A-Za-z0-9._-]+) are available:\n(.*?)\n\s*(?:and|we|\S.*we can)`)
+	uvErrorPrefix  = regexp.MustCompile(`(?m)^(?:error: |  cause: |  × |  ╰─▶ |\s+)`)
+	newerThanAsOf  = regexp.MustCompile(`(?i)exclude-newer`)
+	collapseSpaces = regexp.MustCompile(`\s+`)
+)
+
+// tidy is uv's explanation as one paragraph.
+func tidy(text string) string {
+	return strings.TrimSpace(collapseSpaces.ReplaceAllString(uvErrorPrefix.ReplaceAllString(text, " "), " "))
+}

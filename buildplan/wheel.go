@@ -1,0 +1,251 @@
+package buildplan
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/driftpin/driftpin/pins"
+	"github.com/moby/buildkit/client/llb"
+)
+
+// buildEnv is where a wheel's build requirements are installed.
+const buildEnv = "/opt/build"
+
+// sourceDir is where a build step finds what it builds.
+const sourceDir = "/run/driftpin/source"
+
+// wheelStates are the states of a wheel's build: its environment, and a state
+// that holds nothing but the wheel.
+type wheelStates struct{ env, wheel llb.State }
+
+// buildWheel is a state that holds a locked wheel, built offline from locked
+// inputs. If the wheel's bytes are not the locked ones, solving it fails.
+func (g *graph) buildWheel(w Wheel) llb.State {
+	st := g.wheelStates(w)
+	check := `cd /run/driftpin/built && got=$(sha256sum *.whl) && [ "$got" = "$1  $2" ] || {
+	echo "the wheel built from $3 is not the locked one"
+	echo "  locked: $1  $2"
+	echo "  built:  $got"
+	echo "What it was built with has changed, or its build is not reproducible: driftpin lock --upgrade $4"
+	exit 1
+} >&2
+cp "$2" /out/`
+	return st.env.Run(step("check the wheel of "+w.Name, []string{"/bin/sh", "-ec", check, "sh", w.SHA256, w.File, w.From, w.Name},
+		llb.AddMount("/out", llb.Scratch()), llb.AddMount("/run/driftpin/built", st.wheel, llb.Readonly), g.location(w.Artifact))...).GetMount("/out")
+}
+
+// wheelStates builds a wheel, whatever its bytes turn out to be.
+func (g *graph) wheelStates(w Wheel) wheelStates {
+	python := g.python(&image{})
+	builder := python
+	if len(g.plan.Toolchain) > 0 {
+		builder = g.installDebs(python, fmt.Sprintf("compilers: %d packages", len(g.plan.Toolchain)), g.plan.Toolchain).Root()
+	}
+	env := builder.Run(step("environment for building "+w.Name, []string{"/bin/sh", stepsDir + "env.sh", buildEnv, "/out"},
+		script("env.sh"), llb.AddMount("/out", llb.Scratch()))...).Root()
+	if len(w.Needs) > 0 {
+		options := step("build requirements of "+w.Name, []string{buildEnv + "/bin/python", "-B", stepsDir + "pip-install.py", uvPath, wheelsDir, "/out"},
+			script("pip-install.py"), g.uv(python), llb.AddMount("/out", llb.Scratch()), g.location(w.Artifact))
+		for _, n := range w.Needs {
+			options = append(options, llb.AddMount(wheelsDir+n.File, g.fetch(n), llb.SourcePath("/"+n.File), llb.Readonly))
+		}
+		env = env.Run(options...).Root()
+	}
+	run := env.Run(g.wheelStep("build the wheel of "+w.Name, "wheel", w)...)
+	return wheelStates{env, run.GetMount("/out")}
+}
+
+// wheelStep runs build-wheel.py on a wheel's source.
+func (g *graph) wheelStep(name, mode string, w Wheel) []llb.RunOption {
+	python := buildEnv + "/bin/python"
+	if mode == "requires" {
+		python = "python3"
+	}
+	source, mount := g.source(w)
+	git, _ := w.Git()
+	return step(name, []string{python, "-B", stepsDir + "build-wheel.py", mode, source, git.Subdirectory, "/out"},
+		script("build-wheel.py"), mount, llb.AddMount("/out", llb.Scratch()), llb.AddMount("/build", llb.Scratch()), g.location(w.Artifact))
+}
+
+// source mounts what a wheel is built from, and says where.
+func (g *graph) source(w Wheel) (string, llb.RunOption) {
+	if w.Source != nil {
+		file := sourceDir + "/" + w.Source.File
+		return file, llb.AddMount(file, g.fetch(*w.Source), llb.SourcePath("/"+w.Source.File), llb.Readonly)
+	}
+	git, _ := w.Git()
+	st := llb.Git(g.rewrite(git.URL), "", llb.GitRef(git.Ref), llb.GitChecksum(git.Ref), llb.GitFetchByCommit(), llb.WithCustomName("git "+git.URL), g.location(w.Artifact))
+	return sourceDir, llb.AddMount(sourceDir, st, llb.Readonly)
+}
+
+// A wheelBuild is a wheel that was built while resolving.
+type wheelBuild struct {
+	pins.Artifact
+	git      bool
+	state    llb.State
+	requires []string
+	inputs   []pins.Artifact // its source and its build requirements
+}
+
+// buildSdist builds the wheel of a source distribution.
+func (s *pipSolve) buildSdist(ctx context.Context, sdist pins.Artifact) (*wheelBuild, error) {
+	in := sdist
+	in.Use, in.Roots, in.By = pins.BuildInput, []pins.Root{pins.SourceRoot}, []string{sdist.Name}
+	w := Wheel{Artifact: sdist, Source: &in}
+	w.From = "sdist:" + sdist.File
+	b, err := s.buildWheel(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	b.inputs = append(b.inputs, in)
+	return b, nil
+}
+
+// gitWheels builds the wheels of git requirements, and returns all
+// requirements as uv is to read them.
+func (s *pipSolve) gitWheels(ctx context.Context) ([]string, error) {
+	var requirements []string
+	for _, q := range s.query.Requests {
+		if q.Git == nil {
+			requirements = append(requirements, q.Spec)
+			continue
+		}
+		commit, err := resolveCommit(ctx, s.Home, *q.Git)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", q.At, err)
+		}
+		locked := *q.Git
+		locked.Ref = commit
+		w := Wheel{Artifact: pins.Artifact{Pin: pins.New(pins.Pip, q.Name, ""), Platform: s.query.Platform, Use: pins.Install, From: locked.String()}}
+		w.Commit = commit
+		if w.Name == "" {
+			w.Name = strings.TrimSuffix(locked.URL[strings.LastIndexByte(locked.URL, '/')+1:], ".git")
+		}
+		b, err := s.buildWheel(ctx, w)
+		if err != nil {
+			return nil, fmt.Errorf("%s: building %s: %w", q.At, locked.String(), err)
+		}
+		b.git, b.Commit = true, commit
+		if s.built[b.Name] != nil {
+			return nil, fmt.Errorf("%s: another git requirement is %s too", q.At, b.Name)
+		}
+		if q.Name != "" && q.Name != b.Name {
+			return nil, fmt.Errorf("%s: the repository holds %s, not %s", q.At, b.Name, q.Name)
+		}
+		s.built[b.Name] = b
+		extras := ""
+		if len(q.Extras) > 0 {
+			extras = "[" + strings.Join(q.Extras, ",") + "]"
+		}
+		requirements = append(requirements, fmt.Sprintf("%s%s @ file://%s%s", b.Name, extras, wheelsDir, b.File))
+	}
+	return requirements, nil
+}
+
+// buildWheel finds out what a wheel is built with, and builds it.
+func (s *pipSolve) buildWheel(ctx context.Context, w Wheel) (*wheelBuild, error) {
+	if s.tools == nil {
+		tools, err := s.toolchain(ctx, s.python)
+		if err != nil {
+			return nil, err
+		}
+		s.tools = tools
+	}
+	g := s.graph(ctx, Plan{Python: s.pythonDebs(), Toolchain: s.tools})
+	var requires, more []string
+	if err := s.readJSON(ctx, s.python.Run(g.wheelStep("what building "+w.Name+" requires", "requires", w)...).GetMount("/out"), "requires.json", &requires); err != nil {
+		return nil, err
+	}
+	for {
+		needs, err := s.buildRequirements(ctx, w.Name, requires)
+		if err != nil {
+			return nil, err
+		}
+		w.Needs = needs
+		env := g.wheelStates(w).env
+		if err := s.readJSON(ctx, env.Run(g.wheelStep("what else building "+w.Name+" requires", "hook", w)...).GetMount("/out"), "requires.json", &more); err != nil {
+			return nil, err
+		}
+		more = slices.DeleteFunc(more, func(r string) bool { return slices.Contains(requires, r) })
+		if len(more) == 0 {
+			break
+		}
+		requires = append(requires, more...)
+	}
+	return s.describe(ctx, g, w)
+}
+
+// describe builds the wheel and reads what it is.
+func (s *pipSolve) describe(ctx context.Context, g *graph, w Wheel) (*wheelBuild, error) {
+	st := g.wheelStates(w)
+	var d struct {
+		File, SHA256, Name, Version string
+		Size                        int64
+		Requires                    []string
+	}
+	run := s.python.Run(step("read the wheel of "+w.Name, []string{"python3", "-B", stepsDir + "build-wheel.py", "describe", "/run/driftpin/built", "/out"},
+		script("build-wheel.py"), llb.AddMount("/run/driftpin/built", st.wheel, llb.Readonly), llb.AddMount("/out", llb.Scratch()))...)
+	if err := s.readJSON(ctx, run.GetMount("/out"), "wheel.json", &d); err != nil {
+		return nil, err
+	}
+	b := &wheelBuild{Artifact: w.Artifact, requires: d.Requires, state: st.wheel}
+	b.Pin = pins.New(pins.Pip, d.Name, d.Version)
+	b.File, b.SHA256, b.Size = d.File, d.SHA256, d.Size
+	for _, n := range w.Needs {
+		n.By = []string{b.Name}
+		b.inputs = append(b.inputs, n)
+	}
+	return b, nil
+}
+
+// buildRequirements locks what a wheel is built with: wheels only, of the
+// course's date.
+func (s *pipSolve) buildRequirements(ctx context.Context, name string, requires []string) ([]pins.Artifact, error) {
+	if len(requires) == 0 {
+		return nil, nil
+	}
+	options := []string{"--only-binary", ":all:"}
+	if !s.query.Before.IsZero() {
+		options = append(options, "--exclude-newer", s.query.Before.Format(time.RFC3339))
+	}
+	files, failure, err := s.runUv(ctx, requires, "", "", options)
+	if err != nil {
+		return nil, err
+	}
+	if failure != "" {
+		return nil, fmt.Errorf("its build requirements (%s) can't be met with wheels: %s", strings.Join(requires, ", "), tidy(failure))
+	}
+	found, err := parsePylock([]byte(files["pylock.toml"]), s.query.Platform)
+	if err != nil {
+		return nil, err
+	}
+	var needs []pins.Artifact
+	for _, c := range found {
+		if err := s.addresses().remember(c.SHA256, c.url); err != nil {
+			return nil, err
+		}
+		c.Use, c.Roots, c.By = pins.BuildInput, []pins.Root{pins.SourceRoot}, []string{name}
+		needs = append(needs, c.Artifact)
+	}
+	return needs, nil
+}
+
+// readJSON solves a state and reads a file that it holds.
+func (s *pipSolve) readJSON(ctx context.Context, st llb.State, name string, into any) error {
+	ref, err := solve(ctx, s.gateway, st, s.query.Platform)
+	if err != nil {
+		return err
+	}
+	data, err := readFile(ctx, ref, "/", name)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}

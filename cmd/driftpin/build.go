@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/driftpin/driftpin/buildplan"
+	"github.com/spf13/cobra"
+)
+
+func buildCommand(s streams) *cobra.Command {
+	var flags engineFlags
+	var output, push string
+	cmd := &cobra.Command{
+		Use:   "build COURSE…",
+		Short: "Build the images of courses from their locks, check them, and export them",
+		Long: `Build the images of courses from their locks, run their checks, and export them.
+Nothing is resolved: a stale lock is exit status 3. {course} in --output and
+--push stands for the course's name.`,
+		Example: `  driftpin build testdata/courses/stat159 --output oci-layout:build/images/stat159
+  driftpin build courses/* --output 'oci-layout:build/images/{course}'
+  driftpin build courses/stat159 --push registry.example.edu/hub/{course}`,
+		Args: arguments(1, -1, "one or more courses"),
+		RunE: func(cmd *cobra.Command, courses []string) error {
+			if err := flags.check(); err != nil {
+				return err
+			}
+			if (output == "") == (push == "") {
+				return usageError{errors.New("name where the image goes: --output or --push")}
+			}
+			if len(courses) > 1 && !strings.Contains(output+push, "{course}") {
+				return usageError{errors.New("several courses need {course} in --output or --push")}
+			}
+			for _, dir := range courses {
+				if err := buildCourse(cmd.Context(), s, dir, flags, output, push); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().StringVar(&output, "output", "", "oci-layout:DIR or docker-archive:FILE")
+	cmd.Flags().StringVar(&push, "push", "", "repository to push to; the tag is the plan's")
+	return cmd
+}
+
+// buildCourse builds one course and prints what was made.
+func buildCourse(ctx context.Context, s streams, dir string, flags engineFlags, output, push string) (err error) {
+	c, err := openCourse(dir, flags.base)
+	if err != nil {
+		return err
+	}
+	if c.lock == nil {
+		return fmt.Errorf("%s: there is no lock: write it with driftpin lock %s", c.lockFile, dir)
+	}
+	if why := c.stale(); why != "" {
+		fmt.Fprintf(s.err, "driftpin: %s: %s; write it with driftpin lock %s\n", c.lockFile, why, dir)
+		return errFound
+	}
+	c.base.Digest = c.lock.Base
+	start := time.Now()
+	b, err := flags.builder(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Engine.Close()) }()
+	b.Base = c.base
+	if err := b.LearnBase(ctx, c.lock.Platforms[0]); err != nil {
+		return err
+	}
+	p, err := buildplan.New(c.manifest, c.lock, c.lock.Platforms[0], b.Base)
+	if err != nil {
+		return err
+	}
+	out, err := parseOutput(output, push, p)
+	if err != nil {
+		return err
+	}
+	r, err := b.Build(ctx, p, out)
+	if err != nil {
+		return fmt.Errorf("building %s: %w", p.Course, err)
+	}
+	fmt.Fprintf(s.err, "%s: built in %.1f s, checks %.1f s, in all %.1f s\n", p.Course, r.Build.Seconds(), r.Checks.Seconds(), time.Since(start).Seconds())
+	_, err = fmt.Fprintf(s.out, "%s %s %s\n", p.Course, r.Tag, r.Manifest)
+	return err
+}
+
+func parseOutput(output, push string, p *buildplan.Plan) (buildplan.Output, error) {
+	if push != "" {
+		return buildplan.Output{Push: strings.ReplaceAll(push, "{course}", p.Course) + ":" + p.Tag()}, nil
+	}
+	out, err := buildplan.ParseOutput(strings.ReplaceAll(output, "{course}", p.Course))
+	if err != nil {
+		return out, usageError{err}
+	}
+	return out, nil
+}

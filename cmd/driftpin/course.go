@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/driftpin/driftpin/buildplan"
+	"github.com/driftpin/driftpin/buildplan/engine"
+	"github.com/driftpin/driftpin/pins"
+	"github.com/spf13/cobra"
+)
+
+// A course is a folder with its manifest, and its lock if there is one.
+type course struct {
+	manifest *pins.Manifest
+	lock     *pins.Lock // nil if there is none
+	lockFile string
+	base     buildplan.Base
+}
+
+// openManifest reads a course's manifest and lock.
+func openManifest(dir string) (*course, error) {
+	m, err := pins.ReadCourse(dir)
+	if err != nil {
+		return nil, err
+	}
+	c := &course{manifest: m, lockFile: filepath.Join(dir, pins.LockName)}
+	data, err := os.ReadFile(c.lockFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.lock, err = pins.ParseLock(c.lockFile, data)
+	return c, err
+}
+
+// openCourse reads a course with its base. base is used where the manifest
+// names none; it is relative to the working folder.
+func openCourse(dir, base string) (*course, error) {
+	c, err := openManifest(dir)
+	if err != nil {
+		return nil, err
+	}
+	ref, from := c.manifest.Base.Value, dir
+	if ref == "" {
+		if ref, from = base, "."; ref == "" {
+			ref = os.Getenv("DRIFTPIN_BASE")
+		}
+	}
+	if ref == "" {
+		return nil, fmt.Errorf("%s: no base image is named: write base: in its %s, or give --base or $DRIFTPIN_BASE", dir, pins.ManifestName)
+	}
+	if c.base, err = buildplan.OpenBase(ref, from); err != nil {
+		if at := c.manifest.Base.At; at.File != "" {
+			return nil, fmt.Errorf("%s: %w", at, err)
+		}
+		return nil, err
+	}
+	return c, nil
+}
+
+// options are what a lock of the course is made with, today. A base without a
+// known digest is taken to be the locked one.
+func (c *course) options() pins.LockOptions {
+	o := pins.LockOptions{BaseDigest: c.base.Digest, Tools: buildplan.Tools()}
+	if o.BaseDigest == "" && c.lock != nil {
+		o.BaseDigest = c.lock.Base
+	}
+	return o
+}
+
+// engineFlags are the flags of commands that build.
+type engineFlags struct {
+	base     string
+	progress string
+	engine   string
+}
+
+func (f *engineFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.base, "base", "", "base image of courses that name none (default $DRIFTPIN_BASE)")
+	cmd.Flags().StringVar(&f.progress, "progress", "auto", "auto, tty, plain or quiet")
+	cmd.Flags().StringVar(&f.engine, "engine", "", "embedded, or the address of a buildkitd (default $BUILDKIT_HOST, else embedded)")
+}
+
+func (f *engineFlags) check() error {
+	return oneOf("progress", f.progress, "auto", "tty", "plain", "quiet")
+}
+
+// builder opens the engine that builds a course; the caller closes it.
+func (f *engineFlags) builder(ctx context.Context, s streams) (*buildplan.Builder, error) {
+	dir, err := home()
+	if err != nil {
+		return nil, err
+	}
+	address := f.engine
+	if address == "" {
+		address = os.Getenv("BUILDKIT_HOST")
+	}
+	var e *engine.Engine
+	if address == "" || address == "embedded" {
+		e, err = engine.Embedded(ctx, filepath.Join(dir, "engine"), engine.Options{Notice: s.err})
+	} else {
+		e, err = engine.Remote(ctx, address, engine.Options{Notice: s.err})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &buildplan.Builder{Engine: e, Home: dir, Host: buildplan.ReadHost(), Progress: s.err, Mode: f.progress}, nil
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/driftpin/driftpin/pins"
+	"github.com/spf13/cobra"
+)
+
+func pinsCommand(s streams) *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "pins COURSE…",
+		Short: "Show what courses ask for, by file and line, and what is wrong with it",
+		Example: `  driftpin pins testdata/courses/stat159
+  driftpin pins --format json courses/*`,
+		Args: arguments(1, -1, "one or more courses"),
+		RunE: func(cmd *cobra.Command, courses []string) error {
+			if err := oneOf("format", format, "text", "json"); err != nil {
+				return err
+			}
+			return showPins(s, courses, format)
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	return cmd
+}
+
+// A pinJSON is one request, as --format json shows it.
+type pinJSON struct {
+	Kind string    `json:"kind"`
+	Name string    `json:"name"`
+	Spec string    `json:"spec"`
+	File string    `json:"file"`
+	Line int       `json:"line"`
+	Need pins.Need `json:"need"`
+	Why  string    `json:"why"`
+}
+
+func showPins(s streams, courses []string, format string) error {
+	report := struct {
+		Pins     []pinJSON     `json:"pins"`
+		Findings pins.Findings `json:"findings"`
+	}{[]pinJSON{}, pins.Findings{}}
+	var fatal error
+	for _, dir := range courses {
+		m, err := pins.ReadCourse(dir)
+		if m == nil {
+			return err
+		}
+		for _, r := range m.Requests {
+			report.Pins = append(report.Pins, pinJSON{r.Kind.Key(), r.Name, r.Spec, r.At.File, r.At.Line, r.Need, r.Why})
+		}
+		report.Findings = append(report.Findings, m.Findings...)
+		if err != nil {
+			fatal = fmt.Errorf("%d of the findings must be mended before a course can be locked", len(report.Findings.Fatal()))
+		}
+	}
+	if err := writePins(s, format, report, report.Pins, report.Findings); err != nil {
+		return err
+	}
+	if fatal == nil && len(report.Findings) > 0 {
+		return errFound
+	}
+	return fatal
+}
+
+func writePins(s streams, format string, report any, requests []pinJSON, findings pins.Findings) error {
+	if format == "json" {
+		return writeJSON(s.out, report)
+	}
+	w := tabwriter.NewWriter(s.out, 0, 8, 2, ' ', 0)
+	for _, r := range requests {
+		fmt.Fprintf(w, "%s:%d\t%s\t%s\t%s\t%s\n", r.File, r.Line, r.Kind, r.Spec, r.Need, r.Why)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, f := range findings {
+		if _, err := fmt.Fprintln(s.out, f.Error()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeJSON writes a value as indented JSON.
+func writeJSON(w interface{ Write([]byte) (int, error) }, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}

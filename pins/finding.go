@@ -1,0 +1,75 @@
+package pins
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Position is a place in a file that a person wrote. Lines and columns count
+// from 1; a Line of 0 means the file as a whole.
+type Position struct {
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Column int    `json:"-"`
+}
+
+// String returns file:line, or the file alone where no line is known.
+func (p Position) String() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d", p.File, p.Line)
+}
+
+// A Finding is something wrong with a course's files: where, by which rule,
+// and what to do about it. Fatal findings keep the course from being locked.
+type Finding struct {
+	Position
+	Rule    string `json:"rule"`
+	Message string `json:"message"`
+	Fatal   bool   `json:"fatal"`
+}
+
+// Error returns "file:line: message".
+func (f Finding) Error() string { return f.Position.String() + ": " + f.Message }
+
+// Findings is a list of findings. As an error it lists each on its own line.
+type Findings []Finding
+
+// Error returns every finding, a line each.
+func (fs Findings) Error() string {
+	lines := make([]string, len(fs))
+	for i, f := range fs {
+		lines[i] = f.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Fatal returns the findings that keep the course from being locked.
+func (fs Findings) Fatal() Findings {
+	return slices.DeleteFunc(slices.Clone(fs), func(f Finding) bool { return !f.Fatal })
+}
+
+// Err returns the fatal findings as an error, or nil if there is none.
+func (fs Findings) Err() error {
+	if fatal := fs.Fatal(); len(fatal) > 0 {
+		return fatal
+	}
+	return nil
+}
+
+func (fs Findings) sort() {
+	slices.SortStableFunc(fs, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Message, b.Message))
+	})
+}
+
+func (fs *Findings) fatal(at Position, rule, format string, args ...any) {
+	*fs = append(*fs, Finding{at, rule, fmt.Sprintf(format, args...), true})
+}
+
+func (fs *Findings) warn(at Position, rule, format string, args ...any) {
+	*fs = append(*fs, Finding{at, rule, fmt.Sprintf(format, args...), false})
+}

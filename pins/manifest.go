@@ -1,0 +1,343 @@
+package pins
+
+import (
+	"encoding/json"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// ManifestName is the file that makes a folder a course of driftpin's own.
+const ManifestName = "pins.yaml"
+
+// A Manifest is what a course asks for, read from its pins.yaml, from
+// repo2docker's files, or from both. Positions name the file and line that
+// each thing was asked on.
+type Manifest struct {
+	Dir       string // the course's folder
+	Course    string // the course's name; the folder's, unless pins.yaml says
+	Base      Text   // registry reference, or oci-layout:DIR
+	AsOf      Date   // nothing newer is resolved; zero means today
+	Platforms []string
+	Requests  []Request
+	Files     []File
+	Launch    Launch
+	Checks    []Text
+	Accounts  Accounts
+	Sync      Sync
+	Sources   []Source // the files read, pins.yaml first
+	Findings  Findings
+
+	includes []Text
+}
+
+// Text is a text and where it was written.
+type Text struct {
+	Value string
+	At    Position
+}
+
+// Date is a day, or an instant if a time was given.
+type Date struct {
+	Text string    // as written
+	End  time.Time // the first instant after it, in UTC
+}
+
+// A File is copied from the course's folder into the image.
+type File struct {
+	Source string // relative to the course's folder
+	Target string // absolute, in the image
+	At     Position
+}
+
+// Launch is how the image is started on a hub.
+type Launch struct {
+	Cmd   []Text
+	Env   map[string]string
+	Files []LaunchFile // sorted by path
+	At    Position
+}
+
+// A LaunchFile is a file that launching needs, with its content.
+type LaunchFile struct {
+	Path    string
+	Content []byte
+	At      Position
+}
+
+// Accounts are the hub's shared accounts.
+type Accounts struct {
+	Groups       []Text
+	ManageGroups bool
+	At           Position
+}
+
+// Sync says what a course and another must have in common.
+type Sync struct {
+	With  Text
+	Rules []SyncRule
+}
+
+// A SyncRule is one rule over packages; Patterns are names, or globs.
+type SyncRule struct {
+	Rule     string // same, may-differ, not-older or forbidden
+	Patterns []string
+	Why      string
+	Until    string
+	At       Position
+}
+
+// A Source is a file that a manifest was read from, as it was.
+type Source struct {
+	Name string
+	Data []byte
+}
+
+// ParseManifest reads a pins.yaml. The manifest holds all that could be read;
+// what is wrong is in its Findings, of which the fatal ones are also the error.
+// Includes are not followed: ReadCourse does that. name is what findings call
+// the file.
+func ParseManifest(name string, data []byte) (*Manifest, error) {
+	m := &Manifest{Sources: []Source{{name, data}}}
+	m.parse(name, data)
+	m.lint()
+	m.Findings.sort()
+	return m, m.Findings.Err()
+}
+
+func (m *Manifest) parse(name string, data []byte) {
+	r := yamlReader{name, &m.Findings}
+	root := r.parse(data)
+	if root == nil {
+		return
+	}
+	m.Platforms = []string{"linux/amd64"}
+	r.mapping(root, ManifestName,
+		field{"course", func(n *yaml.Node) { m.readCourseName(r, n) }},
+		field{"base", func(n *yaml.Node) { m.Base = r.positioned(n, "base") }},
+		field{"as-of", func(n *yaml.Node) { m.AsOf = r.date(n, "as-of") }},
+		field{"platforms", func(n *yaml.Node) { m.readPlatforms(r, n) }},
+		field{"include", func(n *yaml.Node) {
+			r.list(n, "include", func(n *yaml.Node) { m.includes = append(m.includes, r.positioned(n, "an include")) })
+		}},
+		field{"pins", func(n *yaml.Node) { m.readPins(r, n) }},
+		field{"files", func(n *yaml.Node) { m.readFiles(r, n) }},
+		field{"launch", func(n *yaml.Node) { m.readLaunch(r, n) }},
+		field{"checks", func(n *yaml.Node) {
+			r.list(n, "checks", func(n *yaml.Node) { m.Checks = append(m.Checks, r.positioned(n, "a check")) })
+		}},
+		field{"accounts", func(n *yaml.Node) { m.readAccounts(r, n) }},
+		field{"sync", func(n *yaml.Node) { m.readSync(r, n) }},
+	)
+}
+
+func (r yamlReader) positioned(n *yaml.Node, what string) Text {
+	return Text{r.text(n, what), r.at(n)}
+}
+
+var (
+	courseName = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$`)
+	platform   = regexp.MustCompile(`^linux/(amd64|arm64)$`)
+)
+
+func (m *Manifest) readCourseName(r yamlReader, n *yaml.Node) {
+	m.Course = r.text(n, "course")
+	if !courseName.MatchString(m.Course) {
+		r.wrong(n, "course-name", "course %q: it becomes part of an image's name, so use lower-case letters, digits, - _ and . only", m.Course)
+	}
+}
+
+// date reads a day (2023-03-17) or an instant (RFC 3339).
+func (r yamlReader) date(n *yaml.Node, what string) Date {
+	text := r.text(n, what)
+	if day, err := time.Parse(time.DateOnly, text); err == nil {
+		return Date{text, day.AddDate(0, 0, 1)}
+	}
+	if instant, err := time.Parse(time.RFC3339, text); err == nil {
+		return Date{text, instant.UTC()}
+	}
+	if text != "" {
+		r.wrong(n, "date", "%s: %q is not a date: write it as 2023-03-17", what, text)
+	}
+	return Date{}
+}
+
+func (m *Manifest) readPlatforms(r yamlReader, n *yaml.Node) {
+	m.Platforms = nil
+	r.list(n, "platforms", func(n *yaml.Node) {
+		p := r.text(n, "a platform")
+		switch {
+		case !platform.MatchString(p):
+			r.wrong(n, "platform", "platform %q: known are linux/amd64 and linux/arm64", p)
+		case slices.Contains(m.Platforms, p):
+			r.wrong(n, "platform", "platform %q stands twice", p)
+		default:
+			m.Platforms = append(m.Platforms, p)
+		}
+	})
+}
+
+func (m *Manifest) readPins(r yamlReader, n *yaml.Node) {
+	later := func(kind string) field {
+		return field{kind, func(n *yaml.Node) {
+			r.list(n, kind, func(n *yaml.Node) {
+				r.wrong(n, "unsupported", "%s pins can't be locked yet: pip, apt and git can", kind)
+			})
+		}}
+	}
+	r.mapping(n, "pins",
+		field{"pip", func(n *yaml.Node) {
+			r.list(n, "pins.pip", func(n *yaml.Node) { m.readPin(r, n, ParsePip) })
+		}},
+		field{"apt", func(n *yaml.Node) {
+			r.list(n, "pins.apt", func(n *yaml.Node) { m.readPin(r, n, ParseApt) })
+		}},
+		later("conda"), later("npm"), later("r"), later("channels"),
+	)
+}
+
+// readPin reads a pin: a text, or a mapping with pin, need, why and until.
+func (m *Manifest) readPin(r yamlReader, n *yaml.Node, parse func(string) (Request, error)) {
+	spec, need, why, until, at := "", "", "", "", n
+	if n.Kind == yaml.MappingNode {
+		r.mapping(n, "a pin",
+			field{"pin", func(n *yaml.Node) { spec, at = r.text(n, "pin"), n }},
+			field{"need", func(n *yaml.Node) { need = m.readNeed(r, n) }},
+			field{"why", func(n *yaml.Node) { why = r.text(n, "why") }},
+			field{"until", func(n *yaml.Node) { until = r.text(n, "until") }},
+		)
+		if at == n {
+			r.wrong(n, "pin", "a pin without its pin: write {pin: NAME==VERSION, need: …, why: …}")
+			return
+		}
+	} else {
+		spec = r.text(n, "a pin")
+	}
+	if spec == "" {
+		return
+	}
+	q, err := parse(strings.TrimSpace(spec))
+	if err != nil {
+		r.wrong(at, "pin", "%v", err)
+		return
+	}
+	q.At, q.Need, q.Why, q.Until = r.at(at), Need(need), why, until
+	if q.Need == "" {
+		q.Need = Wanted
+	}
+	m.Requests = append(m.Requests, q)
+}
+
+func (m *Manifest) readNeed(r yamlReader, n *yaml.Node) string {
+	need := r.text(n, "need")
+	if known := []string{string(Hard), string(Solver), string(Wanted)}; !slices.Contains(known, need) {
+		r.wrong(n, "need", "need %q: %s", need, didYouMean(need, known))
+	}
+	return need
+}
+
+func (m *Manifest) readFiles(r yamlReader, n *yaml.Node) {
+	r.entries(n, "files", func(key, value *yaml.Node) {
+		f := File{Source: path.Clean(key.Value), Target: r.text(value, "a target in files"), At: r.at(key)}
+		switch {
+		case f.Target != "" && !isCleanAbs(f.Target):
+			r.wrong(value, "path", "files: the target %q must be a plain absolute path", f.Target)
+		case path.IsAbs(f.Source) || f.Source == ".." || strings.HasPrefix(f.Source, "../"):
+			r.wrong(key, "path", "files: %q lies outside of the course's folder", key.Value)
+		default:
+			m.Files = append(m.Files, f)
+		}
+	})
+}
+
+func isCleanAbs(p string) bool { return path.IsAbs(p) && path.Clean(p) == p && p != "/" }
+
+func (m *Manifest) readLaunch(r yamlReader, n *yaml.Node) {
+	m.Launch.At, m.Launch.Env = r.at(n), map[string]string{}
+	r.mapping(n, "launch",
+		field{"cmd", func(n *yaml.Node) {
+			r.list(n, "launch.cmd", func(n *yaml.Node) {
+				m.Launch.Cmd = append(m.Launch.Cmd, r.positioned(n, "an argument of launch.cmd"))
+			})
+		}},
+		field{"env", func(n *yaml.Node) {
+			r.entries(n, "launch.env", func(key, value *yaml.Node) {
+				if key.Value == "" || strings.ContainsAny(key.Value, "= \t") {
+					r.wrong(key, "env", "launch.env: %q is not a variable's name", key.Value)
+				}
+				m.Launch.Env[key.Value] = r.text(value, key.Value)
+			})
+		}},
+		field{"files", func(n *yaml.Node) {
+			r.entries(n, "launch.files", func(key, value *yaml.Node) { m.readLaunchFile(r, key, value) })
+		}},
+	)
+	slices.SortFunc(m.Launch.Files, func(a, b LaunchFile) int { return strings.Compare(a.Path, b.Path) })
+}
+
+// readLaunchFile reads a text as it is, and anything else as the JSON it means.
+func (m *Manifest) readLaunchFile(r yamlReader, key, value *yaml.Node) {
+	if !isCleanAbs(key.Value) {
+		r.wrong(key, "path", "launch.files: %q must be a plain absolute path", key.Value)
+		return
+	}
+	f := LaunchFile{Path: key.Value, At: r.at(key)}
+	if value.Kind == yaml.ScalarNode {
+		f.Content = []byte(r.text(value, key.Value))
+	} else if content, err := json.MarshalIndent(r.value(value, key.Value), "", "  "); err != nil {
+		r.wrong(value, "type", "launch.files: %s can't be written as JSON: %v", key.Value, err)
+	} else {
+		f.Content = append(content, '\n')
+	}
+	m.Launch.Files = append(m.Launch.Files, f)
+}
+
+func (m *Manifest) readAccounts(r yamlReader, n *yaml.Node) {
+	m.Accounts.At = r.at(n)
+	r.mapping(n, "accounts",
+		field{"groups", func(n *yaml.Node) {
+			r.list(n, "accounts.groups", func(n *yaml.Node) {
+				m.Accounts.Groups = append(m.Accounts.Groups, r.positioned(n, "a group"))
+			})
+		}},
+		field{"manage_groups", func(n *yaml.Node) { m.Accounts.ManageGroups = r.boolean(n, "accounts.manage_groups") }},
+		field{"managed_groups", func(n *yaml.Node) {
+			r.wrong(n, "managed-groups", "managed_groups is not a setting of JupyterHub's Authenticator, and would be ignored: write manage_groups")
+		}},
+	)
+}
+
+func (m *Manifest) readSync(r yamlReader, n *yaml.Node) {
+	r.mapping(n, "sync",
+		field{"with", func(n *yaml.Node) { m.Sync.With = r.positioned(n, "sync.with") }},
+		field{"rules", func(n *yaml.Node) {
+			r.list(n, "sync.rules", func(n *yaml.Node) { m.readSyncRule(r, n) })
+		}},
+	)
+}
+
+func (m *Manifest) readSyncRule(r yamlReader, n *yaml.Node) {
+	rule := SyncRule{At: r.at(n)}
+	of := func(name string) field {
+		return field{name, func(n *yaml.Node) {
+			if rule.Rule != "" {
+				r.wrong(n, "sync", "a rule is one of %s and %s, not both", rule.Rule, name)
+			}
+			rule.Rule, rule.Patterns = name, r.texts(n, name)
+		}}
+	}
+	r.mapping(n, "a sync rule", of("same"), of("may-differ"), of("not-older"), of("forbidden"),
+		field{"why", func(n *yaml.Node) { rule.Why = r.text(n, "why") }},
+		field{"until", func(n *yaml.Node) { rule.Until = r.text(n, "until") }},
+	)
+	for _, p := range rule.Patterns {
+		if _, err := path.Match(p, ""); err != nil {
+			r.wrong(n, "sync", "%q is not a name or a glob", p)
+		}
+	}
+	m.Sync.Rules = append(m.Sync.Rules, rule)
+}

@@ -1,0 +1,91 @@
+// Package pins is what a course asks for, and exactly what it got.
+//
+// One noun runs through driftpin: the [Pin], a package of some ecosystem at
+// some version. A manifest ([ReadCourse], [ParseManifest]) asks for pins, a
+// [Lock] holds the pins wanted, an inventory (package images) holds the pins
+// found, and a drift is the difference of two lists of pins. A pin's name is
+// made canonical when the pin is made, so nothing that compares pins later has
+// to know how an ecosystem spells.
+//
+// Start with [ReadCourse], which reads a course's folder: its pins.yaml, or the
+// repo2docker files that lie there. [Relock] turns that into a lock with the
+// help of a [Resolver]; package buildplan has the real one. This package
+// touches no network and knows nothing of BuildKit or of registries.
+//
+// What is promised over time: a manifest that parses goes on parsing, and a
+// lock of format 1 ([ParseLock]) can be read and built by every later driftpin.
+package pins
+
+import (
+	"cmp"
+	"regexp"
+	"strings"
+)
+
+// A Kind is the ecosystem a package belongs to; it decides how names are
+// spelled and how versions are ordered.
+type Kind string
+
+// The kinds of package that driftpin knows.
+const (
+	Deb   Kind = "deb"   // Debian packages (dpkg)
+	Conda Kind = "conda" // conda packages
+	Pip   Kind = "pip"   // Python distributions (PyPI)
+	Npm   Kind = "npm"   // node packages
+	R     Kind = "r"     // R packages (CRAN)
+)
+
+// Key is the manifest's word for what is asked of this kind: apt for deb, the
+// kind itself for all others.
+func (k Kind) Key() string {
+	if k == Deb {
+		return "apt"
+	}
+	return string(k)
+}
+
+// A Pin is one package at one version.
+type Pin struct {
+	Kind    Kind   `json:"kind"`
+	Name    string `json:"name"`            // canonical: see CanonicalName
+	Version string `json:"version"`         // as its ecosystem writes it
+	Where   string `json:"where,omitempty"` // the environment's prefix, such as /opt/env; empty for the system's own
+	Detail
+}
+
+// Detail holds what a version does not say.
+type Detail struct {
+	Commit  string `json:"commit,omitempty"`  // of a package installed from git: the full commit
+	Build   string `json:"build,omitempty"`   // conda: the build string
+	Channel string `json:"channel,omitempty"` // conda: the channel
+}
+
+// New returns the pin of a package, with its name made canonical.
+func New(kind Kind, name, version string) Pin {
+	return Pin{Kind: kind, Name: CanonicalName(kind, name), Version: version}
+}
+
+// Order sorts pins by kind, name, environment and version.
+func Order(a, b Pin) int {
+	return cmp.Or(
+		cmp.Compare(a.Kind, b.Kind),
+		cmp.Compare(a.Name, b.Name),
+		cmp.Compare(a.Where, b.Where),
+		cmp.Compare(a.Version, b.Version),
+	)
+}
+
+var pipSeparators = regexp.MustCompile(`[-_.]+`)
+
+// CanonicalName returns the one spelling under which a package is known.
+// PyPI takes runs of - _ . for one dash and ignores case (PEP 503); conda
+// ignores case only; the others mean every letter.
+func CanonicalName(kind Kind, name string) string {
+	switch kind {
+	case Pip:
+		return strings.ToLower(pipSeparators.ReplaceAllString(name, "-"))
+	case Conda:
+		return strings.ToLower(name)
+	}
+	return name
+}

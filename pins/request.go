@@ -1,0 +1,201 @@
+package pins
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"deps.dev/util/pypi"
+	"deps.dev/util/semver"
+)
+
+// Need says why a pin must stand as it does.
+type Need string
+
+// The needs, from the strongest.
+const (
+	Hard   Need = "hard"   // the course does not work without it
+	Solver Need = "solver" // there only so that resolving succeeds
+	Wanted Need = "wanted" // wanted, nothing more; the default
+)
+
+// A Request is one package that a course asks for, and where it does.
+type Request struct {
+	Pin                 // Version is set if the request allows one version only; Name may be empty for git
+	Spec       string   // as written, in the ecosystem's own words
+	Constraint string   // pip: the version specifiers (PEP 440), such as >=6.2,<7
+	Extras     []string // pip: the extras asked for
+	Marker     string   // pip: the environment marker (PEP 508), unevaluated
+	Git        *Git     // set if the package comes from a git repository
+	At         Position
+	Need       Need
+	Why        string
+	Until      string
+}
+
+// Git is where a requirement's source lies.
+type Git struct {
+	URL          string // without git+, such as https://github.com/owner/name.git
+	Ref          string // a commit, short or full, a branch or a tag; empty for the default branch
+	Subdirectory string
+}
+
+// String returns the requirement as pip writes it.
+func (g Git) String() string {
+	s := "git+" + g.URL
+	if g.Ref != "" {
+		s += "@" + g.Ref
+	}
+	if g.Subdirectory != "" {
+		s += "#subdirectory=" + g.Subdirectory
+	}
+	return s
+}
+
+// Title names the request in messages: its package, or its repository where
+// the package's name is not known yet.
+func (r Request) Title() string {
+	if r.Name != "" {
+		return r.Name
+	}
+	return r.Spec
+}
+
+// dashes are the dashes that word processors type for a hyphen.
+const dashes = "‐‑‒–—―−"
+
+// plainDashes returns s with typographic dashes spelled plainly; an en dash
+// at the start of an option stands for the two hyphens it was made from.
+func plainDashes(s string) string {
+	for _, d := range dashes {
+		if rest, ok := strings.CutPrefix(s, string(d)); ok {
+			s = "--" + strings.TrimLeft(rest, "-")
+		}
+		s = strings.ReplaceAll(s, string(d), "-")
+	}
+	return s
+}
+
+func checkDashes(s string) error {
+	if !strings.ContainsAny(s, dashes) {
+		return nil
+	}
+	return fmt.Errorf("%q has a typographic dash: write %q", s, plainDashes(s))
+}
+
+var (
+	pipName      = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$`)
+	directRef    = regexp.MustCompile(`^\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*@\s*(\S+)\s*$`)
+	pipSpecifier = regexp.MustCompile(`^\s*(===|==|~=|!=|<=|>=|<|>)\s*([^\s,;]+)\s*$`)
+	aptSpec      = regexp.MustCompile(`^([a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?)(?:=([A-Za-z0-9.+:~-]+))?$`)
+	gitRef       = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/+-]*$`)
+)
+
+// ParsePip reads a requirement as PEP 508 and pip write it: NAME[EXTRAS]
+// SPECIFIERS; MARKER, or git+URL@REF, or NAME @ git+URL@REF. Names come out
+// canonical (PEP 503).
+func ParsePip(spec string) (Request, error) {
+	r := Request{Pin: Pin{Kind: Pip}, Spec: spec}
+	if err := checkDashes(spec); err != nil {
+		return r, err
+	}
+	if strings.HasPrefix(spec, "git+") {
+		return r, r.parseGit(spec)
+	}
+	if m := directRef.FindStringSubmatch(spec); m != nil {
+		r.Name = CanonicalName(Pip, m[1])
+		return r, r.parseGit(m[2])
+	}
+	if strings.Contains(spec, "://") {
+		return r, fmt.Errorf("%q is a direct address: use a version from an index, or git+URL@COMMIT", spec)
+	}
+	d, err := pypi.ParseDependency(spec)
+	if err != nil || !pipName.MatchString(d.Name) {
+		return r, fmt.Errorf("%q is not a requirement: write NAME==VERSION (PEP 508)", spec)
+	}
+	r.Name = CanonicalName(Pip, d.Name)
+	r.Marker = strings.TrimSpace(d.Environment)
+	r.Extras = strings.FieldsFunc(d.Extras, func(c rune) bool { return c == ',' || c == ' ' })
+	return r, r.parseSpecifiers(d.Constraint)
+}
+
+// parseSpecifiers checks the version specifiers by PEP 440 and learns the one
+// version they allow, if they allow only one.
+func (r *Request) parseSpecifiers(constraint string) error {
+	constraint = strings.TrimSpace(strings.Trim(strings.TrimSpace(constraint), "()"))
+	r.Constraint = constraint
+	if constraint == "" {
+		return nil
+	}
+	for _, one := range strings.Split(constraint, ",") {
+		m := pipSpecifier.FindStringSubmatch(one)
+		if m == nil {
+			if strings.HasPrefix(strings.TrimSpace(one), "=") {
+				return fmt.Errorf("%q: pip asks for a version with two equals signs, ==", r.Spec)
+			}
+			return fmt.Errorf("%q: %q is not a version specifier (PEP 440)", r.Spec, strings.TrimSpace(one))
+		}
+		op, version := m[1], m[2]
+		exact := !strings.HasSuffix(version, ".*")
+		if _, err := semver.PyPI.Parse(strings.TrimSuffix(version, ".*")); err != nil && op != "===" {
+			return fmt.Errorf("%q: %q is not a version (PEP 440)", r.Spec, version)
+		}
+		if exact && (op == "==" || op == "===") {
+			r.Version = version
+		}
+	}
+	return nil
+}
+
+func (r *Request) parseGit(address string) error {
+	rest, ok := strings.CutPrefix(address, "git+")
+	if !ok {
+		return fmt.Errorf("%q: only git+ addresses are read after @; use a version from an index otherwise", r.Spec)
+	}
+	rest, fragment, _ := strings.Cut(rest, "#")
+	scheme, path, ok := strings.Cut(rest, "://")
+	if !ok || scheme != "https" && scheme != "http" && scheme != "ssh" && scheme != "git" {
+		return fmt.Errorf("%q: a git address starts with git+https://, git+http://, git+ssh:// or git+git://", r.Spec)
+	}
+	g := Git{}
+	if at := strings.LastIndexByte(path, '@'); at > strings.IndexByte(path, '/') {
+		path, g.Ref = path[:at], path[at+1:]
+		if !gitRef.MatchString(g.Ref) {
+			return fmt.Errorf("%q: %q is not a commit, branch or tag", r.Spec, g.Ref)
+		}
+	}
+	host, _, _ := strings.Cut(path, "/")
+	if user, _, ok := strings.Cut(host, "@"); ok && strings.Contains(user, ":") {
+		return fmt.Errorf("the git address carries a password: take it out, and give it to git (credential helper or insteadOf)")
+	}
+	if host == "" || host == path {
+		return fmt.Errorf("%q: the git address names no repository", r.Spec)
+	}
+	g.URL = scheme + "://" + path
+	for _, kv := range strings.Split(fragment, "&") {
+		key, value, _ := strings.Cut(kv, "=")
+		switch key {
+		case "egg":
+			name, _, _ := strings.Cut(value, "[")
+			r.Name = CanonicalName(Pip, name)
+		case "subdirectory":
+			g.Subdirectory = value
+		}
+	}
+	r.Git = &g
+	return nil
+}
+
+// ParseApt reads what is asked of apt: NAME, or NAME=VERSION.
+func ParseApt(spec string) (Request, error) {
+	r := Request{Pin: Pin{Kind: Deb}, Spec: spec}
+	if err := checkDashes(spec); err != nil {
+		return r, err
+	}
+	m := aptSpec.FindStringSubmatch(spec)
+	if m == nil {
+		return r, fmt.Errorf("%q is not a Debian package: write NAME or NAME=VERSION", spec)
+	}
+	r.Pin = New(Deb, m[1], m[2])
+	return r, nil
+}

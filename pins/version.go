@@ -1,0 +1,210 @@
+package pins
+
+import (
+	"cmp"
+	"strings"
+
+	"deps.dev/util/semver"
+	masterminds "github.com/Masterminds/semver/v3"
+)
+
+// A Level says how far apart two versions are, by the rules of their kind.
+type Level string
+
+// The levels, from the widest to the narrowest.
+const (
+	Major Level = "major"
+	Minor Level = "minor"
+	Patch Level = "patch"
+	// Build marks packages whose versions are equal but whose contents came
+	// from elsewhere: another commit, build or channel.
+	Build Level = "build"
+)
+
+// CompareVersions orders two versions by the rules of their kind: PEP 440 for
+// pip, Debian policy 5.6.12 for deb, semver 2.0.0 for npm. It returns -1, 0 or
+// 1. The versions of conda and r, and those that their kind's rules can't read,
+// are ordered by their runs of digits and of letters.
+func CompareVersions(kind Kind, a, b string) int {
+	switch kind {
+	case Pip:
+		va, errA := semver.PyPI.Parse(a)
+		vb, errB := semver.PyPI.Parse(b)
+		if errA == nil && errB == nil {
+			return va.Compare(vb)
+		}
+	case Deb:
+		return compareDpkg(a, b)
+	case Npm:
+		va, errA := masterminds.NewVersion(a)
+		vb, errB := masterminds.NewVersion(b)
+		if errA == nil && errB == nil {
+			return va.Compare(vb)
+		}
+	}
+	return compareParts(a, b)
+}
+
+// LevelOf returns how far apart two versions of a kind are; versions that
+// compare as equal are a Build apart.
+func LevelOf(kind Kind, a, b string) Level {
+	if CompareVersions(kind, a, b) == 0 {
+		return Build
+	}
+	if kind == Npm {
+		return semverLevel(a, b)
+	}
+	ea, ra := release(kind, a)
+	eb, rb := release(kind, b)
+	switch {
+	case ea != eb || part(ra, 0) != part(rb, 0):
+		return Major
+	case part(ra, 1) != part(rb, 1):
+		return Minor
+	}
+	return Patch
+}
+
+func semverLevel(a, b string) Level {
+	va, errA := masterminds.NewVersion(a)
+	vb, errB := masterminds.NewVersion(b)
+	switch {
+	case errA != nil || errB != nil || va.Major() != vb.Major():
+		return Major
+	case va.Minor() != vb.Minor():
+		return Minor
+	}
+	return Patch
+}
+
+// release splits a version into its epoch and the dotted parts of its
+// release: of a Debian version that is the upstream part.
+func release(kind Kind, v string) (epoch string, parts []string) {
+	sep := ":"
+	switch kind {
+	case Pip, Conda:
+		sep = "!"
+		v, _, _ = strings.Cut(strings.ToLower(v), "+")
+	case Deb:
+		if i := strings.LastIndexByte(v, '-'); i >= 0 {
+			v = v[:i]
+		}
+	}
+	if e, rest, ok := strings.Cut(v, sep); ok {
+		epoch, v = strings.TrimLeft(e, "0"), rest
+	}
+	v = strings.TrimPrefix(v, "v")
+	return epoch, strings.FieldsFunc(v, func(r rune) bool { return r == '.' || r == '-' || r == '_' })
+}
+
+// part returns the number that part i of a release begins with, without
+// leading zeros, so that 6.2 and 6.2.0, and 1.2rc1 and 1.2, share their parts.
+func part(release []string, i int) string {
+	if i >= len(release) {
+		return ""
+	}
+	s := release[i]
+	end := strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' })
+	switch {
+	case end == 0:
+		return s
+	case end > 0:
+		s = s[:end]
+	}
+	return strings.TrimLeft(s, "0")
+}
+
+// compareDpkg orders Debian versions: epoch, upstream version, revision
+// (Debian policy 5.6.12).
+func compareDpkg(a, b string) int {
+	ea, ua, ra := splitDpkg(a)
+	eb, ub, rb := splitDpkg(b)
+	return cmp.Or(compareDigits(ea, eb), compareDpkgPart(ua, ub), compareDpkgPart(ra, rb))
+}
+
+func splitDpkg(v string) (epoch, upstream, revision string) {
+	if e, rest, ok := strings.Cut(v, ":"); ok {
+		epoch, v = e, rest
+	}
+	if i := strings.LastIndexByte(v, '-'); i >= 0 {
+		return epoch, v[:i], v[i+1:]
+	}
+	return epoch, v, ""
+}
+
+// compareDpkgPart compares runs of non-digits and runs of digits in turn.
+// Among non-digits ~ sorts before the end, and letters before all else.
+func compareDpkgPart(a, b string) int {
+	for a != "" || b != "" {
+		var wa, wb, na, nb string
+		wa, a = span(a, false)
+		wb, b = span(b, false)
+		if c := compareDpkgWords(wa, wb); c != 0 {
+			return c
+		}
+		na, a = span(a, true)
+		nb, b = span(b, true)
+		if c := compareDigits(na, nb); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+func compareDpkgWords(a, b string) int {
+	weight := func(s string, i int) int {
+		switch {
+		case i >= len(s):
+			return 0
+		case s[i] == '~':
+			return -1
+		case isLetter(s[i]):
+			return int(s[i])
+		}
+		return int(s[i]) + 256
+	}
+	for i := range max(len(a), len(b)) {
+		if c := cmp.Compare(weight(a, i), weight(b, i)); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// compareParts is the order of last resort: runs of digits by number, other
+// runs by their letters, numbers after words, and a longer version after its
+// own beginning.
+func compareParts(a, b string) int {
+	for a != "" && b != "" {
+		var wa, wb, na, nb string
+		wa, a = span(a, false)
+		wb, b = span(b, false)
+		if c := cmp.Compare(strings.Trim(wa, ".-_"), strings.Trim(wb, ".-_")); c != 0 {
+			return c
+		}
+		na, a = span(a, true)
+		nb, b = span(b, true)
+		if c := compareDigits(na, nb); c != 0 {
+			return c
+		}
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+// span cuts the longest run of digits, or of non-digits, off the front of s.
+func span(s string, digits bool) (run, rest string) {
+	i := 0
+	for i < len(s) && isDigit(s[i]) == digits {
+		i++
+	}
+	return s[:i], s[i:]
+}
+
+// compareDigits compares decimal numbers of any length.
+func compareDigits(a, b string) int {
+	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
+	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+}
+
+func isDigit(c byte) bool  { return '0' <= c && c <= '9' }
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }

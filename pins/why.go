@@ -1,0 +1,69 @@
+package pins
+
+import "slices"
+
+// A Step is one link of the chain from what a course asks for to a package
+// that came along.
+type Step struct {
+	Artifact Artifact
+	Request  *Request // the manifest's request, on the step that is a pin
+}
+
+// Why returns how a locked package came to be there: the shortest chain from a
+// pin of the manifest (first) to the package (last), and the names of all that
+// require it. The chain is nil if the lock has no such package.
+func Why(m *Manifest, l *Lock, kind Kind, name string) (chain []Step, by []string) {
+	name = CanonicalName(kind, name)
+	artifacts := map[string]Artifact{}
+	for _, a := range l.Artifacts {
+		if a.Kind == kind && a.Use == Install {
+			artifacts[a.Name] = a
+		}
+	}
+	target, ok := artifacts[name]
+	if !ok {
+		return nil, nil
+	}
+	next := map[string]string{name: ""}
+	for queue := []string{name}; len(queue) > 0; queue = queue[1:] {
+		at := artifacts[queue[0]]
+		if len(at.Roots) > 0 && (at.Is(PinRoot) || len(at.By) == 0) {
+			return unroll(m, artifacts, next, at.Name), target.By
+		}
+		for _, parent := range at.By {
+			if _, seen := next[parent]; !seen && artifacts[parent].Name != "" {
+				next[parent] = at.Name
+				queue = append(queue, parent)
+			}
+		}
+	}
+	return []Step{{Artifact: target}}, target.By
+}
+
+func unroll(m *Manifest, artifacts map[string]Artifact, next map[string]string, name string) (chain []Step) {
+	for ; name != ""; name = next[name] {
+		s := Step{Artifact: artifacts[name]}
+		if s.Artifact.Is(PinRoot) && m != nil {
+			s.Request = m.Request(s.Artifact.Kind, name, s.Artifact.From)
+		}
+		chain = append(chain, s)
+	}
+	return chain
+}
+
+// Request returns what the manifest asks for under a canonical name, or nil. A
+// git requirement whose name the manifest does not tell is found by the
+// repository that the wheel was built from.
+func (m *Manifest) Request(kind Kind, name, from string) *Request {
+	i := slices.IndexFunc(m.Requests, func(r Request) bool { return r.Kind == kind && r.Name == name })
+	if i < 0 {
+		built, ok := Artifact{From: from}.Git()
+		i = slices.IndexFunc(m.Requests, func(r Request) bool {
+			return ok && r.Kind == kind && r.Git != nil && r.Name == "" && r.Git.URL == built.URL && r.Git.Subdirectory == built.Subdirectory
+		})
+	}
+	if i < 0 {
+		return nil
+	}
+	return &m.Requests[i]
+}

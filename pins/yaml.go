@@ -1,0 +1,195 @@
+package pins
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// maxFileSize is the most that driftpin reads of a file that a person wrote.
+// The largest pin file known is 12 KB.
+const maxFileSize = 1 << 20
+
+// A yamlReader walks the nodes of one YAML file, by position, and collects
+// what is wrong with it. It never decodes by reflection: every key is looked
+// for by name, and every other key is a finding.
+type yamlReader struct {
+	file     string
+	findings *Findings
+}
+
+var yamlLine = regexp.MustCompile(`line (\d+)(?:, column \d+)?: (.*)`)
+
+// parse returns the root mapping of a YAML file, or nil with a finding.
+func (r yamlReader) parse(data []byte) *yaml.Node {
+	if len(data) > maxFileSize {
+		r.findings.fatal(Position{File: r.file, Line: 1}, "size", "%d bytes: a manifest has at most %d; is this the right file?", len(data), maxFileSize)
+		return nil
+	}
+	var doc yaml.Node
+	if err := yaml.Load(data, &doc); err != nil {
+		r.syntaxError(err)
+		return nil
+	}
+	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
+		r.findings.fatal(Position{File: r.file, Line: 1}, "yaml", "the file is empty: it needs at least a course and a base")
+		return nil
+	}
+	return doc.Content[0]
+}
+
+func (r yamlReader) syntaxError(err error) {
+	at, text := Position{File: r.file, Line: 1}, strings.TrimPrefix(err.Error(), "yaml: ")
+	var loadErrors *yaml.LoadErrors
+	if errors.As(err, &loadErrors) && len(loadErrors.Errors) > 0 {
+		text = loadErrors.Errors[0].Error()
+	}
+	if m := yamlLine.FindStringSubmatch(text); m != nil {
+		at.Line, _ = strconv.Atoi(m[1])
+		text = m[2]
+	}
+	r.findings.fatal(at, "yaml", "not valid YAML: %s", text)
+}
+
+func (r yamlReader) at(n *yaml.Node) Position {
+	return Position{File: r.file, Line: n.Line, Column: n.Column}
+}
+
+func (r yamlReader) wrong(n *yaml.Node, rule, format string, args ...any) {
+	r.findings.fatal(r.at(n), rule, format, args...)
+}
+
+// A field reads the value of one key.
+type field struct {
+	key  string
+	read func(value *yaml.Node)
+}
+
+// mapping reads a mapping whose keys are known beforehand; what names it in
+// messages. An unknown or repeated key is a finding.
+func (r yamlReader) mapping(n *yaml.Node, what string, fields ...field) {
+	r.entries(n, what, func(key, value *yaml.Node) {
+		i := slices.IndexFunc(fields, func(f field) bool { return f.key == key.Value })
+		if i >= 0 {
+			fields[i].read(value)
+			return
+		}
+		known := make([]string, len(fields))
+		for i, f := range fields {
+			known[i] = f.key
+		}
+		r.wrong(key, "unknown-key", "unknown key %q in %s: %s", key.Value, what, didYouMean(key.Value, known))
+	})
+}
+
+// entries calls visit for each key and value of a mapping.
+func (r yamlReader) entries(n *yaml.Node, what string, visit func(key, value *yaml.Node)) {
+	if isNull(n) {
+		return
+	}
+	if n.Kind != yaml.MappingNode {
+		r.wrong(n, "type", "%s must be a mapping (key: value), not %s", what, describe(n))
+		return
+	}
+	seen := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if first, again := seen[key.Value]; again {
+			r.wrong(key, "duplicate-key", "key %q stands twice in %s, first on line %d: keep one", key.Value, what, first)
+			continue
+		}
+		seen[key.Value] = key.Line
+		if key.Kind != yaml.ScalarNode || value.Kind == yaml.AliasNode || key.Value == "<<" {
+			r.wrong(key, "alias", "anchors, aliases and merge keys are not read in %s: write the value out, so that an edit finds it", what)
+			continue
+		}
+		visit(key, value)
+	}
+}
+
+// list calls visit for each item of a list.
+func (r yamlReader) list(n *yaml.Node, what string, visit func(item *yaml.Node)) {
+	if isNull(n) {
+		return
+	}
+	if n.Kind != yaml.SequenceNode {
+		r.wrong(n, "type", "%s must be a list, not %s", what, describe(n))
+		return
+	}
+	for _, item := range n.Content {
+		if item.Kind == yaml.AliasNode {
+			r.wrong(item, "alias", "aliases are not read in %s: write the value out, so that an edit finds it", what)
+			continue
+		}
+		visit(item)
+	}
+}
+
+// text returns the string that a scalar holds.
+func (r yamlReader) text(n *yaml.Node, what string) string {
+	if n.Kind != yaml.ScalarNode || isNull(n) {
+		r.wrong(n, "type", "%s must be a text, not %s", what, describe(n))
+		return ""
+	}
+	if i := strings.IndexFunc(n.Value, func(c rune) bool { return c < ' ' && c != '\n' && c != '\t' || c == 0x7f }); i >= 0 {
+		r.wrong(n, "type", "%s holds the control character %q", what, n.Value[i])
+		return ""
+	}
+	return n.Value
+}
+
+func (r yamlReader) texts(n *yaml.Node, what string) []string {
+	var out []string
+	r.list(n, what, func(item *yaml.Node) { out = append(out, r.text(item, "an item of "+what)) })
+	return out
+}
+
+func (r yamlReader) boolean(n *yaml.Node, what string) bool {
+	if n.Kind == yaml.ScalarNode && (n.Value == "true" || n.Value == "false") {
+		return n.Value == "true"
+	}
+	r.wrong(n, "type", "%s must be true or false, not %s", what, describe(n))
+	return false
+}
+
+// value decodes a node of any shape, for text that is passed on as it is.
+func (r yamlReader) value(n *yaml.Node, what string) any {
+	var v any
+	if hasAlias(n) {
+		r.wrong(n, "alias", "aliases are not read in %s: write the value out", what)
+		return nil
+	}
+	if err := n.Decode(&v); err != nil {
+		r.wrong(n, "type", "%s: %v", what, err)
+		return nil
+	}
+	return v
+}
+
+func hasAlias(n *yaml.Node) bool {
+	return n.Kind == yaml.AliasNode || slices.ContainsFunc(n.Content, hasAlias)
+}
+
+func isNull(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
+}
+
+func describe(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.AliasNode:
+		return "an alias"
+	}
+	if isNull(n) {
+		return "nothing"
+	}
+	return fmt.Sprintf("%q", n.Value)
+}
