@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/driftpin/driftpin/buildplan/engine"
 	"github.com/driftpin/driftpin/pins"
 )
 
@@ -89,3 +90,12 @@ var userInfo = regexp.MustCompile(`://[^/@\s]+@`)
 
 // withoutUser takes user names and passwords out of the addresses in a text.
 func withoutUser(text string) string { return userInfo.ReplaceAllString(text, "://") }
+
+// DiagnoseGit looks for git, which git requirements need.
+func DiagnoseGit() engine.Finding {
+	f := engine.Finding{What: "git"}
+	if f.Detail, f.Err = exec.LookPath("git"); f.Err != nil {
+		f.Remedy = engine.Install("git", nil)
+	}
+	return f
+}

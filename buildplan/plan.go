@@ -94,7 +94,7 @@ const maxCopied = 4 << 20
 func New(m *pins.Manifest, l *pins.Lock, platform string, base Base) (*Plan, error) {
 	p := &Plan{
 		Format: planFormat, Course: m.Course, Platform: platform, LockDigest: l.Digest(), Base: base,
-		Steps: stepsDigest(), BuildKit: buildkitVersion(), Tools: l.Tools,
+		Steps: stepsDigest(), BuildKit: BuildKitVersion(), Tools: l.Tools,
 		Env: m.Launch.Env, checks: m.Checks, sources: m.Sources,
 	}
 	for _, t := range m.Launch.Cmd {

@@ -63,8 +63,8 @@ func step(name string, args []string, more ...llb.RunOption) []llb.RunOption {
 	}, more...)
 }
 
-// buildkitVersion is the version of BuildKit that this program is linked with.
-func buildkitVersion() string {
+// BuildKitVersion is the version of BuildKit that this program is linked with.
+func BuildKitVersion() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, m := range info.Deps {
 			if m.Path == "github.com/moby/buildkit" {

@@ -19,3 +19,8 @@ func Embedded(context.Context, string, Options) (*Engine, error) {
 func Check(context.Context) (runc string, err error) {
 	return "", errNotLinux
 }
+
+// Diagnose says that there is no embedded engine here.
+func Diagnose(context.Context, string) []Finding {
+	return []Finding{{What: "engine", Err: errNotLinux, Remedy: "set BUILDKIT_HOST to a buildkitd's address"}}
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/report"
+	"github.com/spf13/cobra"
+)
+
+func verifyCommand(s streams) *cobra.Command {
+	var format, base string
+	cmd := &cobra.Command{
+		Use:   "verify COURSE IMAGE",
+		Short: "Say whether what the lock says is what is installed",
+		Long: `Say whether what a course's lock says is what lies in an image's layers: every
+locked package at its version, and none besides those of the base. What the
+image says of itself is not believed. Exit status 3 if not.`,
+		Example: `  driftpin verify testdata/courses/stat159 oci-layout:build/images/stat159`,
+		Args:    arguments(2, 2, "a course and an image"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := oneOf("format", format, "text", "json"); err != nil {
+				return err
+			}
+			return verify(cmd.Context(), s, args[0], args[1], base, format)
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	cmd.Flags().StringVar(&base, "base", "", "base image of a course that names none (default $DRIFTPIN_BASE)")
+	return cmd
+}
+
+func verify(ctx context.Context, s streams, dir, ref, baseRef, format string) (err error) {
+	c, err := openCourse(dir, baseRef)
+	if err != nil {
+		return err
+	}
+	if c.lock == nil {
+		return fmt.Errorf("%s: there is no lock: write it with driftpin lock %s", c.lockFile, dir)
+	}
+	img, err := images.Open(ctx, ref, images.Options{Platform: c.lock.Platforms[0]})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, img.Close()) }()
+	base, err := c.openBase(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, base.Close()) }()
+	d, err := images.Verify(ctx, c.lock, base, img)
+	if err != nil {
+		return err
+	}
+	d.A = c.lockFile
+	images.Explain(d.Packages, &images.Reason{Manifest: c.manifest, Lock: c.lock}, &images.Reason{Manifest: c.manifest, Lock: c.lock})
+	if format == "json" {
+		err = report.JSON(s.out, d)
+	} else if d.Any() {
+		err = report.Text(s.out, d, useColour("auto", s.out))
+	} else {
+		_, err = fmt.Fprintf(s.out, "%s holds what %s says\n", report.Clean(ref), c.lockFile)
+	}
+	if err == nil && d.Any() {
+		return errFound
+	}
+	return err
+}
+
+// openBase opens the base image that the lock names.
+func (c *course) openBase(ctx context.Context) (*images.Image, error) {
+	ref := c.base.Ref + "@" + c.lock.Base
+	if i := strings.LastIndexByte(c.base.Ref, ':'); i > strings.LastIndexByte(c.base.Ref, '/') {
+		ref = c.base.Ref[:i] + "@" + c.lock.Base
+	}
+	if c.base.Layout != "" {
+		if c.base.Digest != c.lock.Base {
+			return nil, fmt.Errorf("%s: the base in %s is %s, and the lock was made with %s: lock the course again", c.lockFile, c.base, c.base.Digest, c.lock.Base)
+		}
+		ref = "oci-layout:" + filepath.Clean(c.base.Layout)
+	}
+	if _, err := os.Stat(c.base.Layout); c.base.Layout != "" && err != nil {
+		return nil, err
+	}
+	return images.Open(ctx, ref, images.Options{Platform: c.lock.Platforms[0]})
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/driftpin/driftpin/pins"
+	"github.com/spf13/cobra"
+)
+
+func whyCommand(s streams) *cobra.Command {
+	return &cobra.Command{
+		Use:   "why COURSE NAME",
+		Short: "Say how a package comes to be in a course's image",
+		Example: `  driftpin why testdata/courses/stat159 ypy-websocket
+  driftpin why testdata/courses/stat159 libcurl4`,
+		Args: arguments(2, 2, "a course and a package"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, err := openManifest(args[0])
+			if err != nil {
+				return err
+			}
+			if c.lock == nil {
+				return fmt.Errorf("%s: there is no lock: write it with driftpin lock %s", c.lockFile, args[0])
+			}
+			return explainPackage(s, c, args[1])
+		},
+	}
+}
+
+func explainPackage(s streams, c *course, name string) error {
+	found := false
+	for _, kind := range []pins.Kind{pins.Pip, pins.Conda, pins.Npm, pins.R, pins.Deb} {
+		chain, by := pins.Why(c.manifest, c.lock, kind, name)
+		if chain == nil {
+			continue
+		}
+		found = true
+		for i, step := range chain {
+			fmt.Fprintf(s.out, "%s%s\n", strings.Repeat("  ", i), describeStep(step))
+		}
+		if len(by) > 1 {
+			fmt.Fprintf(s.out, "required by %s\n", strings.Join(by, ", "))
+		}
+	}
+	if !found {
+		var names []string
+		for _, a := range c.lock.Artifacts {
+			names = append(names, a.Name)
+		}
+		hint := ""
+		if near := pins.SuggestName(pins.Deb, name, names); near != "" {
+			hint = ": did you mean " + near + "?"
+		}
+		return fmt.Errorf("%s: no package %s is locked%s", c.lockFile, name, hint)
+	}
+	return nil
+}
+
+func describeStep(step pins.Step) string {
+	a := step.Artifact
+	text := fmt.Sprintf("%s %s %s", a.Kind, a.Name, a.Version)
+	switch {
+	case step.Request != nil:
+		text += fmt.Sprintf("  %s: %s, %s", step.Request.At, step.Request.Spec, step.Request.Need)
+		if step.Request.Why != "" {
+			text += ": " + step.Request.Why
+		}
+	case a.Is(pins.PythonRoot) && len(a.By) == 0:
+		text += "  the Python that pip pins run on"
+	}
+	if git, ok := a.Git(); ok {
+		text += "  from " + git.URL + " at " + git.Ref
+	} else if sdist, ok := a.Sdist(); ok {
+		text += "  built from " + sdist
+	}
+	return text
+}
