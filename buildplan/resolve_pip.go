@@ -254,13 +254,12 @@ func (s *pipSolve) uvFailure(text string) error {
 		return s.at(name, "no index has a package %s%s", name, hint)
 	}
 	if m := noSuchVersion.FindStringSubmatch(explanation); m != nil && strings.HasPrefix(m[2], "==") {
-		name := pins.CanonicalName(pins.Pip, m[1])
-		when := ""
-		if !s.query.Before.IsZero() {
-			when = " that was there by " + s.query.Before.Add(-time.Second).Format(time.DateOnly)
-		}
-		if q := s.request(name); q != nil {
-			return s.at(name, "%s has no version %s%s: %w", name, strings.TrimPrefix(m[2], "=="), when, errNoSolution)
+		name, version := pins.CanonicalName(pins.Pip, m[1]), strings.TrimPrefix(m[2], "==")
+		if s.request(name) != nil {
+			if late := publishedAt.FindStringSubmatch(explanation + " "); late != nil {
+				return s.at(name, "%s %s is newer than as-of: it was published on %s: %w", name, version, late[1], errNoSolution)
+			}
+			return s.at(name, "%s has no version %s: look for a typing error, or for the number of a sibling package: %w", name, version, errNoSolution)
 		}
 	}
 	return fmt.Errorf("the pip pins can't be met together: %w\n%s%s", errNoSolution, explanation, s.places(explanation))

@@ -165,9 +165,8 @@ var (
 	noWheel        = regexp.MustCompile("Wheels are required for `([^`]+)` because building from source is disabled")
 	notFound       = regexp.MustCompile(`Because ([A-Za-z0-9._-]+) was not found in the package registry`)
 	noSuchVersion  = regexp.MustCompile(`there (?:is|are) no versions? of ([A-Za-z0-9._-]+?)(?:\[[^\]]*\])?(==[^\s,]+|[<>=!~][^\s]*)?[\s,]`)
-	onlyAvailable  = regexp.MustCompile(`(?s)only the following versions of ([A-Za-z0-9._-]+) are available:\n(.*?)\n\s*(?:and|we|\S.*we can)`)
 	uvErrorPrefix  = regexp.MustCompile(`(?m)^(?:error: |  cause: |  × |  ╰─▶ |\s+)`)
-	newerThanAsOf  = regexp.MustCompile(`(?i)exclude-newer`)
+	publishedAt    = regexp.MustCompile(`was published at (\S+?)(?:T[0-9:.]+Z?)?\.\s`)
 	collapseSpaces = regexp.MustCompile(`\s+`)
 )
 

@@ -19,7 +19,7 @@ const environment = "/opt/env"
 // reads every layer, several at once, and holds only the metadata files.
 func (img *Image) Inventory(ctx context.Context) ([]Package, error) {
 	if img.Lock != nil {
-		return lockPackages(img.Lock), nil
+		return LockPackages(img.Lock), nil
 	}
 	files, err := img.metadata(ctx)
 	if err != nil {
@@ -37,9 +37,9 @@ func (img *Image) Inventory(ctx context.Context) ([]Package, error) {
 	return packages, nil
 }
 
-// lockPackages is what a lock says will be installed. Of the base's own
+// LockPackages is what a lock says will be installed. Of the base's own
 // packages it says nothing.
-func lockPackages(l *pins.Lock) []Package {
+func LockPackages(l *pins.Lock) []Package {
 	var out []Package
 	for _, a := range l.Installed(l.Platforms[0]) {
 		p := Package{Pin: a.Pin}

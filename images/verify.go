@@ -21,7 +21,7 @@ func Verify(ctx context.Context, lock *pins.Lock, base, img *Image) (*Drift, err
 	if err != nil {
 		return nil, err
 	}
-	want := lockPackages(lock)
+	want := LockPackages(lock)
 	locked := map[place]bool{}
 	for _, p := range want {
 		locked[place{p.Kind, p.Name, p.Where}] = true

@@ -4,47 +4,75 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
+	"strings"
 
+	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 )
 
+// lockFlags are the flags of lock.
+type lockFlags struct {
+	engineFlags
+	check, upgrade, diff bool
+	names                []string // packages to upgrade; none: all
+}
+
 func lockCommand(s streams) *cobra.Command {
-	var flags engineFlags
-	var check, upgrade bool
-	var names []string
+	var f lockFlags
 	cmd := &cobra.Command{
-		Use:   "lock COURSE…",
+		Use:   "lock COURSE… [--upgrade [NAME…]]",
 		Short: "Resolve what courses ask for, inside their base, and write their pins.lock",
 		Long: `Resolve what courses ask for, inside their base image, and write their pins.lock.
 What is asked for as before is not resolved again; else the old lock's versions
-are kept where they can be.`,
+are kept where they can be. With --upgrade they are forgotten: for all packages,
+or for those that are named.`,
 		Example: `  driftpin lock testdata/courses/stat159
   driftpin lock --check courses/*               # exit 3 if a lock is stale
   driftpin lock --upgrade courses/stat159       # forget the old lock
-  driftpin lock --upgrade-package numpy courses/stat159`,
+  driftpin lock --upgrade courses/stat159 numpy # for numpy only`,
 		Args: arguments(1, -1, "one or more courses"),
-		RunE: func(cmd *cobra.Command, courses []string) error {
-			if err := flags.check(); err != nil {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			courses, names := split(args)
+			if err := f.engineFlags.check(); err != nil {
 				return err
 			}
-			if check {
-				return checkLocks(s, courses, flags)
+			if len(names) > 0 && !f.upgrade {
+				return usageError{fmt.Errorf("%s is not a folder: lock takes courses, and names of packages only with --upgrade", names[0])}
+			}
+			f.names = names
+			if f.check {
+				return checkLocks(s, courses, f.engineFlags)
 			}
 			for _, dir := range courses {
-				if err := lockCourse(cmd.Context(), s, dir, flags, upgrade, names); err != nil {
+				if err := lockCourse(cmd.Context(), s, dir, f); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
 	}
-	flags.add(cmd)
-	cmd.Flags().BoolVar(&check, "check", false, "only say whether the locks hold what is asked for")
-	cmd.Flags().BoolVar(&upgrade, "upgrade", false, "forget the old lock: take the newest of everything")
-	cmd.Flags().StringSliceVar(&names, "upgrade-package", nil, "forget the old lock for these packages only")
+	f.add(cmd)
+	cmd.Flags().BoolVar(&f.check, "check", false, "only say whether the locks hold what is asked for")
+	cmd.Flags().BoolVar(&f.upgrade, "upgrade", false, "forget the old lock, or the packages named")
+	cmd.Flags().BoolVar(&f.diff, "diff", false, "print the lines of the lock that changed")
 	return cmd
+}
+
+// split tells courses, which are folders, from names.
+func split(args []string) (courses, names []string) {
+	for _, a := range args {
+		if info, err := os.Stat(a); err == nil && info.IsDir() || strings.ContainsRune(a, '/') {
+			courses = append(courses, a)
+		} else {
+			names = append(names, a)
+		}
+	}
+	return courses, names
 }
 
 // checkLocks says which locks are stale.
@@ -75,28 +103,16 @@ func (c *course) stale() string {
 }
 
 // lockCourse writes a course's lock, unless nothing has changed.
-func lockCourse(ctx context.Context, s streams, dir string, flags engineFlags, upgrade bool, names []string) (err error) {
-	c, err := openCourse(dir, flags.base)
+func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
+	c, err := openCourse(dir, f.base)
 	if err != nil {
 		return err
 	}
-	if !upgrade && len(names) == 0 && c.stale() == "" {
+	if !f.upgrade && c.stale() == "" {
 		fmt.Fprintf(s.err, "%s: up to date\n", c.lockFile)
 		return nil
 	}
-	b, err := flags.builder(ctx, s)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.Engine.Close()) }()
-	b.Base = c.base
-	if err := b.LearnBase(ctx, c.manifest.Platforms[0]); err != nil {
-		return err
-	}
-	c.base = b.Base
-	o := c.options()
-	o.Upgrade, o.Names = upgrade, names
-	l, err := pins.Relock(ctx, c.manifest, c.lock, b, o)
+	l, err := f.resolve(ctx, s, c)
 	if err != nil {
 		return fmt.Errorf("locking %s: %w", dir, err)
 	}
@@ -104,5 +120,37 @@ func lockCourse(ctx context.Context, s streams, dir string, flags engineFlags, u
 		return err
 	}
 	fmt.Fprintf(s.err, "%s: %d artifacts, %s\n", c.lockFile, len(l.Artifacts), l.Digest())
-	return nil
+	return f.showChanges(s, c, l)
+}
+
+// resolve has the engine resolve what a course asks for.
+func (f lockFlags) resolve(ctx context.Context, s streams, c *course) (_ *pins.Lock, err error) {
+	b, err := f.builder(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.Engine.Close()) }()
+	b.Base = c.base
+	if err := b.LearnBase(ctx, c.manifest.Platforms[0]); err != nil {
+		return nil, err
+	}
+	c.base = b.Base
+	o := c.options()
+	o.Upgrade, o.Names = f.upgrade && len(f.names) == 0, f.names
+	return pins.Relock(ctx, c.manifest, c.lock, b, o)
+}
+
+// showChanges prints what a new lock changes.
+func (f lockFlags) showChanges(s streams, c *course, l *pins.Lock) error {
+	if c.lock == nil {
+		return nil
+	}
+	colour := useColour("auto", s.out)
+	if f.diff {
+		_, err := io.WriteString(s.out, report.Lines(c.lock.String(), l.String(), colour))
+		return err
+	}
+	changes := images.Compare(images.LockPackages(c.lock), images.LockPackages(l))
+	images.Explain(changes, &images.Reason{Manifest: c.manifest, Lock: c.lock}, &images.Reason{Manifest: c.manifest, Lock: l})
+	return report.Text(s.out, images.New("the old lock", c.lockFile, changes, nil), colour)
 }

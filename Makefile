@@ -1,0 +1,38 @@
+# What one needs to work on driftpin. The README tells of the first two.
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
+FUZZTIME ?= 15s
+LDFLAGS = -s -w -X github.com/moby/buildkit/version.Version=$(shell go list -m -f '{{.Version}}' github.com/moby/buildkit)
+
+.PHONY: demo test build deps lint fuzz vuln clean
+
+demo: deps build   ## build stat159 and data100, verify both, show their drift
+	go run ./testdata/standin sh testdata/demo.sh
+
+test: deps lint    ## all tests, with real builds and the real index
+	go test -race -shuffle=on -timeout 40m ./...
+
+build: bin/driftpin
+
+.PHONY: bin/driftpin
+bin/driftpin:
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/driftpin
+
+deps:              ## install the programs that building needs, where they are missing
+	sh testdata/deps.sh
+
+lint:
+	@test -z "$$(gofmt -l .)" || { echo "not gofmt'd:"; gofmt -l .; exit 1; }
+	go mod tidy -diff
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+fuzz:              ## each fuzz target for $(FUZZTIME)
+	sh testdata/fuzz.sh $(FUZZTIME)
+
+vuln:
+	go run $(GOVULNCHECK) ./...
+
+clean:
+	rm -rf bin build
