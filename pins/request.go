@@ -2,6 +2,7 @@ package pins
 
 import (
 	"fmt"
+	"path"
 	"regexp"
 	"strings"
 
@@ -153,25 +154,25 @@ func (r *Request) parseGit(address string) error {
 		return fmt.Errorf("%q: only git+ addresses are read after @; use a version from an index otherwise", r.Spec)
 	}
 	rest, fragment, _ := strings.Cut(rest, "#")
-	scheme, path, ok := strings.Cut(rest, "://")
+	scheme, place, ok := strings.Cut(rest, "://")
 	if !ok || scheme != "https" && scheme != "http" && scheme != "ssh" && scheme != "git" {
 		return fmt.Errorf("%q: a git address starts with git+https://, git+http://, git+ssh:// or git+git://", r.Spec)
 	}
 	g := Git{}
-	if at := strings.LastIndexByte(path, '@'); at > strings.IndexByte(path, '/') {
-		path, g.Ref = path[:at], path[at+1:]
+	if at := strings.LastIndexByte(place, '@'); at > strings.IndexByte(place, '/') {
+		place, g.Ref = place[:at], place[at+1:]
 		if !gitRef.MatchString(g.Ref) {
 			return fmt.Errorf("%q: %q is not a commit, branch or tag", r.Spec, g.Ref)
 		}
 	}
-	host, _, _ := strings.Cut(path, "/")
+	host, _, _ := strings.Cut(place, "/")
 	if user, _, ok := strings.Cut(host, "@"); ok && strings.Contains(user, ":") {
 		return fmt.Errorf("the git address carries a password: take it out, and give it to git (credential helper or insteadOf)")
 	}
-	if host == "" || host == path {
+	if host == "" || host == place {
 		return fmt.Errorf("%q: the git address names no repository", r.Spec)
 	}
-	g.URL = scheme + "://" + path
+	g.URL = scheme + "://" + place
 	for _, kv := range strings.Split(fragment, "&") {
 		key, value, _ := strings.Cut(kv, "=")
 		switch key {
@@ -181,6 +182,9 @@ func (r *Request) parseGit(address string) error {
 		case "subdirectory":
 			g.Subdirectory = value
 		}
+	}
+	if g.Subdirectory != "" && (path.Clean("/"+g.Subdirectory) != "/"+g.Subdirectory || !gitRef.MatchString(g.Subdirectory)) {
+		return fmt.Errorf("%q: the subdirectory must be a plain path within the repository", r.Spec)
 	}
 	r.Git = &g
 	return nil

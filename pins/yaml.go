@@ -23,7 +23,9 @@ type yamlReader struct {
 	findings *Findings
 }
 
-var yamlLine = regexp.MustCompile(`line (\d+)(?:, column \d+)?: (.*)`)
+// yamlPlace finds the place in go-yaml's messages: "… at L3.C3-L5.C4: text",
+// of which the end is where reading stopped.
+var yamlPlace = regexp.MustCompile(`(?s)at (?:L\d+\.C\d+-)?L(\d+)\.C\d+: (.*)`)
 
 // parse returns the root mapping of a YAML file, or nil with a finding.
 func (r yamlReader) parse(data []byte) *yaml.Node {
@@ -44,14 +46,19 @@ func (r yamlReader) parse(data []byte) *yaml.Node {
 }
 
 func (r yamlReader) syntaxError(err error) {
-	at, text := Position{File: r.file, Line: 1}, strings.TrimPrefix(err.Error(), "yaml: ")
+	at, text := Position{File: r.file, Line: 1}, err.Error()
 	var loadErrors *yaml.LoadErrors
 	if errors.As(err, &loadErrors) && len(loadErrors.Errors) > 0 {
 		text = loadErrors.Errors[0].Error()
 	}
-	if m := yamlLine.FindStringSubmatch(text); m != nil {
-		at.Line, _ = strconv.Atoi(m[1])
+	switch m := yamlPlace.FindStringSubmatch(text); {
+	case m != nil:
+		at.Line, _ = strconv.Atoi(m[1]) // only digits
 		text = m[2]
+	case strings.Contains(text, "no documents"):
+		text = "the file is empty: it needs at least pins"
+	default:
+		text = strings.TrimPrefix(text[strings.LastIndex(text, ">: ")+1:], ": ")
 	}
 	r.findings.fatal(at, "yaml", "not valid YAML: %s", text)
 }

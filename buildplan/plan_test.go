@@ -1,0 +1,254 @@
+package buildplan
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/driftpin/driftpin/pins"
+	"github.com/google/go-cmp/cmp"
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+)
+
+var update = flag.Bool("update", false, "write the goldens")
+
+func hash(c string) string { return strings.Repeat(c, 64) }
+
+// small is a course with one of everything.
+func small(t *testing.T, platform string) (*pins.Manifest, *pins.Lock) {
+	t.Helper()
+	m, err := pins.ReadCourse("testdata/small")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile("testdata/small/pins.lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := pins.ParseLock("pins.lock", bytes.ReplaceAll(data, []byte("linux/amd64"), []byte(platform)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m, l
+}
+
+func smallPlan(t *testing.T, platform string) *Plan {
+	t.Helper()
+	m, l := small(t, platform)
+	p, err := New(m, l, platform, Base{Layout: "base", Digest: l.Base, Layers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Steps, p.BuildKit = "sha256:of-the-scripts", "v0.0.0" // goldens outlive them
+	return p
+}
+
+// dump writes a graph as JSON, a vertex an entry, in an order of its own: by
+// name, with inputs by name.
+func dump(t *testing.T, g *graph, st llb.State) string {
+	t.Helper()
+	def, err := marshal(t.Context(), st, g.plan.Platform)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[digest.Digest]string{}
+	ops := map[digest.Digest]*pb.Op{}
+	for _, raw := range def.Def {
+		var op pb.Op
+		if err := op.Unmarshal(raw); err != nil {
+			t.Fatal(err)
+		}
+		d := digest.FromBytes(raw)
+		ops[d], names[d] = &op, def.Metadata[d].Description["llb.customname"]
+	}
+	type vertex struct {
+		Name   string
+		Lines  []string `json:",omitempty"`
+		Inputs []string `json:",omitempty"`
+		Op     any
+	}
+	var out []vertex
+	for d, op := range ops {
+		v := vertex{Name: names[d], Op: op.Op}
+		for _, in := range op.Inputs {
+			v.Inputs = append(v.Inputs, fmt.Sprintf("%s[%d]", names[digest.Digest(in.Digest)], in.Index))
+		}
+		if at := def.Source.Locations[string(d)]; at != nil {
+			for _, l := range at.Locations {
+				for _, r := range l.Ranges {
+					v.Lines = append(v.Lines, fmt.Sprintf("%s:%d", filepath.Base(def.Source.Infos[l.SourceIndex].Filename), r.Start.Line))
+				}
+			}
+		}
+		out = append(out, v)
+	}
+	slices.SortFunc(out, func(a, b vertex) int {
+		return strings.Compare(a.Name+fmt.Sprint(a.Inputs), b.Name+fmt.Sprint(b.Inputs))
+	})
+	for i := range out { // the scripts have tests of their own
+		data, err := json.Marshal(out[i].Op)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(out[i].Name, "driftpin ") {
+			data = []byte(`"the script"`)
+		}
+		out[i].Op = json.RawMessage(data)
+	}
+	data, err := json.MarshalIndent(out, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data) + "\n"
+}
+
+func testGraph(p *Plan) *graph {
+	return newGraph(p, func(sha256 string) string { return "http://index.test/" + sha256[:8] }, func(url string) string { return url })
+}
+
+// The graph is a function of the plan: goldened for both platforms.
+func TestGraphGolden(t *testing.T) {
+	for _, platform := range []string{"linux/amd64", "linux/arm64"} {
+		g := testGraph(smallPlan(t, platform))
+		img := g.image()
+		got := dump(t, g, img.checks[0]) // a check is one step on the whole image
+		golden(t, "testdata/graph-"+filepath.Base(platform)+".json", got)
+		again := testGraph(smallPlan(t, platform))
+		if dump(t, again, again.image().checks[0]) != got {
+			t.Error("the same plan gives another graph")
+		}
+		if len(img.history) != 1+1+1+1+len(g.plan.Layers)+1 {
+			t.Errorf("%d history entries: one a layer is needed", len(img.history))
+		}
+	}
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
+
+// Nothing that installs, builds or checks has a network.
+func TestNoNetwork(t *testing.T) {
+	g := testGraph(smallPlan(t, "linux/amd64"))
+	img := g.image()
+	for _, st := range append(img.checks, img.root) {
+		def, err := marshal(t.Context(), st, "linux/amd64")
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs := 0
+		for _, raw := range def.Def {
+			var op pb.Op
+			if err := op.Unmarshal(raw); err != nil {
+				t.Fatal(err)
+			}
+			if e := op.GetExec(); e != nil {
+				runs++
+				if e.Network != pb.NetMode_NONE {
+					t.Errorf("%v has a network", e.Meta.Args)
+				}
+			}
+		}
+		if runs < 5 {
+			t.Errorf("only %d steps", runs)
+		}
+	}
+}
+
+func TestPlanDigest(t *testing.T) {
+	p := smallPlan(t, "linux/amd64")
+	if p.Digest() != smallPlan(t, "linux/amd64").Digest() {
+		t.Error("the same plan has another digest")
+	}
+	tag := p.Tag()
+	if len(tag) < 12 || !strings.HasPrefix(p.Digest(), "sha256:"+tag) || !strings.ContainsAny(tag, "abcdef") {
+		t.Errorf("tag %q of %s", tag, p.Digest())
+	}
+	q := smallPlan(t, "linux/amd64")
+	q.checks = nil
+	if q.Digest() != p.Digest() {
+		t.Error("a check is part of the digest")
+	}
+	q.Cmd = []string{"other"}
+	if q.Digest() == p.Digest() {
+		t.Error("launch is not part of the digest")
+	}
+}
+
+func TestConfig(t *testing.T) {
+	p := smallPlan(t, "linux/amd64")
+	c := p.Config().Config
+	want := []string{"PATH=/opt/env/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "A=b", "HOME=/home/jovyan", "LANG=C.UTF-8", "NB_PYTHON_PREFIX=/opt/env", "NB_UID=1000", "NB_USER=jovyan"}
+	if diff := cmp.Diff(want, c.Env); diff != "" {
+		t.Error(diff)
+	}
+	if c.User != "1000" || c.WorkingDir != "/home/jovyan" || c.Entrypoint != nil || c.Cmd[0] != "jupyterhub-singleuser" || c.Labels["org.driftpin.course"] != "small" {
+		t.Errorf("config %+v", c)
+	}
+}
+
+func wheels(n int, size int64) []pins.Artifact {
+	var out []pins.Artifact
+	for i := range n {
+		out = append(out, pins.Artifact{Pin: pins.New(pins.Pip, fmt.Sprintf("p%d", i), "1"), Size: size})
+	}
+	return out
+}
+
+func TestLayers(t *testing.T) {
+	mixed := append(wheels(30, ownLayer), pins.Artifact{Pin: pins.New(pins.Pip, "small", "1"), Size: ownLayer - 1})
+	if got := len(layers(mixed, 5)); got != 31 {
+		t.Errorf("%d layers for 30 large wheels and a small one", got)
+	}
+	bumped := slices.Clone(mixed)
+	bumped[30].Version, bumped[30].Size = "2", 10
+	before, after := layers(mixed, 5), layers(bumped, 5)
+	for i := range before {
+		if before[i].Name != after[i].Name {
+			t.Errorf("a bump moved %s to %s", before[i].Name, after[i].Name)
+		}
+	}
+	for _, n := range []int{100, 400, 5000} {
+		for _, fixed := range []int{5, 80, 120} {
+			if got := len(layers(wheels(n, 100<<20), fixed)); got > max(maxLayers-fixed, buckets) {
+				t.Errorf("%d wheels on %d layers make %d", n, fixed, got)
+			}
+		}
+	}
+	if got := len(layers(wheels(400, 1), 5)); got != buckets {
+		t.Errorf("400 small wheels make %d layers", got)
+	}
+}
+
+func TestFilesAreChecked(t *testing.T) {
+	m, l := small(t, "linux/amd64")
+	m.Files = append(m.Files, pins.File{Source: "missing", Target: "/x", At: pins.Position{File: "pins.yaml", Line: 9}})
+	if _, err := New(m, l, "linux/amd64", Base{}); err == nil || !strings.HasPrefix(err.Error(), "pins.yaml:9: files: ") {
+		t.Errorf("got %v", err)
+	}
+	m.Files = m.Files[:1]
+	m.Launch.Files = append(m.Launch.Files, pins.LaunchFile{Path: m.Files[0].Target})
+	if _, err := New(m, l, "linux/amd64", Base{}); err == nil || !strings.Contains(err.Error(), "two files") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,433 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/driftpin/driftpin/buildplan/engine"
+	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/testdata/gitserver"
+	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+)
+
+// A lab is where the real thing is tried: a driftpin program, a base, a git
+// server, and courses.
+type lab struct {
+	t       *testing.T
+	dir     string
+	program string
+	env     []string
+}
+
+// newLab makes one, or skips the test where it can't be: unless
+// DRIFTPIN_REQUIRE_NET is set, which says that it must.
+func newLab(t *testing.T) *lab {
+	if testing.Short() {
+		t.Skip("it builds for real")
+	}
+	l := &lab{t: t, dir: t.TempDir()}
+	if _, err := engine.Check(t.Context()); err != nil {
+		l.cannot(err)
+	}
+	l.program = filepath.Join(l.dir, "driftpin")
+	if out, err := exec.Command("go", "build", "-o", l.program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	repos := filepath.Join(l.dir, "git")
+	if _, err := gitserver.Commit(filepath.Join(repos, "tmpystore.git"), "../../testdata/standin/tmpystore", "v1"); err != nil {
+		t.Fatal(err)
+	}
+	server, err := gitserver.Start(repos)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	l.env = append(os.Environ(), "BUILDKIT_HOST=", "DRIFTPIN_BASE=", "GIT_CONFIG_COUNT=1",
+		"GIT_CONFIG_KEY_0=url."+server.URL+"/.insteadOf", "GIT_CONFIG_VALUE_0=https://git.example.org/")
+	if _, err := l.try("home1", "base", "base"); err != nil {
+		l.cannot(err)
+	}
+	return l
+}
+
+func (l *lab) cannot(why error) {
+	l.t.Helper()
+	if os.Getenv("DRIFTPIN_REQUIRE_NET") != "" {
+		l.t.Fatal(why)
+	}
+	l.t.Skip(why)
+}
+
+// A failure is a run that did not end with exit status 0.
+type failure struct {
+	code           int
+	stdout, stderr string
+}
+
+func (f *failure) Error() string { return fmt.Sprintf("exit %d: %s%s", f.code, f.stdout, f.stderr) }
+
+// try runs driftpin in the lab's folder, with its state in home.
+func (l *lab) try(home string, args ...string) (string, error) {
+	return l.command(home, append([]string{l.program}, args...)...)
+}
+
+func (l *lab) command(home string, args ...string) (string, error) {
+	cmd := exec.CommandContext(l.t.Context(), args[0], args[1:]...)
+	cmd.Dir = l.dir
+	cmd.Env = append(slices.Clone(l.env), "DRIFTPIN_HOME="+filepath.Join(l.dir, home))
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return stdout.String(), &failure{exit.ExitCode(), stdout.String(), stderr.String()}
+	}
+	return stdout.String(), err
+}
+
+func (l *lab) run(home string, args ...string) string {
+	l.t.Helper()
+	out, err := l.try(home, args...)
+	if err != nil {
+		l.t.Fatalf("driftpin %s: %v", strings.Join(args, " "), err)
+	}
+	return out
+}
+
+// fails runs driftpin and wants an exit status and a text.
+func (l *lab) fails(code int, want string, args ...string) {
+	l.t.Helper()
+	_, err := l.try("home1", args...)
+	var f *failure
+	if !errors.As(err, &f) || f.code != code || !strings.Contains(f.stdout+f.stderr, want) {
+		l.t.Errorf("driftpin %s: got %v, want exit %d and …%s…", strings.Join(args, " "), err, code, want)
+	}
+}
+
+func (l *lab) write(name, text string) {
+	l.t.Helper()
+	file := filepath.Join(l.dir, name)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		l.t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func (l *lab) read(name string) string {
+	l.t.Helper()
+	data, err := os.ReadFile(filepath.Join(l.dir, name))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return string(data)
+}
+
+// course has a wheel, a source distribution, a git requirement and a Debian
+// package. The tag v1 is asked for by its name.
+const courseYAML = `course: small
+base: oci-layout:../base
+as-of: 2023-03-17
+pins:
+  pip:
+    - {pin: tornado==6.2.0, need: solver}
+    - pip==22.3.1
+    - docopt==0.6.2
+    - idna==3.3
+    - git+https://git.example.org/tmpystore.git@v1
+  apt: [tree]
+files: {overrides.json: /opt/env/share/overrides.json}
+launch:
+  cmd: [jupyterhub-singleuser, --LabApp.collaborative=true]
+  files: {/etc/jupyter/x.json: {a: 1}}
+checks:
+  - python -c "import tmpystore; assert tmpystore.TmpYStore.db_path.startswith('/tmp')"
+  - test "$(id -u)" = 1000 && tree --version && test -w "$HOME" && ! test -w /opt/env
+  - "! command -v gcc"
+`
+
+// TestMainJob is the main job, from pins to drift.
+func TestMainJob(t *testing.T) {
+	l := newLab(t)
+	l.write("course/pins.yaml", courseYAML)
+	l.write("course/overrides.json", "{}\n")
+	if _, err := l.try("home1", "lock", "course"); err != nil {
+		l.cannot(err)
+	}
+	lock := l.read("course/pins.lock")
+	for _, want := range []string{"\npip tornado 6.2 ", "\npip docopt 0.6.2 linux/amd64 docopt-0.6.2.tar.gz ", " from=sdist:docopt-0.6.2.tar.gz\n",
+		" from=git+https://git.example.org/tmpystore.git@", "\npip setuptools 67.6.0 ", "\ndeb gcc ", "\ndeb tree ", "\npip ypy-websocket 0.8.4 "} {
+		if !strings.Contains(lock, want) {
+			t.Errorf("the lock has no %q", want)
+		}
+	}
+	if strings.Contains(lock, "127.0.0.1") {
+		t.Error("the lock holds an address")
+	}
+	first := l.run("home1", "build", "course", "--output", "oci-layout:image")
+	t.Run("relock", func(t *testing.T) { l.at(t).relock(lock) })
+	t.Run("verify", func(t *testing.T) { l.at(t).verify() })
+	t.Run("inventory", func(t *testing.T) { l.at(t).inventory() })
+	t.Run("nothing changed", func(t *testing.T) {
+		l := l.at(t)
+		if again := l.run("home1", "build", "course", "--output", "oci-layout:image"); again != first {
+			t.Errorf("built %q, then %q", first, again)
+		}
+	})
+	t.Run("bump", func(t *testing.T) { l.at(t).bump() })
+	t.Run("failures", func(t *testing.T) { l.at(t).failures() })
+	t.Run("another machine", func(t *testing.T) {
+		l := l.at(t) // with nothing but the lock, and the same base
+		if again := l.run("home2", "build", "course", "--output", "oci-layout:image2"); again != first {
+			t.Errorf("one home builds %q, another %q", first, again)
+		}
+	})
+	t.Run("no network", func(t *testing.T) { l.at(t).offline() })
+}
+
+// at is the lab of a subtest.
+func (l *lab) at(t *testing.T) *lab {
+	sub := *l
+	sub.t = t
+	return &sub
+}
+
+func (l *lab) relock(lock string) {
+	start := time.Now()
+	l.run("home1", "lock", "course")
+	if l.read("course/pins.lock") != lock {
+		l.t.Error("locking again changed the lock")
+	}
+	l.t.Logf("locking again took %v", time.Since(start))
+	l.run("home1", "lock", "--check", "course")
+}
+
+func (l *lab) verify() {
+	if out := l.run("home1", "verify", "course", "oci-layout:image"); !strings.Contains(out, "holds what") {
+		l.t.Errorf("verify says %q", out)
+	}
+	img := l.open("image")
+	meta := "Metadata-Version: 2.1\nName: idna\nVersion: 3.4\n"
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	h := &tar.Header{Name: "opt/env/lib/python3.11/site-packages/idna-3.3.dist-info/METADATA", Mode: 0o644, Size: int64(len(meta))}
+	if err := errors.Join(w.WriteHeader(h), second(io.WriteString(w, meta)), w.Close()); err != nil {
+		l.t.Fatal(err)
+	}
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes())), nil })
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if img, err = mutate.AppendLayers(img, layer); err != nil {
+		l.t.Fatal(err)
+	}
+	l.save("changed", img)
+	l.fails(3, "idna  3.3 → 3.4", "verify", "course", "oci-layout:changed")
+}
+
+func second(_ int, err error) error { return err }
+
+// open opens the image of a layout that driftpin wrote.
+func (l *lab) open(name string) v1.Image {
+	l.t.Helper()
+	index, err := layout.ImageIndexFromPath(filepath.Join(l.dir, name))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for {
+		manifest, err := index.IndexManifest()
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		if d := manifest.Manifests[0]; !d.MediaType.IsIndex() {
+			img, err := index.Image(d.Digest)
+			if err != nil {
+				l.t.Fatal(err)
+			}
+			return img
+		}
+		if index, err = index.ImageIndex(manifest.Manifests[0].Digest); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+}
+
+func (l *lab) save(name string, img v1.Image) {
+	l.t.Helper()
+	p, err := layout.Write(filepath.Join(l.dir, name), empty.Index)
+	if err == nil {
+		err = p.AppendImage(img)
+	}
+	if err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// inventory compares driftpin's inventory with what pip and dpkg say inside
+// the image.
+func (l *lab) inventory() {
+	root := filepath.Join(l.dir, "root")
+	if err := os.Mkdir(root, 0o755); err != nil {
+		l.t.Fatal(err)
+	}
+	unpack := exec.Command("tar", "--extract", "--directory", root)
+	unpack.Stdin = mutate.Extract(l.open("image"))
+	if out, err := unpack.CombinedOutput(); err != nil {
+		l.t.Fatalf("%v: %s", err, out)
+	}
+	var found struct {
+		Packages []struct{ Kind, Name, Version, Where string }
+	}
+	if err := json.Unmarshal([]byte(l.run("home1", "inventory", "--format", "json", "oci-layout:image")), &found); err != nil {
+		l.t.Fatal(err)
+	}
+	got := map[string][]string{}
+	for _, p := range found.Packages {
+		if p.Kind == "pip" && p.Where != "/opt/env" {
+			continue
+		}
+		got[p.Kind] = append(got[p.Kind], p.Name+" "+p.Version)
+	}
+	inside := func(args ...string) []byte {
+		cmd := exec.Command("chroot", append([]string{root}, args...)...)
+		cmd.Env = []string{"PATH=/opt/env/bin:/usr/bin:/bin", "LC_ALL=C.UTF-8"}
+		out, err := cmd.Output()
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		return out
+	}
+	var listed []struct{ Name, Version string }
+	if err := json.Unmarshal(inside("/opt/env/bin/pip", "list", "--format", "json", "--disable-pip-version-check"), &listed); err != nil {
+		l.t.Fatal(err)
+	}
+	var want []string
+	for _, p := range listed {
+		want = append(want, pins.CanonicalName(pins.Pip, p.Name)+" "+p.Version)
+	}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got["pip"]); diff != "" {
+		l.t.Errorf("pip (-pip list +driftpin):\n%s", diff)
+	}
+	want = strings.Fields(strings.ReplaceAll(string(inside("dpkg-query", "-W", "-f", "${Package}_${Version}\n")), " ", ""))
+	for i := range want {
+		want[i] = strings.Replace(want[i], "_", " ", 1)
+	}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got["deb"]); diff != "" {
+		l.t.Errorf("deb (-dpkg +driftpin):\n%s", diff)
+	}
+	origin := l.read("root/opt/env/lib/python3.11/site-packages/tmpystore-0.0.1.dist-info/direct_url.json")
+	if !strings.Contains(origin, `"url":"https://git.example.org/tmpystore.git"`) || !strings.Contains(origin, `"requested_revision":"v1"`) {
+		l.t.Errorf("direct_url.json is %s", origin)
+	}
+}
+
+// bump changes one pin: one line of the lock and one layer change.
+func (l *lab) bump() {
+	before := strings.Split(l.read("course/pins.lock"), "\n")
+	l.write("bumped/overrides.json", "{}\n")
+	l.write("bumped/pins.lock", l.read("course/pins.lock"))
+	l.write("bumped/pins.yaml", strings.Replace(courseYAML, "idna==3.3", "idna==3.4", 1))
+	l.fails(3, "the lock is stale: other pip pins are asked for: idna==3.4", "build", "bumped", "--output", "oci-layout:bumped-image")
+	l.run("home1", "lock", "bumped")
+	var changed []string
+	for i, line := range strings.Split(l.read("bumped/pins.lock"), "\n") {
+		if i >= len(before) || line != before[i] {
+			changed = append(changed, strings.Join(strings.Fields(line)[:2], " "))
+		}
+	}
+	if diff := cmp.Diff([]string{"inputs pip", "pip idna"}, changed); diff != "" {
+		l.t.Errorf("lines of the lock that changed:\n%s", diff)
+	}
+	l.run("home1", "build", "bumped", "--output", "oci-layout:bumped-image")
+	old, err := l.open("image").Layers()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	layers, err := l.open("bumped-image").Layers()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	fresh := 0
+	for _, layer := range layers {
+		digest, err := layer.Digest()
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		if !slices.ContainsFunc(old, func(o v1.Layer) bool { d, err := o.Digest(); return err == nil && d == digest }) {
+			fresh++
+		}
+	}
+	if fresh != 1 {
+		l.t.Errorf("a bump of one pin made %d new layers", fresh)
+	}
+	l.fails(3, "idna  3.3 → 3.4", "drift", "oci-layout:image", "oci-layout:bumped-image")
+}
+
+// failures end with the manifest's line, and export nothing.
+func (l *lab) failures() {
+	failing := strings.Replace(courseYAML, "checks:\n", "checks:\n  - echo so; exit 7\n", 1)
+	l.write("failing/pins.yaml", failing)
+	l.write("failing/overrides.json", "{}\n")
+	l.write("failing/pins.lock", strings.Replace(l.read("course/pins.lock"), "course small", "course small", 1))
+	l.fails(1, "failing/pins.yaml:17: the step failed with exit status 7", "build", "failing", "--output", "oci-layout:failing-image")
+	if _, err := os.Stat(filepath.Join(l.dir, "failing-image", "index.json")); err == nil {
+		l.t.Error("an image was exported though its check failed")
+	}
+	for name, want := range map[string]string{
+		"boken==2.4.3":           "pins.yaml:4: no index has a package boken: did you mean bokeh?",
+		"jupyter_server==2.27.3": "pins.yaml:4: jupyter-server has no version 2.27.3",
+		"jupyterlab==3.6.3":      "pins.yaml:4: jupyterlab 3.6.3 is newer than as-of: it was published on 2023-03-31",
+		"git+https://git.example.org/tmpystore.git@nosuch": "pins.yaml:4: https://git.example.org/tmpystore.git has no commit, branch or tag nosuch",
+	} {
+		l.write("bad/pins.yaml", "base: oci-layout:../base\nas-of: 2023-03-17\npins: {pip: [\n\""+name+"\"]}\n")
+		l.fails(1, want, "lock", "bad")
+	}
+	l.write("bad/pins.yaml", "base: oci-layout:../base\npins:\n  apt: [gti]\n")
+	l.fails(1, "pins.yaml:3: apt knows no package gti", "lock", "bad")
+	if _, err := os.Stat(filepath.Join(l.dir, "bad", "pins.lock")); err == nil {
+		l.t.Error("a lock was written though resolving failed")
+	}
+}
+
+// offline builds on another base, so that every step runs anew, in a network
+// namespace that reaches nothing: the artifacts are at hand.
+func (l *lab) offline() {
+	img := l.open("base")
+	config, err := img.ConfigFile()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	config = config.DeepCopy()
+	config.Config.Env = append(config.Config.Env, "OTHER=base")
+	if img, err = mutate.ConfigFile(img, config); err != nil {
+		l.t.Fatal(err)
+	}
+	l.save("base2", img)
+	l.write("offline/pins.yaml", strings.Replace(courseYAML, "oci-layout:../base", "oci-layout:../base2", 1))
+	l.write("offline/overrides.json", "{}\n")
+	l.write("offline/pins.lock", l.read("course/pins.lock"))
+	l.run("home1", "lock", "offline")
+	if out, err := l.command("home1", "unshare", "--net", l.program, "build", "offline", "--progress", "plain", "--output", "oci-layout:offline-image"); err != nil {
+		l.t.Errorf("%s%v", out, err)
+	}
+	l.run("home1", "verify", "offline", "oci-layout:offline-image")
+}

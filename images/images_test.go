@@ -1,0 +1,482 @@
+package images_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/pins"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/klauspost/compress/zstd"
+)
+
+// A node is an entry of a layer: a file, or by its prefix a hard link (=>), a
+// symbolic link (->) or a folder (/).
+type node struct{ name, content string }
+
+func tarOf(t testing.TB, nodes []node) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, n := range nodes {
+		h := &tar.Header{Name: n.name, Mode: 0o644, Typeflag: tar.TypeReg, Size: int64(len(n.content))}
+		if target, ok := strings.CutPrefix(n.content, "=>"); ok {
+			h.Typeflag, h.Linkname, h.Size = tar.TypeLink, target, 0
+		} else if target, ok := strings.CutPrefix(n.content, "->"); ok {
+			h.Typeflag, h.Linkname, h.Size = tar.TypeSymlink, target, 0
+		} else if n.content == "/" {
+			h.Typeflag, h.Size = tar.TypeDir, 0
+		}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if h.Size > 0 {
+			if _, err := io.WriteString(w, n.content); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func image(t testing.TB, layers ...[]node) v1.Image {
+	t.Helper()
+	img := empty.Image
+	for i, nodes := range layers {
+		data := tarOf(t, nodes)
+		layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		img, err = mutate.Append(img, mutate.Addendum{Layer: layer, History: v1.History{CreatedBy: fmt.Sprintf("layer %d", i)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	img, err := mutate.Config(img, v1.Config{Env: []string{"PATH=/bin", "A=b"}, Cmd: []string{"run"}, User: "1000"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+// saved writes an image as an OCI layout and returns its reference.
+func saved(t testing.TB, img v1.Image) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "layout")
+	p, err := layout.Write(dir, empty.Index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.AppendImage(img); err != nil {
+		t.Fatal(err)
+	}
+	return "oci-layout:" + dir
+}
+
+func inventory(t testing.TB, ref string) []string {
+	t.Helper()
+	img, err := images.Open(t.Context(), ref, images.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer img.Close()
+	packages, err := img.Inventory(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := []string{}
+	for _, p := range packages {
+		out = append(out, strings.TrimSpace(fmt.Sprintf("%s %s %s %s %s%s", p.Kind, p.Name, p.Version, p.Where, p.Commit, p.Build)))
+	}
+	return out
+}
+
+const site = "opt/env/lib/python3.11/site-packages/"
+
+func dist(name, version string) node {
+	return node{site + name + "-" + version + ".dist-info/METADATA", "Metadata-Version: 2.1\nName: " + name + "\nVersion: " + version + "\n\nName: not me\n"}
+}
+
+const status = `Package: libc6
+Status: install ok installed
+Architecture: amd64
+Version: 2.36-9
+Description: the C library
+ Version: 9.9
+
+Package: gone
+Status: deinstall ok config-files
+Version: 1
+
+Package: half
+Status: install ok half-configured
+Version: 1
+
+Package: libx
+Status: install ok installed
+Architecture: amd64
+Version: 1.0
+
+Package: libx
+Status: install ok installed
+Architecture: i386
+Version: 1.0
+`
+
+func TestInventoryOfEveryKind(t *testing.T) {
+	img := image(t, []node{
+		{"var/lib/dpkg/status", status},
+		dist("Jupyter_Server", "2.2.1"),
+		dist("tmpystore", "0.0.1"),
+		{site + "tmpystore-0.0.1.dist-info/direct_url.json", `{"url":"https://x/y.git","vcs_info":{"vcs":"git","commit_id":"84765e1"}}`},
+		{site + "bleach/_vendor/html5lib-1.1.dist-info/METADATA", "Name: html5lib\nVersion: 1.1\n"},
+		{"usr/lib/python3/dist-packages/six-1.16.0.egg-info", "Name: six\nVersion: 1.16.0\n"},
+		{"usr/lib/python3/dist-packages/old.egg-info/PKG-INFO", "Name: old\nVersion: 1\n"},
+		{"srv/conda/envs/notebook/conda-meta/numpy-1.23.5-py310h.json", `{"name":"numpy","version":"1.23.5","build":"py310h","channel":"https://u:p@conda.example.org/t/tk-1/conda-forge/linux-64"}`},
+		{"srv/conda/envs/notebook/conda-meta/history", "==> <=="},
+		{"usr/lib/node_modules/npm/package.json", `{"name":"npm","version":"9.2.0"}`},
+		{"usr/lib/node_modules/npm/node_modules/@npmcli/fs/package.json", `{"name":"@npmcli/fs","version":"3.1.0"}`},
+		{"usr/lib/node_modules/npm/test/package.json", `{"name":"fixture","version":"1"}`},
+		{"usr/lib/node_modules/broken/package.json", `{`},
+		{"usr/lib/R/site-library/dplyr/DESCRIPTION", "Package: dplyr\nVersion: 1.1.0\nBuilt: R 4.2.2; ; 2023-01-01\nRemoteSha: abc\n"},
+		{"usr/lib/R/site-library/dplyr/tests/x/DESCRIPTION", "Package: x\nVersion: 1\n"},
+	})
+	want := []string{
+		"conda numpy 1.23.5 /srv/conda/envs/notebook py310h",
+		"deb libc6 2.36-9",
+		"deb libx:amd64 1.0",
+		"deb libx:i386 1.0",
+		"npm @npmcli/fs 3.1.0 /usr/lib/node_modules/npm",
+		"npm npm 9.2.0 /usr/lib",
+		"pip jupyter-server 2.2.1 /opt/env",
+		"pip old 1 /usr",
+		"pip six 1.16.0 /usr",
+		"pip tmpystore 0.0.1 /opt/env 84765e1",
+		"r dplyr 1.1.0 /usr/lib/R/site-library abc",
+	}
+	if diff := cmp.Diff(want, inventory(t, saved(t, img))); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestWhiteouts(t *testing.T) {
+	below := []node{dist("a", "1"), dist("b", "1"), dist("c", "1"), {"cache/meta", "Name: d\nVersion: 1\n"}}
+	for name, test := range map[string]struct {
+		layers [][]node
+		want   []string
+	}{
+		"plain":     {[][]node{below}, []string{"a 1", "b 1", "c 1"}},
+		"file":      {[][]node{below, {{site + ".wh.a-1.dist-info", ""}}}, []string{"b 1", "c 1"}},
+		"inner":     {[][]node{below, {{site + "a-1.dist-info/.wh.METADATA", ""}}}, []string{"b 1", "c 1"}},
+		"folder":    {[][]node{below, {{"opt/.wh.env", ""}}}, nil},
+		"opaque":    {[][]node{below, {{site + ".wh..wh..opq", ""}, dist("z", "1")}}, []string{"z 1"}},
+		"replaced":  {[][]node{below, {{site + ".wh.a-1.dist-info", ""}, dist("a", "2")}}, []string{"a 2", "b 1", "c 1"}},
+		"by a link": {[][]node{below, {{"opt/env", "->/elsewhere"}}}, nil},
+		"by a file": {[][]node{below, {{"opt/env/lib", "x"}}}, nil},
+		"and back":  {[][]node{below, {{"opt/.wh.env", ""}}, {dist("b", "2")}}, []string{"b 2"}},
+		"only here": {[][]node{below, {dist("a", "1"), {site + ".wh.b-1.dist-info", ""}}}, []string{"a 1", "c 1"}},
+		"hard link": {[][]node{below, {{site + "d-1.dist-info/METADATA", "=>cache/meta"}}}, []string{"a 1", "b 1", "c 1", "d 1"}},
+		"dots":      {[][]node{{{"./" + site + "../site-packages/a-1.dist-info/METADATA", "Name: a\nVersion: 1\n"}}}, []string{"a 1"}},
+		"escape":    {[][]node{{{"../../" + site + "a-1.dist-info/METADATA", "Name: a\nVersion: 1\n"}}}, []string{"a 1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, line := range inventory(t, saved(t, image(t, test.layers...))) {
+				got = append(got, strings.TrimSuffix(strings.TrimPrefix(line, "pip "), " /opt/env"))
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// The same image reads the same from everywhere, however it is compressed.
+func TestSources(t *testing.T) {
+	img := image(t, []node{dist("a", "1")}, []node{{"var/lib/dpkg/status", status}})
+	want := inventory(t, saved(t, img))
+	if len(want) != 4 {
+		t.Fatalf("inventory %v", want)
+	}
+	archive := filepath.Join(t.TempDir(), "image.tar")
+	tag, err := name.NewTag("course:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tarball.WriteToFile(archive, tag, img); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(registry.New())
+	defer server.Close()
+	ref, err := name.ParseReference(strings.TrimPrefix(server.URL, "http://") + "/hub/course:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.Write(ref, img); err != nil {
+		t.Fatal(err)
+	}
+	for _, source := range []string{"docker-archive:" + archive, ref.String(), saved(t, zstdImage(t))} {
+		if diff := cmp.Diff(want, inventory(t, source)); diff != "" {
+			t.Errorf("%s:\n%s", source, diff)
+		}
+	}
+}
+
+// zstdImage is the image of TestSources with its first layer as zstd and its
+// second as a plain tar.
+func zstdImage(t *testing.T) v1.Image {
+	t.Helper()
+	w, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := static.NewLayer(w.EncodeAll(tarOf(t, []node{dist("a", "1")}), nil), types.OCILayerZStd)
+	b := static.NewLayer(tarOf(t, []node{{"var/lib/dpkg/status", status}}), types.OCIUncompressedLayer)
+	img, err := mutate.AppendLayers(empty.Image, a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+func TestOpenErrors(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "x.tar")
+	if err := os.WriteFile(file, []byte("not a tar"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for ref, want := range map[string]string{
+		dir:                           "did you mean oci-layout:",
+		"oci-layout:" + dir:           "there is no OCI layout",
+		"docker-archive:" + file:      "not a docker archive",
+		"docker-archive:/nonexistent": "no such file",
+		"lock:" + file:                "not a lock",
+		"sbom:x":                      "can't be read yet",
+		"UPPER/Case":                  "could not parse",
+	} {
+		if _, err := images.Open(t.Context(), ref, images.Options{}); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), ref) {
+			t.Errorf("%s: got %v, want …%s…", ref, err, want)
+		}
+	}
+}
+
+// A layer whose bytes are not those that the manifest names is an error, in
+// every way it can be broken.
+func TestDamagedLayers(t *testing.T) {
+	var nodes []node
+	for i := range 200 {
+		nodes = append(nodes, node{fmt.Sprintf("f%d", i), strings.Repeat(fmt.Sprint(i), 1000)})
+	}
+	img := image(t, append(nodes, dist("a", "1")))
+	layers, err := img.Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, err := layers[0].Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, damage := range map[string]func([]byte) []byte{
+		"cut":     func(b []byte) []byte { return b[:len(b)/2] },
+		"flipped": func(b []byte) []byte { b[len(b)/2] ^= 1; return b },
+		"empty":   func([]byte) []byte { return nil },
+		"longer":  func(b []byte) []byte { return append(b, 0) },
+		"another": func([]byte) []byte { return tarOf(t, []node{dist("a", "2")}) },
+	} {
+		ref := saved(t, img)
+		blob := filepath.Join(strings.TrimPrefix(ref, "oci-layout:"), "blobs", "sha256", digest.Hex)
+		data, err := os.ReadFile(blob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(blob, damage(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		opened, err := images.Open(t.Context(), ref, images.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if packages, err := opened.Inventory(t.Context()); err == nil {
+			t.Errorf("%s: read as %v", name, packages)
+		}
+	}
+}
+
+func TestCancel(t *testing.T) {
+	opened, err := images.Open(t.Context(), saved(t, image(t, []node{dist("a", "1")})), images.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := opened.Inventory(ctx); err == nil {
+		t.Error("a cancelled inventory ended well")
+	}
+}
+
+func pkg(kind pins.Kind, name, version, where string) images.Package {
+	p := images.Package{Pin: pins.New(kind, name, version)}
+	p.Where = where
+	return p
+}
+
+func TestCompare(t *testing.T) {
+	commit := pkg(pins.Pip, "tmpystore", "0.0.1", "/opt/env")
+	commit.Commit = "84765e1"
+	other := commit
+	other.Commit = "1111111"
+	a := []images.Package{pkg(pins.Pip, "tornado", "6.2.0", "/opt/env"), pkg(pins.Pip, "bokeh", "2.4.3", "/opt/env"), pkg(pins.Pip, "six", "1", "/usr"), pkg(pins.Deb, "git", "1:2.39-1", ""), commit}
+	b := []images.Package{pkg(pins.Pip, "tornado", "6.2", "/opt/env"), pkg(pins.Pip, "bokeh", "3.0.3", "/opt/env"), pkg(pins.Pip, "six", "1", "/opt/env"), pkg(pins.Deb, "git", "1:2.38-1", ""), other}
+	var got []string
+	for _, c := range images.Compare(a, b) {
+		text, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, string(text))
+	}
+	want := []string{
+		`{"kind":"deb","name":"git","change":"changed","a":"1:2.39-1","b":"1:2.38-1","level":"minor","down":true}`,
+		`{"kind":"pip","name":"bokeh","where":"/opt/env","change":"changed","a":"2.4.3","b":"3.0.3","level":"major"}`,
+		`{"kind":"pip","name":"six","where":"/opt/env","change":"added","a":null,"b":"1"}`,
+		`{"kind":"pip","name":"six","where":"/usr","change":"removed","a":"1","b":null}`,
+		`{"kind":"pip","name":"tmpystore","where":"/opt/env","change":"changed","a":"0.0.1","b":"0.0.1","aDetail":{"commit":"84765e1"},"bDetail":{"commit":"1111111"},"level":"build"}`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if changes := images.Compare(a, a); len(changes) != 0 {
+		t.Errorf("an inventory differs from itself: %v", changes)
+	}
+}
+
+func ExampleCompare() {
+	a := []images.Package{{Pin: pins.New(pins.Pip, "jupyterlab", "3.6.1")}}
+	b := []images.Package{{Pin: pins.New(pins.Pip, "jupyterlab", "4.0.11")}}
+	for _, c := range images.Compare(a, b) {
+		fmt.Println(c.Name, *c.A, *c.B, c.Level)
+	}
+	// Output: jupyterlab 3.6.1 4.0.11 major
+}
+
+// Verify names one version that differs, a package too many, and one too few.
+func TestVerify(t *testing.T) {
+	baseNodes := []node{{"var/lib/dpkg/status", status}}
+	base := image(t, baseNodes)
+	lock := &pins.Lock{Course: "a", Base: "sha256:" + strings.Repeat("a", 64), Platforms: []string{"linux/amd64"}, Artifacts: []pins.Artifact{
+		{Pin: pins.New(pins.Pip, "a", "1"), Platform: "linux/amd64", Use: pins.Install},
+		{Pin: pins.New(pins.Pip, "b", "1.0"), Platform: "linux/amd64", Use: pins.Install},
+		{Pin: pins.New(pins.Pip, "setuptools", "67"), Platform: "linux/amd64", Use: pins.BuildInput},
+	}}
+	labelled := func(img v1.Image) v1.Image {
+		img, err := mutate.Config(img, v1.Config{Labels: map[string]string{images.LockLabel: lock.Digest()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return img
+	}
+	for name, test := range map[string]struct {
+		nodes []node
+		want  string
+	}{
+		"good":    {[]node{dist("a", "1"), dist("b", "1")}, ""},
+		"version": {[]node{dist("a", "1"), dist("b", "2")}, "b 1.0 2"},
+		"missing": {[]node{dist("a", "1")}, "b 1.0 -"},
+		"extra":   {[]node{dist("a", "1"), dist("b", "1"), dist("c", "1")}, "c - 1"},
+		"deb":     {[]node{dist("a", "1"), dist("b", "1"), {"var/lib/dpkg/status", strings.Replace(status, "2.36-9", "2.36-8", 1)}}, "libc6 2.36-9 2.36-8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			img := labelled(image(t, baseNodes, test.nodes))
+			opened := map[string]*images.Image{}
+			for name, ref := range map[string]string{"base": saved(t, base), "image": saved(t, img)} {
+				var err error
+				if opened[name], err = images.Open(t.Context(), ref, images.Options{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			d, err := images.Verify(t.Context(), lock, opened["base"], opened["image"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, c := range d.Packages {
+				got = append(got, c.Name+" "+or(c.A)+" "+or(c.B))
+			}
+			if strings.Join(got, ", ") != test.want || len(d.Config) != 0 {
+				t.Errorf("got %q and %v, want %q", got, d.Config, test.want)
+			}
+		})
+	}
+}
+
+func or(s *string) string {
+	if s == nil {
+		return "-"
+	}
+	return *s
+}
+
+// Any bytes as a layer, or as a metadata file in it, are an inventory or an
+// error.
+func FuzzLayer(f *testing.F) {
+	f.Add(tarOf(f, []node{dist("a", "1"), {"var/lib/dpkg/status", status}, {"x/.wh.y", ""}}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		img, err := mutate.AppendLayers(empty.Image, static.NewLayer(data, types.OCIUncompressedLayer))
+		if err != nil {
+			t.Skip()
+		}
+		fuzzInventory(t, img)
+	})
+}
+
+func FuzzReaders(f *testing.F) {
+	f.Add([]byte(status))
+	f.Add([]byte("Name: a\nVersion: 1\n"))
+	f.Add([]byte(`{"name":"a","version":"1"}`))
+	f.Add([]byte("Package: a\nVersion: 1\nBuilt: R\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if text := string(data); strings.HasPrefix(text, "=>") || strings.HasPrefix(text, "->") || text == "/" {
+			t.Skip() // means a link or a folder to the helper
+		}
+		for _, file := range []string{"var/lib/dpkg/status", site + "a-1.dist-info/METADATA", site + "a.egg-info", "c/conda-meta/a.json", "node_modules/a/package.json", "lib/a/DESCRIPTION"} {
+			fuzzInventory(t, image(t, []node{{file, string(data)}}))
+		}
+	})
+}
+
+func fuzzInventory(t *testing.T, img v1.Image) {
+	opened, err := images.Open(t.Context(), saved(t, img), images.Options{})
+	if err != nil {
+		return
+	}
+	packages, err := opened.Inventory(t.Context())
+	if err != nil {
+		return
+	}
+	if changes := images.Compare(packages, packages); len(changes) != 0 {
+		t.Errorf("an inventory differs from itself: %v", changes)
+	}
+}

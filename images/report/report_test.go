@@ -1,0 +1,84 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/report"
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the goldens")
+
+func load(t *testing.T) *images.Drift {
+	t.Helper()
+	data, err := os.ReadFile("testdata/drift.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d images.Drift
+	if err := json.Unmarshal(data, &d); err != nil {
+		t.Fatal(err)
+	}
+	return &d
+}
+
+func TestText(t *testing.T) {
+	for file, colour := range map[string]bool{"testdata/drift.txt": false, "testdata/drift.ansi": true} {
+		var out bytes.Buffer
+		if err := report.Text(&out, load(t), colour); err != nil {
+			t.Fatal(err)
+		}
+		if *update {
+			if err := os.WriteFile(file, out.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), out.String()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", file, diff)
+		}
+		if strings.Contains(out.String(), "\x1b[31m\u202e") {
+			t.Error("a version's escape reached the terminal")
+		}
+	}
+}
+
+func TestJSON(t *testing.T) {
+	d := load(t)
+	var out bytes.Buffer
+	if err := report.JSON(&out, d); err != nil {
+		t.Fatal(err)
+	}
+	var again images.Drift
+	if err := json.Unmarshal(out.Bytes(), &again); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(d, &again); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestNoDrift(t *testing.T) {
+	var out bytes.Buffer
+	if err := report.Text(&out, images.New("a", "b", nil, nil), true); err != nil || !strings.Contains(out.String(), "no drift") {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+}
+
+func ExampleLines() {
+	fmt.Print(report.Lines("a\nb\nc\n", "a\nB\nc\nd\n", false))
+	// Output:
+	// - b
+	// + B
+	// + d
+}

@@ -1,0 +1,182 @@
+package pins_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/driftpin/driftpin/pins"
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	hashA = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	hashB = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+)
+
+func exampleLock() *pins.Lock {
+	l := &pins.Lock{
+		Course: "stat159", AsOf: "2023-03-17", Base: "sha256:" + hashA, Platforms: []string{"linux/amd64"},
+		Tools: []pins.Tool{{Name: "uv", Version: "0.13.9"}}, Inputs: map[pins.Kind]string{pins.Pip: "sha256:" + hashB},
+		Artifacts: []pins.Artifact{
+			{Pin: pins.New(pins.Pip, "tornado", "6.2"), Platform: "linux/amd64", File: "tornado-6.2.whl", SHA256: hashA, Size: 3, Use: pins.Install, Roots: []pins.Root{pins.PinRoot}, By: []string{"jupyter-server"}},
+			{Pin: pins.New(pins.Pip, "jupyter_server", "2.2.1"), Platform: "linux/amd64", File: "j.whl", SHA256: hashB, Size: 4, Use: pins.Install, By: []string{"jupyterlab"}},
+			{Pin: pins.New(pins.Pip, "jupyterlab", "3.6.1"), Platform: "linux/amd64", File: "l.whl", SHA256: hashB, Size: 4, Use: pins.Install, Roots: []pins.Root{pins.PinRoot}},
+			{Pin: pins.Pin{Kind: pins.Pip, Name: "tmpystore", Version: "0.0.1", Detail: pins.Detail{Commit: strings.Repeat("8", 40)}}, Platform: "linux/amd64",
+				File: "t.whl", SHA256: hashB, Size: 5, Use: pins.Install, Roots: []pins.Root{pins.PinRoot}, From: "git+https://github.com/x/tmpystore.git@" + strings.Repeat("8", 40)},
+			{Pin: pins.New(pins.Deb, "git", "1:2.39"), Platform: "linux/amd64", File: "pool/main/g/git/git.deb", SHA256: hashA, Size: 9, Use: pins.Install, Roots: []pins.Root{pins.PinRoot, pins.PythonRoot}},
+		},
+	}
+	l.Sort()
+	return l
+}
+
+func TestLockRoundTrip(t *testing.T) {
+	want := exampleLock()
+	got, err := pins.ParseLock("pins.lock", []byte(want.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestBadLocks(t *testing.T) {
+	text := exampleLock().String()
+	lines := strings.SplitAfter(text, "\n")
+	for name, test := range map[string]struct{ text, want string }{
+		"empty":        {"", "pins.lock:1: not a lock"},
+		"other format": {strings.Replace(text, "driftpin-lock 1", "driftpin-lock 2", 1), "pins.lock:1: not a lock"},
+		"cut short":    {text[:len(text)-1], "cut short"},
+		"cut in a line": {
+			strings.Join(lines[:8], "") + lines[8][:40] + "\n", "pins.lock:9: "},
+		"out of order": {strings.Join(append(append([]string{}, lines[:6]...), lines[7], lines[6]), "") + strings.Join(lines[8:], ""), "pins.lock:7: the lock is not as driftpin writes it"},
+		"twice":        {text + lines[len(lines)-2] + "x\n", "pins.lock:14: "},
+		"bad hash":     {strings.Replace(text, "sha256:"+hashA+" 9", "sha256:AA 9", 1), "not a sha256 digest"},
+		"path":         {strings.Replace(text, " t.whl ", " ../t.whl ", 1), "not a plain file name"},
+		"deb path":     {strings.Replace(text, " pool/main", " ../../pool/main", 1), "not a plain file name"},
+		"kind":         {strings.Replace(text, "\ndeb git", "\nrpm git", 1), "not a kind"},
+		"size":         {strings.Replace(text, " 9 install", " -9 install", 1), "not a size"},
+		"space":        {strings.Replace(text, "deb git", "deb  git", 1), "not a word"},
+		"escape":       {strings.Replace(text, "deb git", "deb g\x1bit", 1), "not a word"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := pins.ParseLock("pins.lock", []byte(test.text))
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "pins.lock:") {
+				t.Errorf("got %v, want …%s…", err, test.want)
+			}
+		})
+	}
+}
+
+func FuzzParseLock(f *testing.F) {
+	f.Add([]byte(exampleLock().String()))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		l, err := pins.ParseLock("pins.lock", data)
+		if err == nil && l.String() != string(data) {
+			t.Errorf("%q comes back as %q", data, l.String())
+		}
+	})
+}
+
+// A fakeResolver answers with the pins that are asked for.
+type fakeResolver struct{ queries []pins.Query }
+
+func (r *fakeResolver) Resolve(_ context.Context, q pins.Query) ([]pins.Artifact, error) {
+	r.queries = append(r.queries, q)
+	var out []pins.Artifact
+	for _, p := range q.Requests {
+		a := pins.Artifact{Pin: pins.New(q.Kind, p.Name, p.Version), Platform: q.Platform, File: p.Name + ".file", SHA256: hashA, Use: pins.Install, Roots: []pins.Root{pins.PinRoot}}
+		if a.Name == "broken" {
+			return nil, errors.New("no solution")
+		}
+		if a.Version == "" {
+			a.Version = "1"
+			for _, old := range q.Prefer {
+				if old.Kind == a.Kind && old.Name == a.Name {
+					a.Version = old.Version
+				}
+			}
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+func manifest(t *testing.T, text string) *pins.Manifest {
+	t.Helper()
+	m, err := pins.ParseManifest("pins.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestRelock(t *testing.T) {
+	o := pins.LockOptions{BaseDigest: "sha256:" + hashA, Tools: []pins.Tool{{Name: "uv", Version: "1"}}}
+	relock := func(old *pins.Lock, text string, o pins.LockOptions) (*pins.Lock, []pins.Kind) {
+		t.Helper()
+		r := &fakeResolver{}
+		l, err := pins.Relock(t.Context(), manifest(t, text), old, r, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var kinds []pins.Kind
+		for _, q := range r.queries {
+			kinds = append(kinds, q.Kind)
+		}
+		return l, kinds
+	}
+	const text = "course: a\npins: {pip: [numpy==1.23.5, pandas], apt: [git]}\n"
+	first, kinds := relock(nil, text, o)
+	if diff := cmp.Diff([]pins.Kind{pins.Deb, pins.Pip}, kinds); diff != "" {
+		t.Error(diff)
+	}
+	if why := pins.Stale(manifest(t, text), first, o); why != "" {
+		t.Errorf("a new lock is stale: %s", why)
+	}
+	again, kinds := relock(first, "course: a\npins:\n  apt: [git]\n  pip: [pandas, NumPy == 1.23.5] # reordered\n", o)
+	if len(kinds) != 0 || again.String() != first.String() {
+		t.Errorf("equal inputs were solved again (%v)", kinds)
+	}
+	bumped := strings.Replace(text, "1.23.5", "1.23.6", 1)
+	if why := pins.Stale(manifest(t, bumped), first, o); !strings.Contains(why, "numpy==1.23.6 (pins.yaml:2)") {
+		t.Errorf("stale: %q", why)
+	}
+	if _, kinds := relock(first, bumped, o); len(kinds) != 1 || kinds[0] != pins.Pip {
+		t.Errorf("a pip bump solved %v", kinds)
+	}
+	if _, kinds := relock(first, strings.Replace(text, "git", "curl", 1), o); len(kinds) != 1 || kinds[0] != pins.Deb {
+		t.Errorf("an apt change solved %v", kinds)
+	}
+	upgrade := o
+	upgrade.Names = []string{"Pandas"}
+	if _, kinds := relock(first, text, upgrade); len(kinds) != 1 || kinds[0] != pins.Pip {
+		t.Errorf("an upgrade of pandas solved %v", kinds)
+	}
+	other := o
+	other.BaseDigest = "sha256:" + hashB
+	if why := pins.Stale(manifest(t, text), first, other); !strings.Contains(why, "base") {
+		t.Errorf("stale: %q", why)
+	}
+	if _, err := pins.Relock(t.Context(), manifest(t, "course: a\npins: {pip: [broken]}\n"), nil, &fakeResolver{}, o); err == nil {
+		t.Error("a solver's error was lost")
+	}
+}
+
+func TestWhy(t *testing.T) {
+	m := manifest(t, "course: a\npins:\n  pip:\n    - {pin: jupyterlab==3.6.1, need: hard, why: RTC}\n    - git+https://github.com/x/tmpystore.git@888\n    - tornado\n")
+	l := exampleLock()
+	chain, by := pins.Why(m, l, pins.Pip, "Jupyter.Server")
+	if len(chain) != 2 || chain[0].Artifact.Name != "jupyterlab" || chain[0].Request.At.Line != 4 || chain[1].Artifact.Name != "jupyter-server" || len(by) != 1 {
+		t.Errorf("chain %+v, by %v", chain, by)
+	}
+	if chain, _ := pins.Why(m, l, pins.Pip, "tmpystore"); len(chain) != 1 || chain[0].Request == nil || chain[0].Request.At.Line != 5 {
+		t.Errorf("a git pin is not found by its repository: %+v", chain)
+	}
+	if chain, _ := pins.Why(m, l, pins.Pip, "nothing"); chain != nil {
+		t.Errorf("chain %+v", chain)
+	}
+}
