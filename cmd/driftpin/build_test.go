@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,10 +21,13 @@ import (
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/testdata/gitserver"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
@@ -200,6 +205,8 @@ func TestMainJob(t *testing.T) {
 		}
 	})
 	t.Run("no network", func(t *testing.T) { l.at(t).offline() })
+	t.Run("elsewhere", func(t *testing.T) { l.at(t).elsewhere() })
+	t.Run("buildkitd", func(t *testing.T) { l.at(t).daemon(first) })
 }
 
 // at is the lab of a subtest.
@@ -430,4 +437,80 @@ func (l *lab) offline() {
 		l.t.Errorf("%s%v", out, err)
 	}
 	l.run("home1", "verify", "offline", "oci-layout:offline-image")
+}
+
+// elsewhere builds from a registry's base, into a registry and into an
+// archive: the packages are the same.
+func (l *lab) elsewhere() {
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	defer server.Close()
+	host := strings.TrimPrefix(server.URL, "http://")
+	base := l.open("base")
+	digest, err := base.Digest()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	ref, err := name.ParseReference(host + "/base:1")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if err := remote.Write(ref, base); err != nil {
+		l.t.Fatal(err)
+	}
+	l.write("remote/pins.yaml", strings.Replace(courseYAML, "oci-layout:../base", host+"/base:1@"+digest.String(), 1))
+	l.write("remote/overrides.json", "{}\n")
+	l.write("remote/pins.lock", l.read("course/pins.lock"))
+	l.run("home1", "lock", "remote")
+	tag := strings.Fields(l.run("home1", "build", "remote", "--push", host+"/hub/{course}"))[1]
+	l.run("home1", "build", "remote", "--output", "docker-archive:image.tar")
+	pushed := host + "/hub/small:" + tag
+	l.run("home1", "verify", "remote", pushed)
+	l.run("home1", "verify", "remote", "docker-archive:image.tar")
+	l.run("home1", "drift", pushed, "docker-archive:image.tar")
+	l.run("home1", "drift", "oci-layout:image", pushed)
+}
+
+// daemon builds on a real buildkitd: the same image, to the last bit.
+func (l *lab) daemon(first string) {
+	version := strings.TrimSpace(string(l.must(exec.Command("go", "list", "-m", "-f", "{{.Version}}", "github.com/moby/buildkit").Output())))
+	src := filepath.Join(l.dir, "buildkitd-module")
+	l.write("buildkitd-module/go.mod", "module buildkitd\n\ngo 1.26.8\n\nrequire github.com/moby/buildkit "+version+"\n\ntool github.com/moby/buildkit/cmd/buildkitd\n")
+	for _, args := range [][]string{{"mod", "tidy"}, {"build", "-o", filepath.Join(l.dir, "buildkitd"), "github.com/moby/buildkit/cmd/buildkitd"}} {
+		cmd := exec.Command("go", args...)
+		cmd.Dir = src
+		if out, err := cmd.CombinedOutput(); err != nil {
+			l.cannot(fmt.Errorf("go %s: %w: %s", args[0], err, out))
+		}
+	}
+	address := "unix://" + filepath.Join(l.dir, "buildkitd.sock")
+	cmd := exec.Command(filepath.Join(l.dir, "buildkitd"), "--addr", address, "--root", filepath.Join(l.dir, "buildkitd-root"), "--containerd-worker=false")
+	if err := cmd.Start(); err != nil {
+		l.t.Fatal(err)
+	}
+	defer func() {
+		if err := errors.Join(cmd.Process.Signal(os.Interrupt), cmd.Wait()); err != nil {
+			l.t.Log(err)
+		}
+	}()
+	for start := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+		if _, err := l.try("home1", "doctor", "--engine", address); err == nil {
+			break
+		} else if time.Since(start) > time.Minute {
+			l.t.Fatal(err)
+		}
+	}
+	if got := l.run("home1", "build", "course", "--engine", address, "--output", "oci-layout:image3"); got != first {
+		l.t.Errorf("buildkitd built %q, and the embedded engine %q", got, first)
+	}
+	if out, err := exec.Command("diff", "-r", filepath.Join(l.dir, "image"), filepath.Join(l.dir, "image3")).CombinedOutput(); err != nil {
+		l.t.Errorf("%s", out)
+	}
+}
+
+func (l *lab) must(out []byte, err error) []byte {
+	l.t.Helper()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return out
 }
