@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,7 +29,7 @@ import (
 // An Output is where a built image goes; one of its fields is set.
 type Output struct {
 	Layout  string // a folder, which becomes an OCI layout with this image only
-	Archive string // a file, which becomes an archive for docker load
+	Archive string // a file, which becomes an archive for docker load; that format has no place for the inventory
 	Push    string // a registry reference
 }
 
@@ -68,27 +69,28 @@ func (b *Builder) Build(ctx context.Context, p *Plan, out Output) (*Result, erro
 		return nil, err
 	}
 	start := time.Now()
-	export, finish, err := exporter(p, out)
+	export, err := exporter(p, out)
 	if err != nil {
 		return nil, err
 	}
+	defer export.abandon()
 	res := &Result{Tag: p.Tag()}
-	resp, err := b.run(ctx, client.SolveOpt{Exports: []client.ExportEntry{export}}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-		return b.image(ctx, c, p, res)
+	resp, err := b.run(ctx, client.SolveOpt{Exports: []client.ExportEntry{export.entry}}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		return b.image(ctx, c, p, out.Archive != "", res)
 	})
 	if err != nil {
 		return nil, explain(err)
 	}
 	res.Digest = resp.ExporterResponse[exptypes.ExporterImageDigestKey]
-	if res.Manifest, err = finish(resp); err != nil {
+	if res.Manifest, err = export.finish(resp); err != nil {
 		return nil, err
 	}
 	res.Build = time.Since(start) - res.Checks
 	return res, nil
 }
 
-// image solves a plan's graph, with its checks.
-func (b *Builder) image(ctx context.Context, c gateway.Client, p *Plan, res *Result) (*gateway.Result, error) {
+// image solves a plan's graph, with its checks. A bare image has no attestation.
+func (b *Builder) image(ctx context.Context, c gateway.Client, p *Plan, bare bool, res *Result) (*gateway.Result, error) {
 	img := newGraph(p, b.addresses().of, rewriteGit(ctx)).image()
 	inventory, err := b.inventory(ctx, c, p, img)
 	if err != nil {
@@ -109,20 +111,30 @@ func (b *Builder) image(ctx context.Context, c gateway.Client, p *Plan, res *Res
 		}
 	}
 	res.Checks = time.Since(start)
-	return describeImage(p, img, root, inventory)
+	out, err := describeImage(p, img, root, bare)
+	if err == nil && !bare {
+		attest(out, p.Platform, inventory)
+	}
+	return out, err
 }
 
-// describeImage puts together what the exporter needs to know.
-func describeImage(p *Plan, img image, root, inventory gateway.Reference) (*gateway.Result, error) {
+// describeImage puts together what the exporter needs to know. An image with
+// an attestation is an index of one platform; a bare one is the image alone.
+func describeImage(p *Plan, img image, root gateway.Reference, bare bool) (*gateway.Result, error) {
 	config := p.Config()
 	config.History = img.history
 	res := gateway.NewResult()
-	res.AddRef(p.Platform, root)
-	metas := map[string]any{
-		exptypes.ExporterPlatformsKey:                          exptypes.Platforms{Platforms: []exptypes.Platform{{ID: p.Platform, Platform: ociPlatform(p.Platform)}}},
-		exptypes.ExporterImageConfigKey + "/" + p.Platform:     config,
-		exptypes.ExporterImageBaseConfigKey + "/" + p.Platform: p.Base.Config,
+	suffix := ""
+	metas := map[string]any{}
+	if bare {
+		res.SetRef(root)
+	} else {
+		suffix = "/" + p.Platform
+		res.AddRef(p.Platform, root)
+		metas[exptypes.ExporterPlatformsKey] = exptypes.Platforms{Platforms: []exptypes.Platform{{ID: p.Platform, Platform: ociPlatform(p.Platform)}}}
 	}
+	metas[exptypes.ExporterImageConfigKey+suffix] = config
+	metas[exptypes.ExporterImageBaseConfigKey+suffix] = p.Base.Config
 	for key, v := range metas {
 		data, err := json.Marshal(v)
 		if err != nil {
@@ -130,7 +142,13 @@ func describeImage(p *Plan, img image, root, inventory gateway.Reference) (*gate
 		}
 		res.AddMeta(key, data)
 	}
-	res.AddAttestation(p.Platform, gateway.Attestation{
+	return res, nil
+}
+
+// attest attaches the inventory to the image, as an in-toto attestation
+// (BuildKit's documentation, "Image attestation storage").
+func attest(res *gateway.Result, platform string, inventory gateway.Reference) {
+	res.AddAttestation(platform, gateway.Attestation{
 		Kind: gatewaypb.AttestationKind_InToto, Ref: inventory, Path: "/inventory.json",
 		Metadata: map[string][]byte{result.AttestationReasonKey: []byte("inventory")},
 		InToto: result.InTotoAttestation{
@@ -138,7 +156,6 @@ func describeImage(p *Plan, img image, root, inventory gateway.Reference) (*gate
 			Subjects:      []result.InTotoSubject{{Kind: gatewaypb.InTotoSubjectKind_Self}},
 		},
 	})
-	return res, nil
 }
 
 // inventory reads what the steps found installed, and returns a file system
@@ -194,49 +211,64 @@ func parseReports(tables [][]byte) []pins.Pin {
 	return out
 }
 
-// exporter returns what the engine is to export, and what is to be done after.
-func exporter(p *Plan, out Output) (client.ExportEntry, func(*client.SolveResponse) (string, error), error) {
-	nothing := func(*client.SolveResponse) (string, error) { return "", nil }
+// An export is where a build goes: what the engine is told, what is done when
+// it has ended well, and what if it has not.
+type export struct {
+	entry   client.ExportEntry
+	finish  func(*client.SolveResponse) (manifest string, err error)
+	abandon func() // does nothing after finish
+}
+
+func exporter(p *Plan, out Output) (export, error) {
+	e := export{
+		finish:  func(*client.SolveResponse) (string, error) { return "", nil },
+		abandon: func() {},
+	}
+	var err error
 	switch {
 	case out.Layout != "":
-		entry, err := engine.LayoutExport(out.Layout, compression)
-		return entry, func(resp *client.SolveResponse) (string, error) {
+		e.entry, err = engine.LayoutExport(out.Layout, compression)
+		e.finish = func(resp *client.SolveResponse) (string, error) {
 			index, err := engine.FinishLayout(out.Layout, resp)
 			if err != nil {
 				return "", err
 			}
 			return engine.ManifestDigest(out.Layout, index, ociPlatform(p.Platform))
-		}, err
-	case out.Archive != "":
-		return archiveExport(p, out.Archive)
-	case out.Push != "":
-		entry := client.ExportEntry{Type: client.ExporterImage, Attrs: map[string]string{"name": out.Push, "push": "true"}}
-		for k, v := range compression {
-			entry.Attrs[k] = v
 		}
-		return entry, nothing, nil
+	case out.Archive != "":
+		err = e.toArchive(p, out.Archive)
+	case out.Push != "":
+		e.entry = client.ExportEntry{Type: client.ExporterImage, Attrs: map[string]string{"name": out.Push, "push": "true"}}
+		maps.Copy(e.entry.Attrs, compression)
+	default:
+		err = errors.New("no output: where is the image to go?")
 	}
-	return client.ExportEntry{}, nil, errors.New("no output: where is the image to go?")
+	return e, err
 }
 
-// archiveExport writes an archive beside its place and moves it there when it
-// is whole.
-func archiveExport(p *Plan, file string) (client.ExportEntry, func(*client.SolveResponse) (string, error), error) {
+// toArchive writes an archive beside its place and moves it there when it is
+// whole.
+func (e *export) toArchive(p *Plan, file string) error {
 	tmp, err := os.CreateTemp(filepath.Dir(file), ".driftpin-*")
 	if err != nil {
-		return client.ExportEntry{}, nil, err
+		return err
 	}
-	entry := client.ExportEntry{
+	e.entry = client.ExportEntry{
 		Type:   client.ExporterDocker,
 		Attrs:  map[string]string{"name": p.Course + ":" + p.Tag()},
 		Output: func(map[string]string) (io.WriteCloser, error) { return tmp, nil },
 	}
-	return entry, func(*client.SolveResponse) (string, error) {
+	e.finish = func(*client.SolveResponse) (string, error) {
 		if err := os.Chmod(tmp.Name(), 0o644); err != nil {
 			return "", err
 		}
 		return "", os.Rename(tmp.Name(), file)
-	}, nil
+	}
+	e.abandon = func() {
+		tmp.Close()           // the engine has closed it, or never began
+		os.Remove(tmp.Name()) // it is gone already if it was finished
+	}
+	return nil
 }
 
 // explain words an error of the engine so that it begins with the line of the

@@ -484,6 +484,7 @@ func (l *lab) daemon(first string) {
 	}
 	address := "unix://" + filepath.Join(l.dir, "buildkitd.sock")
 	cmd := exec.Command(filepath.Join(l.dir, "buildkitd"), "--addr", address, "--root", filepath.Join(l.dir, "buildkitd-root"), "--containerd-worker=false")
+	cmd.Env = append(os.Environ(), "TMPDIR="+l.dir) // it leaves empty folders there
 	if err := cmd.Start(); err != nil {
 		l.t.Fatal(err)
 	}
