@@ -11,13 +11,17 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/driftpin/driftpin/buildplan/engine"
 	"github.com/driftpin/driftpin/pins"
 )
 
-var fullCommit = regexp.MustCompile(`^[0-9a-f]{40}$`)
+var (
+	fullCommit  = regexp.MustCompile(`^[0-9a-f]{40}$`)
+	abbreviated = regexp.MustCompile(`^[0-9a-f]{4,39}$`)
+)
 
 // resolveCommit returns the full commit that a git requirement means. It asks
 // the git of this machine, with the user's own configuration (credentials,
@@ -36,14 +40,17 @@ func resolveCommit(ctx context.Context, home string, g pins.Git) (string, error)
 			return "", err
 		}
 	}
-	fetch := []string{"fetch", "--quiet", "--prune", "--force", "--filter=tree:0", g.URL,
-		"+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", "+HEAD:refs/driftpin/HEAD"}
+	fetch := []string{"fetch", "--quiet", "--prune", "--force", "--no-tags", "--filter=tree:0", g.URL,
+		"+refs/heads/*:refs/driftpin/heads/*", "+refs/tags/*:refs/driftpin/tags/*", "+HEAD:refs/driftpin/HEAD"}
 	if _, err := git(ctx, dir, fetch...); err != nil {
 		return "", fmt.Errorf("this machine can't fetch %s: %w", g.URL, err)
 	}
 	// A tag or branch wins over a commit that its name abbreviates, as in git.
-	names := []string{"refs/tags/" + g.Ref, "refs/heads/" + g.Ref, g.Ref}
-	if g.Ref == "" {
+	names := []string{"refs/driftpin/tags/" + g.Ref, "refs/driftpin/heads/" + g.Ref}
+	if abbreviated.MatchString(g.Ref) {
+		names = append(names, g.Ref)
+	}
+	if g.Ref == "" || g.Ref == "HEAD" {
 		names = []string{"refs/driftpin/HEAD"}
 	}
 	for _, name := range names {
@@ -71,9 +78,11 @@ func rewriteGit(ctx context.Context) func(string) string {
 
 // git runs git; its error is what git says.
 func git(ctx context.Context, dir string, args ...string) (string, error) {
+	if dir != "" {
+		args = append([]string{"--git-dir=" + dir}, args...)
+	}
 	cmd := exec.CommandContext(ctx, "git", args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0", "LC_ALL=C")
+	cmd.Env = append(gitEnv(), "GIT_TERMINAL_PROMPT=0", "LC_ALL=C")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -81,9 +90,25 @@ func git(ctx context.Context, dir string, args ...string) (string, error) {
 		return "", errors.New("git is not installed: git requirements need it (see driftpin doctor)")
 	}
 	if err != nil {
-		return "", fmt.Errorf("git %s: %s", args[0], withoutUser(strings.TrimSpace(stderr.String())))
+		return "", fmt.Errorf("git: %s", withoutUser(strings.TrimSpace(stderr.String())))
 	}
 	return string(out), nil
+}
+
+// gitEnv is the environment without the variables by which git, in a hook,
+// tells its children of the repository that it works on: ours is another. The
+// user's configuration stays.
+func gitEnv() []string {
+	return slices.DeleteFunc(os.Environ(), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		switch name {
+		case "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+			"GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_GRAFT_FILE", "GIT_SHALLOW_FILE", "GIT_IMPLICIT_WORK_TREE",
+			"GIT_REPLACE_REF_BASE", "GIT_NO_REPLACE_OBJECTS", "GIT_INTERNAL_SUPER_PREFIX", "GIT_QUARANTINE_PATH", "GIT_CEILING_DIRECTORIES":
+			return true
+		}
+		return false
+	})
 }
 
 var userInfo = regexp.MustCompile(`://[^/@\s]+@`)

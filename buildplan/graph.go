@@ -3,6 +3,7 @@ package buildplan
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -210,13 +211,18 @@ func mountUv(python, wheel llb.State, file string) llb.RunOption {
 func (g *graph) placeFiles(st llb.State) llb.State {
 	in := llb.Scratch()
 	args := []string{"/bin/sh", stepsDir + "files.sh"}
+	var places []pins.Position
 	for i, f := range g.plan.Files {
-		name := fmt.Sprintf("/%04d", i)
-		in = in.File(llb.Mkfile(name, 0o644, f.Content, llb.WithCreatedTime(epoch)), llb.WithCustomName("file "+f.Path))
+		mode := os.FileMode(0o644)
+		if f.Executable {
+			mode = 0o755
+		}
+		in = in.File(llb.Mkfile(fmt.Sprintf("/%04d", i), mode, f.Content, llb.WithCreatedTime(epoch)), llb.WithCustomName("file "+f.Path))
 		args = append(args, f.Path)
+		places = append(places, f.at)
 	}
 	return st.Run(step(fmt.Sprintf("files: %d", len(g.plan.Files)), args, script("files.sh"),
-		llb.AddMount("/run/driftpin/files", in, llb.Readonly))...).Root()
+		llb.AddMount("/run/driftpin/files", in, llb.Readonly), g.lines(places...))...).Root()
 }
 
 // check runs a command in the finished image, as its user.

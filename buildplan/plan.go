@@ -22,7 +22,6 @@ import (
 	"maps"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -82,8 +81,11 @@ type Wheel struct {
 
 // A File is written into the image as it is.
 type File struct {
-	Path    string
-	Content []byte
+	Path       string
+	Content    []byte
+	Executable bool
+
+	at pins.Position
 }
 
 // maxCopied is the most that the files of a course may hold together, in
@@ -203,39 +205,22 @@ func bucket(name string) uint32 {
 // readFiles takes the course's files and those of launch into the plan.
 func (p *Plan) readFiles(m *pins.Manifest) error {
 	total := 0
-	add := func(at pins.Position, target string, content []byte) error {
-		if total += len(content); total > maxCopied {
-			return fmt.Errorf("%s: files: more than %d MiB in all: large data belongs in a package or a volume", at, maxCopied>>20)
+	add := func(at pins.Position, f File) error {
+		if total += len(f.Content); total > maxCopied {
+			return fmt.Errorf("more than %d MiB in all: large data belongs in a package or a volume", maxCopied>>20)
 		}
-		p.Files = append(p.Files, File{target, content})
+		f.at = at
+		p.Files = append(p.Files, f)
 		return nil
 	}
 	for _, f := range m.Files {
-		root := filepath.Join(m.Dir, filepath.FromSlash(f.Source))
-		err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			if !d.Type().IsRegular() {
-				return fmt.Errorf("%s is neither a file nor a folder", file)
-			}
-			rel, err := filepath.Rel(root, file)
-			if err != nil {
-				return err
-			}
-			content, err := os.ReadFile(file)
-			if err != nil {
-				return err
-			}
-			return add(f.At, path.Join(f.Target, filepath.ToSlash(rel)), content)
-		})
-		if err != nil {
+		if err := walk(m.Dir, f, add); err != nil {
 			return fmt.Errorf("%s: files: %w", f.At, err)
 		}
 	}
 	for _, f := range m.Launch.Files {
-		if err := add(f.At, f.Path, f.Content); err != nil {
-			return err
+		if err := add(f.At, File{Path: f.Path, Content: f.Content}); err != nil {
+			return fmt.Errorf("%s: files: %w", f.At, err)
 		}
 	}
 	slices.SortStableFunc(p.Files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
@@ -245,6 +230,34 @@ func (p *Plan) readFiles(m *pins.Manifest) error {
 		}
 	}
 	return nil
+}
+
+// walk adds the files that a source in the course's folder stands for. The
+// folder can't be left, by symbolic links neither.
+func walk(dir string, f pins.File, add func(pins.Position, File) error) error {
+	root, err := os.OpenRoot(cmp.Or(dir, "."))
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return fs.WalkDir(root.FS(), f.Source, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := root.Stat(name)
+		if err != nil {
+			return err
+		}
+		if !info.Mode().IsRegular() {
+			return fmt.Errorf("%s is neither a file nor a folder", name)
+		}
+		content, err := root.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		target := path.Join(f.Target, strings.TrimPrefix(strings.TrimPrefix(name, f.Source), "/"))
+		return add(f.At, File{Path: target, Content: content, Executable: info.Mode()&0o100 != 0})
+	})
 }
 
 // locate notes the place of the pin that each artifact is there for.

@@ -111,7 +111,7 @@ func (s *pipSolve) gitWheels(ctx context.Context) ([]string, error) {
 	var requirements []string
 	for _, q := range s.query.Requests {
 		if q.Git == nil {
-			requirements = append(requirements, q.Spec)
+			requirements = append(requirements, q.Requirement())
 			continue
 		}
 		commit, err := resolveCommit(ctx, s.Home, *q.Git)

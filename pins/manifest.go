@@ -179,6 +179,9 @@ func (m *Manifest) readPlatforms(r yamlReader, n *yaml.Node) {
 			m.Platforms = append(m.Platforms, p)
 		}
 	})
+	if len(m.Platforms) != 1 {
+		r.wrong(n, "platform", "platforms: name one: several can't be built into one image yet")
+	}
 }
 
 func (m *Manifest) readPins(r yamlReader, n *yaml.Node) {
@@ -246,6 +249,8 @@ func (m *Manifest) readFiles(r yamlReader, n *yaml.Node) {
 		switch {
 		case f.Target != "" && !isCleanAbs(f.Target):
 			r.wrong(value, "path", "files: the target %q must be a plain absolute path", f.Target)
+		case !isKept(f.Target):
+			r.wrong(value, "path", "files: what is written to %q is not kept in an image", f.Target)
 		case path.IsAbs(f.Source) || f.Source == ".." || strings.HasPrefix(f.Source, "../"):
 			r.wrong(key, "path", "files: %q lies outside of the course's folder", key.Value)
 		default:
@@ -255,6 +260,17 @@ func (m *Manifest) readFiles(r yamlReader, n *yaml.Node) {
 }
 
 func isCleanAbs(p string) bool { return path.IsAbs(p) && path.Clean(p) == p && p != "/" }
+
+// isKept reports whether what a build writes to a path is in the image: some
+// places are mounted over while it runs.
+func isKept(p string) bool {
+	for _, dir := range []string{"/tmp", "/proc", "/sys", "/dev", "/run", "/etc/resolv.conf", "/etc/hosts", "/etc/hostname"} {
+		if p == dir || strings.HasPrefix(p, dir+"/") {
+			return false
+		}
+	}
+	return true
+}
 
 func (m *Manifest) readLaunch(r yamlReader, n *yaml.Node) {
 	m.Launch.At, m.Launch.Env = r.at(n), map[string]string{}
@@ -283,6 +299,10 @@ func (m *Manifest) readLaunch(r yamlReader, n *yaml.Node) {
 func (m *Manifest) readLaunchFile(r yamlReader, key, value *yaml.Node) {
 	if !isCleanAbs(key.Value) {
 		r.wrong(key, "path", "launch.files: %q must be a plain absolute path", key.Value)
+		return
+	}
+	if !isKept(key.Value) {
+		r.wrong(key, "path", "launch.files: what is written to %q is not kept in an image", key.Value)
 		return
 	}
 	f := LaunchFile{Path: key.Value, At: r.at(key)}

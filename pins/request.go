@@ -62,6 +62,20 @@ func (r Request) Title() string {
 	return r.Spec
 }
 
+// Requirement is the request as one line for a solver, put together from what
+// was understood of it.
+func (r Request) Requirement() string {
+	line := r.Name
+	if len(r.Extras) > 0 {
+		line += "[" + strings.Join(r.Extras, ",") + "]"
+	}
+	line += strings.ReplaceAll(r.Constraint, " ", "")
+	if r.Marker != "" {
+		line += " ; " + r.Marker
+	}
+	return line
+}
+
 // dashes are the dashes that word processors type for a hyphen.
 const dashes = "‐‑‒–—―−"
 
@@ -87,6 +101,9 @@ func checkDashes(s string) error {
 var (
 	pipName      = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$`)
 	directRef    = regexp.MustCompile(`^\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*@\s*(\S+)\s*$`)
+	// pipSpec is the shape of a requirement: NAME[EXTRAS] SPECIFIERS ; MARKER.
+	pipSpec      = regexp.MustCompile(`^\s*[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\s*(?:\[[A-Za-z0-9._, -]*\])?\s*(?:\(?\s*(?:===|==|~=|!=|<=|>=|<|>)[A-Za-z0-9.*+!_<>=~, -]*\)?)?\s*(?:;[A-Za-z0-9_.'"<>=!~() ,+*-]+)?$`)
+	singleEquals = regexp.MustCompile(`^[A-Za-z0-9._ -]+(?:\[[^\]]*\])?\s*=[^=]`)
 	pipSpecifier = regexp.MustCompile(`^\s*(===|==|~=|!=|<=|>=|<|>)\s*([^\s,;]+)\s*$`)
 	aptSpec      = regexp.MustCompile(`^([a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?)(?:=([A-Za-z0-9.+:~-]+))?$`)
 	gitRef       = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/+-]*$`)
@@ -100,6 +117,9 @@ func ParsePip(spec string) (Request, error) {
 	if err := checkDashes(spec); err != nil {
 		return r, err
 	}
+	if strings.ContainsFunc(spec, func(c rune) bool { return c < ' ' || c > '~' }) {
+		return r, fmt.Errorf("%q: a requirement has only printable ASCII, on one line", spec)
+	}
 	if strings.HasPrefix(spec, "git+") {
 		return r, r.parseGit(spec)
 	}
@@ -109,6 +129,12 @@ func ParsePip(spec string) (Request, error) {
 	}
 	if strings.Contains(spec, "://") {
 		return r, fmt.Errorf("%q is a direct address: use a version from an index, or git+URL@COMMIT", spec)
+	}
+	if !pipSpec.MatchString(spec) {
+		if strings.Contains(spec, "=") && !strings.Contains(spec, "==") && singleEquals.MatchString(spec) {
+			return r, fmt.Errorf("%q: pip asks for a version with two equals signs, ==", spec)
+		}
+		return r, fmt.Errorf("%q is not a requirement: write NAME==VERSION (PEP 508)", spec)
 	}
 	d, err := pypi.ParseDependency(spec)
 	if err != nil || !pipName.MatchString(d.Name) {
@@ -131,9 +157,6 @@ func (r *Request) parseSpecifiers(constraint string) error {
 	for _, one := range strings.Split(constraint, ",") {
 		m := pipSpecifier.FindStringSubmatch(one)
 		if m == nil {
-			if strings.HasPrefix(strings.TrimSpace(one), "=") {
-				return fmt.Errorf("%q: pip asks for a version with two equals signs, ==", r.Spec)
-			}
 			return fmt.Errorf("%q: %q is not a version specifier (PEP 440)", r.Spec, strings.TrimSpace(one))
 		}
 		op, version := m[1], m[2]
@@ -166,8 +189,9 @@ func (r *Request) parseGit(address string) error {
 		}
 	}
 	host, _, _ := strings.Cut(place, "/")
-	if user, _, ok := strings.Cut(host, "@"); ok && strings.Contains(user, ":") {
-		return fmt.Errorf("the git address carries a password: take it out, and give it to git (credential helper or insteadOf)")
+	user, _, hasUser := strings.Cut(host, "@")
+	if hasUser && (strings.Contains(user, ":") || scheme != "ssh") || strings.Contains(place, "?") {
+		return fmt.Errorf("the git address carries a user, a password or a query, which may be secret: take it out, and give it to git (credential helper or insteadOf)")
 	}
 	if host == "" || host == place {
 		return fmt.Errorf("%q: the git address names no repository", r.Spec)

@@ -6,9 +6,12 @@ umask 022
 touch /tmp/start; sleep 0.05 # what is changed from now on is ours
 i=0
 for target; do
+	if [ -d "$target" ]; then
+		echo "$target is a folder in the image: name the file in it" >&2
+		exit 1
+	fi
 	mkdir -p "$(dirname "$target")"
-	cp "$(printf '/run/driftpin/files/%04d' $i)" "$target"
-	chmod 644 "$target"
+	cp --preserve=mode "$(printf '/run/driftpin/files/%04d' $i)" "$target"
 	i=$((i + 1))
 done
 # What lies in the user's home is the user's.

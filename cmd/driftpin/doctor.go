@@ -47,10 +47,11 @@ func doctor(ctx context.Context, s streams, dir, address string) error {
 	for _, c := range checks {
 		mark := "ok     "
 		if c.Err != nil {
-			mark, broken = "missing", true
+			mark = "missing"
 			if c.Optional {
-				mark, broken = "note   ", false
+				mark = "note   "
 			}
+			broken = broken || !c.Optional
 		}
 		fmt.Fprintf(s.out, "%s  %s: %s\n", mark, c.What, c.Says())
 	}
