@@ -278,7 +278,11 @@ func explain(err error) error {
 	var exit *gatewaypb.ExitError
 	if errors.As(err, &exit) {
 		// The engine's own words repeat the whole command.
-		text = fmt.Errorf("the step failed with exit status %d; what it said is shown above", exit.ExitCode)
+		text = fmt.Errorf("the step failed with exit status %d", exit.ExitCode)
+		var said *stepError
+		if errors.As(err, &said) {
+			text = fmt.Errorf("%w:\n%s", text, said.tail)
+		}
 	}
 	for _, s := range errdefs.Sources(err) {
 		if s.Info == nil || len(s.Ranges) == 0 || s.Ranges[0].Start == nil {

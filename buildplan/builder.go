@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/plugins/content/local"
@@ -17,6 +18,7 @@ import (
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
 	"github.com/moby/buildkit/util/progress/progressui"
+	"github.com/opencontainers/go-digest"
 )
 
 // A Builder does what needs an engine: it resolves requests inside a course's
@@ -56,17 +58,70 @@ func (b *Builder) run(ctx context.Context, opt client.SolveOpt, f gateway.BuildF
 	if err != nil {
 		return nil, err
 	}
+	watched := make(chan *client.SolveStatus, 16)
+	logs := watch(watched, status)
 	var cause error // what f returned, before the engine wrapped it
 	resp, err := b.Engine.Client().Build(ctx, opt, product, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		var res *gateway.Result
 		res, cause = f(ctx, c)
 		return res, cause
-	}, status)
+	}, watched)
 	wait()
 	if err != nil && cause != nil && ctx.Err() == nil {
 		err = cause
 	}
+	if tail := logs.tail(); err != nil && tail != "" {
+		err = &stepError{err, tail}
+	}
 	return resp, err
+}
+
+// A stepError is an error of the engine, with the end of what the step that
+// failed has written.
+type stepError struct {
+	error
+	tail string
+}
+
+// Unwrap returns the engine's error.
+func (e *stepError) Unwrap() error { return e.error }
+
+// stepLogs are the last lines that each step has written.
+type stepLogs struct {
+	logs   map[digest.Digest][]byte
+	failed digest.Digest
+}
+
+// maxTail is how much of a step's output is kept, in bytes.
+const maxTail = 4 << 10
+
+// watch passes the engine's status on, and keeps the end of what each step
+// writes. What it returns is read when out has been closed.
+func watch(in <-chan *client.SolveStatus, out chan<- *client.SolveStatus) *stepLogs {
+	l := &stepLogs{logs: map[digest.Digest][]byte{}}
+	go func() {
+		defer close(out)
+		for s := range in {
+			for _, log := range s.Logs {
+				kept := append(l.logs[log.Vertex], log.Data...)
+				l.logs[log.Vertex] = kept[max(0, len(kept)-maxTail):]
+			}
+			for _, v := range s.Vertexes {
+				if v.Error != "" && len(l.logs[v.Digest]) > 0 {
+					l.failed = v.Digest
+				}
+			}
+			out <- s
+		}
+	}()
+	return l
+}
+
+// tail is the end of what the step that failed has written, if one did: its
+// last twenty lines.
+func (l *stepLogs) tail() string {
+	lines := strings.Split(strings.TrimSpace(string(l.logs[l.failed])), "\n")
+	return strings.Join(lines[max(0, len(lines)-20):], "\n")
 }
 
 // show displays progress until the channel is closed; wait returns when all is

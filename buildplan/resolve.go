@@ -31,7 +31,10 @@ func (b *Builder) Resolve(ctx context.Context, q pins.Query) ([]pins.Artifact, e
 		}
 		return gateway.NewResult(), err
 	})
-	return found, err
+	if err != nil {
+		return nil, explain(err)
+	}
+	return found, nil
 }
 
 // LearnBase asks the engine for what the base's reference does not tell: its

@@ -167,10 +167,12 @@ var (
 	noSuchVersion  = regexp.MustCompile(`there (?:is|are) no versions? of ([A-Za-z0-9._-]+?)(?:\[[^\]]*\])?(==[^\s,]+|[<>=!~][^\s]*)?[\s,]`)
 	uvErrorPrefix  = regexp.MustCompile(`(?m)^(?:error: |  cause: |  × |  ╰─▶ |\s+)`)
 	publishedAt    = regexp.MustCompile(`was published at (\S+?)(?:T[0-9:.]+Z?)?\.\s`)
+	unreachable    = regexp.MustCompile(`Failed to fetch|error sending request|dns error|Request failed after|Could not connect|\b(?:401|403) `)
 	collapseSpaces = regexp.MustCompile(`\s+`)
 )
 
 // tidy is uv's explanation as one paragraph.
 func tidy(text string) string {
+	text = strings.Replace(text, "No solution found when resolving dependencies", "", 1)
 	return strings.TrimSpace(collapseSpaces.ReplaceAllString(uvErrorPrefix.ReplaceAllString(text, " "), " "))
 }

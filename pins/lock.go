@@ -137,6 +137,7 @@ func (l *Lock) String() string {
 			line("inputs", string(k), in)
 		}
 	}
+	line("artifacts", strconv.Itoa(len(l.Artifacts)))
 	for _, a := range l.Artifacts {
 		line(a.words()...)
 	}
@@ -180,6 +181,11 @@ func ParseLock(name string, data []byte) (*Lock, error) {
 	if l.Base == "" || len(l.Platforms) == 0 {
 		return nil, fail(0, "the lock names no base or no platform")
 	}
+	for i := 1; i < len(l.Artifacts); i++ {
+		if orderArtifacts(l.Artifacts[i-1], l.Artifacts[i]) == 0 {
+			return nil, fail(0, "the lock has two lines for %s", l.Artifacts[i].File)
+		}
+	}
 	written := strings.Split(l.sorted().String(), "\n")
 	for i := range lines {
 		if i >= len(written) || lines[i] != written[i] {
@@ -217,6 +223,7 @@ func (l *Lock) parseLine(words []string) error {
 		l.Base = words[1]
 	case key == "platform" && len(words) == 2 && platform.MatchString(words[1]):
 		l.Platforms = append(l.Platforms, words[1])
+	case key == "artifacts" && len(words) == 2: // String writes how many there are: a lost line shows
 	case key == "tool" && len(words) == 3:
 		l.Tools = append(l.Tools, Tool{words[1], words[2]})
 	case key == "inputs" && len(words) == 3 && digestText.MatchString(words[2]):

@@ -53,7 +53,9 @@ func TestBadLocks(t *testing.T) {
 		"cut in a line": {
 			strings.Join(lines[:8], "") + lines[8][:40] + "\n", "pins.lock:9: "},
 		"out of order": {strings.Join(append(append([]string{}, lines[:6]...), lines[7], lines[6]), "") + strings.Join(lines[8:], ""), "pins.lock:7: the lock is not as driftpin writes it"},
-		"twice":        {text + lines[len(lines)-2] + "x\n", "pins.lock:14: "},
+		"twice":        {text + lines[len(lines)-2] + "x\n", "pins.lock:15: "},
+		"lost line":    {strings.Join(lines[:len(lines)-2], ""), "the lock is not as driftpin writes it"},
+		"merged":       {strings.Replace(text, lines[9], "<<<<<<< HEAD\n"+lines[9], 1), "is not a line of a lock"},
 		"bad hash":     {strings.Replace(text, "sha256:"+hashA+" 9", "sha256:AA 9", 1), "not a sha256 digest"},
 		"path":         {strings.Replace(text, " t.whl ", " ../t.whl ", 1), "not a plain file name"},
 		"deb path":     {strings.Replace(text, " pool/main", " ../../pool/main", 1), "not a plain file name"},

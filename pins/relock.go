@@ -32,6 +32,7 @@ type Query struct {
 
 // LockOptions steer Relock.
 type LockOptions struct {
+	Base       string // the base's reference as it is written, where that may come to mean another image
 	BaseDigest string // of the base image, as the resolver found it
 	Tools      []Tool // what resolves and installs: other tools, another lock
 	Upgrade    bool   // forget what the old lock preferred, for all packages …
@@ -69,6 +70,7 @@ func Relock(ctx context.Context, m *Manifest, old *Lock, r Resolver, o LockOptio
 			}
 			if kind == Deb {
 				debs = found
+				l.Inputs[Pip] = inputs(l, m, Pip, o, debs)
 			}
 			l.Artifacts = append(l.Artifacts, found...)
 		}
@@ -96,6 +98,7 @@ func Stale(m *Manifest, l *Lock, o LockOptions) string {
 	case l.Course != want.Course:
 		return "the course has another name"
 	}
+	want.Inputs[Pip] = inputs(want, m, Pip, o, l.Artifacts)
 	for _, k := range []Kind{Deb, Pip} {
 		if l.Inputs[k] != want.Inputs[k] {
 			return "other " + k.Key() + " pins are asked for" + changedRequests(m, l, k)
@@ -131,22 +134,25 @@ func header(m *Manifest, o LockOptions) *Lock {
 		Platforms: slices.Sorted(slices.Values(m.Platforms)), Tools: slices.Clone(o.Tools), Inputs: map[Kind]string{},
 	}
 	l.Sort()
-	for _, k := range []Kind{Deb, Pip} {
-		l.Inputs[k] = inputs(l, m, k)
-	}
+	l.Inputs[Deb] = inputs(l, m, Deb, o, nil)
 	return l
 }
 
 // inputs is the digest of all that decides what a kind resolves to. What is
-// asked of apt does not decide what pip gets: only the Python does, and that
-// comes with the base.
-func inputs(l *Lock, m *Manifest, k Kind) string {
-	lines := []string{"base " + l.Base}
+// asked of apt does not decide what pip gets: only the Python does, which is
+// among debs.
+func inputs(l *Lock, m *Manifest, k Kind, o LockOptions, debs []Artifact) string {
+	lines := []string{"base " + o.Base + " " + l.Base}
 	switch k {
 	case Deb:
 		lines = append(lines, fmt.Sprintf("python %t", len(requestsOf(m, Pip)) > 0))
 	case Pip:
 		lines = append(lines, "as-of "+l.AsOf)
+		for _, d := range debs {
+			if d.Kind == Deb && d.Is(PythonRoot) {
+				lines = append(lines, "python "+d.Name+" "+d.Version)
+			}
+		}
 		for _, t := range l.Tools {
 			lines = append(lines, "tool "+t.Name+" "+t.Version)
 		}

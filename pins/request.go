@@ -99,8 +99,8 @@ func checkDashes(s string) error {
 }
 
 var (
-	pipName      = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$`)
-	directRef    = regexp.MustCompile(`^\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*@\s*(\S+)\s*$`)
+	pipName   = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$`)
+	directRef = regexp.MustCompile(`^\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*@\s*(\S+)\s*$`)
 	// pipSpec is the shape of a requirement: NAME[EXTRAS] SPECIFIERS ; MARKER.
 	pipSpec      = regexp.MustCompile(`^\s*[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\s*(?:\[[A-Za-z0-9._, -]*\])?\s*(?:\(?\s*(?:===|==|~=|!=|<=|>=|<|>)[A-Za-z0-9.*+!_<>=~, -]*\)?)?\s*(?:;[A-Za-z0-9_.'"<>=!~() ,+*-]+)?$`)
 	singleEquals = regexp.MustCompile(`^[A-Za-z0-9._ -]+(?:\[[^\]]*\])?\s*=[^=]`)
@@ -202,6 +202,9 @@ func (r *Request) parseGit(address string) error {
 		switch key {
 		case "egg":
 			name, _, _ := strings.Cut(value, "[")
+			if !pipName.MatchString(name) {
+				return fmt.Errorf("%q: #egg=%s is not a package's name", r.Spec, value)
+			}
 			r.Name = CanonicalName(Pip, name)
 		case "subdirectory":
 			g.Subdirectory = value

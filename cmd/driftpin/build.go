@@ -54,8 +54,8 @@ func buildCourse(ctx context.Context, s streams, dir string, flags engineFlags, 
 	if err != nil {
 		return err
 	}
-	if c.lock == nil {
-		return fmt.Errorf("%s: there is no lock: write it with driftpin lock %s", c.lockFile, dir)
+	if _, err := c.locked(); err != nil {
+		return err
 	}
 	if why := c.stale(); why != "" {
 		fmt.Fprintf(s.err, "driftpin: %s: %s; write it with driftpin lock %s\n", c.lockFile, why, dir)

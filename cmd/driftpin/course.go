@@ -17,7 +17,8 @@ import (
 // A course is a folder with its manifest, and its lock if there is one.
 type course struct {
 	manifest *pins.Manifest
-	lock     *pins.Lock // nil if there is none
+	lock     *pins.Lock // nil if there is none, or if it can't be read
+	broken   error      // why the lock can't be read
 	lockFile string
 	base     buildplan.Base
 }
@@ -36,8 +37,19 @@ func openManifest(dir string) (*course, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.lock, err = pins.ParseLock(c.lockFile, data)
-	return c, err
+	c.lock, c.broken = pins.ParseLock(c.lockFile, data)
+	return c, nil
+}
+
+// locked returns the course's lock, or says why there is none.
+func (c *course) locked() (*pins.Lock, error) {
+	switch {
+	case c.broken != nil:
+		return nil, c.broken
+	case c.lock == nil:
+		return nil, fmt.Errorf("%s: there is no lock: write it with driftpin lock %s", c.lockFile, c.manifest.Dir)
+	}
+	return c.lock, nil
 }
 
 // openCourse reads a course with its base. base is used where the manifest
@@ -68,7 +80,7 @@ func openCourse(dir, base string) (*course, error) {
 // options are what a lock of the course is made with, today. A base without a
 // known digest is taken to be the locked one.
 func (c *course) options() pins.LockOptions {
-	o := pins.LockOptions{BaseDigest: c.base.Digest, Tools: buildplan.Tools()}
+	o := pins.LockOptions{Base: c.base.Ref, BaseDigest: c.base.Digest, Tools: buildplan.Tools()}
 	if o.BaseDigest == "" && c.lock != nil {
 		o.BaseDigest = c.lock.Base
 	}

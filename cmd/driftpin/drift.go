@@ -129,8 +129,8 @@ func (f driftFlags) reasons(opened [2]*images.Image) (out [2]*images.Reason, err
 		if err != nil {
 			return out, err
 		}
-		if c.lock == nil {
-			return out, fmt.Errorf("%s: there is no lock: write it with driftpin lock %s", c.lockFile, dir)
+		if _, err := c.locked(); err != nil {
+			return out, err
 		}
 		byLock[c.lock.Digest()] = &images.Reason{Manifest: c.manifest, Lock: c.lock}
 	}

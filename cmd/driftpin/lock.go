@@ -93,6 +93,9 @@ func checkLocks(s streams, courses []string, flags engineFlags) error {
 
 // stale says why the course's lock can't be built as it is; empty if it can.
 func (c *course) stale() string {
+	if c.broken != nil {
+		return c.broken.Error()
+	}
 	if c.lock == nil {
 		return "there is no lock"
 	}
@@ -111,6 +114,9 @@ func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
 	if !f.upgrade && c.stale() == "" {
 		fmt.Fprintf(s.err, "%s: up to date\n", c.lockFile)
 		return nil
+	}
+	if c.broken != nil {
+		fmt.Fprintf(s.err, "%v\nthe course is locked as if there were no lock\n", c.broken)
 	}
 	l, err := f.resolve(ctx, s, c)
 	if err != nil {

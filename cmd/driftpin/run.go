@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/driftpin/driftpin/images/report"
 	"github.com/spf13/cobra"
 )
 
@@ -47,14 +48,19 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitFine
 	case errors.Is(err, errFound):
 		return exitFound
-	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "driftpin: %v\n", err)
-		return exitUsage
 	case ctx.Err() != nil:
 		fmt.Fprintln(stderr, "driftpin: interrupted")
 		return exitError
 	}
-	fmt.Fprintf(stderr, "driftpin: %v\n", err)
+	// What an error quotes may come from an image, or from an index.
+	lines := strings.Split(err.Error(), "\n")
+	for i := range lines {
+		lines[i] = report.Clean(strings.ReplaceAll(lines[i], "\t", "    "))
+	}
+	fmt.Fprintln(stderr, "driftpin: "+strings.Join(lines, "\n"))
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
 	return exitError
 }
 

@@ -40,8 +40,8 @@ func verify(ctx context.Context, s streams, dir, ref, baseRef, format string) (e
 	if err != nil {
 		return err
 	}
-	if c.lock == nil {
-		return fmt.Errorf("%s: there is no lock: write it with driftpin lock %s", c.lockFile, dir)
+	if _, err := c.locked(); err != nil {
+		return err
 	}
 	img, err := images.Open(ctx, ref, images.Options{Platform: c.lock.Platforms[0]})
 	if err != nil {

@@ -20,8 +20,8 @@ func whyCommand(s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if c.lock == nil {
-				return fmt.Errorf("%s: there is no lock: write it with driftpin lock %s", c.lockFile, args[0])
+			if _, err := c.locked(); err != nil {
+				return err
 			}
 			return explainPackage(s, c, args[1])
 		},
