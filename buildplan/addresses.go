@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/driftpin/driftpin/pins"
 	"github.com/google/renameio/v2"
 )
 
@@ -29,6 +30,13 @@ func (a addresses) of(sha256 string) string {
 func (a addresses) known(sha256 string) (string, bool) {
 	data, err := os.ReadFile(filepath.Join(a.dir, sha256))
 	return strings.TrimSpace(string(data)), err == nil && len(data) > 0
+}
+
+// forget drops the addresses of files, so that they are looked up again.
+func (a addresses) forget(files []pins.Artifact) {
+	for _, f := range files {
+		os.Remove(filepath.Join(a.dir, f.SHA256)) // one that stays is asked again, no more
+	}
 }
 
 // remember notes an address. It is only a help for later, so a folder that

@@ -64,7 +64,34 @@ const inventoryType = "https://driftpin.org/inventory/v1"
 
 // Build builds a plan, runs its checks, and exports the image. If a step or a
 // check fails nothing is exported, and the error points at the manifest's line.
+//
+// An address that is remembered may lead nowhere by now: if something can't be
+// fetched, all addresses are looked up anew, once.
 func (b *Builder) Build(ctx context.Context, p *Plan, out Output) (*Result, error) {
+	res, err := b.build(ctx, p, out)
+	if err == nil || !notFetched(err) || ctx.Err() != nil {
+		return res, err
+	}
+	b.addresses().forget(p.fetched())
+	res, err = b.build(ctx, p, out)
+	if err != nil && notFetched(err) {
+		err = fmt.Errorf("a locked file can't be fetched any more: driftpin lock --upgrade COURSE NAME locks what can be: %w", err)
+	}
+	return res, err
+}
+
+// notFetched reports whether the engine could not fetch a file by its address.
+func notFetched(err error) bool {
+	text := err.Error()
+	for _, sign := range []string{"invalid response status", "digest mismatch", unknown, "no such host", "connection refused"} {
+		if strings.Contains(text, sign) {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *Builder) build(ctx context.Context, p *Plan, out Output) (*Result, error) {
 	if err := b.locate(ctx, p); err != nil {
 		return nil, err
 	}
@@ -227,7 +254,9 @@ func exporter(p *Plan, out Output) (export, error) {
 	var err error
 	switch {
 	case out.Layout != "":
-		e.entry, err = engine.LayoutExport(out.Layout, compression)
+		attrs := maps.Clone(compression)
+		attrs["name"] = p.Course + ":" + p.Tag() // the attestation's subject needs one
+		e.entry, err = engine.LayoutExport(out.Layout, attrs)
 		e.finish = func(resp *client.SolveResponse) (string, error) {
 			index, err := engine.FinishLayout(out.Layout, resp)
 			if err != nil {

@@ -45,14 +45,24 @@ func (b *Builder) locate(ctx context.Context, p *Plan) error {
 
 // unlocated returns what has to be fetched and has no known address.
 func (b *Builder) unlocated(p *Plan) (debs, wheels []pins.Artifact) {
-	add := func(a pins.Artifact) {
-		if _, ok := b.addresses().known(a.SHA256); ok || a.Built() {
-			return
+	for _, a := range p.fetched() {
+		if _, ok := b.addresses().known(a.SHA256); ok {
+			continue
 		}
 		if a.Kind == pins.Deb {
 			debs = append(debs, a)
 		} else {
 			wheels = append(wheels, a)
+		}
+	}
+	return debs, wheels
+}
+
+// fetched lists the artifacts of a plan that are fetched.
+func (p *Plan) fetched() (out []pins.Artifact) {
+	add := func(a pins.Artifact) {
+		if !a.Built() {
+			out = append(out, a)
 		}
 	}
 	for _, list := range [][]pins.Artifact{p.Python, p.Apt, p.Toolchain} {
@@ -73,7 +83,7 @@ func (b *Builder) unlocated(p *Plan) (debs, wheels []pins.Artifact) {
 			add(*w.Source)
 		}
 	}
-	return debs, wheels
+	return out
 }
 
 // locateDebs asks the base's apt for the addresses of packages.

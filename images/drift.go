@@ -23,13 +23,13 @@ type Drift struct {
 type Change struct {
 	Kind    pins.Kind    `json:"kind"`
 	Name    string       `json:"name"`
-	Where   string       `json:"where,omitempty"` // the environment's prefix
-	Change  string       `json:"change"`          // added, removed or changed
-	A       *string      `json:"a"`               // versions; nil where the package is not
+	Where   string       `json:"where"`  // the environment's prefix
+	Change  string       `json:"change"` // added, removed or changed
+	A       *string      `json:"a"`      // versions; nil where the package is not
 	B       *string      `json:"b"`
 	ADetail *pins.Detail `json:"aDetail,omitempty"`
 	BDetail *pins.Detail `json:"bDetail,omitempty"`
-	Level   pins.Level   `json:"level,omitempty"` // of a change
+	Level   pins.Level   `json:"level"`           // of a change; else empty
 	Down    bool         `json:"down,omitempty"`  // b is the older one
 	Layer   string       `json:"layer,omitempty"` // the diffID of the layer of b, of what was removed of a
 	Event   string       `json:"event,omitempty"` // the history entry that made that layer

@@ -325,6 +325,33 @@ func TestDamagedLayers(t *testing.T) {
 	}
 }
 
+// A config or a manifest that was edited in place is not believed.
+func TestDamagedDocuments(t *testing.T) {
+	img := image(t, []node{dist("a", "1")})
+	config, err := img.ConfigName()
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := img.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range []v1.Hash{config, manifest} {
+		ref := saved(t, img)
+		blob := filepath.Join(strings.TrimPrefix(ref, "oci-layout:"), "blobs", "sha256", h.Hex)
+		data, err := os.ReadFile(blob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(blob, append(data, ' '), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := images.Open(t.Context(), ref, images.Options{}); err == nil || !strings.Contains(err.Error(), "damaged") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
 func TestCancel(t *testing.T) {
 	opened, err := images.Open(t.Context(), saved(t, image(t, []node{dist("a", "1")})), images.Options{})
 	if err != nil {
@@ -359,10 +386,10 @@ func TestCompare(t *testing.T) {
 		got = append(got, string(text))
 	}
 	want := []string{
-		`{"kind":"deb","name":"git","change":"changed","a":"1:2.39-1","b":"1:2.38-1","level":"minor","down":true}`,
+		`{"kind":"deb","name":"git","where":"","change":"changed","a":"1:2.39-1","b":"1:2.38-1","level":"minor","down":true}`,
 		`{"kind":"pip","name":"bokeh","where":"/opt/env","change":"changed","a":"2.4.3","b":"3.0.3","level":"major"}`,
-		`{"kind":"pip","name":"six","where":"/opt/env","change":"added","a":null,"b":"1"}`,
-		`{"kind":"pip","name":"six","where":"/usr","change":"removed","a":"1","b":null}`,
+		`{"kind":"pip","name":"six","where":"/opt/env","change":"added","a":null,"b":"1","level":""}`,
+		`{"kind":"pip","name":"six","where":"/usr","change":"removed","a":"1","b":null,"level":""}`,
 		`{"kind":"pip","name":"tmpystore","where":"/opt/env","change":"changed","a":"0.0.1","b":"0.0.1","aDetail":{"commit":"84765e1"},"bDetail":{"commit":"1111111"},"level":"build"}`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -10,7 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"hash/fnv"
+	"hash/maphash"
 	"io"
 	"path"
 	"strings"
@@ -162,11 +162,11 @@ func (c *content) add(h *tar.Header, r io.Reader, wanted func(string) bool) erro
 	return nil
 }
 
-func pathHash(p string) uint64 {
-	h := fnv.New64a()
-	io.WriteString(h, p) // a hash's Write returns no error
-	return h.Sum64()
-}
+// pathHash is seeded anew by each process, so that nobody can make an image in
+// which one path hides another by its hash.
+func pathHash(p string) uint64 { return maphash.String(hashSeed, p) }
+
+var hashSeed = maphash.MakeSeed()
 
 // hides reports whether a layer hides a file of the layers below it: by a
 // whiteout, by an opaque folder, or by something else at its path or at that of

@@ -2,6 +2,8 @@ package images
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -96,11 +98,11 @@ func openLayout(where string, o Options) (*Image, error) {
 		}
 	}
 	if digest != "" && len(found) == 0 {
-		h, err := v1.NewHash(digest)
+		img, err := layoutManifest(dir, digest)
 		if err != nil {
 			return nil, err
 		}
-		found = []v1.Descriptor{{Digest: h, MediaType: "application/vnd.oci.image.manifest.v1+json"}}
+		return fromV1(img, layoutBlobs(dir))
 	}
 	if len(found) != 1 {
 		return nil, fmt.Errorf("the layout holds %d such images: name one as oci-layout:%s:TAG or oci-layout:%s@sha256:…", len(found), dir, dir)
@@ -110,6 +112,40 @@ func openLayout(where string, o Options) (*Image, error) {
 		return nil, err
 	}
 	return fromV1(img, layoutBlobs(dir))
+}
+
+// layoutManifest opens an image of a layout by its manifest's digest, which
+// may be listed by an index of the layout's index.
+func layoutManifest(dir, digest string) (v1.Image, error) {
+	h, err := v1.NewHash(digest)
+	if err != nil {
+		return nil, err
+	}
+	path, err := layout.FromPath(dir)
+	if err != nil {
+		return nil, err
+	}
+	top, err := path.ImageIndex()
+	if err != nil {
+		return nil, err
+	}
+	manifest, err := top.IndexManifest()
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range manifest.Manifests {
+		if !d.MediaType.IsIndex() {
+			continue
+		}
+		inner, err := top.ImageIndex(d.Digest)
+		if err != nil {
+			return nil, err
+		}
+		if img, err := named(inner, h); err == nil {
+			return img, nil
+		}
+	}
+	return nil, fmt.Errorf("the layout holds no image %s", digest)
 }
 
 // splitLayout splits DIR, DIR:TAG and DIR@DIGEST.
@@ -130,7 +166,7 @@ func splitLayout(where string) (dir, tag, digest string) {
 // the platform.
 func pick(index v1.ImageIndex, d v1.Descriptor, want v1.Platform) (v1.Image, error) {
 	if !d.MediaType.IsIndex() {
-		return index.Image(d.Digest)
+		return named(index, d.Digest)
 	}
 	inner, err := index.ImageIndex(d.Digest)
 	if err != nil {
@@ -143,7 +179,7 @@ func pick(index v1.ImageIndex, d v1.Descriptor, want v1.Platform) (v1.Image, err
 	var have []string
 	for _, m := range manifest.Manifests {
 		if m.Platform != nil && m.Platform.Satisfies(want) {
-			return inner.Image(m.Digest)
+			return named(inner, m.Digest)
 		}
 		if m.Platform != nil && m.Platform.OS != "unknown" {
 			have = append(have, m.Platform.String())
@@ -178,6 +214,9 @@ func fromV1(img v1.Image, open func(v1.Hash) (io.ReadCloser, error)) (*Image, er
 	if len(layers) != len(config.RootFS.DiffIDs) {
 		return nil, fmt.Errorf("the manifest has %d layers and the config %d: the image is broken", len(layers), len(config.RootFS.DiffIDs))
 	}
+	if err := checkConfig(img); err != nil {
+		return nil, err
+	}
 	out := &Image{Digest: digest.String(), Config: configOf(config), history: events(config)}
 	for i, l := range layers {
 		h, err := l.Digest()
@@ -191,6 +230,36 @@ func fromV1(img v1.Image, open func(v1.Hash) (io.ReadCloser, error)) (*Image, er
 		out.layers = append(out.layers, layer{diffID: config.RootFS.DiffIDs[i].String(), digest: h.String(), event: out.event(i), open: opener})
 	}
 	return out, nil
+}
+
+// checkConfig compares the config with the digest that the manifest names: an
+// OCI layout does not do that by itself.
+func checkConfig(img v1.Image) error {
+	manifest, err := img.Manifest()
+	if err != nil {
+		return err
+	}
+	config, err := img.RawConfigFile()
+	if err != nil {
+		return err
+	}
+	if sum := sha256.Sum256(config); hex.EncodeToString(sum[:]) != manifest.Config.Digest.Hex {
+		return fmt.Errorf("the bytes of the config are not those of %s: the image is damaged", manifest.Config.Digest)
+	}
+	return nil
+}
+
+// named returns an index's image, if its manifest's bytes are those of the
+// digest that it is listed by.
+func named(index v1.ImageIndex, listed v1.Hash) (v1.Image, error) {
+	img, err := index.Image(listed)
+	if err != nil {
+		return nil, err
+	}
+	if found, err := img.Digest(); err != nil || found != listed {
+		return nil, errors.Join(fmt.Errorf("the bytes of the manifest are not those of %s: the image is damaged", listed), err)
+	}
+	return img, nil
 }
 
 // events are the history entries of the layers.

@@ -47,9 +47,9 @@ func (k Kind) Key() string {
 // A Pin is one package at one version.
 type Pin struct {
 	Kind    Kind   `json:"kind"`
-	Name    string `json:"name"`            // canonical: see CanonicalName
-	Version string `json:"version"`         // as its ecosystem writes it
-	Where   string `json:"where,omitempty"` // the environment's prefix, such as /opt/env; empty for the system's own
+	Name    string `json:"name"`    // canonical: see CanonicalName
+	Version string `json:"version"` // as its ecosystem writes it
+	Where   string `json:"where"`   // the environment's prefix, such as /opt/env; empty for the system's own
 	Detail
 }
 

@@ -1,5 +1,6 @@
 #!/bin/sh
 # The main job, for the two courses: base, lock, build, verify, drift. Run by make demo, from the top folder.
+# TMPYSTORE is set by testdata/standin: the commit of its stand-in, if that serves tmpystore.
 set -eu
 driftpin=bin/driftpin
 base=build/base/bookworm
@@ -7,7 +8,8 @@ say() { printf '\n== %s\n' "$*" >&2; }
 
 if [ ! -e $base/index.json ]; then
 	say "base: Debian 12 from its packages"
-	cp testdata/base.lock build/base.lock 2>/dev/null || { mkdir -p build && cp testdata/base.lock build/base.lock; }
+	mkdir -p build
+	cp testdata/base.lock build/base.lock
 	$driftpin base --suite bookworm --lock build/base.lock $base || {
 		say "Debian's archive has moved on from testdata/base.lock: taking today's packages"
 		$driftpin base --suite bookworm --lock build/base.lock --upgrade $base
@@ -20,13 +22,25 @@ for course in stat159 data100; do
 		$driftpin lock testdata/courses/$course
 	fi
 done
+if ! grep -q "tmpystore.git@${TMPYSTORE:-84765e1}" testdata/courses/stat159/pins.lock; then
+	say "lock: stat159, for tmpystore comes from elsewhere than when it was locked"
+	$driftpin lock --upgrade testdata/courses/stat159 tmpystore
+fi
 
+# Locked files go away: what Debian has replaced is locked anew.
+build() {
+	rm -f build/failed
+	{ { $driftpin build testdata/courses/$1 --progress plain --output "oci-layout:build/images/{course}" 2>&1 >&3 || touch build/failed; } |
+		tee build/build.log >&2; } 3>&1
+	[ ! -e build/failed ]
+}
 for course in stat159 data100; do
 	say "build: $course"
-	$driftpin build testdata/courses/$course --output "oci-layout:build/images/{course}" || {
-		say "a locked file is no longer to be had: locking $course anew"
+	build $course || {
+		grep -q "can't be fetched any more" build/build.log || exit 1
+		say "lock: $course, anew, for a locked file is no longer to be had"
 		$driftpin lock --upgrade testdata/courses/$course
-		$driftpin build testdata/courses/$course --output "oci-layout:build/images/{course}"
+		build $course
 	}
 	$driftpin verify testdata/courses/$course oci-layout:build/images/$course
 done

@@ -21,6 +21,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1"
@@ -113,7 +114,7 @@ func (o Options) bootstrap(ctx context.Context, work string, locked bool) error 
 	sources := o.Sources
 	if len(sources) == 0 {
 		var err error
-		if sources, err = hostSources(); err != nil {
+		if sources, err = hostSources(o.Suite); err != nil {
 			return err
 		}
 	}
@@ -122,6 +123,10 @@ func (o Options) bootstrap(ctx context.Context, work string, locked bool) error 
 	cmd.Stdin = strings.NewReader(script)
 	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+strconv.FormatInt(epoch.Unix(), 10))
 	cmd.Stderr = io.MultiWriter(&log, o.Log)
+	// An interrupt ends the script's children too.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
 	err := cmd.Run()
 	if err == nil || ctx.Err() != nil {
 		return errors.Join(err, ctx.Err())
@@ -132,14 +137,28 @@ func (o Options) bootstrap(ctx context.Context, work string, locked bool) error 
 	return fmt.Errorf("mmdebstrap: %w: %s", err, lastLine(log.String()))
 }
 
-// hostSources are this machine's own sources of Debian itself.
-func hostSources() ([]string, error) {
+// hostSources are this machine's own sources of a suite of Debian.
+func hostSources(suite string) ([]string, error) {
 	for _, f := range []string{"/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list"} {
-		if info, err := os.Stat(f); err == nil && info.Size() > 0 {
+		data, err := os.ReadFile(f)
+		if err == nil && namesSuite(string(data), suite) {
 			return []string{f}, nil
 		}
 	}
-	return nil, errors.New("this machine has no apt sources of Debian: name a file with --sources")
+	return nil, fmt.Errorf("this machine has no apt sources of Debian's %s: name a file of them with --sources", suite)
+}
+
+// namesSuite reports whether an apt source file, of either format, names a
+// suite.
+func namesSuite(text, suite string) bool {
+	for _, line := range strings.Split(text, "\n") {
+		line, _, _ = strings.Cut(line, "#")
+		words := strings.Fields(line)
+		if len(words) > 1 && (words[0] == "Suites:" || words[0] == "deb") && slices.Contains(words[1:], suite) {
+			return true
+		}
+	}
+	return false
 }
 
 func lastLine(s string) string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,7 +86,7 @@ func buildCourse(ctx context.Context, s streams, dir string, flags engineFlags, 
 		return fmt.Errorf("building %s: %w", p.Course, err)
 	}
 	fmt.Fprintf(s.err, "%s: built in %.1f s, checks %.1f s, in all %.1f s\n", p.Course, r.Build.Seconds(), r.Checks.Seconds(), time.Since(start).Seconds())
-	_, err = fmt.Fprintf(s.out, "%s %s %s\n", p.Course, r.Tag, r.Manifest)
+	_, err = fmt.Fprintf(s.out, "%s %s %s\n", p.Course, r.Tag, cmp.Or(r.Manifest, r.Digest))
 	return err
 }
 

@@ -2,7 +2,8 @@
 // where GitHub can't be reached: tmpystore then comes from a git repository on
 // loopback, which holds a small package of our own with the same module and
 // class, and whose tag 84765e1 leads to its own commit. Where GitHub can be
-// reached, the command runs as it is.
+// reached, the command runs as it is. The variable TMPYSTORE tells the command
+// which commit it gets, if it gets the stand-in's.
 //
 //	go run ./testdata/standin COMMAND ARGUMENT…
 package main
@@ -63,7 +64,7 @@ func run(args []string) (int, error) {
 		}
 		defer server.Close()
 		fmt.Fprintf(os.Stderr, "standin: its commit is %s\n", full)
-		cmd.Env = append(cmd.Env, rewrite(server.URL+"/")...)
+		cmd.Env = append(append(cmd.Env, rewrite(server.URL+"/")...), "TMPYSTORE="+full)
 	}
 	err := cmd.Run()
 	var exit *exec.ExitError
