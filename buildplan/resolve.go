@@ -65,7 +65,8 @@ func (r *resolution) graph(ctx context.Context, p Plan) *graph {
 // request returns the query's request for a package, for its place.
 func (r *resolution) request(name string) *pins.Request {
 	for i, q := range r.query.Requests {
-		if q.Name == pins.CanonicalName(q.Kind, name) {
+		asked, _, _ := strings.Cut(q.Name, ":") // apt: NAME:ARCHITECTURE
+		if asked == pins.CanonicalName(q.Kind, name) {
 			return &r.query.Requests[i]
 		}
 	}

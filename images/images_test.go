@@ -433,7 +433,10 @@ func TestVerify(t *testing.T) {
 		"version": {[]node{dist("a", "1"), dist("b", "2")}, "b 1.0 2"},
 		"missing": {[]node{dist("a", "1")}, "b 1.0 -"},
 		"extra":   {[]node{dist("a", "1"), dist("b", "1"), dist("c", "1")}, "c - 1"},
-		"deb":     {[]node{dist("a", "1"), dist("b", "1"), {"var/lib/dpkg/status", strings.Replace(status, "2.36-9", "2.36-8", 1)}}, "libc6 2.36-9 2.36-8"},
+		"added":   {[]node{dist("a", "1"), dist("b", "1"), {"usr/lib/python3/dist-packages/evil-1.dist-info/METADATA", "Name: evil\nVersion: 1\n"}}, "evil - 1"},
+		"owned": {[]node{dist("a", "1"), dist("b", "1"), {"usr/lib/python3/dist-packages/six-1.egg-info", "Name: six\nVersion: 1\n"},
+			{"var/lib/dpkg/info/python3-six.list", "/.\n/usr/lib/python3/dist-packages/six-1.egg-info\n"}}, ""},
+		"deb": {[]node{dist("a", "1"), dist("b", "1"), {"var/lib/dpkg/status", strings.Replace(status, "2.36-9", "2.36-8", 1)}}, "libc6 2.36-9 2.36-8"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			img := labelled(image(t, baseNodes, test.nodes))

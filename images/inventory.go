@@ -33,6 +33,7 @@ func (img *Image) Inventory(ctx context.Context) ([]Package, error) {
 		f := files[packages[i].Path[1:]]
 		packages[i].Layer, packages[i].Event = img.layers[f.layer].diffID, img.layers[f.layer].event
 	}
+	own(packages, files)
 	slices.SortFunc(packages, func(a, b Package) int { return pins.Order(a.Pin, b.Pin) })
 	return packages, nil
 }
@@ -131,6 +132,7 @@ type reader struct {
 func readers() []reader {
 	return []reader{
 		{isDpkgStatus, readDpkg},
+		{isDpkgList, nil},
 		{isPythonMetadata, readPython},
 		{isPythonOrigin, nil},
 		{isCondaMeta, readConda},

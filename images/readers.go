@@ -55,6 +55,37 @@ func isDpkgStatus(dir, base string) bool {
 		dir == "var/lib/dpkg/status.d" && !strings.HasSuffix(base, ".md5sums")
 }
 
+// isDpkgList matches dpkg's lists of the files that each package owns.
+func isDpkgList(dir, base string) bool {
+	return dir == "var/lib/dpkg/info" && strings.HasSuffix(base, ".list")
+}
+
+// own notes which Debian package each other package's metadata belongs to.
+func own(packages []Package, files map[string]file) {
+	at := map[string][]int{}
+	for i, p := range packages {
+		if p.Kind != pins.Deb {
+			at[p.Path] = append(at[p.Path], i)
+		}
+	}
+	if len(at) == 0 {
+		return
+	}
+	for name, f := range files {
+		if !isDpkgList(path.Dir(name), path.Base(name)) {
+			continue
+		}
+		owner, _, _ := strings.Cut(strings.TrimSuffix(path.Base(name), ".list"), ":")
+		for data := f.data; len(data) > 0; {
+			var line []byte
+			line, data, _ = bytes.Cut(data, []byte("\n"))
+			for _, i := range at[string(line)] {
+				packages[i].Owner = owner
+			}
+		}
+	}
+}
+
 // readDpkg reads installed packages (dpkg-query(1)): those whose status ends in
 // installed. A package of a foreign architecture is NAME:ARCH, as dpkg-query
 // has it, only where several architectures of it are there.

@@ -31,9 +31,10 @@ func Verify(ctx context.Context, lock *pins.Lock, base, img *Image) (*Drift, err
 			want = append(want, p)
 		}
 	}
-	// What Debian's packages bring along for other ecosystems is Debian's: it
-	// is locked by the package that owns it.
-	found = slices.DeleteFunc(found, func(p Package) bool { return ownedByDebian(p) && !isIn(want, p) })
+	// What a Debian package brings along for other ecosystems is locked by that
+	// package.
+	found = slices.DeleteFunc(found, func(p Package) bool { return p.Owner != "" })
+	want = slices.DeleteFunc(want, func(p Package) bool { return p.Owner != "" })
 	config := []Setting{}
 	if got := img.Config.Labels[LockLabel]; got != lock.Digest() {
 		config = append(config, Setting{Name: "label." + LockLabel, A: ptr(lock.Digest()), B: ptr(got)})
@@ -45,23 +46,6 @@ func Verify(ctx context.Context, lock *pins.Lock, base, img *Image) (*Drift, err
 		}
 	}
 	return New("lock", img.Name, Compare(want, found), config), nil
-}
-
-// ownedByDebian reports whether a package lies where only dpkg installs.
-func ownedByDebian(p Package) bool {
-	switch p.Kind {
-	case pins.Pip:
-		return p.Where == "/usr"
-	case pins.Npm:
-		return p.Where == "/usr/share" || p.Where == "/usr/lib"
-	case pins.R:
-		return p.Where == "/usr/lib/R/site-library" || p.Where == "/usr/lib/R/library"
-	}
-	return false
-}
-
-func isIn(list []Package, p Package) bool {
-	return slices.ContainsFunc(list, func(q Package) bool { return q.Pin == p.Pin })
 }
 
 func ptr(s string) *string { return &s }

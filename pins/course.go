@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // ReadCourse reads the course in a folder: its pins.yaml with all that it
@@ -26,7 +27,7 @@ func ReadCourse(dir string) (*Manifest, error) {
 		for _, inc := range m.includes {
 			c.include(inc.Value, inc.At)
 		}
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		if err := c.repo2docker(); err != nil {
 			return nil, err
 		}

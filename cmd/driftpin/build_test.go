@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -204,6 +205,7 @@ func TestMainJob(t *testing.T) {
 			t.Errorf("one home builds %q, another %q", first, again)
 		}
 	})
+	t.Run("address gone", func(t *testing.T) { l.at(t).relocate(first) })
 	t.Run("no network", func(t *testing.T) { l.at(t).offline() })
 	t.Run("elsewhere", func(t *testing.T) { l.at(t).elsewhere() })
 	t.Run("buildkitd", func(t *testing.T) { l.at(t).daemon(first) })
@@ -214,6 +216,25 @@ func (l *lab) at(t *testing.T) *lab {
 	sub := *l
 	sub.t = t
 	return &sub
+}
+
+// relocate forgets all, and remembers one address that leads nowhere: it is
+// asked for anew.
+func (l *lab) relocate(first string) {
+	lock, err := pins.ParseLock("pins.lock", []byte(l.read("course/pins.lock")))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	for _, a := range lock.Artifacts {
+		if a.Name == "idna" {
+			l.write("home3/addresses/"+a.SHA256, server.URL+"/gone\n")
+		}
+	}
+	if again := l.run("home3", "build", "course", "--output", "oci-layout:image4"); again != first {
+		l.t.Errorf("built %q, then %q", first, again)
+	}
 }
 
 func (l *lab) relock(lock string) {

@@ -94,8 +94,10 @@ func compare(ctx context.Context, a, b string, f driftFlags) (_ *images.Drift, e
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, opened[i].Close()) }()
+	}
+	for i, img := range opened {
 		group.Go(func() (err error) {
-			found[i], err = opened[i].Inventory(gctx)
+			found[i], err = img.Inventory(gctx)
 			return err
 		})
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/driftpin/driftpin/pins"
 )
 
-// JSON writes a drift as JSON (see the README, "Drift as JSON").
+// JSON writes a drift as JSON: the fields are those of images.Drift.
 func JSON(w io.Writer, d *images.Drift) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
