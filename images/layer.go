@@ -76,6 +76,7 @@ type digester struct {
 	ctx    context.Context // of the one scan that reads
 }
 
+// Read implements io.Reader.
 func (d *digester) Read(p []byte) (int, error) {
 	if err := d.ctx.Err(); err != nil {
 		return 0, err
