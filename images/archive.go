@@ -56,14 +56,32 @@ func openArchive(file string, o Options) (_ *Image, err error) {
 		if !ok {
 			return nil, fmt.Errorf("the archive has no %s: it was cut short", name)
 		}
+		diffID := config.RootFS.DiffIDs[i].String()
 		img.layers = append(img.layers, layer{
-			diffID: config.RootFS.DiffIDs[i].String(), event: img.event(i),
+			diffID: diffID, digest: archivedDigest(section, name, diffID), event: img.event(i),
 			open: func() (io.ReadCloser, error) {
 				return io.NopCloser(io.NewSectionReader(f, section.offset, section.size)), nil
 			},
 		})
 	}
 	return img, nil
+}
+
+// archivedDigest is the digest of a layer's bytes in an archive: of a plain tar
+// the diffID; of a compressed one its name tells, if it lies among an OCI
+// layout's blobs, as it does since Docker 25.
+func archivedDigest(e entry, name, diffID string) string {
+	magic := make([]byte, len(zstdMagic))
+	if n, _ := e.file.ReadAt(magic, e.offset); n < len(magic) { // too short for a layer: reading it says so
+		return ""
+	}
+	if !bytes.HasPrefix(magic, gzipMagic) && !bytes.HasPrefix(magic, zstdMagic) {
+		return diffID
+	}
+	if hex, ok := strings.CutPrefix(path.Clean(name), "blobs/sha256/"); ok {
+		return "sha256:" + hex
+	}
+	return ""
 }
 
 // An entry is where a file lies in an archive.

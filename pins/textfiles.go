@@ -33,6 +33,10 @@ func (c *course) requirementsTxt(file string, data []byte) {
 		}
 		switch option {
 		case "-r", "--requirement":
+			if path.IsAbs(value) {
+				c.include(value, line.at) // which refuses it
+				return
+			}
 			c.include(path.Join(path.Dir(file), value), line.at)
 		case "-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-index":
 			c.m.Findings.fatal(line.at, "unsupported", "%s: where packages come from is configuration, not a pin: give it to uv or pip (UV_DEFAULT_INDEX, uv.toml, pip.conf)", option)

@@ -3,8 +3,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
+	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/spf13/cobra"
 )
@@ -73,18 +75,21 @@ func writePins(s streams, format string, report any, requests []pinJSON, finding
 	}
 	w := tabwriter.NewWriter(s.out, 0, 8, 2, ' ', 0)
 	for _, r := range requests {
-		fmt.Fprintf(w, "%s:%d\t%s\t%s\t%s\t%s\n", r.File, r.Line, r.Kind, r.Spec, r.Need, r.Why)
+		fmt.Fprintf(w, "%s:%d\t%s\t%s\t%s\t%s\n", oneLine(r.File), r.Line, r.Kind, oneLine(r.Spec), r.Need, oneLine(r.Why))
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
 	for _, f := range findings {
-		if _, err := fmt.Fprintln(s.out, f.Error()); err != nil {
+		if _, err := fmt.Fprintln(s.out, oneLine(f.Error())); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// oneLine is a text that a person wrote, fit for one line of a terminal.
+func oneLine(text string) string { return report.Clean(strings.ReplaceAll(text, "\n", " ")) }
 
 // writeJSON writes a value as indented JSON.
 func writeJSON(w interface{ Write([]byte) (int, error) }, v any) error {

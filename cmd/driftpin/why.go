@@ -37,7 +37,7 @@ func explainPackage(s streams, c *course, name string) error {
 		}
 		found = true
 		for i, step := range chain {
-			fmt.Fprintf(s.out, "%s%s\n", strings.Repeat("  ", i), describeStep(step))
+			fmt.Fprintf(s.out, "%s%s\n", strings.Repeat("  ", i), oneLine(describeStep(step)))
 		}
 		if len(by) > 1 {
 			fmt.Fprintf(s.out, "required by %s\n", strings.Join(by, ", "))
