@@ -69,19 +69,26 @@ const inventoryType = "https://driftpin.org/inventory/v1"
 // fetched, all addresses are looked up anew, once.
 func (b *Builder) Build(ctx context.Context, p *Plan, out Output) (*Result, error) {
 	res, err := b.build(ctx, p, out)
-	if err == nil || !notFetched(err) || ctx.Err() != nil {
-		return res, err
+	if err != nil && notFetched(err) && ctx.Err() == nil {
+		b.addresses().forget(p.fetched())
+		res, err = b.build(ctx, p, out)
+		if err != nil && notFetched(err) {
+			return nil, fmt.Errorf("a locked file can't be fetched any more: driftpin lock --upgrade COURSE NAME locks what can be: %w", explain(err))
+		}
 	}
-	b.addresses().forget(p.fetched())
-	res, err = b.build(ctx, p, out)
-	if err != nil && notFetched(err) {
-		err = fmt.Errorf("a locked file can't be fetched any more: driftpin lock --upgrade COURSE NAME locks what can be: %w", err)
+	if err != nil {
+		return nil, explain(err)
 	}
-	return res, err
+	return res, nil
 }
 
-// notFetched reports whether the engine could not fetch a file by its address.
+// notFetched reports whether an error of the engine says that it could not
+// fetch a file by its address. What a step says of its own troubles does not.
 func notFetched(err error) bool {
+	var exit *gatewaypb.ExitError
+	if errors.As(err, &exit) {
+		return false
+	}
 	text := err.Error()
 	for _, sign := range []string{"invalid response status", "digest mismatch", unknown, "no such host", "connection refused"} {
 		if strings.Contains(text, sign) {
@@ -91,6 +98,7 @@ func notFetched(err error) bool {
 	return false
 }
 
+// build is Build, once, with the engine's own errors.
 func (b *Builder) build(ctx context.Context, p *Plan, out Output) (*Result, error) {
 	if err := b.locate(ctx, p); err != nil {
 		return nil, err
@@ -106,7 +114,7 @@ func (b *Builder) build(ctx context.Context, p *Plan, out Output) (*Result, erro
 		return b.image(ctx, c, p, out.Archive != "", res)
 	})
 	if err != nil {
-		return nil, explain(err)
+		return nil, err
 	}
 	res.Digest = resp.ExporterResponse[exptypes.ExporterImageDigestKey]
 	if res.Manifest, err = export.finish(resp); err != nil {

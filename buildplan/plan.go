@@ -48,14 +48,15 @@ type Plan struct {
 	Platform   string
 	LockDigest string
 	Base       Base
-	Steps      string          // digest of the scripts that steps run
-	BuildKit   string          // version
-	Tools      []pins.Tool     // mounted into steps
-	Python     []pins.Artifact // debs the environment's Python needs
-	Apt        []pins.Artifact // debs that pins ask for
-	Layers     []Layer         // pip packages
-	Wheels     []Wheel         // wheels that are built
-	Toolchain  []pins.Artifact // debs the wheels are built with
+	Steps      string            // digest of the scripts that steps run
+	BuildKit   string            // version
+	Layering   map[string]string // how layers are compressed: the exporter's attributes
+	Tools      []pins.Tool       // mounted into steps
+	Python     []pins.Artifact   // debs the environment's Python needs
+	Apt        []pins.Artifact   // debs that pins ask for
+	Layers     []Layer           // pip packages
+	Wheels     []Wheel           // wheels that are built
+	Toolchain  []pins.Artifact   // debs the wheels are built with
 	Files      []File
 	Cmd        []string
 	Env        map[string]string
@@ -96,7 +97,7 @@ const maxCopied = 4 << 20
 func New(m *pins.Manifest, l *pins.Lock, platform string, base Base) (*Plan, error) {
 	p := &Plan{
 		Format: planFormat, Course: m.Course, Platform: platform, LockDigest: l.Digest(), Base: base,
-		Steps: stepsDigest(), BuildKit: BuildKitVersion(), Tools: l.Tools,
+		Steps: stepsDigest(), BuildKit: BuildKitVersion(), Layering: compression, Tools: l.Tools,
 		Env: m.Launch.Env, checks: m.Checks, sources: m.Sources,
 	}
 	for _, t := range m.Launch.Cmd {
