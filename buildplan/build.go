@@ -30,10 +30,11 @@ import (
 type Output struct {
 	Layout  string // a folder, which becomes an OCI layout with this image only
 	Archive string // a file, which becomes an archive for docker load; that format has no place for the inventory
+	Docker  string // a name in the Docker Engine of this machine; as an archive, it has no inventory
 	Push    string // a registry reference
 }
 
-// ParseOutput reads oci-layout:DIR or docker-archive:FILE.
+// ParseOutput reads oci-layout:DIR, docker-archive:FILE or docker:NAME.
 func ParseOutput(s string) (Output, error) {
 	kind, where, _ := strings.Cut(s, ":")
 	switch {
@@ -42,8 +43,10 @@ func ParseOutput(s string) (Output, error) {
 		return Output{Layout: where}, nil
 	case kind == "docker-archive":
 		return Output{Archive: where}, nil
+	case kind == "docker":
+		return Output{Docker: where}, nil
 	}
-	return Output{}, fmt.Errorf("output %q: write oci-layout:DIR or docker-archive:FILE, or use --push", s)
+	return Output{}, fmt.Errorf("output %q: write oci-layout:DIR, docker-archive:FILE or docker:NAME, or use --push", s)
 }
 
 // A Result says what was built.
@@ -65,15 +68,20 @@ const inventoryType = "https://driftpin.org/inventory/v1"
 // Build builds a plan, runs its checks, and exports the image. If a step or a
 // check fails nothing is exported, and the error points at the manifest's line.
 //
-// An address that is remembered may lead nowhere by now: if something can't be
-// fetched, all addresses are looked up anew, once.
+// An address that is remembered may lead nowhere by now: if a file can't be
+// fetched for that, the addresses of all that is not at hand are looked up
+// anew, once.
 func (b *Builder) Build(ctx context.Context, p *Plan, out Output) (*Result, error) {
 	res, err := b.build(ctx, p, out)
-	if err != nil && notFetched(err) && ctx.Err() == nil {
-		b.addresses().forget(p.fetched())
+	if moved(err) && ctx.Err() == nil {
+		for _, a := range p.fetched() {
+			if !b.files.Has(a.SHA256) {
+				b.files.Forget(a.SHA256)
+			}
+		}
 		res, err = b.build(ctx, p, out)
-		if err != nil && notFetched(err) {
-			return nil, fmt.Errorf("a locked file can't be fetched any more: driftpin lock --upgrade COURSE NAME locks what can be: %w", explain(err))
+		if moved(err) {
+			return nil, fmt.Errorf("%w\nThe index that this machine's settings name does not have it any more: driftpin lock --upgrade COURSE NAME locks what it has", explain(err))
 		}
 	}
 	if err != nil {
@@ -82,20 +90,10 @@ func (b *Builder) Build(ctx context.Context, p *Plan, out Output) (*Result, erro
 	return res, nil
 }
 
-// notFetched reports whether an error of the engine says that it could not
-// fetch a file by its address. What a step says of its own troubles does not.
-func notFetched(err error) bool {
-	var exit *gatewaypb.ExitError
-	if errors.As(err, &exit) {
-		return false
-	}
-	text := err.Error()
-	for _, sign := range []string{"invalid response status", "digest mismatch", unknown, "no such host", "connection refused"} {
-		if strings.Contains(text, sign) {
-			return true
-		}
-	}
-	return false
+// moved reports whether a file could not be fetched, and may be elsewhere.
+func moved(err error) bool {
+	var fetch *fetchError
+	return errors.As(err, &fetch) && fetch.cause.Moved
 }
 
 // build is Build, once, with the engine's own errors.
@@ -103,15 +101,18 @@ func (b *Builder) build(ctx context.Context, p *Plan, out Output) (*Result, erro
 	if err := b.locate(ctx, p); err != nil {
 		return nil, err
 	}
+	if err := b.gitTrees(ctx, p); err != nil {
+		return nil, err
+	}
 	start := time.Now()
-	export, err := exporter(p, out)
+	export, err := exporter(ctx, p, out)
 	if err != nil {
 		return nil, err
 	}
 	defer export.abandon()
 	res := &Result{Tag: p.Tag()}
 	resp, err := b.run(ctx, client.SolveOpt{Exports: []client.ExportEntry{export.entry}}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-		return b.image(ctx, c, p, out.Archive != "", res)
+		return b.image(ctx, c, p, out.Archive+out.Docker != "", res)
 	})
 	if err != nil {
 		return nil, err
@@ -126,7 +127,7 @@ func (b *Builder) build(ctx context.Context, p *Plan, out Output) (*Result, erro
 
 // image solves a plan's graph, with its checks. A bare image has no attestation.
 func (b *Builder) image(ctx context.Context, c gateway.Client, p *Plan, bare bool, res *Result) (*gateway.Result, error) {
-	img := newGraph(p, b.addresses().of, rewriteGit(ctx)).image()
+	img := newGraph(p).image()
 	inventory, err := b.inventory(ctx, c, p, img)
 	if err != nil {
 		return nil, err
@@ -254,7 +255,7 @@ type export struct {
 	abandon func() // does nothing after finish
 }
 
-func exporter(p *Plan, out Output) (export, error) {
+func exporter(ctx context.Context, p *Plan, out Output) (export, error) {
 	e := export{
 		finish:  func(*client.SolveResponse) (string, error) { return "", nil },
 		abandon: func() {},
@@ -274,6 +275,8 @@ func exporter(p *Plan, out Output) (export, error) {
 		}
 	case out.Archive != "":
 		err = e.toArchive(p, out.Archive)
+	case out.Docker != "":
+		err = e.toDocker(ctx, out.Docker)
 	case out.Push != "":
 		e.entry = client.ExportEntry{Type: client.ExporterImage, Attrs: map[string]string{"name": out.Push, "push": "true"}}
 		maps.Copy(e.entry.Attrs, compression)
@@ -313,7 +316,10 @@ func (e *export) toArchive(p *Plan, file string) error {
 func explain(err error) error {
 	text := err
 	var exit *gatewaypb.ExitError
-	if errors.As(err, &exit) {
+	var fetch *fetchError
+	if errors.As(err, &fetch) {
+		text = fetch.cause
+	} else if errors.As(err, &exit) {
 		// The engine's own words repeat the whole command.
 		text = fmt.Errorf("the step failed with exit status %d", exit.ExitCode)
 		var said *stepError

@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/plugins/content/local"
 	"github.com/driftpin/driftpin/buildplan/engine"
+	"github.com/driftpin/driftpin/buildplan/store"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
@@ -25,23 +27,47 @@ import (
 // base, and builds plans. It is a pins.Resolver.
 type Builder struct {
 	Engine *engine.Engine
-	Home   string // where addresses and repositories are remembered: $DRIFTPIN_HOME
-	Base   Base   // of the course
-	Host   Host
+	Base   Base // of the course
 	// Progress receives what the engine is doing; nil shows nothing. Mode is
 	// auto, tty, plain or quiet.
 	Progress io.Writer
 	Mode     string
+
+	host    Host
+	home    string // where files, addresses and repositories are kept: $DRIFTPIN_HOME
+	files   *store.Store
+	notices chan *client.SolveStatus // what the store says while a build runs
+}
+
+// NewBuilder returns a builder that keeps what it fetches in home.
+func NewBuilder(e *engine.Engine, home string, h Host) (*Builder, error) {
+	b := &Builder{Engine: e, home: home, host: h, notices: make(chan *client.SolveStatus, 64)}
+	var err error
+	b.files, err = store.Open(home, store.Options{Login: h.login, Insecure: h.insecure(), Make: makeTree, Notice: b.notice})
+	return b, err
+}
+
+// notice shows among the steps that a file is asked for again.
+func (b *Builder) notice(file string, err error, wait time.Duration) {
+	text := fmt.Sprintf("fetch %s: %v; again in %v", file, err, wait.Round(100*time.Millisecond))
+	now := time.Now()
+	v := &client.Vertex{Digest: digest.FromString(text + now.String()), Name: text, Started: &now, Completed: &now}
+	select {
+	case b.notices <- &client.SolveStatus{Vertexes: []*client.Vertex{v}}:
+	default: // so many are as good as one
+	}
 }
 
 // product is what the engine's history calls us.
 const product = "driftpin"
 
-func (b *Builder) addresses() addresses { return addresses{filepath.Join(b.Home, "addresses")} }
-
 // run has the engine carry out f, with what every build needs.
 func (b *Builder) run(ctx context.Context, opt client.SolveOpt, f gateway.BuildFunc) (*client.SolveResponse, error) {
-	opt.OCIStores = map[string]content.Store{}
+	files, err := b.files.Content()
+	if err != nil {
+		return nil, err
+	}
+	opt.OCIStores = map[string]content.Store{filesID: files}
 	if b.Base.Layout != "" {
 		store, err := local.NewStore(b.Base.Layout)
 		if err != nil {
@@ -49,7 +75,7 @@ func (b *Builder) run(ctx context.Context, opt client.SolveOpt, f gateway.BuildF
 		}
 		opt.OCIStores[storeID] = store
 	}
-	opt.Session = append([]session.Attachable{secretsprovider.FromMap(b.Host.secrets())}, registryAuth())
+	opt.Session = append([]session.Attachable{secretsprovider.FromMap(b.host.secrets())}, registryAuth())
 	attrs := map[string]string{"build-arg:SOURCE_DATE_EPOCH": strconv.FormatInt(epoch.Unix(), 10)}
 	maps.Copy(attrs, opt.FrontendAttrs)
 	opt.FrontendAttrs = attrs
@@ -59,7 +85,7 @@ func (b *Builder) run(ctx context.Context, opt client.SolveOpt, f gateway.BuildF
 		return nil, err
 	}
 	watched := make(chan *client.SolveStatus, 16)
-	logs := watch(watched, status)
+	logs := watch(watched, b.notices, status)
 	var cause error // what f returned, before the engine wrapped it
 	resp, err := b.Engine.Client().Build(ctx, opt, product, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		var res *gateway.Result
@@ -70,11 +96,26 @@ func (b *Builder) run(ctx context.Context, opt client.SolveOpt, f gateway.BuildF
 	if err != nil && cause != nil && ctx.Err() == nil {
 		err = cause
 	}
-	if tail := logs.tail(); err != nil && tail != "" {
+	failure := b.files.Failure()
+	switch tail := logs.tail(); {
+	case err == nil || ctx.Err() != nil:
+	case failure != nil:
+		err = &fetchError{err, failure}
+	case tail != "":
 		err = &stepError{err, tail}
 	}
 	return resp, err
 }
+
+// A fetchError is an error of the engine whose cause is a file that this
+// machine could not fetch for it.
+type fetchError struct {
+	error
+	cause *store.Error
+}
+
+// Unwrap returns the engine's error.
+func (e *fetchError) Unwrap() error { return e.error }
 
 // A stepError is an error of the engine, with the end of what the step that
 // failed has written.
@@ -97,24 +138,37 @@ const maxTail = 4 << 10
 
 // watch passes the engine's status on, and keeps the end of what each step
 // writes. What it returns is read when out has been closed.
-func watch(in <-chan *client.SolveStatus, out chan<- *client.SolveStatus) *stepLogs {
+func watch(in, notices <-chan *client.SolveStatus, out chan<- *client.SolveStatus) *stepLogs {
 	l := &stepLogs{logs: map[digest.Digest][]byte{}}
 	go func() {
 		defer close(out)
-		for s := range in {
-			for _, log := range s.Logs {
-				kept := append(l.logs[log.Vertex], log.Data...)
-				l.logs[log.Vertex] = kept[max(0, len(kept)-maxTail):]
-			}
-			for _, v := range s.Vertexes {
-				if v.Error != "" && len(l.logs[v.Digest]) > 0 {
-					l.failed = v.Digest
+		for {
+			select {
+			case s, ok := <-in:
+				if !ok {
+					return
 				}
+				l.keep(s)
+				out <- s
+			case s := <-notices:
+				out <- s
 			}
-			out <- s
 		}
 	}()
 	return l
+}
+
+// keep notes what steps write, and which fails.
+func (l *stepLogs) keep(s *client.SolveStatus) {
+	for _, log := range s.Logs {
+		kept := append(l.logs[log.Vertex], log.Data...)
+		l.logs[log.Vertex] = kept[max(0, len(kept)-maxTail):]
+	}
+	for _, v := range s.Vertexes {
+		if v.Error != "" && len(l.logs[v.Digest]) > 0 {
+			l.failed = v.Digest
+		}
+	}
 }
 
 // tail is the end of what the step that failed has written, if one did: its

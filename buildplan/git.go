@@ -64,18 +64,6 @@ func resolveCommit(ctx context.Context, home string, g pins.Git) (string, error)
 	return "", fmt.Errorf("%s has no commit, branch or tag %s", g.URL, g.Ref)
 }
 
-// rewriteGit returns the address that the user's git would really ask for, by
-// url.*.insteadOf; the engine does not read that configuration.
-func rewriteGit(ctx context.Context) func(string) string {
-	return func(url string) string {
-		out, err := git(ctx, "", "ls-remote", "--get-url", url)
-		if err != nil || strings.TrimSpace(out) == "" {
-			return url
-		}
-		return strings.TrimSpace(out)
-	}
-}
-
 // git runs git; its error is what git says.
 func git(ctx context.Context, dir string, args ...string) (string, error) {
 	if dir != "" {

@@ -1,11 +1,15 @@
 package buildplan
 
 import (
+	"errors"
+	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/driftpin/driftpin/buildplan/store"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/testdata/gitserver"
 )
@@ -52,5 +56,83 @@ func TestResolveCommit(t *testing.T) {
 	}
 	if after := refs(); after != before {
 		t.Errorf("the repository of GIT_DIR was changed:\n%s\nto\n%s", before, after)
+	}
+}
+
+// An archive of a commit is the same bytes wherever it is made; submodules are
+// in it, and what the repository says of its archives is passed over.
+func TestMakeTree(t *testing.T) {
+	dir := t.TempDir()
+	inner, err := gitserver.Commit(filepath.Join(dir, "git", "inner.git"), "testdata/small")
+	if err != nil {
+		t.Fatal(err)
+	}
+	outer := filepath.Join(dir, "outer")
+	for name, text := range map[string]string{
+		"run.sh": "#!/bin/sh\n", "version.txt": "$Format:%H$\n", "hidden": "x\n",
+		".gitattributes": "version.txt export-subst\nhidden export-ignore\n",
+		".gitmodules":    "[submodule \"in\"]\n\tpath = deep/in\n\turl = ../inner.git\n",
+	} {
+		if err := errors.Join(os.MkdirAll(outer, 0o755), os.WriteFile(filepath.Join(outer, name), []byte(text), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(args ...string) {
+		cmd := exec.Command("git", args...)
+		cmd.Dir = outer
+		cmd.Env = append(os.Environ(), "GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@b", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@b")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %q: %v: %s", args, err, out)
+		}
+	}
+	run("init", "--quiet", "-b", "main")
+	run("add", "--all")
+	run("update-index", "--add", "--cacheinfo", "160000,"+inner+",deep/in")
+	run("commit", "--quiet", "-m", "x")
+	run("clone", "--quiet", "--bare", ".", filepath.Join(dir, "git", "outer.git"))
+	server, err := gitserver.Start(filepath.Join(dir, "git"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	commit, err := git(t.Context(), filepath.Join(outer, ".git"), "rev-parse", "HEAD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := "git+" + server.URL + "/outer.git@" + strings.TrimSpace(commit)
+	var sums []string
+	for i := range 2 {
+		into := filepath.Join(dir, fmt.Sprint("tree", i))
+		if err := os.Mkdir(into, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		file, err := makeTree(t.Context(), address, into)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum, err := store.Sum(filepath.Join(into, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sums = append(sums, sum)
+	}
+	if sums[0] != sums[1] {
+		t.Error("the same commit gives other bytes")
+	}
+	out, err := exec.Command("tar", "-xvf", filepath.Join(dir, "tree0", "tree.tar"), "-C", dir).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	version, err := os.ReadFile(filepath.Join(dir, "version.txt"))
+	if err != nil || string(version) != "$Format:%H$\n" {
+		t.Errorf("version.txt is %q, %v", version, err)
+	}
+	for _, name := range []string{"hidden", "run.sh", "deep/in/pins.yaml"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := makeTree(t.Context(), "git+"+server.URL+"/outer.git@"+strings.Repeat("0", 40), t.TempDir()); err == nil || !strings.Contains(err.Error(), "this machine can't fetch 0000") {
+		t.Errorf("got %v", err)
 	}
 }

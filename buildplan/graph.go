@@ -11,22 +11,18 @@ import (
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/pb"
-	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// A graph turns a plan into LLB. It is pure: the same plan and the same
-// addresses give the same bytes. The addresses are not part of any cache key.
+// A graph turns a plan into LLB. It is pure: the same plan gives the same
+// bytes. Files are named by their hash: the engine asks this machine for those
+// that it lacks.
 //
 //	python = base + the Python's debs             env = python + user + empty /opt/env
 //	apt    = Diff(env, env.Run(install debs))     layer i = Diff(env, env.Run(install wheels of i))
 //	files  = Diff(env, env.Run(place files))      image = Merge(env, apt, layer 1 … layer n, files)
 type graph struct {
-	plan *Plan
-	// address says where an artifact, or a git repository, can be fetched.
-	address func(sha256 string) string
-	rewrite func(gitURL string) string
-
+	plan       *Plan
 	sourceMaps map[string]*llb.SourceMap
 }
 
@@ -38,8 +34,8 @@ type image struct {
 	history []ocispecs.History
 }
 
-func newGraph(p *Plan, address func(sha256 string) string, rewrite func(string) string) *graph {
-	g := &graph{plan: p, address: address, rewrite: rewrite, sourceMaps: map[string]*llb.SourceMap{}}
+func newGraph(p *Plan) *graph {
+	g := &graph{plan: p, sourceMaps: map[string]*llb.SourceMap{}}
 	for _, s := range p.sources {
 		g.sourceMaps[s.Name] = llb.NewSourceMap(nil, s.Name, "", s.Data)
 	}
@@ -186,11 +182,18 @@ func (g *graph) wheel(a pins.Artifact) llb.State {
 	return g.buildWheel(g.plan.Wheels[i])
 }
 
-// fetch is a state that holds one file, by its hash.
+// fetch is a state that holds an artifact's file.
 func (g *graph) fetch(a pins.Artifact) llb.State {
-	file := path.Base(a.File)
-	return llb.HTTP(g.address(a.SHA256), llb.Checksum(digest.NewDigestFromEncoded(digest.SHA256, a.SHA256)), llb.Filename(file), llb.Chmod(0o644),
-		llb.WithCustomName("fetch "+file), llb.ProgressGroup("fetch", "fetch packages", true), g.location(a))
+	return g.file(path.Base(a.File), a.SHA256, a)
+}
+
+// filesID names the store of files to the engine.
+const filesID = "files"
+
+// file is a state that holds one file, by its hash, under a name.
+func (g *graph) file(name, sha256 string, a pins.Artifact) llb.State {
+	return llb.OCILayoutBlob("driftpin.invalid/files@sha256:"+sha256, llb.ImageBlobOCIStore("", filesID), llb.Filename(name), llb.Chmod(0o644),
+		llb.WithCustomName("fetch "+name), llb.ProgressGroup("fetch", "fetch packages", true), g.location(a))
 }
 
 // uv mounts the installer, unpacked from its wheel.

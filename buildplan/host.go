@@ -18,6 +18,7 @@ type Host struct {
 	CA      []byte            // certificates, PEM
 	Env     map[string]string // uv's own settings
 	UvToml  []byte            // uv's configuration file
+	Netrc   []byte            // user names and passwords by host
 	Proxies llb.ProxyEnv
 }
 
@@ -53,6 +54,7 @@ func ReadHost() Host {
 			h.Env[key] = value
 		}
 	}
+	h.Netrc = readFirst(os.Getenv("NETRC"), filepath.Join(homeDir(), ".netrc"))
 	h.UvToml = readFirst(os.Getenv("UV_CONFIG_FILE"), filepath.Join(configHome(), "uv", "uv.toml"), "/etc/uv/uv.toml")
 	if !h.namesIndex() {
 		h.readPip()
@@ -114,14 +116,15 @@ func readPipConf(data []byte, into map[string]string) {
 
 // The names under which steps get at the host's settings.
 const (
-	caSecret   = "driftpin-ca"
-	tomlSecret = "driftpin-uv.toml"
-	envSecret  = "driftpin-env-"
+	caSecret    = "driftpin-ca"
+	tomlSecret  = "driftpin-uv.toml"
+	netrcSecret = "driftpin-netrc"
+	envSecret   = "driftpin-env-"
 )
 
 // secrets are the settings as BuildKit's session serves them.
 func (h Host) secrets() map[string][]byte {
-	s := map[string][]byte{caSecret: h.CA, tomlSecret: h.UvToml}
+	s := map[string][]byte{caSecret: h.CA, tomlSecret: h.UvToml, netrcSecret: h.Netrc}
 	for k, v := range h.Env {
 		s[envSecret+k] = []byte(v)
 	}
@@ -134,6 +137,7 @@ func (h Host) online() []llb.RunOption {
 		llb.Network(0), llb.WithProxy(h.Proxies), llb.AddEnv("CA_BUNDLE", "/run/secrets/ca"),
 		llb.AddSecret("/run/secrets/ca", llb.SecretID(caSecret), llb.SecretFileOpt(0, 0, 0o400)),
 		llb.AddSecret("/root/.config/uv/uv.toml", llb.SecretID(tomlSecret), llb.SecretFileOpt(0, 0, 0o400)),
+		llb.AddSecret("/root/.netrc", llb.SecretID(netrcSecret), llb.SecretFileOpt(0, 0, 0o400)),
 	}
 	var keys []string
 	for k := range h.Env {

@@ -3,6 +3,7 @@ package buildplan
 import (
 	"context"
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/driftpin/driftpin/pins"
@@ -16,8 +17,7 @@ import (
 // no index has any more stays unknown; it may still be at hand.
 func (b *Builder) locate(ctx context.Context, p *Plan) error {
 	debs, wheels := b.unlocated(p)
-	_, uvKnown := b.addresses().known(uvArtifact(p.Platform).SHA256)
-	needUv := !uvKnown && len(p.Layers) > 0
+	needUv := len(p.Layers) > 0 && !b.known(uvArtifact(p.Platform).SHA256)
 	if len(debs)+len(wheels) == 0 && !needUv {
 		return nil
 	}
@@ -33,7 +33,7 @@ func (b *Builder) locate(ctx context.Context, p *Plan) error {
 		}
 		if len(wheels) > 0 || needUv {
 			s := &pipSolve{resolution: r, built: map[string]*wheelBuild{}}
-			s.python = s.pythonState(ctx)
+			s.python = s.pythonState()
 			if err := s.locateWheels(ctx, wheels); err != nil {
 				return nil, err
 			}
@@ -43,10 +43,17 @@ func (b *Builder) locate(ctx context.Context, p *Plan) error {
 	return err
 }
 
+// known reports whether a file is at hand, or an address of it.
+func (b *Builder) known(sha256 string) bool {
+	_, ok := b.files.Address(sha256)
+	return ok || b.files.Has(sha256)
+}
+
 // unlocated returns what has to be fetched and has no known address.
 func (b *Builder) unlocated(p *Plan) (debs, wheels []pins.Artifact) {
 	for _, a := range p.fetched() {
-		if _, ok := b.addresses().known(a.SHA256); ok {
+		b.files.Name(a.SHA256, path.Base(a.File))
+		if b.known(a.SHA256) {
 			continue
 		}
 		if a.Kind == pins.Deb {
@@ -96,7 +103,7 @@ func (r *resolution) locateDebs(ctx context.Context, debs []pins.Artifact) error
 	options := step(fmt.Sprintf("find %d packages of apt", len(debs)), []string{"/bin/sh", stepsDir + "apt-locate.sh", "/run/driftpin/specs", "/out"},
 		script("apt-locate.sh"), llb.IgnoreCache, llb.AddMount("/out", llb.Scratch()),
 		llb.AddMount("/run/driftpin/specs", in, llb.SourcePath("/specs"), llb.Readonly))
-	ref, err := solve(ctx, r.gateway, r.Base.state(r.query.Platform).Run(append(options, r.Host.online()...)...).GetMount("/out"), r.query.Platform)
+	ref, err := solve(ctx, r.gateway, r.Base.state(r.query.Platform).Run(append(options, r.host.online()...)...).GetMount("/out"), r.query.Platform)
 	if err != nil {
 		return fmt.Errorf("asking apt in the base for addresses: %w", err)
 	}
@@ -106,7 +113,7 @@ func (r *resolution) locateDebs(ctx context.Context, debs []pins.Artifact) error
 	}
 	for _, line := range strings.Split(string(table), "\n") {
 		if sha256, url, ok := strings.Cut(line, "\t"); ok {
-			if err := r.addresses().remember(sha256, url); err != nil {
+			if err := r.files.Remember(sha256, url); err != nil {
 				return err
 			}
 		}
@@ -169,7 +176,7 @@ func (s *pipSolve) rememberFiles(ctx context.Context, requirements, options []st
 		return err
 	}
 	for _, c := range found {
-		if err := s.addresses().remember(c.SHA256, c.url); err != nil {
+		if err := s.files.Remember(c.SHA256, c.url); err != nil {
 			return err
 		}
 	}
@@ -184,12 +191,12 @@ func (s *pipSolve) locateUv(ctx context.Context) error {
 	if uv.File == "" {
 		return fmt.Errorf("driftpin has no uv for %s", s.query.Platform)
 	}
-	if _, ok := s.addresses().known(uv.SHA256); ok {
+	if s.known(uv.SHA256) {
 		return nil
 	}
 	options := step("fetch uv, the first time by pip", []string{"/bin/sh", stepsDir + "uv-fetch.sh", uv.Version, uv.SHA256, "/out"},
 		script("uv-fetch.sh"), llb.AddMount("/out", llb.Scratch()))
-	wheel := s.python.Run(append(options, s.Host.online()...)...).GetMount("/out")
+	wheel := s.python.Run(append(options, s.host.online()...)...).GetMount("/out")
 	s.uvMount = mountUv(s.python, wheel, uv.File)
 	defer func() { s.uvMount = nil }()
 	return s.rememberFiles(ctx, []string{"uv==" + uvVersion}, []string{"--no-deps", "--only-binary", ":all:"}, nil)

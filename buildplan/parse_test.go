@@ -122,21 +122,6 @@ func request(t *testing.T, spec string, line int) pins.Request {
 	return r
 }
 
-func TestAddresses(t *testing.T) {
-	a := addresses{t.TempDir() + "/addresses"}
-	if got := a.of(hash("a")); got != unknown+hash("a") {
-		t.Errorf("got %s", got)
-	}
-	for _, url := range []string{"http://x/1", "http://x/1", "http://x/2"} {
-		if err := a.remember(hash("a"), url); err != nil {
-			t.Fatal(err)
-		}
-		if got := a.of(hash("a")); got != url {
-			t.Errorf("got %s, want %s", got, url)
-		}
-	}
-}
-
 func TestWithoutUser(t *testing.T) {
 	got := withoutUser("fatal: unable to access 'https://user:hunter2@example.org/x.git/': no")
 	if strings.Contains(got, "hunter2") || !strings.Contains(got, "https://example.org/x.git") {

@@ -78,6 +78,7 @@ type Wheel struct {
 	Source    *pins.Artifact  // the source distribution; nil for git
 	Requested string          // the revision that the manifest names, for direct_url.json
 	Needs     []pins.Artifact // build requirements
+	Tree      string          `json:"-"` // sha256 of an archive of the commit's files; the commit decides it
 }
 
 // A File is written into the image as it is.

@@ -57,9 +57,9 @@ type resolution struct {
 }
 
 // graph returns a graph over the artifacts found so far.
-func (r *resolution) graph(ctx context.Context, p Plan) *graph {
+func (r *resolution) graph(p Plan) *graph {
 	p.Platform, p.Base = r.query.Platform, r.Base
-	return newGraph(&p, r.addresses().of, rewriteGit(ctx))
+	return newGraph(&p)
 }
 
 // request returns the query's request for a package, for its place.

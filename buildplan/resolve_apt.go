@@ -78,7 +78,7 @@ func (r *resolution) askApt(ctx context.Context, st llb.State, name, preferences
 	in := llb.Scratch().File(llb.Mkfile("/preferences", 0o644, []byte(preferences)))
 	options := step("resolve "+name, []string{"/bin/sh", "-euc", script_}, script("apt-resolve.sh"), llb.IgnoreCache,
 		llb.AddMount("/out", llb.Scratch()), llb.AddMount("/run/driftpin/preferences", in, llb.SourcePath("/preferences"), llb.Readonly))
-	run := st.Run(append(options, r.Host.online()...)...)
+	run := st.Run(append(options, r.host.online()...)...)
 	ref, err := solve(ctx, r.gateway, run.GetMount("/out"), r.query.Platform)
 	if err != nil {
 		return nil, fmt.Errorf("asking apt in the base: %w", err)
@@ -170,7 +170,7 @@ func (r *resolution) parseDebs(table string) ([]pins.Artifact, error) {
 			Pin: pins.New(pins.Deb, f[0], f[1]), Platform: r.query.Platform,
 			File: f[3], SHA256: f[5], Size: size, Use: pins.Install,
 		})
-		if err := r.addresses().remember(f[5], f[6]); err != nil {
+		if err := r.files.Remember(f[5], f[6]); err != nil {
 			return nil, err
 		}
 		depends[f[0]] = f[7]

@@ -33,7 +33,7 @@ func (r *resolution) pip(ctx context.Context) ([]pins.Artifact, error) {
 		return nil, nil
 	}
 	s := pipSolve{resolution: r, built: map[string]*wheelBuild{}}
-	s.python = s.pythonState(ctx)
+	s.python = s.pythonState()
 	if err := s.locateUv(ctx); err != nil {
 		return nil, err
 	}
@@ -68,8 +68,8 @@ type source struct {
 }
 
 // pythonState is the base with the Python that the environment will run on.
-func (s *pipSolve) pythonState(ctx context.Context) llb.State {
-	return s.graph(ctx, Plan{Python: s.pythonDebs()}).python(&image{})
+func (s *pipSolve) pythonState() llb.State {
+	return s.graph(Plan{Python: s.pythonDebs()}).python(&image{})
 }
 
 // pythonDebs are what the Python consists of.
@@ -132,7 +132,7 @@ func (s *pipSolve) runUv(ctx context.Context, requirements []string, preferences
 	}
 	args := append([]string{"/bin/sh", stepsDir + "uv-resolve.sh", uvPath, "python3", "/run/driftpin/in", "/out"}, options...)
 	run := step(fmt.Sprintf("resolve pip: %d requirements", len(requirements)), args,
-		script("uv-resolve.sh"), s.uv(ctx), llb.IgnoreCache,
+		script("uv-resolve.sh"), s.uv(), llb.IgnoreCache,
 		llb.AddMount("/run/driftpin/in", in), llb.AddMount("/out", llb.Scratch()),
 		llb.AddMount("/var/cache/driftpin-uv", llb.Scratch(), llb.AsPersistentCacheDir("driftpin-uv-"+uvVersion, llb.CacheMountShared)))
 	for _, name := range slices.Sorted(maps.Keys(s.built)) {
@@ -140,7 +140,7 @@ func (s *pipSolve) runUv(ctx context.Context, requirements []string, preferences
 			run = append(run, llb.AddMount(wheelsDir+w.File, w.state, llb.SourcePath("/"+w.File), llb.Readonly))
 		}
 	}
-	ref, err := solve(ctx, s.gateway, s.python.Run(append(run, s.Host.online()...)...).GetMount("/out"), s.query.Platform)
+	ref, err := solve(ctx, s.gateway, s.python.Run(append(run, s.host.online()...)...).GetMount("/out"), s.query.Platform)
 	if err != nil {
 		return nil, "", fmt.Errorf("running uv in the base: %w", err)
 	}
@@ -155,11 +155,11 @@ func (s *pipSolve) runUv(ctx context.Context, requirements []string, preferences
 	return files, files["error.txt"], nil
 }
 
-func (s *pipSolve) uv(ctx context.Context) llb.RunOption {
+func (s *pipSolve) uv() llb.RunOption {
 	if s.uvMount != nil {
 		return s.uvMount
 	}
-	return s.graph(ctx, Plan{}).uv(s.python)
+	return s.graph(Plan{}).uv(s.python)
 }
 
 // buildSources builds the wheels of the answer's source distributions, and
@@ -169,7 +169,7 @@ func (s *pipSolve) buildSources(ctx context.Context, a *answer, sources map[stri
 		if !c.sdist {
 			continue
 		}
-		if err := s.addresses().remember(c.SHA256, c.url); err != nil {
+		if err := s.files.Remember(c.SHA256, c.url); err != nil {
 			return false, err
 		}
 		known := sources[c.Name]
@@ -201,7 +201,7 @@ func (s *pipSolve) artifacts(ctx context.Context, a *answer) ([]pins.Artifact, e
 			art.File, art.SHA256, art.Size, art.From, art.Commit = w.File, w.SHA256, w.Size, w.From, w.Commit
 			art.Version = w.Version
 			out = append(out, w.inputs...)
-		} else if err := s.addresses().remember(c.SHA256, c.url); err != nil {
+		} else if err := s.files.Remember(c.SHA256, c.url); err != nil {
 			return nil, err
 		}
 		art.By = a.by[c.Name]

@@ -15,8 +15,12 @@ import (
 // buildEnv is where a wheel's build requirements are installed.
 const buildEnv = "/opt/build"
 
-// sourceDir is where a build step finds what it builds.
-const sourceDir = "/run/driftpin/source"
+// sourceDir is where a build step finds what it builds, and treeFile the name
+// of an archive of a git commit's files.
+const (
+	sourceDir = "/run/driftpin/source"
+	treeFile  = "tree.tar"
+)
 
 // wheelStates are the states of a wheel's build: its environment, and a state
 // that holds nothing but the wheel.
@@ -77,9 +81,8 @@ func (g *graph) source(w Wheel) (string, llb.RunOption) {
 		file := sourceDir + "/" + w.Source.File
 		return file, llb.AddMount(file, g.fetch(*w.Source), llb.SourcePath("/"+w.Source.File), llb.Readonly)
 	}
-	git, _ := w.Git()
-	st := llb.Git(g.rewrite(git.URL), "", llb.GitRef(git.Ref), llb.GitChecksum(git.Ref), llb.GitFetchByCommit(), llb.WithCustomName("git "+git.URL), g.location(w.Artifact))
-	return sourceDir, llb.AddMount(sourceDir, st, llb.Readonly)
+	file := sourceDir + "/" + treeFile
+	return file, llb.AddMount(file, g.file(treeFile, w.Tree, w.Artifact), llb.SourcePath("/"+treeFile), llb.Readonly)
 }
 
 // A wheelBuild is a wheel that was built while resolving.
@@ -114,7 +117,7 @@ func (s *pipSolve) gitWheels(ctx context.Context) ([]string, error) {
 			requirements = append(requirements, q.Requirement())
 			continue
 		}
-		commit, err := resolveCommit(ctx, s.Home, *q.Git)
+		commit, err := resolveCommit(ctx, s.home, *q.Git)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", q.At, err)
 		}
@@ -122,6 +125,9 @@ func (s *pipSolve) gitWheels(ctx context.Context) ([]string, error) {
 		locked.Ref = commit
 		w := Wheel{Artifact: pins.Artifact{Pin: pins.New(pins.Pip, q.Name, ""), Platform: s.query.Platform, Use: pins.Install, From: locked.String()}}
 		w.Commit = commit
+		if w.Tree, err = s.gitTree(ctx, locked); err != nil {
+			return nil, fmt.Errorf("%s: %w", q.At, err)
+		}
 		if w.Name == "" {
 			w.Name = strings.TrimSuffix(locked.URL[strings.LastIndexByte(locked.URL, '/')+1:], ".git")
 		}
@@ -155,7 +161,7 @@ func (s *pipSolve) buildWheel(ctx context.Context, w Wheel) (*wheelBuild, error)
 		}
 		s.tools = tools
 	}
-	g := s.graph(ctx, Plan{Python: s.pythonDebs(), Toolchain: s.tools})
+	g := s.graph(Plan{Python: s.pythonDebs(), Toolchain: s.tools})
 	var requires, more []string
 	if err := s.readJSON(ctx, s.python.Run(g.wheelStep("what building "+w.Name+" requires", "requires", w)...).GetMount("/out"), "requires.json", &requires); err != nil {
 		return nil, err
@@ -225,7 +231,7 @@ func (s *pipSolve) buildRequirements(ctx context.Context, name string, requires 
 	}
 	var needs []pins.Artifact
 	for _, c := range found {
-		if err := s.addresses().remember(c.SHA256, c.url); err != nil {
+		if err := s.files.Remember(c.SHA256, c.url); err != nil {
 			return nil, err
 		}
 		c.Use, c.Roots, c.By = pins.BuildInput, []pins.Root{pins.SourceRoot}, []string{name}

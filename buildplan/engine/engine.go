@@ -12,11 +12,8 @@
 package engine
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"io"
-	"time"
 
 	"github.com/moby/buildkit/client"
 	"github.com/sirupsen/logrus"
@@ -47,7 +44,7 @@ func (e *Engine) Close() error {
 // onClose registers f to run before what was registered earlier.
 func (e *Engine) onClose(f func() error) { e.close = append(e.close, f) }
 
-// Options tune an embedded engine; the zero value is useful.
+// Options tune an engine; the zero value is useful.
 type Options struct {
 	// PlainHTTP names registries (host:port) that are spoken to without TLS.
 	PlainHTTP []string
@@ -60,30 +57,11 @@ type Options struct {
 	// Notice receives the few lines a person should see, such as that another
 	// process has the root and we wait; nil drops them.
 	Notice io.Writer
+	// TLS is a folder with ca.pem, cert.pem and key.pem (or ca.crt, tls.crt and
+	// tls.key) for an engine over tcp; empty means without TLS.
+	TLS string
 	// Log receives BuildKit's own log; nil drops it.
 	Log io.Writer
-}
-
-// remoteTimeout is how long Remote waits for a first answer.
-const remoteTimeout = 15 * time.Second
-
-// Remote connects to the buildkitd at address, such as
-// unix:///run/buildkit/buildkitd.sock or tcp://host:1234, and checks that it
-// answers. Of opts only Log matters. TLS credentials are given as clientOpts.
-func Remote(ctx context.Context, address string, opts Options, clientOpts ...client.ClientOpt) (*Engine, error) {
-	opts.redirectLog()
-	c, err := client.New(ctx, address, clientOpts...)
-	if err != nil {
-		return nil, fmt.Errorf("engine %s: %w", address, err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, remoteTimeout)
-	defer cancel()
-	if _, err := c.Info(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("engine %s: %w", address, err), c.Close())
-	}
-	e := &Engine{client: c}
-	e.onClose(c.Close)
-	return e, nil
 }
 
 // redirectLog sends the log of BuildKit's libraries to o.Log. They use

@@ -5,7 +5,7 @@
     python -B build-wheel.py wheel SOURCE SUBDIRECTORY OUT         OUT/*.whl
     python -B build-wheel.py describe WHEEL OUT                    OUT/wheel.json: name, version, hash, size, requires
 
-SOURCE is a source distribution or a folder; the last two of the building modes run in an environment that has what the
+SOURCE is a source distribution, or tree.tar, which has the files of a git commit; the last two of the building modes run in an environment that has what the
 first two said. The wheel is built in /build, so that no path in it differs.
 """
 import glob
@@ -25,8 +25,9 @@ BUILD = "/build/source"
 def unpack(source):
     """Lay the source out in BUILD."""
     shutil.rmtree(BUILD, ignore_errors=True)
-    if os.path.isdir(source):
-        shutil.copytree(source, BUILD, symlinks=True, ignore=shutil.ignore_patterns(".git"))
+    if os.path.basename(source) == "tree.tar":
+        with tarfile.open(source) as t:
+            t.extractall(BUILD)
         return
     unpacked = "/build/unpacked"
     shutil.rmtree(unpacked, ignore_errors=True)

@@ -23,6 +23,7 @@ Nothing is resolved: a stale lock is exit status 3. {course} in --output and
 --push stands for the course's name.`,
 		Example: `  driftpin build testdata/courses/stat159 --output oci-layout:build/images/stat159
   driftpin build courses/* --output 'oci-layout:build/images/{course}'
+  driftpin build courses/stat159 --output docker:stat159   # then docker run -p 8888:8888 stat159 …
   driftpin build courses/stat159 --push registry.example.edu/hub/{course}`,
 		Args: arguments(1, -1, "one or more courses"),
 		RunE: func(cmd *cobra.Command, courses []string) error {
@@ -44,7 +45,7 @@ Nothing is resolved: a stale lock is exit status 3. {course} in --output and
 		},
 	}
 	flags.add(cmd)
-	cmd.Flags().StringVar(&output, "output", "", "oci-layout:DIR or docker-archive:FILE")
+	cmd.Flags().StringVar(&output, "output", "", "oci-layout:DIR, docker-archive:FILE or docker:NAME")
 	cmd.Flags().StringVar(&push, "push", "", "repository to push to; the tag is the plan's")
 	return cmd
 }

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -18,133 +17,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/driftpin/driftpin/buildplan/engine"
 	"github.com/driftpin/driftpin/pins"
-	"github.com/driftpin/driftpin/testdata/gitserver"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
-
-// A lab is where the real thing is tried: a driftpin program, a base, a git
-// server, and courses.
-type lab struct {
-	t       *testing.T
-	dir     string
-	program string
-	env     []string
-}
-
-// newLab makes one, or skips the test where it can't be: unless
-// DRIFTPIN_REQUIRE_NET is set, which says that it must.
-func newLab(t *testing.T) *lab {
-	if testing.Short() {
-		t.Skip("it builds for real")
-	}
-	l := &lab{t: t, dir: t.TempDir()}
-	if _, err := engine.Check(t.Context()); err != nil {
-		l.cannot(err)
-	}
-	l.program = filepath.Join(l.dir, "driftpin")
-	if out, err := exec.Command("go", "build", "-o", l.program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	repos := filepath.Join(l.dir, "git")
-	if _, err := gitserver.Commit(filepath.Join(repos, "tmpystore.git"), "../../testdata/standin/tmpystore", "v1"); err != nil {
-		t.Fatal(err)
-	}
-	server, err := gitserver.Start(repos)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
-	l.env = append(os.Environ(), "BUILDKIT_HOST=", "DRIFTPIN_BASE=", "GIT_CONFIG_COUNT=1",
-		"GIT_CONFIG_KEY_0=url."+server.URL+"/.insteadOf", "GIT_CONFIG_VALUE_0=https://git.example.org/")
-	if _, err := l.try("home1", "base", "base"); err != nil {
-		l.cannot(err)
-	}
-	return l
-}
-
-func (l *lab) cannot(why error) {
-	l.t.Helper()
-	if os.Getenv("DRIFTPIN_REQUIRE_NET") != "" {
-		l.t.Fatal(why)
-	}
-	l.t.Skip(why)
-}
-
-// A failure is a run that did not end with exit status 0.
-type failure struct {
-	code           int
-	stdout, stderr string
-}
-
-func (f *failure) Error() string { return fmt.Sprintf("exit %d: %s%s", f.code, f.stdout, f.stderr) }
-
-// try runs driftpin in the lab's folder, with its state in home.
-func (l *lab) try(home string, args ...string) (string, error) {
-	return l.command(home, append([]string{l.program}, args...)...)
-}
-
-func (l *lab) command(home string, args ...string) (string, error) {
-	cmd := exec.CommandContext(l.t.Context(), args[0], args[1:]...)
-	cmd.Dir = l.dir
-	cmd.Env = append(slices.Clone(l.env), "DRIFTPIN_HOME="+filepath.Join(l.dir, home))
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return stdout.String(), &failure{exit.ExitCode(), stdout.String(), stderr.String()}
-	}
-	return stdout.String(), err
-}
-
-func (l *lab) run(home string, args ...string) string {
-	l.t.Helper()
-	out, err := l.try(home, args...)
-	if err != nil {
-		l.t.Fatalf("driftpin %s: %v", strings.Join(args, " "), err)
-	}
-	return out
-}
-
-// fails runs driftpin and wants an exit status and a text.
-func (l *lab) fails(code int, want string, args ...string) {
-	l.t.Helper()
-	_, err := l.try("home1", args...)
-	var f *failure
-	if !errors.As(err, &f) || f.code != code || !strings.Contains(f.stdout+f.stderr, want) {
-		l.t.Errorf("driftpin %s: got %v, want exit %d and …%s…", strings.Join(args, " "), err, code, want)
-	}
-}
-
-func (l *lab) write(name, text string) {
-	l.t.Helper()
-	file := filepath.Join(l.dir, name)
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		l.t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-		l.t.Fatal(err)
-	}
-}
-
-func (l *lab) read(name string) string {
-	l.t.Helper()
-	data, err := os.ReadFile(filepath.Join(l.dir, name))
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return string(data)
-}
 
 // course has a wheel, a source distribution, a git requirement and a Debian
 // package. The tag v1 is asked for by its name.
@@ -208,7 +89,8 @@ func TestMainJob(t *testing.T) {
 	t.Run("address gone", func(t *testing.T) { l.at(t).relocate(first) })
 	t.Run("no network", func(t *testing.T) { l.at(t).offline() })
 	t.Run("elsewhere", func(t *testing.T) { l.at(t).elsewhere() })
-	t.Run("buildkitd", func(t *testing.T) { l.at(t).daemon(first) })
+	t.Run("index", func(t *testing.T) { l.at(t).indexFaults() })
+	t.Run("remote", func(t *testing.T) { l.at(t).remote(first) })
 }
 
 // at is the lab of a subtest.
@@ -268,44 +150,6 @@ func (l *lab) verify() {
 	}
 	l.save("changed", img)
 	l.fails(3, "idna  3.3 → 3.4", "verify", "course", "oci-layout:changed")
-}
-
-func second(_ int, err error) error { return err }
-
-// open opens the image of a layout that driftpin wrote.
-func (l *lab) open(name string) v1.Image {
-	l.t.Helper()
-	index, err := layout.ImageIndexFromPath(filepath.Join(l.dir, name))
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	for {
-		manifest, err := index.IndexManifest()
-		if err != nil {
-			l.t.Fatal(err)
-		}
-		if d := manifest.Manifests[0]; !d.MediaType.IsIndex() {
-			img, err := index.Image(d.Digest)
-			if err != nil {
-				l.t.Fatal(err)
-			}
-			return img
-		}
-		if index, err = index.ImageIndex(manifest.Manifests[0].Digest); err != nil {
-			l.t.Fatal(err)
-		}
-	}
-}
-
-func (l *lab) save(name string, img v1.Image) {
-	l.t.Helper()
-	p, err := layout.Write(filepath.Join(l.dir, name), empty.Index)
-	if err == nil {
-		err = p.AppendImage(img)
-	}
-	if err != nil {
-		l.t.Fatal(err)
-	}
 }
 
 // inventory compares driftpin's inventory with what pip and dpkg say inside
@@ -489,50 +333,4 @@ func (l *lab) elsewhere() {
 	l.run("home1", "verify", "remote", "docker-archive:image.tar")
 	l.run("home1", "drift", pushed, "docker-archive:image.tar")
 	l.run("home1", "drift", "oci-layout:image", pushed)
-}
-
-// daemon builds on a real buildkitd: the same image, to the last bit.
-func (l *lab) daemon(first string) {
-	version := strings.TrimSpace(string(l.must(exec.Command("go", "list", "-m", "-f", "{{.Version}}", "github.com/moby/buildkit").Output())))
-	src := filepath.Join(l.dir, "buildkitd-module")
-	l.write("buildkitd-module/go.mod", "module buildkitd\n\ngo 1.26.8\n\nrequire github.com/moby/buildkit "+version+"\n\ntool github.com/moby/buildkit/cmd/buildkitd\n")
-	for _, args := range [][]string{{"mod", "tidy"}, {"build", "-o", filepath.Join(l.dir, "buildkitd"), "github.com/moby/buildkit/cmd/buildkitd"}} {
-		cmd := exec.Command("go", args...)
-		cmd.Dir = src
-		if out, err := cmd.CombinedOutput(); err != nil {
-			l.cannot(fmt.Errorf("go %s: %w: %s", args[0], err, out))
-		}
-	}
-	address := "unix://" + filepath.Join(l.dir, "buildkitd.sock")
-	cmd := exec.Command(filepath.Join(l.dir, "buildkitd"), "--addr", address, "--root", filepath.Join(l.dir, "buildkitd-root"), "--containerd-worker=false")
-	cmd.Env = append(os.Environ(), "TMPDIR="+l.dir) // it leaves empty folders there
-	if err := cmd.Start(); err != nil {
-		l.t.Fatal(err)
-	}
-	defer func() {
-		if err := errors.Join(cmd.Process.Signal(os.Interrupt), cmd.Wait()); err != nil {
-			l.t.Log(err)
-		}
-	}()
-	for start := time.Now(); ; time.Sleep(100 * time.Millisecond) {
-		if _, err := l.try("home1", "doctor", "--engine", address); err == nil {
-			break
-		} else if time.Since(start) > time.Minute {
-			l.t.Fatal(err)
-		}
-	}
-	if got := l.run("home1", "build", "course", "--engine", address, "--output", "oci-layout:image3"); got != first {
-		l.t.Errorf("buildkitd built %q, and the embedded engine %q", got, first)
-	}
-	if out, err := exec.Command("diff", "-r", filepath.Join(l.dir, "image"), filepath.Join(l.dir, "image3")).CombinedOutput(); err != nil {
-		l.t.Errorf("%s", out)
-	}
-}
-
-func (l *lab) must(out []byte, err error) []byte {
-	l.t.Helper()
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return out
 }

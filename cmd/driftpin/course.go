@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,13 +92,35 @@ func (c *course) options() pins.LockOptions {
 type engineFlags struct {
 	base     string
 	progress string
-	engine   string
+	place    enginePlace
+}
+
+// An enginePlace says which engine builds.
+type enginePlace struct{ address, tls string }
+
+func (p *enginePlace) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&p.address, "engine", "", "embedded, or the address of a buildkitd (default $BUILDKIT_HOST, else embedded)")
+	cmd.Flags().StringVar(&p.tls, "tls-dir", "", "folder with ca.pem, cert.pem and key.pem for a tcp engine (default $BUILDKIT_TLS_DIR)")
+}
+
+// embedded reports whether this process builds itself.
+func (p *enginePlace) embedded() bool {
+	p.address = cmp.Or(p.address, os.Getenv("BUILDKIT_HOST"), "embedded")
+	return p.address == "embedded"
+}
+
+// open opens the engine; an embedded one has its state under dir.
+func (p *enginePlace) open(ctx context.Context, dir string, s streams) (*engine.Engine, error) {
+	if p.embedded() {
+		return engine.Embedded(ctx, filepath.Join(dir, "engine"), engine.Options{Notice: s.err})
+	}
+	return engine.Remote(ctx, p.address, engine.Options{TLS: cmp.Or(p.tls, os.Getenv("BUILDKIT_TLS_DIR"))})
 }
 
 func (f *engineFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.base, "base", "", "base image of courses that name none (default $DRIFTPIN_BASE)")
 	cmd.Flags().StringVar(&f.progress, "progress", "auto", "auto, tty, plain or quiet")
-	cmd.Flags().StringVar(&f.engine, "engine", "", "embedded, or the address of a buildkitd (default $BUILDKIT_HOST, else embedded)")
+	f.place.add(cmd)
 }
 
 func (f *engineFlags) check() error {
@@ -110,18 +133,14 @@ func (f *engineFlags) builder(ctx context.Context, s streams) (*buildplan.Builde
 	if err != nil {
 		return nil, err
 	}
-	address := f.engine
-	if address == "" {
-		address = os.Getenv("BUILDKIT_HOST")
-	}
-	var e *engine.Engine
-	if address == "" || address == "embedded" {
-		e, err = engine.Embedded(ctx, filepath.Join(dir, "engine"), engine.Options{Notice: s.err})
-	} else {
-		e, err = engine.Remote(ctx, address, engine.Options{Notice: s.err})
-	}
+	e, err := f.place.open(ctx, dir, s)
 	if err != nil {
 		return nil, err
 	}
-	return &buildplan.Builder{Engine: e, Home: dir, Host: buildplan.ReadHost(), Progress: s.err, Mode: f.progress}, nil
+	b, err := buildplan.NewBuilder(e, dir, buildplan.ReadHost())
+	if err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	b.Progress, b.Mode = s.err, f.progress
+	return b, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/driftpin/driftpin/buildplan"
@@ -13,7 +12,7 @@ import (
 )
 
 func doctorCommand(s streams) *cobra.Command {
-	var address string
+	var place enginePlace
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say what this machine lacks for building, and how to get it",
@@ -25,22 +24,19 @@ func doctorCommand(s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if address == "" {
-				address = os.Getenv("BUILDKIT_HOST")
-			}
-			return doctor(cmd.Context(), s, dir, address)
+			return doctor(cmd.Context(), s, dir, place)
 		},
 	}
-	cmd.Flags().StringVar(&address, "engine", "", "embedded, or the address of a buildkitd (default $BUILDKIT_HOST, else embedded)")
+	place.add(cmd)
 	return cmd
 }
 
-func doctor(ctx context.Context, s streams, dir, address string) error {
+func doctor(ctx context.Context, s streams, dir string, place enginePlace) error {
 	var checks []engine.Finding
-	if address == "" || address == "embedded" {
+	if place.embedded() {
 		checks = engine.Diagnose(ctx, filepath.Join(dir, "engine"))
 	} else {
-		checks = append(checks, remoteFinding(ctx, address))
+		checks = append(checks, remoteFinding(ctx, s, place))
 	}
 	checks = append(checks, buildplan.DiagnoseGit())
 	broken := false
@@ -61,9 +57,9 @@ func doctor(ctx context.Context, s streams, dir, address string) error {
 	return nil
 }
 
-func remoteFinding(ctx context.Context, address string) engine.Finding {
-	f := engine.Finding{What: "engine " + address}
-	e, err := engine.Remote(ctx, address, engine.Options{})
+func remoteFinding(ctx context.Context, s streams, place enginePlace) engine.Finding {
+	f := engine.Finding{What: "engine " + place.address}
+	e, err := place.open(ctx, "", s)
 	if err != nil {
 		f.Err, f.Remedy = err, "start buildkitd there, or unset BUILDKIT_HOST to build in this process"
 		return f

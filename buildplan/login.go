@@ -1,0 +1,119 @@
+package buildplan
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// An indexAddress is where packages come from, as uv's settings name it.
+type indexAddress struct {
+	Name string `toml:"name"`
+	URL  string `toml:"url"`
+}
+
+// uvSettings are what driftpin itself reads of uv.toml.
+type uvSettings struct {
+	Index    []indexAddress `toml:"index"`
+	IndexURL string         `toml:"index-url"`
+	Extra    []string       `toml:"extra-index-url"`
+	Insecure []string       `toml:"allow-insecure-host"`
+}
+
+// settings reads uv.toml. One that can't be read is uv's to complain of.
+func (h Host) settings() (s uvSettings) {
+	if toml.Unmarshal(h.UvToml, &s) != nil {
+		return uvSettings{}
+	}
+	return s
+}
+
+// indexes lists the indexes that this machine's settings name.
+func (h Host) indexes() []indexAddress {
+	s := h.settings()
+	list := append(s.Index, indexAddress{URL: s.IndexURL})
+	for _, u := range s.Extra {
+		list = append(list, indexAddress{URL: u})
+	}
+	for _, key := range []string{"UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL"} {
+		for _, word := range strings.Fields(h.Env[key]) { // [NAME=]URL
+			if name, u, ok := strings.Cut(word, "="); ok && !strings.ContainsAny(name, ":/") {
+				list = append(list, indexAddress{name, u})
+			} else {
+				list = append(list, indexAddress{URL: word})
+			}
+		}
+	}
+	return list
+}
+
+// insecure lists the hosts whose certificates are not looked at.
+func (h Host) insecure() []string {
+	return append(h.settings().Insecure, strings.Fields(h.Env["UV_INSECURE_HOST"])...)
+}
+
+// login returns the user and password for an address: those of an index on the
+// same host, which stand in its address or in UV_INDEX_NAME_USERNAME and
+// _PASSWORD, else those of .netrc; as uv does it.
+func (h Host) login(address *url.URL) (user, password string) {
+	for _, index := range h.indexes() {
+		u, err := url.Parse(index.URL)
+		if err != nil || u.Scheme != address.Scheme || u.Host != address.Host {
+			continue
+		}
+		if index.Name != "" {
+			prefix := "UV_INDEX_" + variableName(index.Name)
+			if user, password := h.Env[prefix+"_USERNAME"], h.Env[prefix+"_PASSWORD"]; user+password != "" {
+				return user, password
+			}
+		}
+		if u.User != nil {
+			password, _ := u.User.Password()
+			return u.User.Username(), password
+		}
+	}
+	return netrc(h.Netrc, address.Hostname())
+}
+
+// variableName is an index's name as uv writes it in variables.
+func variableName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' {
+			return r - 'a' + 'A'
+		}
+		if r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '_'
+	}, name)
+}
+
+// netrc looks a host up in a .netrc file, a list of words: machine NAME, or
+// default, then login and password (GNU inetutils' manual, "The .netrc file").
+func netrc(data []byte, host string) (user, password string) {
+	words := strings.Fields(string(data))
+	mine := false
+	for i := 0; i+1 < len(words); i++ {
+		switch words[i] {
+		case "machine", "default":
+			if user+password != "" {
+				return user, password
+			}
+			mine = words[i] == "default"
+			if !mine {
+				i++
+				mine = words[i] == host
+			}
+		case "login", "password", "account":
+			if i++; mine && words[i-1] == "login" {
+				user = words[i]
+			} else if mine && words[i-1] == "password" {
+				password = words[i]
+			}
+		case "macdef":
+			return user, password // macros come last, and have lines of their own
+		}
+	}
+	return user, password
+}

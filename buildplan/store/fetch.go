@@ -1,0 +1,305 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/gofrs/flock"
+)
+
+// A movedError is one of an address that another may stand in for.
+type movedError struct{ error }
+
+// Unwrap returns the cause.
+func (e *movedError) Unwrap() error { return e.error }
+
+const (
+	maxTries   = 6               // with a second's pause they take half a minute
+	movedTries = 3               // of an address that leads nowhere
+	patience   = 5 * time.Minute // for all tries of a file, with the pauses that servers ask for
+)
+
+// newClient returns a client with the system's certificates and proxies. The
+// certificates of insecure hosts are not looked at.
+func newClient(insecure []string) *http.Client {
+	strict := http.DefaultTransport.(*http.Transport).Clone()
+	strict.DisableCompression = true // hashes are of the bytes as they are
+	strict.MaxIdleConnsPerHost = maxFetches
+	if len(insecure) == 0 {
+		return &http.Client{Transport: strict}
+	}
+	loose := strict.Clone()
+	loose.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
+	return &http.Client{Transport: transport{strict, loose, insecure}}
+}
+
+// A transport chooses by host.
+type transport struct {
+	strict, loose *http.Transport
+	insecure      []string
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if slices.Contains(t.insecure, r.URL.Host) || slices.Contains(t.insecure, r.URL.Hostname()) {
+		return t.loose.RoundTrip(r)
+	}
+	return t.strict.RoundTrip(r)
+}
+
+// fetch brings a file into the store: into a file beside its place, which is
+// moved there when it is whole and has the hash.
+func (s *Store) fetch(ctx context.Context, sum, address string) error {
+	if address == "" {
+		return &movedError{errors.New("no address of it is known")}
+	}
+	dir, err := os.MkdirTemp(s.blobs(), tempPrefix+"*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir) // what stays is reaped
+	lock := flock.New(dir, flock.SetFlag(os.O_RDONLY))
+	if err := lock.Lock(); err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	part := filepath.Join(dir, "file")
+	if strings.HasPrefix(address, "http:") || strings.HasPrefix(address, "https:") {
+		err = s.download(ctx, sum, address, part)
+	} else {
+		part, err = s.produce(ctx, sum, address, dir)
+	}
+	if err != nil {
+		return err
+	}
+	return s.place(part, sum)
+}
+
+// produce has an address that is not one of HTTP made into a file.
+func (s *Store) produce(ctx context.Context, sum, address, dir string) (string, error) {
+	if s.options.Make == nil {
+		return "", fmt.Errorf("addresses like %s are not understood", address)
+	}
+	file, err := s.options.Make(ctx, address, dir)
+	if err != nil {
+		return "", err
+	}
+	got, err := Sum(filepath.Join(dir, file))
+	if err == nil && got != sum {
+		err = fmt.Errorf("it has the sha256 %s, not %s", got, sum)
+	}
+	return filepath.Join(dir, file), err
+}
+
+// Sum returns the sha256 of a file, in hex.
+func Sum(file string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// download fetches a file over HTTP. What can get better by itself is tried
+// again, after a growing pause or the one that the server asks for; and what
+// has come already is not asked for again, if the server can leave it out.
+func (s *Store) download(ctx context.Context, sum, address, file string) error {
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close() // errors of writing show before
+	d := &download{store: s, sum: sum, address: address, file: f, hash: sha256.New()}
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.Multiplier, pause.MaxInterval = s.options.Pause, 2, time.Minute
+	_, err = backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, d.try(ctx) },
+		backoff.WithBackOff(pause), backoff.WithMaxTries(maxTries), backoff.WithMaxElapsedTime(patience),
+		backoff.WithNotify(func(err error, wait time.Duration) {
+			if s.options.Notice != nil {
+				s.options.Notice(s.name(sum, address), err, wait)
+			}
+		}))
+	if err != nil && d.tries > 1 {
+		err = fmt.Errorf("%w (tried %d times)", err, d.tries)
+	}
+	return err
+}
+
+// A download is a file on its way.
+type download struct {
+	store        *Store
+	sum, address string
+	file         *os.File
+	hash         hash.Hash
+	size         int64 // what has come
+	tries        int
+	spoilt       bool // it came whole once, with another hash
+}
+
+// try asks for what is missing. An error that will not get better is a
+// backoff.PermanentError.
+func (d *download) try(ctx context.Context) error {
+	d.tries++
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stall := time.AfterFunc(d.store.options.Stall, func() { cancel(fmt.Errorf("not a byte came for %v", d.store.options.Stall)) })
+	defer stall.Stop()
+	resp, err := d.ask(ctx)
+	if err != nil {
+		return d.classify(ctx, err)
+	}
+	defer resp.Body.Close()
+	if err := d.status(resp); err != nil {
+		return err
+	}
+	for buf := make([]byte, 128<<10); ; {
+		n, err := resp.Body.Read(buf)
+		if n > 0 {
+			stall.Reset(d.store.options.Stall)
+			if err := d.keep(buf[:n]); err != nil {
+				return backoff.Permanent(err)
+			}
+		}
+		if err == io.EOF {
+			return d.finish()
+		}
+		if err != nil {
+			return d.classify(ctx, err)
+		}
+	}
+}
+
+// ask sends the request.
+func (d *download) ask(ctx context.Context) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.address, nil)
+	if err != nil {
+		return nil, backoff.Permanent(err)
+	}
+	req.Header.Set("User-Agent", "driftpin")
+	if d.size > 0 {
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", d.size))
+	}
+	if login := d.store.options.Login; login != nil {
+		if user, password := login(req.URL); user+password != "" {
+			req.SetBasicAuth(user, password)
+		}
+	}
+	return d.store.client.Do(req)
+}
+
+// status looks at how the server answers.
+func (d *download) status(resp *http.Response) error {
+	err := errors.New(resp.Status)
+	switch code := resp.StatusCode; {
+	case code == http.StatusPartialContent && strings.HasPrefix(resp.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", d.size)):
+		return nil
+	case code == http.StatusOK:
+		return d.restart()
+	case code == http.StatusRequestedRangeNotSatisfiable, code == http.StatusPartialContent:
+		return errors.Join(err, d.restart())
+	case code == http.StatusNotFound, code == http.StatusGone, code == http.StatusForbidden, code == http.StatusUnavailableForLegalReasons:
+		return backoff.Permanent(&movedError{err})
+	case code == http.StatusUnauthorized:
+		return backoff.Permanent(fmt.Errorf("%w: credentials go into the index's address, UV_INDEX_NAME_USERNAME and _PASSWORD, or ~/.netrc", err))
+	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code == http.StatusTooEarly, code >= 500:
+		if wait := retryAfter(resp.Header.Get("Retry-After")); wait > 0 {
+			return &waitError{err, &backoff.RetryAfterError{Duration: wait}}
+		}
+		return err
+	}
+	return backoff.Permanent(err)
+}
+
+// A waitError is an error of a server that says when to come again.
+type waitError struct {
+	error
+	after *backoff.RetryAfterError
+}
+
+// Unwrap returns the time to wait.
+func (e *waitError) Unwrap() error { return e.after }
+
+// retryAfter reads the header of that name: seconds, or a date (RFC 9110,
+// section 10.2.3).
+func retryAfter(value string) time.Duration {
+	if seconds, err := strconv.Atoi(value); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return time.Until(at)
+	}
+	return 0
+}
+
+func (d *download) keep(data []byte) error {
+	d.hash.Write(data) // returns no error
+	d.size += int64(len(data))
+	_, err := d.file.Write(data)
+	return err
+}
+
+// restart drops what has come.
+func (d *download) restart() error {
+	d.size = 0
+	d.hash.Reset()
+	if _, err := d.file.Seek(0, io.SeekStart); err != nil {
+		return backoff.Permanent(err)
+	}
+	if err := d.file.Truncate(0); err != nil {
+		return backoff.Permanent(err)
+	}
+	return nil
+}
+
+// finish looks at the hash. A wrong one may be a proxy's fault: once more.
+func (d *download) finish() error {
+	got := hex.EncodeToString(d.hash.Sum(nil))
+	if got == d.sum {
+		return nil
+	}
+	err := fmt.Errorf("what comes has the sha256 %s, and the lock says %s", got, d.sum)
+	if d.spoilt {
+		return backoff.Permanent(&movedError{err})
+	}
+	d.spoilt = true
+	return errors.Join(err, d.restart())
+}
+
+// classify says whether an error of the connection can get better.
+func (d *download) classify(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause // a stall; or all is over, which Retry sees
+	}
+	var bad *tls.CertificateVerificationError
+	if errors.As(err, &bad) {
+		return backoff.Permanent(fmt.Errorf("%w: SSL_CERT_FILE names certificates to trust", err))
+	}
+	var dial *net.OpError
+	if errors.As(err, &dial) && dial.Op == "dial" {
+		if d.tries >= movedTries {
+			return backoff.Permanent(&movedError{dial})
+		}
+		return dial
+	}
+	return err
+}

@@ -1,0 +1,281 @@
+// Package store keeps files by their sha256, and fetches those it lacks.
+//
+// A [Store] is a folder that processes may share. It knows a file by its hash
+// and may know an address where the file was once found; what it has fetched
+// it keeps. [Store.Content] hands the files to a build engine, which asks only
+// for those that it does not have itself. So an engine, wherever it runs,
+// needs no way to an index and no credentials; and what was fetched once can
+// be built again when the index is gone.
+//
+//	DIR/files/blobs/sha256/HASH   a file
+//	DIR/addresses/HASH            where it was found: a URL, or git+URL@COMMIT
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/google/renameio/v2"
+	"golang.org/x/sync/semaphore"
+)
+
+// Options tune a store; the zero value is useful.
+type Options struct {
+	// Login returns what to say who we are to the server of an address; nil,
+	// and empty strings, say nothing.
+	Login func(address *url.URL) (user, password string)
+	// Insecure names hosts, or HOST:PORT, whose certificate is not looked at.
+	Insecure []string
+	// Make writes the file of an address that is not one of HTTP into a folder
+	// and returns its name there.
+	Make func(ctx context.Context, address, dir string) (file string, err error)
+	// Notice is told before a file is asked for again.
+	Notice func(file string, err error, wait time.Duration)
+	// Stall is how long no byte may come; 0 means a minute.
+	Stall time.Duration
+	// Pause is the wait before the second try, which doubles with each; 0
+	// means a second.
+	Pause time.Duration
+}
+
+// A Store is an open store. Its methods may be called concurrently.
+type Store struct {
+	dir     string
+	options Options
+	client  *http.Client
+	fetches *semaphore.Weighted
+
+	mu      sync.Mutex
+	names   map[string]string      // of files, by hash, for messages
+	busy    map[string]*sync.Mutex // a file is fetched once at a time
+	failure *Error
+}
+
+// maxFetches is how many files are fetched at once.
+const maxFetches = 32
+
+// tempPrefix begins the names of files that are being written.
+const tempPrefix = ".part-"
+
+// Open opens the store in dir, which is created, and removes what processes
+// that were killed have left half-written.
+func Open(dir string, o Options) (*Store, error) {
+	if o.Stall == 0 {
+		o.Stall = time.Minute
+	}
+	if o.Pause == 0 {
+		o.Pause = time.Second
+	}
+	s := &Store{dir: dir, options: o, client: newClient(o.Insecure), fetches: semaphore.NewWeighted(maxFetches),
+		names: map[string]string{}, busy: map[string]*sync.Mutex{}}
+	for _, d := range []string{s.blobs(), s.addresses()} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	return s, s.reap()
+}
+
+func (s *Store) blobs() string     { return filepath.Join(s.dir, "files", "blobs", "sha256") }
+func (s *Store) addresses() string { return filepath.Join(s.dir, "addresses") }
+
+// reap removes half-written files that nobody is writing: their writer holds
+// a lock.
+func (s *Store) reap() error {
+	parts, err := filepath.Glob(filepath.Join(s.blobs(), tempPrefix+"*"))
+	if err != nil {
+		return err
+	}
+	for _, part := range parts {
+		lock := flock.New(part, flock.SetFlag(os.O_RDONLY))
+		if ok, err := lock.TryLock(); err != nil || !ok {
+			continue // it is gone by now, or someone's
+		}
+		err := errors.Join(os.RemoveAll(part), lock.Unlock())
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Has reports whether the store has a file.
+func (s *Store) Has(sha256 string) bool {
+	info, err := os.Stat(filepath.Join(s.blobs(), sha256))
+	return err == nil && info.Mode().IsRegular()
+}
+
+// Name says what a file is called in messages.
+func (s *Store) Name(sha256, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.names[sha256] = name
+}
+
+// name is what a file is called: as told, else by its address.
+func (s *Store) name(sha256, address string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n, ok := s.names[sha256]; ok {
+		return n
+	}
+	if address != "" {
+		return path.Base(address)
+	}
+	return sha256
+}
+
+// Address returns where a file was found, if that is known.
+func (s *Store) Address(sha256 string) (string, bool) {
+	data, err := os.ReadFile(filepath.Join(s.addresses(), sha256))
+	return strings.TrimSpace(string(data)), err == nil && len(data) > 0
+}
+
+// Remember notes where a file is, without the user and password that the
+// address may hold. It is only a help for later, so a folder that can't be
+// written is no error.
+func (s *Store) Remember(sha256, address string) error {
+	address = withoutUser(address)
+	if old, ok := s.Address(sha256); ok && old == address {
+		return nil
+	}
+	err := renameio.WriteFile(filepath.Join(s.addresses(), sha256), []byte(address+"\n"), 0o600, renameio.WithTempDir(s.addresses()))
+	if errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	return err
+}
+
+// withoutUser takes user and password out of an address of HTTP.
+func withoutUser(address string) string {
+	scheme, rest, ok := strings.Cut(address, "://")
+	if !ok || scheme != "http" && scheme != "https" {
+		return address
+	}
+	host, _, _ := strings.Cut(rest, "/")
+	if at := strings.LastIndexByte(host, '@'); at >= 0 {
+		rest = rest[at+1:]
+	}
+	return scheme + "://" + rest
+}
+
+// Add moves a file that lies on the same file system into the store, and
+// returns its sha256. address says how it can be made again.
+func (s *Store) Add(file, address string) (string, error) {
+	sum, err := Sum(file)
+	if err != nil {
+		return "", err
+	}
+	if err := s.Remember(sum, address); err != nil {
+		return "", err
+	}
+	return sum, s.place(file, sum)
+}
+
+// place moves a whole file to where it is kept.
+func (s *Store) place(file, sum string) error {
+	if err := os.Chmod(file, 0o444); err != nil {
+		return err
+	}
+	return os.Rename(file, filepath.Join(s.blobs(), sum))
+}
+
+// Forget drops a file's address, so that it is looked up again.
+func (s *Store) Forget(sha256 string) {
+	os.Remove(filepath.Join(s.addresses(), sha256)) // one that stays is asked again, no more
+}
+
+// File returns the path of a file, which is fetched if the store lacks it. An
+// error of fetching is an *[Error].
+func (s *Store) File(ctx context.Context, sha256 string) (string, error) {
+	defer s.lock(sha256)()
+	file := filepath.Join(s.blobs(), sha256)
+	if s.Has(sha256) {
+		return file, nil
+	}
+	if err := s.fetches.Acquire(ctx, 1); err != nil {
+		return "", err
+	}
+	defer s.fetches.Release(1)
+	address, _ := s.Address(sha256)
+	err := s.fetch(ctx, sha256, address)
+	if err == nil {
+		return file, nil
+	}
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	var moved *movedError
+	return "", s.note(&Error{File: s.name(sha256, address), From: host(address), Moved: errors.As(err, &moved), Err: err})
+}
+
+// lock waits until nobody else fetches a file.
+func (s *Store) lock(sha256 string) (unlock func()) {
+	s.mu.Lock()
+	m := s.busy[sha256]
+	if m == nil {
+		m = &sync.Mutex{}
+		s.busy[sha256] = m
+	}
+	s.mu.Unlock()
+	m.Lock()
+	return m.Unlock
+}
+
+// An Error says that a file could not be fetched.
+type Error struct {
+	File  string
+	From  string // the host it was asked of
+	Moved bool   // another address may have it
+	Err   error
+}
+
+// Error says which file can't be had, from where, and why.
+func (e *Error) Error() string {
+	if e.From == "" {
+		return fmt.Sprintf("this machine can't fetch %s: %v", e.File, e.Err)
+	}
+	return fmt.Sprintf("this machine can't fetch %s from %s: %v", e.File, e.From, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// note keeps the first failure.
+func (s *Store) note(e *Error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failure == nil {
+		s.failure = e
+	}
+	return e
+}
+
+// Failure returns the first failure since it was last asked for, or nil. An
+// engine that asked for a file through Content passes on only its words.
+func (s *Store) Failure() *Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.failure
+	s.failure = nil
+	return e
+}
+
+func host(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}

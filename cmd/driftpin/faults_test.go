@@ -1,0 +1,148 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// with is the lab with more in the environment.
+func (l *lab) with(env ...string) *lab {
+	more := *l
+	more.env = append(l.env[:len(l.env):len(l.env)], env...)
+	return &more
+}
+
+// pinned is a course of one package of a test's index.
+func (l *lab) pinned(course, name string) {
+	l.write(course+"/pins.yaml", "course: "+course+"\nbase: oci-layout:../base\npins:\n  pip:\n    - "+name+"==1.0\nchecks:\n  - python -c 'import "+name+"'\n")
+}
+
+// indexFaults has an index misbehave, when it is asked for what it has and when
+// it is asked for a file.
+func (l *lab) indexFaults() {
+	x := newTestIndex(l.t)
+	l = l.with("UV_DEFAULT_INDEX="+x.URL+"/simple", "UV_HTTP_TIMEOUT=2")
+	l.t.Run("resolving", func(t *testing.T) { l.at(t).resolvingFaults(x) })
+	short := func(w http.ResponseWriter, size int) {
+		w.Header().Set("Content-Length", strconv.Itoa(size))
+		w.Write(make([]byte, size/2))
+	}
+	for i, test := range []struct {
+		name  string
+		fault func(w http.ResponseWriter, r *http.Request, n int) bool
+		want  string // of the error; empty for success
+	}{
+		{"404", func(w http.ResponseWriter, r *http.Request, _ int) bool { http.NotFound(w, r); return true }, "404 Not Found"},
+		{"429 once", func(w http.ResponseWriter, _ *http.Request, n int) bool {
+			w.Header().Set("Retry-After", "1")
+			if n == 1 {
+				w.WriteHeader(http.StatusTooManyRequests)
+			}
+			return n == 1
+		}, ""},
+		{"500 twice", func(w http.ResponseWriter, _ *http.Request, n int) bool {
+			if n <= 2 {
+				w.WriteHeader(http.StatusInternalServerError)
+			}
+			return n <= 2
+		}, ""},
+		{"401", func(w http.ResponseWriter, _ *http.Request, _ int) bool {
+			w.WriteHeader(http.StatusUnauthorized)
+			return true
+		}, "401 Unauthorized"},
+		{"stall", func(w http.ResponseWriter, r *http.Request, n int) bool {
+			if n == 1 {
+				w.(http.Flusher).Flush()
+				<-r.Context().Done()
+			}
+			return n == 1
+		}, ""},
+		{"cut short", func(w http.ResponseWriter, _ *http.Request, n int) bool {
+			if n == 1 {
+				short(w, 1000)
+			}
+			return n == 1
+		}, ""},
+		{"wrong hash", func(w http.ResponseWriter, _ *http.Request, _ int) bool { w.Write([]byte("login please")); return true }, "and the lock says"},
+	} {
+		l.t.Run(test.name, func(t *testing.T) {
+			l := l.at(t)
+			name := "faulty" + strconv.Itoa(i)
+			x.add(t, name, "1.0", map[string]string{name + ".py": "# " + test.name + "\n"})
+			l.pinned(name, name)
+			l.run("home1", "lock", name)
+			x.answer(func(w http.ResponseWriter, r *http.Request, n int) bool {
+				return strings.HasSuffix(r.URL.Path, ".whl") && test.fault(w, r, n)
+			})
+			defer x.answer(nil)
+			out := filepath.Join(l.dir, name+"-image")
+			if test.want == "" {
+				l.run("home1", "build", name, "--output", "oci-layout:"+out)
+				return
+			}
+			l.fails(1, name+"/pins.yaml:5: this machine can't fetch "+name+"-1.0-py3-none-any.whl from 127.0.0.1:", "build", name, "--output", "oci-layout:"+out)
+			l.fails(1, test.want, "build", name, "--output", "oci-layout:"+out)
+			if _, err := os.Stat(filepath.Join(out, "index.json")); err == nil {
+				t.Error("an image was exported")
+			}
+		})
+	}
+	l.t.Run("index gone", func(t *testing.T) { l.at(t).indexGone(x) })
+}
+
+// resolvingFaults: what can get better is waited for, and else no lock is
+// written.
+func (l *lab) resolvingFaults(x *index) {
+	x.add(l.t, "solved", "1.0", map[string]string{"solved.py": ""})
+	l.pinned("solved", "solved")
+	lock := filepath.Join(l.dir, "solved", "pins.lock")
+	for _, code := range []int{http.StatusTooManyRequests, http.StatusInternalServerError} {
+		x.answer(func(w http.ResponseWriter, _ *http.Request, n int) bool {
+			w.Header().Set("Retry-After", "1")
+			if n == 1 {
+				w.WriteHeader(code)
+			}
+			return n == 1
+		})
+		l.run("home1", "lock", "solved")
+		if err := os.Remove(lock); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	x.answer(func(w http.ResponseWriter, _ *http.Request, _ int) bool {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return true
+	})
+	defer x.answer(nil)
+	l.fails(1, "the engine can't reach the package index", "lock", "solved")
+	if _, err := os.Stat(lock); err == nil {
+		l.t.Error("a lock was written")
+	}
+}
+
+// indexGone: what was fetched builds anew, in another engine, when nothing can
+// be reached any more.
+func (l *lab) indexGone(x *index) {
+	x.Close()
+	kept := filepath.Join(l.dir, "kept")
+	if err := os.Mkdir(kept, 0o755); err != nil {
+		l.t.Fatal(err)
+	}
+	if out, err := exec.Command("cp", "--archive", "--link", filepath.Join(l.dir, "home1", "files"), filepath.Join(l.dir, "home1", "git"), kept).CombinedOutput(); err != nil {
+		l.t.Fatalf("%v: %s", err, out)
+	}
+	for course, image := range map[string]string{"course": "image", "faulty1": "faulty1-image"} {
+		again := course + "-kept"
+		if out, err := l.command("kept", "unshare", "--net", l.program, "build", course, "--output", "oci-layout:"+again); err != nil {
+			l.t.Errorf("%s%v", out, err)
+		}
+		if out, err := exec.Command("diff", "-r", filepath.Join(l.dir, image), filepath.Join(l.dir, again)).CombinedOutput(); err != nil {
+			l.t.Errorf("%s", out)
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/driftpin/driftpin/buildplan/engine"
+	"github.com/driftpin/driftpin/testdata/gitserver"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+)
+
+// A lab is where the real thing is tried: a driftpin program, a base, a git
+// server, and courses.
+type lab struct {
+	t       *testing.T
+	dir     string
+	program string
+	git     string // the git server's address
+	env     []string
+}
+
+// newLab makes one, or skips the test where it can't be: unless
+// DRIFTPIN_REQUIRE_NET is set, which says that it must.
+func newLab(t *testing.T) *lab {
+	if testing.Short() {
+		t.Skip("it builds for real")
+	}
+	l := &lab{t: t, dir: t.TempDir()}
+	if _, err := engine.Check(t.Context()); err != nil {
+		l.cannot(err)
+	}
+	l.program = filepath.Join(l.dir, "driftpin")
+	if out, err := exec.Command("go", "build", "-o", l.program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	repos := filepath.Join(l.dir, "git")
+	for name, files := range map[string]string{"tmpystore.git": "../../testdata/standin/tmpystore", "plain.git": "testdata/plain"} {
+		if _, err := gitserver.Commit(filepath.Join(repos, name), files, "v1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server, err := gitserver.Start(repos)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	l.git = server.URL
+	l.env = append(os.Environ(), "BUILDKIT_HOST=", "DRIFTPIN_BASE=", "GIT_CONFIG_COUNT=1",
+		"GIT_CONFIG_KEY_0=url."+server.URL+"/.insteadOf", "GIT_CONFIG_VALUE_0=https://git.example.org/")
+	if _, err := l.try("home1", "base", "base"); err != nil {
+		l.cannot(err)
+	}
+	return l
+}
+
+func (l *lab) cannot(why error) {
+	l.t.Helper()
+	if os.Getenv("DRIFTPIN_REQUIRE_NET") != "" {
+		l.t.Fatal(why)
+	}
+	l.t.Skip(why)
+}
+
+// A failure is a run that did not end with exit status 0.
+type failure struct {
+	code           int
+	stdout, stderr string
+}
+
+func (f *failure) Error() string { return fmt.Sprintf("exit %d: %s%s", f.code, f.stdout, f.stderr) }
+
+// try runs driftpin in the lab's folder, with its state in home.
+func (l *lab) try(home string, args ...string) (string, error) {
+	return l.command(home, append([]string{l.program}, args...)...)
+}
+
+// output is try with all that driftpin says.
+func (l *lab) output(home string, args ...string) (stdout, stderr string, err error) {
+	return l.execute(home, append([]string{l.program}, args...)...)
+}
+
+func (l *lab) command(home string, args ...string) (string, error) {
+	stdout, _, err := l.execute(home, args...)
+	return stdout, err
+}
+
+func (l *lab) execute(home string, args ...string) (string, string, error) {
+	cmd := exec.CommandContext(l.t.Context(), args[0], args[1:]...)
+	cmd.Dir = l.dir
+	cmd.Env = append(slices.Clone(l.env), "DRIFTPIN_HOME="+filepath.Join(l.dir, home))
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		err = &failure{exit.ExitCode(), stdout.String(), stderr.String()}
+	}
+	return stdout.String(), stderr.String(), err
+}
+
+func (l *lab) run(home string, args ...string) string {
+	l.t.Helper()
+	out, err := l.try(home, args...)
+	if err != nil {
+		l.t.Fatalf("driftpin %s: %v", strings.Join(args, " "), err)
+	}
+	return out
+}
+
+// fails runs driftpin and wants an exit status and a text.
+func (l *lab) fails(code int, want string, args ...string) {
+	l.t.Helper()
+	_, err := l.try("home1", args...)
+	var f *failure
+	if !errors.As(err, &f) || f.code != code || !strings.Contains(f.stdout+f.stderr, want) {
+		l.t.Errorf("driftpin %s: got %v, want exit %d and …%s…", strings.Join(args, " "), err, code, want)
+	}
+}
+
+func (l *lab) write(name, text string) {
+	l.t.Helper()
+	file := filepath.Join(l.dir, name)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		l.t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func (l *lab) read(name string) string {
+	l.t.Helper()
+	data, err := os.ReadFile(filepath.Join(l.dir, name))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return string(data)
+}
+
+func second(_ int, err error) error { return err }
+
+// open opens the image of a layout that driftpin wrote.
+func (l *lab) open(name string) v1.Image {
+	l.t.Helper()
+	index, err := layout.ImageIndexFromPath(filepath.Join(l.dir, name))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for {
+		manifest, err := index.IndexManifest()
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		if d := manifest.Manifests[0]; !d.MediaType.IsIndex() {
+			img, err := index.Image(d.Digest)
+			if err != nil {
+				l.t.Fatal(err)
+			}
+			return img
+		}
+		if index, err = index.ImageIndex(manifest.Manifests[0].Digest); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+}
+
+func (l *lab) save(name string, img v1.Image) {
+	l.t.Helper()
+	p, err := layout.Write(filepath.Join(l.dir, name), empty.Index)
+	if err == nil {
+		err = p.AppendImage(img)
+	}
+	if err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func (l *lab) must(out []byte, err error) []byte {
+	l.t.Helper()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return out
+}

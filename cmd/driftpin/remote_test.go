@@ -1,0 +1,159 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// remote builds on a real buildkitd, over tcp with mutual TLS: the same image,
+// to the last bit. Then both engines work with secrets, and tell none.
+func (l *lab) remote(first string) {
+	certs := filepath.Join(l.dir, "certs")
+	l.must(nil, makeCertificates(certs))
+	address := l.startBuildkitd("--tlscacert", filepath.Join(certs, "ca.pem"), "--tlscert", filepath.Join(certs, "cert.pem"), "--tlskey", filepath.Join(certs, "key.pem"))
+	remote := l.with("BUILDKIT_HOST="+address, "BUILDKIT_TLS_DIR="+certs)
+	for start := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+		if _, err := remote.try("home1", "doctor"); err == nil {
+			break
+		} else if time.Since(start) > time.Minute {
+			l.t.Fatal(err)
+		}
+	}
+	l.fails(1, "engine "+address, "build", "course", "--engine", address, "--output", "oci-layout:refused")
+	l.fails(1, "has no [ca.pem ca.crt]", "build", "course", "--engine", address, "--tls-dir", l.dir, "--output", "oci-layout:refused")
+	if got := remote.run("home1", "build", "course", "--output", "oci-layout:image3"); got != first {
+		l.t.Errorf("buildkitd built %q, and the embedded engine %q", got, first)
+	}
+	if out, err := exec.Command("diff", "-r", filepath.Join(l.dir, "image"), filepath.Join(l.dir, "image3")).CombinedOutput(); err != nil {
+		l.t.Errorf("%s", out)
+	}
+	l.secrets(remote)
+}
+
+// secrets locks and builds with an index and a git server that want
+// credentials, on both engines, and looks for them in all that is left behind.
+func (l *lab) secrets(remote *lab) {
+	x := newTestIndex(l.t)
+	x.user, x.password = "private-user", "private-password"
+	hash := x.add(l.t, "private", "1.0", map[string]string{"private.py": ""})
+	host := strings.TrimPrefix(x.URL, "http://")
+	const token = "private-token"
+	env := []string{"UV_DEFAULT_INDEX=http://" + x.user + ":" + x.password + "@" + host + "/simple",
+		"GIT_CONFIG_KEY_0=url." + strings.Replace(l.git, "http://", "http://"+token+"@", 1) + "/.insteadOf"}
+	l.write("private/pins.yaml", "course: private\nbase: oci-layout:../base\npins:\n  pip:\n    - private==1.0\n    - git+https://git.example.org/plain.git@v1\n")
+	var said strings.Builder
+	for i, lab := range []*lab{l.with(env...), remote.with(env...)} {
+		image := fmt.Sprint("private-image", i)
+		for _, args := range [][]string{
+			{"lock", "private", "--upgrade", "--progress", "plain"},
+			{"build", "private", "--progress", "plain", "--output", "oci-layout:" + image},
+			{"inventory", "oci-layout:" + image, "--format", "json"},
+		} {
+			stdout, stderr, err := lab.output("home1", args...)
+			if err != nil {
+				l.t.Fatal(err)
+			}
+			said.WriteString(stdout + stderr)
+		}
+		// The second engine needs the bytes and the commit anew.
+		for _, file := range []string{"files/blobs/sha256/" + hash, "addresses/" + hash, "git"} {
+			l.must(nil, os.RemoveAll(filepath.Join(l.dir, "home1", file)))
+		}
+		// One without the password is told so, and by which side.
+		bare := lab.with("UV_DEFAULT_INDEX=" + x.URL + "/simple")
+		_, stderr, err := bare.output("home1", "lock", "private", "--upgrade")
+		if err == nil || !strings.Contains(stderr, "the engine can't reach the package index, or is not let in") {
+			l.t.Errorf("without a password: %v: %s", err, stderr)
+		}
+		said.WriteString(stderr)
+	}
+	l.write("said", said.String())
+	l.tellsNone("private-user", "private-password", token)
+}
+
+// tellsNone looks for secrets in outputs, locks, images, stores and the
+// databases of both engines.
+func (l *lab) tellsNone(secrets ...string) {
+	for _, image := range []string{"private-image0", "private-image1"} {
+		unpacked := l.must(exec.Command("sh", "-c", "for b in '"+filepath.Join(l.dir, image)+"'/blobs/sha256/*; do gzip -dc $b 2>/dev/null || cat $b; done").Output())
+		l.write(image+"-unpacked", string(unpacked))
+	}
+	for _, secret := range secrets {
+		out, err := exec.Command("grep", "-rlaF", "--exclude=driftpin", "--exclude=buildkitd", "--", secret, l.dir).Output()
+		var exit *exec.ExitError
+		if err == nil || !errors.As(err, &exit) || exit.ExitCode() != 1 {
+			l.t.Errorf("%s is in %s (%v)", secret, out, err)
+		}
+	}
+}
+
+// startBuildkitd builds a buildkitd of the version that driftpin is linked
+// with, starts it on loopback and returns its address.
+func (l *lab) startBuildkitd(args ...string) string {
+	version := strings.TrimSpace(string(l.must(exec.Command("go", "list", "-m", "-f", "{{.Version}}", "github.com/moby/buildkit").Output())))
+	l.write("buildkitd-module/go.mod", "module buildkitd\n\ngo 1.26.8\n\nrequire github.com/moby/buildkit "+version+"\n\ntool github.com/moby/buildkit/cmd/buildkitd\n")
+	program := filepath.Join(l.dir, "buildkitd")
+	for _, args := range [][]string{{"mod", "tidy"}, {"build", "-o", program, "github.com/moby/buildkit/cmd/buildkitd"}} {
+		cmd := exec.Command("go", args...)
+		cmd.Dir = filepath.Join(l.dir, "buildkitd-module")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			l.cannot(fmt.Errorf("go %s: %w: %s", args[0], err, out))
+		}
+	}
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	address := "tcp://" + lis.Addr().String()
+	l.must(nil, lis.Close())
+	cmd := exec.Command(program, append(args, "--addr", address, "--root", filepath.Join(l.dir, "buildkitd-root"), "--containerd-worker=false")...)
+	cmd.Env = append(os.Environ(), "TMPDIR="+l.dir) // it leaves empty folders there
+	l.must(nil, cmd.Start())
+	l.t.Cleanup(func() {
+		if err := errors.Join(cmd.Process.Signal(os.Interrupt), cmd.Wait()); err != nil {
+			l.t.Log(err)
+		}
+	})
+	return address
+}
+
+// makeCertificates writes an authority's certificate and one that it signed,
+// for a server and a client on loopback.
+func makeCertificates(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	authority := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign}
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "leaf"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: authority.NotBefore, NotAfter: authority.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
+	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	ca, err1 := x509.CreateCertificate(rand.Reader, authority, authority, caKey.Public(), caKey)
+	cert, err2 := x509.CreateCertificate(rand.Reader, leaf, authority, key.Public(), caKey)
+	private, err3 := x509.MarshalPKCS8PrivateKey(key)
+	write := func(name, kind string, data []byte) error {
+		return os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: data}), 0o600)
+	}
+	return errors.Join(err1, err2, err3, write("ca.pem", "CERTIFICATE", ca), write("cert.pem", "CERTIFICATE", cert), write("key.pem", "PRIVATE KEY", private))
+}
