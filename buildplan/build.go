@@ -8,14 +8,13 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/driftpin/driftpin/buildplan/engine"
 	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/whole"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
@@ -32,6 +31,19 @@ type Output struct {
 	Archive string // a file, which becomes an archive for docker load; that format has no place for the inventory
 	Docker  string // a name in the Docker Engine of this machine; as an archive, it has no inventory
 	Push    string // a registry reference
+}
+
+// String is the output as ParseOutput reads it.
+func (o Output) String() string {
+	switch {
+	case o.Layout != "":
+		return "oci-layout:" + o.Layout
+	case o.Archive != "":
+		return "docker-archive:" + o.Archive
+	case o.Docker != "":
+		return "docker:" + o.Docker
+	}
+	return o.Push
 }
 
 // ParseOutput reads oci-layout:DIR, docker-archive:FILE or docker:NAME.
@@ -281,35 +293,35 @@ func exporter(ctx context.Context, p *Plan, out Output) (export, error) {
 		e.entry = client.ExportEntry{Type: client.ExporterImage, Attrs: map[string]string{"name": out.Push, "push": "true"}}
 		maps.Copy(e.entry.Attrs, compression)
 	default:
-		err = errors.New("no output: where is the image to go?")
+		err = errors.New("where is it to go?")
+	}
+	if err != nil {
+		err = fmt.Errorf("output %s: %w", out, err)
 	}
 	return e, err
 }
 
-// toArchive writes an archive beside its place and moves it there when it is
-// whole.
+// toArchive writes an archive.
 func (e *export) toArchive(p *Plan, file string) error {
-	tmp, err := os.CreateTemp(filepath.Dir(file), ".driftpin-*")
+	tmp, err := whole.Create(file, 0o644)
 	if err != nil {
 		return err
 	}
 	e.entry = client.ExportEntry{
 		Type:   client.ExporterDocker,
 		Attrs:  map[string]string{"name": p.Course + ":" + p.Tag()},
-		Output: func(map[string]string) (io.WriteCloser, error) { return tmp, nil },
+		Output: func(map[string]string) (io.WriteCloser, error) { return keptOpen{tmp}, nil },
 	}
-	e.finish = func(*client.SolveResponse) (string, error) {
-		if err := os.Chmod(tmp.Name(), 0o644); err != nil {
-			return "", err
-		}
-		return "", os.Rename(tmp.Name(), file)
-	}
-	e.abandon = func() {
-		tmp.Close()           // the engine has closed it, or never began
-		os.Remove(tmp.Name()) // it is gone already if it was finished
-	}
+	e.finish = func(*client.SolveResponse) (string, error) { return "", tmp.Commit() }
+	e.abandon = tmp.Abandon
 	return nil
 }
+
+// A keptOpen is closed by who made it, not by who writes to it.
+type keptOpen struct{ io.Writer }
+
+// Close implements io.Closer.
+func (keptOpen) Close() error { return nil }
 
 // explain words an error of the engine so that it begins with the line of the
 // manifest that it is about, and shows that line.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/moby/buildkit/client"
@@ -18,12 +19,13 @@ import (
 func (e *export) toDocker(ctx context.Context, reference string) error {
 	ref, err := name.NewTag(reference, name.WithDefaultRegistry(""))
 	if err != nil {
-		return fmt.Errorf("output docker:%s: %w", reference, err)
+		return err
 	}
 	if _, err := docker(exec.CommandContext(ctx, "docker", "version", "--format", "{{.Server.Version}}")); err != nil {
-		return fmt.Errorf("output docker:%s: %w", reference, err)
+		return err
 	}
 	load := &dockerLoad{cmd: exec.CommandContext(ctx, "docker", "load", "--quiet")}
+	load.cmd.WaitDelay = 5 * time.Second
 	e.entry = client.ExportEntry{
 		Type:   client.ExporterDocker,
 		Attrs:  map[string]string{"name": ref.Name()},

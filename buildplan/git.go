@@ -7,15 +7,18 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/driftpin/driftpin/buildplan/engine"
 	"github.com/driftpin/driftpin/pins"
+	"github.com/gofrs/flock"
 )
 
 var (
@@ -32,14 +35,11 @@ func resolveCommit(ctx context.Context, home string, g pins.Git) (string, error)
 	}
 	sum := sha256.Sum256([]byte(g.URL))
 	dir := filepath.Join(home, "git", hex.EncodeToString(sum[:8])+".git")
-	if _, err := os.Stat(filepath.Join(dir, "HEAD")); err != nil {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return "", err
-		}
-		if _, err := git(ctx, dir, "init", "--quiet", "--bare"); err != nil {
-			return "", err
-		}
+	unlock, err := openRepository(ctx, dir)
+	if err != nil {
+		return "", err
 	}
+	defer unlock()
 	fetch := []string{"fetch", "--quiet", "--prune", "--force", "--no-tags", "--filter=tree:0", g.URL,
 		"+refs/heads/*:refs/driftpin/heads/*", "+refs/tags/*:refs/driftpin/tags/*", "+HEAD:refs/driftpin/HEAD"}
 	if _, err := git(ctx, dir, fetch...); err != nil {
@@ -64,10 +64,37 @@ func resolveCommit(ctx context.Context, home string, g pins.Git) (string, error)
 	return "", fmt.Errorf("%s has no commit, branch or tag %s", g.URL, g.Ref)
 }
 
-// git runs git; its error is what git says.
+// openRepository creates a bare repository, or takes one over from a process
+// that may have been killed: git's own lock files, then, are nobody's. Until
+// unlock other processes wait for it.
+func openRepository(ctx context.Context, dir string) (unlock func() error, err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	lock := flock.New(dir, flock.SetFlag(os.O_RDONLY))
+	if _, err := lock.TryLockContext(ctx, 100*time.Millisecond); err != nil {
+		return nil, err
+	}
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && (strings.HasSuffix(path, ".lock") || strings.HasPrefix(d.Name(), "tmp_")) {
+			err = os.RemoveAll(path)
+		}
+		return err
+	})
+	if err == nil {
+		_, err = git(ctx, dir, "init", "--quiet", "--bare")
+	}
+	if err != nil {
+		return nil, errors.Join(err, lock.Unlock())
+	}
+	return lock.Unlock, nil
+}
+
+// git runs git; its error is what git says. A server that falls silent for a
+// minute is given up.
 func git(ctx context.Context, dir string, args ...string) (string, error) {
 	if dir != "" {
-		args = append([]string{"--git-dir=" + dir}, args...)
+		args = append([]string{"--git-dir=" + dir, "-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=60"}, args...)
 	}
 	cmd := exec.CommandContext(ctx, "git", args...)
 	cmd.Env = append(gitEnv(), "GIT_TERMINAL_PROMPT=0", "LC_ALL=C")

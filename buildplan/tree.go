@@ -14,7 +14,7 @@ import (
 	"strings"
 
 	"github.com/driftpin/driftpin/pins"
-	"github.com/google/renameio/v2"
+	"github.com/driftpin/driftpin/pins/whole"
 )
 
 // gitTree returns the sha256 of a commit's files as a tar archive, which the
@@ -32,11 +32,11 @@ func (b *Builder) gitTree(ctx context.Context, g pins.Git) (string, error) {
 			return sum, nil
 		}
 	}
-	dir, err := os.MkdirTemp(b.home, "git-*")
+	dir, release, err := b.files.Work()
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(dir) // only a temporary folder
+	defer release()
 	g.Subdirectory = ""
 	file, err := makeTree(ctx, g.String(), dir)
 	if err != nil {
@@ -49,7 +49,7 @@ func (b *Builder) gitTree(ctx context.Context, g pins.Git) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(memory), 0o755); err != nil {
 		return "", err
 	}
-	return sum, renameio.WriteFile(memory, []byte(sum+"\n"), 0o644)
+	return sum, whole.WriteFile(memory, []byte(sum+"\n"), 0o644)
 }
 
 // gitTrees sees to the trees of all commits that wheels of a plan are built

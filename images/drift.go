@@ -16,6 +16,7 @@ type Drift struct {
 	B        string    `json:"b"`
 	Packages []Change  `json:"packages"`
 	Config   []Setting `json:"config"`
+	Damages  []Damage  `json:"damages,omitempty"` // of the files of b, if they were looked at
 	Summary  Summary   `json:"summary"`
 }
 
@@ -60,7 +61,7 @@ type Summary struct {
 }
 
 // Any reports whether there is any drift.
-func (d *Drift) Any() bool { return len(d.Packages)+len(d.Config) > 0 }
+func (d *Drift) Any() bool { return len(d.Packages)+len(d.Config)+len(d.Damages) > 0 }
 
 // Compare returns what changed from a to b. Packages are known by kind, name
 // and environment; of each environment that holds a package several times,

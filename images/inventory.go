@@ -21,7 +21,7 @@ func (img *Image) Inventory(ctx context.Context) ([]Package, error) {
 	if img.Lock != nil {
 		return LockPackages(img.Lock), nil
 	}
-	files, err := img.metadata(ctx)
+	files, err := img.visible(ctx, sieve{wanted: isMetadata, keep: whole})
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", img.Name, err)
 	}
@@ -53,21 +53,22 @@ func LockPackages(l *pins.Lock) []Package {
 	return out
 }
 
-// A file is a metadata file, and the layer that it is seen from.
+// A file is what a sieve kept of a file, and the layer that it is seen from.
 type file struct {
-	data  []byte
-	layer int
+	data    []byte
+	layer   int
+	symlink string // what a symbolic link leads to; it has no data
 }
 
-// metadata returns the metadata files that can be seen in the image, with
+// visible returns the wanted files that can be seen in the image, with
 // whiteouts honoured, by path without a leading slash.
-func (img *Image) metadata(ctx context.Context) (map[string]file, error) {
+func (img *Image) visible(ctx context.Context, s sieve) (map[string]file, error) {
 	contents := make([]*content, len(img.layers))
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, l := range img.layers {
 		group.Go(func() (err error) {
-			contents[i], err = l.scan(gctx, isMetadata)
+			contents[i], err = l.scan(gctx, s)
 			return err
 		})
 	}
@@ -78,24 +79,27 @@ func (img *Image) metadata(ctx context.Context) (map[string]file, error) {
 	for i, c := range contents {
 		maps.DeleteFunc(seen, func(name string, _ file) bool { return c.hides(name) })
 		for name, data := range c.files {
-			seen[name] = file{data, i}
+			seen[name] = file{data: data, layer: i}
 		}
-		if err := img.followLinks(ctx, contents[:i+1], seen); err != nil {
+		for name, target := range c.soft {
+			seen[name] = file{layer: i, symlink: target}
+		}
+		if err := img.followLinks(ctx, contents[:i+1], seen, s); err != nil {
 			return nil, err
 		}
 	}
 	return seen, nil
 }
 
-// followLinks adds the metadata files of the last layer that are hard links to
-// other files of the image. A link's target is mostly not a metadata file
-// itself (a package cache), so its layer is read once more for it.
-func (img *Image) followLinks(ctx context.Context, contents []*content, seen map[string]file) error {
+// followLinks adds the wanted files of the last layer that are hard links to
+// other files of the image. A link's target is mostly not wanted itself (a
+// package cache), so its layer is read once more for it.
+func (img *Image) followLinks(ctx context.Context, contents []*content, seen map[string]file, s sieve) error {
 	top := len(contents) - 1
 	missing := map[string][]string{}
 	for name, target := range contents[top].links {
 		if f, ok := seen[target]; ok {
-			seen[name] = file{f.data, top}
+			seen[name] = file{data: f.data, layer: top}
 			continue
 		}
 		missing[target] = append(missing[target], name)
@@ -107,13 +111,13 @@ func (img *Image) followLinks(ctx context.Context, contents []*content, seen map
 		}) {
 			continue
 		}
-		c, err := img.layers[i].scan(ctx, func(p string) bool { return missing[p] != nil })
+		c, err := img.layers[i].scan(ctx, sieve{wanted: func(p string) bool { return missing[p] != nil }, keep: s.keep})
 		if err != nil {
 			return err
 		}
 		for target, data := range c.files {
 			for _, name := range missing[target] {
-				seen[name] = file{data, top}
+				seen[name] = file{data: data, layer: top}
 			}
 			delete(missing, target)
 		}

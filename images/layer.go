@@ -34,13 +34,22 @@ var (
 type content struct {
 	files  map[string][]byte   // metadata files, by path without a leading slash
 	links  map[string]string   // metadata files that are hard links: to which path
+	soft   map[string]string   // symbolic links: to what
 	hidden map[string]bool     // paths that a whiteout removes
 	opaque map[string]bool     // folders of which nothing lower is seen
 	paths  map[uint64]struct{} // hashes of all that is no folder: it hides what lies lower
 }
 
-// scan reads a layer to its end. wanted tells which files' bytes are kept.
-func (l layer) scan(ctx context.Context, wanted func(string) bool) (_ *content, err error) {
+// A sieve says what of a layer is kept: of the files that are wanted, their
+// bytes, or what keep makes of them.
+type sieve struct {
+	wanted   func(name string) bool
+	keep     func(h *tar.Header, r io.Reader) ([]byte, error)
+	symlinks bool // keep symbolic links too, wanted or not
+}
+
+// scan reads a layer to its end.
+func (l layer) scan(ctx context.Context, s sieve) (_ *content, err error) {
 	raw, err := l.open()
 	if err != nil {
 		return nil, err
@@ -52,7 +61,7 @@ func (l layer) scan(ctx context.Context, wanted func(string) bool) (_ *content, 
 		return nil, err
 	}
 	defer stream.Close()
-	c, err := scanTar(stream, wanted)
+	c, err := scanTar(stream, s)
 	if err != nil {
 		return nil, fmt.Errorf("layer %s: %w", l.diffID, err)
 	}
@@ -107,8 +116,8 @@ func decompress(r io.Reader) (io.ReadCloser, error) {
 }
 
 // scanTar reads the entries of a layer (OCI image specification, "Layers").
-func scanTar(r io.Reader, wanted func(string) bool) (*content, error) {
-	c := &content{files: map[string][]byte{}, links: map[string]string{}, hidden: map[string]bool{}, opaque: map[string]bool{}, paths: map[uint64]struct{}{}}
+func scanTar(r io.Reader, s sieve) (*content, error) {
+	c := &content{files: map[string][]byte{}, links: map[string]string{}, soft: map[string]string{}, hidden: map[string]bool{}, opaque: map[string]bool{}, paths: map[uint64]struct{}{}}
 	tr := tar.NewReader(r)
 	for n := 0; ; n++ {
 		h, err := tr.Next()
@@ -121,14 +130,14 @@ func scanTar(r io.Reader, wanted func(string) bool) (*content, error) {
 		if n > maxEntries {
 			return nil, fmt.Errorf("more than %d entries", maxEntries)
 		}
-		if err := c.add(h, tr, wanted); err != nil {
+		if err := c.add(h, tr, s); err != nil {
 			return nil, err
 		}
 	}
 }
 
-func (c *content) add(h *tar.Header, r io.Reader, wanted func(string) bool) error {
-	name := strings.TrimPrefix(path.Clean("/"+h.Name), "/")
+func (c *content) add(h *tar.Header, r io.Reader, s sieve) error {
+	name := cleanName(h.Name)
 	base := path.Base(name)
 	if base == ".wh..wh..opq" {
 		c.opaque[path.Dir(name)] = true
@@ -142,25 +151,37 @@ func (c *content) add(h *tar.Header, r io.Reader, wanted func(string) bool) erro
 		return nil
 	}
 	c.paths[pathHash(name)] = struct{}{}
-	if !wanted(name) {
+	delete(c.soft, name) // a later entry of the same name replaces an earlier one
+	if s.symlinks && h.Typeflag == tar.TypeSymlink {
+		c.soft[name] = h.Linkname
+	}
+	if !s.wanted(name) {
 		return nil
 	}
-	delete(c.files, name) // a later entry of the same name replaces an earlier one
+	delete(c.files, name)
 	delete(c.links, name)
 	switch h.Typeflag {
 	case tar.TypeReg:
-		if h.Size > maxFile {
-			return fmt.Errorf("%s has %d bytes: too many for a package's metadata", name, h.Size)
-		}
-		data, err := io.ReadAll(r)
+		data, err := s.keep(h, r)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		c.files[name] = data
 	case tar.TypeLink:
-		c.links[name] = strings.TrimPrefix(path.Clean("/"+h.Linkname), "/")
+		c.links[name] = cleanName(h.Linkname)
 	}
 	return nil
+}
+
+// cleanName is a path without a leading slash, and without a way out.
+func cleanName(name string) string { return strings.TrimPrefix(path.Clean("/"+name), "/") }
+
+// whole keeps a file's bytes.
+func whole(h *tar.Header, r io.Reader) ([]byte, error) {
+	if h.Size > maxFile {
+		return nil, fmt.Errorf("%d bytes are too many for a package's metadata", h.Size)
+	}
+	return io.ReadAll(r)
 }
 
 // pathHash is seeded anew by each process, so that nobody can make an image in

@@ -24,13 +24,13 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/v1"
+	"github.com/driftpin/driftpin/pins/whole"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
-	"github.com/google/renameio/v2"
 )
 
 //go:embed base.sh
@@ -89,7 +89,7 @@ func Make(ctx context.Context, dir string, o Options) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(o.Lock), 0o755); err != nil {
 		return "", err
 	}
-	return digest, renameio.WriteFile(o.Lock, found, 0o644)
+	return digest, whole.WriteFile(o.Lock, found, 0o644)
 }
 
 func (o Options) readLock() ([]byte, error) {

@@ -66,7 +66,7 @@ func diagnoseDisk(root string) Finding {
 		f.Err = err
 		return f
 	}
-	free := fmt.Sprintf("%.1f GB free under %s", float64(stat.Available)/gigabyte, root)
+	free := FreeSpace(root) + " under " + root
 	if stat.Available < diskWanted {
 		f.Err = errors.New(free)
 		f.Remedy = "a course takes about 5 GB with its cache: free some, or set DRIFTPIN_HOME to a larger disk"

@@ -2,9 +2,12 @@ package engine
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
+
+	"github.com/moby/buildkit/util/disk"
 )
 
 // A Finding is what a diagnosis says of one thing that building needs.
@@ -42,6 +45,15 @@ func Install(fallback string, names map[string]string) string {
 		}
 	}
 	return "install " + fallback
+}
+
+// FreeSpace words how much of a folder's disk is free.
+func FreeSpace(dir string) string {
+	stat, err := disk.GetDiskStat(dir)
+	if err != nil {
+		return "nobody knows how much is free"
+	}
+	return fmt.Sprintf("%.1f GB free", float64(stat.Available)/1e9)
 }
 
 // System is this system's name by os-release(5).

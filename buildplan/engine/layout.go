@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/containerd/containerd/v2/plugins/content/local"
-	"github.com/google/renameio/v2"
+	"github.com/driftpin/driftpin/pins/whole"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	digest "github.com/opencontainers/go-digest"
@@ -24,6 +24,9 @@ func LayoutExport(dir string, attrs map[string]string) (client.ExportEntry, erro
 		if _, err := os.Stat(filepath.Join(dir, "blobs")); err != nil {
 			return client.ExportEntry{}, fmt.Errorf("%s is a folder with something else in it: an OCI layout needs a folder of its own", dir)
 		}
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "ingest")); err != nil { // blobs that an export did not live to finish
+		return client.ExportEntry{}, err
 	}
 	store, err := local.NewStore(dir)
 	if err != nil {
@@ -89,7 +92,7 @@ func writeJSON(name string, v any) error {
 	if err != nil {
 		return err
 	}
-	return renameio.WriteFile(name, data, 0o644)
+	return whole.WriteFile(name, data, 0o644)
 }
 
 // removeUnused removes the layout's blobs that root does not lead to.

@@ -96,17 +96,25 @@ def finish(info, origin):
     for name in ("REQUESTED", "uv_cache.json", "direct_url.json"):
         if os.path.exists(os.path.join(SITE, info, name)):
             os.remove(os.path.join(SITE, info, name))
-    rows = read_record(info)
-    compiled = compile_files(p for p in rows if p.endswith(".py") and not p.startswith(".."))
-    rows = {p: row for p, row in rows.items() if p not in compiled and os.path.lexists(os.path.join(SITE, p))}
+    paths = set(read_record(info))
+    paths |= compile_files(p for p in paths if p.endswith(".py") and not p.startswith(".."))
     if origin:
-        path = info + "/direct_url.json"
-        with open(os.path.join(SITE, path), "wb") as f:
+        paths.add(info + "/direct_url.json")
+        with open(os.path.join(SITE, info, "direct_url.json"), "wb") as f:
             f.write(origin)
-        digest = base64.urlsafe_b64encode(hashlib.sha256(origin).digest()).rstrip(b"=").decode()
-        rows[path] = [path, "sha256=" + digest, str(len(origin))]
-    with open(os.path.join(SITE, info, "RECORD"), "w", newline="", encoding="utf-8") as f:
-        csv.writer(f, lineterminator="\n").writerows(rows[p] for p in sorted(rows))
+    record = info + "/RECORD"
+    rows = [row(p) for p in sorted(paths - {record}) if os.path.lexists(os.path.join(SITE, p))]
+    with open(os.path.join(SITE, record), "w", newline="", encoding="utf-8") as f:
+        csv.writer(f, lineterminator="\n").writerows(rows + [[record, "", ""]])
+
+
+def row(path):
+    """A file as RECORD tells it (PyPA, "Recording installed projects"): with its hash as it lies there, since the records
+    of some wheels are wrong."""
+    with open(os.path.join(SITE, path), "rb") as f:
+        data = f.read()
+    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+    return [path, "sha256=" + digest, str(len(data))]
 
 
 def settle(root):

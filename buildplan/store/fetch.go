@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
-	"github.com/gofrs/flock"
 )
 
 // A movedError is one of an address that another may stand in for.
@@ -68,16 +67,11 @@ func (s *Store) fetch(ctx context.Context, sum, address string) error {
 	if address == "" {
 		return &movedError{errors.New("no address of it is known")}
 	}
-	dir, err := os.MkdirTemp(s.blobs(), tempPrefix+"*")
+	dir, release, err := s.Work()
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir) // what stays is reaped
-	lock := flock.New(dir, flock.SetFlag(os.O_RDONLY))
-	if err := lock.Lock(); err != nil {
-		return err
-	}
-	defer lock.Unlock()
+	defer release()
 	part := filepath.Join(dir, "file")
 	if strings.HasPrefix(address, "http:") || strings.HasPrefix(address, "https:") {
 		err = s.download(ctx, sum, address, part)

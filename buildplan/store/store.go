@@ -97,6 +97,15 @@ func (s *Store) reap() error {
 	if err != nil {
 		return err
 	}
+	notes, err := filepath.Glob(filepath.Join(s.addresses(), ".*"))
+	if err != nil {
+		return err
+	}
+	for _, note := range notes {
+		if info, err := os.Stat(note); err == nil && time.Since(info.ModTime()) > time.Minute {
+			os.Remove(note) // one that stays harms nobody
+		}
+	}
 	for _, part := range parts {
 		lock := flock.New(part, flock.SetFlag(os.O_RDONLY))
 		if ok, err := lock.TryLock(); err != nil || !ok {
@@ -108,6 +117,25 @@ func (s *Store) reap() error {
 		}
 	}
 	return nil
+}
+
+// Work returns a temporary folder on the file system of the store; release
+// removes it. If this process is killed the next Open does.
+func (s *Store) Work() (dir string, release func(), err error) {
+	dir, err = os.MkdirTemp(s.blobs(), tempPrefix+"*")
+	if err != nil {
+		return "", nil, err
+	}
+	lock := flock.New(dir, flock.SetFlag(os.O_RDONLY))
+	release = func() {
+		os.RemoveAll(dir) // what stays is reaped
+		lock.Unlock()
+	}
+	if err := lock.Lock(); err != nil {
+		release()
+		return "", nil, err
+	}
+	return dir, release, nil
 }
 
 // Has reports whether the store has a file.

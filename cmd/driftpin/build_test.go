@@ -90,6 +90,8 @@ func TestMainJob(t *testing.T) {
 	t.Run("no network", func(t *testing.T) { l.at(t).offline() })
 	t.Run("elsewhere", func(t *testing.T) { l.at(t).elsewhere() })
 	t.Run("index", func(t *testing.T) { l.at(t).indexFaults() })
+	t.Run("interruptions", func(t *testing.T) { l.at(t).interruptions() })
+	t.Run("conditions", func(t *testing.T) { l.at(t).conditions() })
 	t.Run("remote", func(t *testing.T) { l.at(t).remote(first) })
 }
 

@@ -133,6 +133,9 @@ func (f *engineFlags) builder(ctx context.Context, s streams) (*buildplan.Builde
 	if err != nil {
 		return nil, err
 	}
+	if err := writable(dir); err != nil {
+		return nil, fmt.Errorf("driftpin's state: %w: set DRIFTPIN_HOME to a folder that can be written", err)
+	}
 	e, err := f.place.open(ctx, dir, s)
 	if err != nil {
 		return nil, err

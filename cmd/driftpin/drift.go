@@ -12,7 +12,7 @@ import (
 	"github.com/driftpin/driftpin/images"
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
-	"github.com/google/renameio/v2"
+	"github.com/driftpin/driftpin/pins/whole"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 )
@@ -70,7 +70,7 @@ func runDrift(ctx context.Context, s streams, a, b string, f driftFlags) error {
 		return err
 	}
 	if f.output != "" {
-		err = renameio.WriteFile(f.output, out.Bytes(), 0o644)
+		err = whole.WriteFile(f.output, out.Bytes(), 0o644)
 	} else {
 		_, err = out.WriteTo(s.out)
 	}

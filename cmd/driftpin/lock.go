@@ -11,7 +11,7 @@ import (
 	"github.com/driftpin/driftpin/images"
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
-	"github.com/google/renameio/v2"
+	"github.com/driftpin/driftpin/pins/whole"
 	"github.com/spf13/cobra"
 )
 
@@ -118,11 +118,14 @@ func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
 	if c.broken != nil {
 		fmt.Fprintf(s.err, "%v\nthe course is locked as if there were no lock\n", c.broken)
 	}
+	if err := writable(dir); err != nil {
+		return fmt.Errorf("%s: %w", c.lockFile, err)
+	}
 	l, err := f.resolve(ctx, s, c)
 	if err != nil {
 		return fmt.Errorf("locking %s: %w", dir, err)
 	}
-	if err := renameio.WriteFile(c.lockFile, []byte(l.String()), 0o644); err != nil {
+	if err := whole.WriteFile(c.lockFile, []byte(l.String()), 0o644); err != nil {
 		return err
 	}
 	fmt.Fprintf(s.err, "%s: %d artifacts, %s\n", c.lockFile, len(l.Artifacts), l.Digest())

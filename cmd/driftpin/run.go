@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/driftpin/driftpin/buildplan/engine"
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 )
 
 // The exit statuses, which scripts rely on.
@@ -53,7 +56,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitError
 	}
 	// What an error quotes may come from an image, or from an index.
-	lines := strings.Split(err.Error(), "\n")
+	lines := strings.Split(err.Error()+hint(err), "\n")
 	for i := range lines {
 		lines[i] = report.Clean(strings.ReplaceAll(lines[i], "\t", "    "))
 	}
@@ -62,6 +65,27 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitUsage
 	}
 	return exitError
+}
+
+// hint says what to do about an error that comes from deep below.
+func hint(err error) string {
+	dir, homeErr := home()
+	if homeErr != nil || !strings.Contains(err.Error(), unix.ENOSPC.Error()) {
+		return ""
+	}
+	return fmt.Sprintf("\nA disk is full. driftpin keeps its state in %s (%s there): free some space, or set DRIFTPIN_HOME to a larger disk.", dir, engine.FreeSpace(dir))
+}
+
+// writable creates a folder where there is none, and says why it can't be
+// written to.
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := unix.Access(dir, unix.W_OK); err != nil {
+		return &fs.PathError{Op: "write to", Path: dir, Err: err}
+	}
+	return nil
 }
 
 func newRoot(s streams) *cobra.Command {

@@ -14,29 +14,39 @@ import (
 )
 
 func verifyCommand(s streams) *cobra.Command {
-	var format, base string
+	var f verifyFlags
 	cmd := &cobra.Command{
 		Use:   "verify COURSE IMAGE",
 		Short: "Say whether what the lock says is what is installed",
 		Long: `Say whether what a course's lock says is what lies in an image's layers: every
 locked package at its version, and none besides those of the base. What the
-image says of itself is not believed. Exit status 3 if not.`,
-		Example: `  driftpin verify testdata/courses/stat159 oci-layout:build/images/stat159`,
-		Args:    arguments(2, 2, "a course and an image"),
+image says of itself is not believed. With --deep every file is looked at too:
+is it as its package recorded it (Python's RECORD, Debian's md5sums)? Exit
+status 3 if not.`,
+		Example: `  driftpin verify testdata/courses/stat159 oci-layout:build/images/stat159
+  driftpin verify --deep courses/stat159 registry.example.edu/hub/stat159:1a2b3c4d5e6f`,
+		Args: arguments(2, 2, "a course and an image"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := oneOf("format", format, "text", "json"); err != nil {
+			if err := oneOf("format", f.format, "text", "json"); err != nil {
 				return err
 			}
-			return verify(cmd.Context(), s, args[0], args[1], base, format)
+			return f.verify(cmd.Context(), s, args[0], args[1])
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "text", "text or json")
-	cmd.Flags().StringVar(&base, "base", "", "base image of a course that names none (default $DRIFTPIN_BASE)")
+	cmd.Flags().StringVar(&f.format, "format", "text", "text or json")
+	cmd.Flags().StringVar(&f.base, "base", "", "base image of a course that names none (default $DRIFTPIN_BASE)")
+	cmd.Flags().BoolVar(&f.deep, "deep", false, "look at every installed file")
 	return cmd
 }
 
-func verify(ctx context.Context, s streams, dir, ref, baseRef, format string) (err error) {
-	c, err := openCourse(dir, baseRef)
+// verifyFlags are the flags of verify.
+type verifyFlags struct {
+	format, base string
+	deep         bool
+}
+
+func (f verifyFlags) verify(ctx context.Context, s streams, dir, ref string) (err error) {
+	c, err := openCourse(dir, f.base)
 	if err != nil {
 		return err
 	}
@@ -58,8 +68,13 @@ func verify(ctx context.Context, s streams, dir, ref, baseRef, format string) (e
 		return err
 	}
 	d.A = c.lockFile
+	if f.deep {
+		if d.Damages, err = img.Damages(ctx); err != nil {
+			return err
+		}
+	}
 	images.Explain(d.Packages, &images.Reason{Manifest: c.manifest, Lock: c.lock}, &images.Reason{Manifest: c.manifest, Lock: c.lock})
-	if format == "json" {
+	if f.format == "json" {
 		err = report.JSON(s.out, d)
 	} else if d.Any() {
 		err = report.Text(s.out, d, useColour("auto", s.out))

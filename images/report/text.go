@@ -33,6 +33,7 @@ func Text(w io.Writer, d *images.Drift, colour bool) error {
 		t.packages(kind, d.Packages)
 	}
 	t.settings(d.Config)
+	t.damages(d.Damages)
 	_, err := io.WriteString(w, t.b.String())
 	return err
 }
@@ -66,6 +67,7 @@ func Headline(d *images.Drift) string {
 	add(d.Summary.Added, "added")
 	add(d.Summary.Removed, "removed")
 	add(d.Summary.Config, "settings differ")
+	add(len(d.Damages), "files are not as their package recorded them")
 	head := strings.Join(parts, ", ")
 	if asked > 0 {
 		head += fmt.Sprintf("; %d of them by a pin, %d came along", asked, len(d.Packages)-asked)
@@ -218,6 +220,23 @@ func (t *text) settings(settings []images.Setting) {
 			a, b := t.words(Clean(*s.A), Clean(*s.B))
 			t.printf("  ~ %s\n      - %s\n      + %s\n", Clean(s.Name), a, b)
 		}
+	}
+}
+
+// maxDamages is how many files are listed.
+const maxDamages = 50
+
+// damages lists files that are not as recorded.
+func (t *text) damages(damages []images.Damage) {
+	if len(damages) > 0 {
+		t.printf("\n%s\n", t.bold("files"))
+	}
+	for i, d := range damages {
+		if i == maxDamages {
+			t.printf("  and %d more: --format json lists them all\n", len(damages)-i)
+			break
+		}
+		t.printf("  %s  %s (%s)\n", d.What, Clean(d.Path), Clean(d.Package))
 	}
 }
 

@@ -1,0 +1,220 @@
+package images
+
+import (
+	"archive/tar"
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/csv"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"path"
+	"slices"
+	"strings"
+)
+
+// A Damage is an installed file that is not as its package recorded it.
+type Damage struct {
+	Path    string `json:"path"`    // absolute, in the image
+	Package string `json:"package"` // that recorded it
+	What    string `json:"what"`    // "changed" or "missing"
+}
+
+// Damages returns the files of an image that are not as their packages say, by
+// path: by the RECORD of Python's packages (PyPA, "Recording installed
+// projects") and by the md5sums of Debian's. Where several packages have
+// recorded one path, it is fine as any of them says. A file of Debian's that is
+// missing is none: images leave out documentation.
+func (img *Image) Damages(ctx context.Context) ([]Damage, error) {
+	records, err := img.visible(ctx, sieve{isRecord, whole, true})
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", img.Name, err)
+	}
+	expected := map[string][]record{}
+	add := func(name string, r record) {
+		name = follow(records, name)
+		expected[name] = append(expected[name], r)
+	}
+	for name, f := range records {
+		switch {
+		case f.symlink != "":
+		case strings.HasSuffix(name, ".md5sums"):
+			readMD5Sums(name, f.data, add)
+		default:
+			if err := readRecord(name, f.data, add); err != nil {
+				return nil, fmt.Errorf("reading %s: /%s: %w", img.Name, name, err)
+			}
+		}
+	}
+	found, err := img.visible(ctx, sieve{
+		wanted: func(name string) bool { return len(expected[name]) > 0 },
+		keep:   func(h *tar.Header, r io.Reader) ([]byte, error) { return sums(expected[cleanName(h.Name)], r) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", img.Name, err)
+	}
+	return compareRecords(expected, found), nil
+}
+
+// A record is what one package says of one file.
+type record struct {
+	owner     string
+	algorithm string // sha256, sha384, sha512 or md5
+	sum       string // hex
+	optional  bool   // it may be missing
+}
+
+// maxFollow is how many symbolic links a path may lead over, as in Linux.
+const maxFollow = 40
+
+// follow is where a path leads over the symbolic links of an image's folders:
+// lib64 of an environment, and the folders that were merged into /usr.
+func follow(links map[string]file, name string) string {
+	for range maxFollow {
+		changed := false
+		for i, c := range name {
+			if c != '/' {
+				continue
+			}
+			target := links[name[:i]].symlink
+			if target == "" {
+				continue
+			}
+			if !path.IsAbs(target) {
+				target = path.Join(path.Dir(name[:i]), target)
+			}
+			name, changed = cleanName(target+name[i:]), true
+			break
+		}
+		if !changed {
+			break
+		}
+	}
+	return name
+}
+
+// isRecord matches the files in which packages record their files.
+func isRecord(name string) bool {
+	dir, base := path.Dir(name), path.Base(name)
+	return base == "RECORD" && strings.HasSuffix(dir, ".dist-info") ||
+		strings.HasSuffix(base, ".md5sums") && (dir == "var/lib/dpkg/info" || dir == "var/lib/dpkg/status.d")
+}
+
+// readRecord reads a RECORD: path, hash and size, as CSV. A path is relative
+// to the folder that the dist-info lies in.
+func readRecord(name string, data []byte, add func(string, record)) error {
+	info := path.Dir(name)
+	owner := strings.TrimSuffix(path.Base(info), ".dist-info")
+	r := csv.NewReader(bytes.NewReader(data))
+	r.FieldsPerRecord = -1
+	r.LazyQuotes = true
+	for {
+		row, err := r.Read()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if len(row) < 2 {
+			continue
+		}
+		algorithm, sum, _ := strings.Cut(row[1], "=")
+		sum, ok := recordedSum(algorithm, sum)
+		if !ok {
+			continue // such a row records no hash that we can check
+		}
+		file := path.Join(path.Dir(info), row[0])
+		if path.IsAbs(row[0]) {
+			file = row[0]
+		}
+		add(cleanName(file), record{owner, algorithm, sum, false})
+	}
+}
+
+// recordedSum is a hash of a RECORD in hex: base64 by the specification, but
+// some build tools write hex.
+func recordedSum(algorithm, sum string) (string, bool) {
+	h := newHash(algorithm)
+	if h == nil {
+		return "", false
+	}
+	if raw, err := hex.DecodeString(sum); err == nil && len(raw) == h.Size() {
+		return strings.ToLower(sum), true
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(sum, "="))
+	return hex.EncodeToString(raw), err == nil && len(raw) == h.Size()
+}
+
+// readMD5Sums reads dpkg's list of hashes, MD5 and path a line.
+func readMD5Sums(name string, data []byte, add func(string, record)) {
+	owner, _, _ := strings.Cut(strings.TrimSuffix(path.Base(name), ".md5sums"), ":")
+	for _, line := range strings.Split(string(data), "\n") {
+		sum, file, ok := strings.Cut(line, "  ")
+		if !ok || len(sum) != 2*md5.Size {
+			continue
+		}
+		add(cleanName(file), record{owner, "md5", strings.ToLower(sum), true})
+	}
+}
+
+func newHash(algorithm string) hash.Hash {
+	switch algorithm {
+	case "sha256":
+		return sha256.New()
+	case "sha384":
+		return sha512.New384()
+	case "sha512":
+		return sha512.New()
+	case "md5":
+		return md5.New()
+	}
+	return nil
+}
+
+// sums returns a file's hashes by the algorithms that its records use, as lines
+// of algorithm and hex.
+func sums(records []record, r io.Reader) ([]byte, error) {
+	if len(records) == 0 { // the target of a hard link: who knows what its other name is recorded by
+		records = []record{{algorithm: "sha256"}, {algorithm: "md5"}}
+	}
+	hashes := map[string]hash.Hash{}
+	var writers []io.Writer
+	for _, rec := range records {
+		if hashes[rec.algorithm] == nil {
+			hashes[rec.algorithm] = newHash(rec.algorithm)
+			writers = append(writers, hashes[rec.algorithm])
+		}
+	}
+	if _, err := io.Copy(io.MultiWriter(writers...), r); err != nil {
+		return nil, err
+	}
+	var out strings.Builder
+	for algorithm, h := range hashes {
+		fmt.Fprintf(&out, "%s %x\n", algorithm, h.Sum(nil))
+	}
+	return []byte(out.String()), nil
+}
+
+// compareRecords says which files are not as recorded.
+func compareRecords(expected map[string][]record, found map[string]file) []Damage {
+	out := []Damage{}
+	for name, records := range expected {
+		f, ok := found[name]
+		switch {
+		case !ok && slices.ContainsFunc(records, func(r record) bool { return r.optional }):
+		case !ok:
+			out = append(out, Damage{"/" + name, records[0].owner, "missing"})
+		case !slices.ContainsFunc(records, func(r record) bool { return strings.Contains(string(f.data), r.algorithm+" "+r.sum+"\n") }):
+			out = append(out, Damage{"/" + name, records[0].owner, "changed"})
+		}
+	}
+	slices.SortFunc(out, func(a, b Damage) int { return cmp.Compare(a.Path, b.Path) })
+	return out
+}

@@ -1,0 +1,91 @@
+package images_test
+
+import (
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/driftpin/driftpin/images"
+	"github.com/google/go-cmp/cmp"
+)
+
+func recordRow(path, content string) string {
+	h := sha256.Sum256([]byte(content))
+	return fmt.Sprintf("%s,sha256=%s,%d\n", path, base64.RawURLEncoding.EncodeToString(h[:]), len(content))
+}
+
+// One changed byte in one file is found, whatever way leads to the file; and
+// what is as recorded is not.
+func TestDamages(t *testing.T) {
+	const info = site + "a-1.dist-info/"
+	record := recordRow("a.py", "fine") + recordRow("b.py", "before") + recordRow("../../../bin/a", "#!run") + recordRow("gone.py", "x") +
+		recordRow("../../../lib64/a.so", "elf") + recordRow("hard.py", "linked") + recordRow("both.py", "mine") + "\"odd, name.py\"" + recordRow("", "odd") +
+		"hex.py,sha256=" + fmt.Sprintf("%x", sha256.Sum256([]byte("hex"))) + ",3\n" + "a-1.dist-info/RECORD,,\nunhashed.pyc,,\nother.py,blake2b=zz,1\n"
+	debian := fmt.Sprintf("%x  lib/libc.so\n%x  usr/bin/tool\n%x  usr/share/doc/left-out\n", md5.Sum([]byte("libc")), md5.Sum([]byte("tool")), md5.Sum([]byte("doc")))
+	base := []node{
+		{info + "METADATA", "Name: a\nVersion: 1\n"}, {info + "RECORD", record}, {site + "a.py", "fine"}, {site + "b.py", "before"},
+		{"opt/env/bin/a", "#!run"}, {"opt/env/lib64", "->lib"}, {"opt/env/lib/a.so", "elf"}, {site + "both.py", "theirs"},
+		{site + "cache", "linked"}, {site + "hard.py", "=>" + site + "cache"}, {site + "odd, name.py", "odd"}, {site + "hex.py", "hex"},
+		{site + "b2-1.dist-info/RECORD", recordRow("both.py", "theirs")},
+		{"lib", "->usr/lib"}, {"usr/lib/libc.so", "libc"}, {"usr/bin/tool", "tool"}, {"var/lib/dpkg/info/libc6:amd64.md5sums", debian},
+	}
+	for _, test := range []struct {
+		name string
+		top  []node
+		want []images.Damage
+	}{
+		{"as built", nil, nil},
+		{"one byte", []node{{site + "b.py", "befote"}}, []images.Damage{{Path: "/" + site + "b.py", Package: "a-1", What: "changed"}}},
+		{"removed", []node{{site + ".wh.b.py", ""}}, []images.Damage{{Path: "/" + site + "b.py", Package: "a-1", What: "missing"}}},
+		{"a script", []node{{"opt/env/bin/a", "#!ran"}}, []images.Damage{{Path: "/opt/env/bin/a", Package: "a-1", What: "changed"}}},
+		{"over a link of folders", []node{{"opt/env/lib/a.so", "elg"}}, []images.Damage{{Path: "/opt/env/lib/a.so", Package: "a-1", What: "changed"}}},
+		{"Debian's", []node{{"usr/lib/libc.so", "lobc"}}, []images.Damage{{Path: "/usr/lib/libc.so", Package: "libc6", What: "changed"}}},
+		{"and put right again", []node{{site + "both.py", "mine"}}, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			layers := [][]node{base}
+			if test.top != nil {
+				layers = append(layers, test.top)
+			}
+			img, err := images.Open(t.Context(), saved(t, image(t, layers...)), images.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := img.Damages(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := append([]images.Damage{{Path: "/" + site + "gone.py", Package: "a-1", What: "missing"}}, test.want...)
+			if diff := cmp.Diff(sortedDamages(want), got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func sortedDamages(list []images.Damage) []images.Damage {
+	if len(list) == 2 && list[0].Path > list[1].Path {
+		list[0], list[1] = list[1], list[0]
+	}
+	return list
+}
+
+// Any bytes as records, and any links, are damages or an error.
+func FuzzDamages(f *testing.F) {
+	f.Add("a.py,sha256=abc,1\n", "00000000000000000000000000000000  lib/x\n", "->.")
+	f.Add("\"", "", "->lib64/../lib64")
+	f.Fuzz(func(t *testing.T, record, sums, link string) {
+		if strings.HasPrefix(record, "=>") || strings.HasPrefix(record, "->") || strings.HasPrefix(sums, "=>") || strings.HasPrefix(sums, "->") || record == "/" || sums == "/" || !strings.HasPrefix(link, "->") || len(link) > 90 {
+			t.Skip() // means another node to the helper
+		}
+		img := image(t, []node{{site + "a-1.dist-info/RECORD", record}, {"var/lib/dpkg/info/a.md5sums", sums}, {"opt/env/lib64", link}, {"lib", link}})
+		opened, err := images.Open(t.Context(), saved(t, img), images.Options{})
+		if err != nil {
+			t.Skip()
+		}
+		_, _ = opened.Damages(t.Context())
+	})
+}

@@ -1,0 +1,85 @@
+// Package whole writes files whole or not at all: a reader sees the old file or
+// the new one, whatever happens to the writer. What a writer that was killed
+// has left beside a file is removed when the file is written again.
+package whole
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"github.com/gofrs/flock"
+	"github.com/google/renameio/v2"
+)
+
+// A File is being written. It is in its place after Commit, and nowhere after
+// Abandon.
+type File struct {
+	*renameio.PendingFile
+	lock *flock.Flock
+}
+
+// Create begins to write a file beside its place.
+func Create(path string, perm fs.FileMode) (*File, error) {
+	if err := reap(path); err != nil {
+		return nil, err
+	}
+	pending, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithPermissions(perm), renameio.WithExistingPermissions())
+	if err != nil {
+		return nil, err
+	}
+	f := &File{pending, flock.New(pending.Name())}
+	if err := f.lock.Lock(); err != nil {
+		return nil, errors.Join(err, pending.Cleanup())
+	}
+	return f, nil
+}
+
+// Commit moves the file to its place.
+func (f *File) Commit() error {
+	return errors.Join(f.CloseAtomicallyReplace(), f.lock.Unlock())
+}
+
+// Abandon removes what was written. After Commit it does nothing.
+func (f *File) Abandon() {
+	f.Cleanup() // what stays is reaped
+	f.lock.Unlock()
+}
+
+// WriteFile writes a file.
+func WriteFile(path string, data []byte, perm fs.FileMode) error {
+	f, err := Create(path, perm)
+	if err != nil {
+		return err
+	}
+	defer f.Abandon()
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	return f.Commit()
+}
+
+// reap removes what lies beside a file and is nobody's: a writer has a lock.
+func reap(path string) error {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	mine := regexp.MustCompile(`^\.` + regexp.QuoteMeta(filepath.Base(path)) + `[0-9]+$`)
+	for _, e := range entries {
+		if !mine.MatchString(e.Name()) || !e.Type().IsRegular() {
+			continue
+		}
+		left := filepath.Join(filepath.Dir(path), e.Name())
+		lock := flock.New(left)
+		if ok, err := lock.TryLock(); err != nil || !ok {
+			continue
+		}
+		if err := errors.Join(os.Remove(left), lock.Unlock()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
