@@ -5,13 +5,19 @@ GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME ?= 15s
 LDFLAGS = -s -w -X github.com/moby/buildkit/version.Version=$(shell go list -m -f '{{.Version}}' github.com/moby/buildkit)
 
-.PHONY: demo test build deps lint fuzz vuln clean
+.PHONY: demo test soak bench build deps lint fuzz vuln clean
 
 demo: deps build   ## build stat159 and data100, verify both, show their drift
 	go run ./testdata/standin sh testdata/demo.sh
 
 test: deps lint    ## all tests, with real builds and the real index
 	go test -race -shuffle=on -timeout 40m ./...
+
+soak: deps         ## interrupt locks and builds at 30 random moments each, gently and not
+	DRIFTPIN_SOAK=30 go test -count=1 -timeout 4h -v -run '^TestMainJob$$/^(index|interruptions)$$' ./cmd/driftpin
+
+bench: deps build  ## driftpin beside pip and uv in a Dockerfile, on one engine
+	go run ./testdata/bench $(BENCH)
 
 build: bin/driftpin
 

@@ -139,3 +139,14 @@ func FuzzParsePylock(f *testing.F) {
 		compareWheels(string(data), "a-1-py3-none-any.whl")
 	})
 }
+
+// What steps write comes from programs of the base, which is anybody's.
+func FuzzTables(f *testing.F) {
+	f.Add("a\t1\tamd64\tpool/a.deb\t7\tabc\thttp://x/a.deb\tb (>= 1), c|d\te\n")
+	f.Add("pip\ta\t1\t/opt/env\tabc\na==1 ; x > '1'    # via b[c], -r requirements.in\n")
+	f.Fuzz(func(_ *testing.T, text string) {
+		parseVia(text)
+		parseReports([][]byte{[]byte(text)})
+		_, _, _ = parseDebs(text, "linux/amd64")
+	})
+}

@@ -103,9 +103,14 @@ func (r *resolution) askApt(ctx context.Context, st llb.State, name, preferences
 			versions, _ := read(dir, "versions")
 			return nil, r.aptFailure(failure, strings.Fields(names), versions)
 		}
-		debs, err := r.parseDebs(table)
+		debs, addresses, err := parseDebs(table, r.query.Platform)
 		if err != nil {
 			return nil, err
+		}
+		for sum, address := range addresses {
+			if err := r.files.Remember(sum, address); err != nil {
+				return nil, err
+			}
 		}
 		answers = append(answers, debs)
 	}
@@ -149,9 +154,9 @@ type errorLines []string
 // Error returns the lines.
 func (e errorLines) Error() string { return strings.Join(e, "\n") }
 
-// parseDebs reads apt-resolve.sh's table, and remembers the addresses.
-func (r *resolution) parseDebs(table string) ([]pins.Artifact, error) {
-	var debs []pins.Artifact
+// parseDebs reads apt-resolve.sh's table; addresses are by sha256.
+func parseDebs(table, platform string) (debs []pins.Artifact, addresses map[string]string, err error) {
+	addresses = map[string]string{}
 	provides := map[string][]string{}
 	depends := map[string]string{}
 	for _, line := range strings.Split(strings.TrimSuffix(table, "\n"), "\n") {
@@ -160,19 +165,17 @@ func (r *resolution) parseDebs(table string) ([]pins.Artifact, error) {
 		}
 		f := strings.Split(line, "\t")
 		if len(f) != 9 {
-			return nil, fmt.Errorf("apt said %q: not a package", line)
+			return nil, nil, fmt.Errorf("apt said %q: not a package", line)
 		}
 		size, err := strconv.ParseInt(f[4], 10, 64)
 		if err != nil {
-			return nil, fmt.Errorf("apt said of %s: size %q", f[0], f[4])
+			return nil, nil, fmt.Errorf("apt said of %s: size %q", f[0], f[4])
 		}
 		debs = append(debs, pins.Artifact{
-			Pin: pins.New(pins.Deb, f[0], f[1]), Platform: r.query.Platform,
+			Pin: pins.New(pins.Deb, f[0], f[1]), Platform: platform,
 			File: f[3], SHA256: f[5], Size: size, Use: pins.Install,
 		})
-		if err := r.files.Remember(f[5], f[6]); err != nil {
-			return nil, err
-		}
+		addresses[f[5]] = f[6]
 		depends[f[0]] = f[7]
 		provides[f[0]] = append(provides[f[0]], f[0])
 		for _, p := range relations(f[8]) {
@@ -192,7 +195,7 @@ func (r *resolution) parseDebs(table string) ([]pins.Artifact, error) {
 	for i := range debs {
 		debs[i].By = by[debs[i].Name]
 	}
-	return debs, nil
+	return debs, addresses, nil
 }
 
 // relations returns the package names in a Debian dependency field: of "a (>= 1)

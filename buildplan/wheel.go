@@ -201,11 +201,30 @@ func (s *pipSolve) describe(ctx context.Context, g *graph, w Wheel) (*wheelBuild
 	b := &wheelBuild{Artifact: w.Artifact, requires: d.Requires, state: st.wheel}
 	b.Pin = pins.New(pins.Pip, d.Name, d.Version)
 	b.File, b.SHA256, b.Size = d.File, d.SHA256, d.Size
+	if err := s.recallBuilt(ctx, b); err != nil {
+		return nil, err
+	}
 	for _, n := range w.Needs {
 		n.By = []string{b.Name}
 		b.inputs = append(b.inputs, n)
 	}
 	return b, nil
+}
+
+// recallBuilt notes what a wheel that was built here owns.
+func (s *pipSolve) recallBuilt(ctx context.Context, b *wheelBuild) error {
+	if _, ok := s.recalled(b.SHA256); ok {
+		return nil
+	}
+	ref, err := solve(ctx, s.gateway, b.state, s.query.Platform)
+	if err != nil {
+		return err
+	}
+	owned, err := readOwned(&builtFile{ctx, ref, "/" + b.File, b.Size}, b.Size)
+	if err != nil {
+		return fmt.Errorf("%s: %w", b.File, err)
+	}
+	return s.recall(b.SHA256, owned)
 }
 
 // buildRequirements locks what a wheel is built with: wheels only, of the

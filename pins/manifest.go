@@ -27,6 +27,7 @@ type Manifest struct {
 	Files     []File
 	Launch    Launch
 	Checks    []Text
+	Overlaps  []Text // paths, or globs, that several packages may own
 	Accounts  Accounts
 	Sync      Sync
 	Sources   []Source // the files read, pins.yaml first
@@ -130,6 +131,9 @@ func (m *Manifest) parse(name string, data []byte) {
 		field{"checks", func(n *yaml.Node) {
 			r.list(n, "checks", func(n *yaml.Node) { m.Checks = append(m.Checks, r.positioned(n, "a check")) })
 		}},
+		field{"overlaps", func(n *yaml.Node) {
+			r.list(n, "overlaps", func(n *yaml.Node) { m.readOverlap(r, n) })
+		}},
 		field{"accounts", func(n *yaml.Node) { m.readAccounts(r, n) }},
 		field{"sync", func(n *yaml.Node) { m.readSync(r, n) }},
 	)
@@ -137,6 +141,25 @@ func (m *Manifest) parse(name string, data []byte) {
 
 func (r yamlReader) positioned(n *yaml.Node, what string) Text {
 	return Text{r.text(n, what), r.at(n)}
+}
+
+func (m *Manifest) readOverlap(r yamlReader, n *yaml.Node) {
+	t := r.positioned(n, "a path")
+	if _, err := path.Match(t.Value, ""); err != nil || t.Value == "" {
+		r.wrong(n, "overlap", "overlaps: %q is not a path or a glob, such as tests/__init__.py", t.Value)
+		return
+	}
+	m.Overlaps = append(m.Overlaps, t)
+}
+
+// MayOverlap reports whether the manifest allows that several packages own a
+// path of the environment. A path in site-packages is named without that.
+func (m *Manifest) MayOverlap(p string) bool {
+	return slices.ContainsFunc(m.Overlaps, func(t Text) bool {
+		whole, _ := path.Match(t.Value, p) // the pattern has been looked at
+		short, _ := path.Match(t.Value, strings.TrimPrefix(p, "site-packages/"))
+		return whole || short
+	})
 }
 
 var (

@@ -64,6 +64,9 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 // fetch brings a file into the store: into a file beside its place, which is
 // moved there when it is whole and has the hash.
 func (s *Store) fetch(ctx context.Context, sum, address string) error {
+	if !isSum(sum) {
+		return fmt.Errorf("%q is no sha256", sum)
+	}
 	if address == "" {
 		return &movedError{errors.New("no address of it is known")}
 	}
@@ -73,7 +76,7 @@ func (s *Store) fetch(ctx context.Context, sum, address string) error {
 	}
 	defer release()
 	part := filepath.Join(dir, "file")
-	if strings.HasPrefix(address, "http:") || strings.HasPrefix(address, "https:") {
+	if isHTTP(address) {
 		err = s.download(ctx, sum, address, part)
 	} else {
 		part, err = s.produce(ctx, sum, address, dir)
@@ -82,6 +85,10 @@ func (s *Store) fetch(ctx context.Context, sum, address string) error {
 		return err
 	}
 	return s.place(part, sum)
+}
+
+func isHTTP(address string) bool {
+	return strings.HasPrefix(address, "http://") || strings.HasPrefix(address, "https://")
 }
 
 // produce has an address that is not one of HTTP made into a file.
@@ -124,10 +131,8 @@ func (s *Store) download(ctx context.Context, sum, address, file string) error {
 	}
 	defer f.Close() // errors of writing show before
 	d := &download{store: s, sum: sum, address: address, file: f, hash: sha256.New()}
-	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval, pause.Multiplier, pause.MaxInterval = s.options.Pause, 2, time.Minute
 	_, err = backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, d.try(ctx) },
-		backoff.WithBackOff(pause), backoff.WithMaxTries(maxTries), backoff.WithMaxElapsedTime(patience),
+		backoff.WithBackOff(s.pauses()), backoff.WithMaxTries(maxTries), backoff.WithMaxElapsedTime(patience),
 		backoff.WithNotify(func(err error, wait time.Duration) {
 			if s.options.Notice != nil {
 				s.options.Notice(s.name(sum, address), err, wait)
@@ -137,6 +142,13 @@ func (s *Store) download(ctx context.Context, sum, address, file string) error {
 		err = fmt.Errorf("%w (tried %d times)", err, d.tries)
 	}
 	return err
+}
+
+// pauses grow from try to try.
+func (s *Store) pauses() backoff.BackOff {
+	b := backoff.NewExponentialBackOff()
+	b.InitialInterval, b.Multiplier, b.MaxInterval = s.options.Pause, 2, time.Minute
+	return b
 }
 
 // A download is a file on its way.
@@ -158,7 +170,11 @@ func (d *download) try(ctx context.Context) error {
 	defer cancel(nil)
 	stall := time.AfterFunc(d.store.options.Stall, func() { cancel(fmt.Errorf("not a byte came for %v", d.store.options.Stall)) })
 	defer stall.Stop()
-	resp, err := d.ask(ctx)
+	missing := ""
+	if d.size > 0 {
+		missing = fmt.Sprintf("bytes=%d-", d.size)
+	}
+	resp, err := d.store.ask(ctx, d.address, missing)
 	if err != nil {
 		return d.classify(ctx, err)
 	}
@@ -183,22 +199,22 @@ func (d *download) try(ctx context.Context) error {
 	}
 }
 
-// ask sends the request.
-func (d *download) ask(ctx context.Context) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.address, nil)
+// ask sends a request, for a range unless that is empty.
+func (s *Store) ask(ctx context.Context, address, bytes string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, backoff.Permanent(err)
 	}
 	req.Header.Set("User-Agent", "driftpin")
-	if d.size > 0 {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", d.size))
+	if bytes != "" {
+		req.Header.Set("Range", bytes)
 	}
-	if login := d.store.options.Login; login != nil {
+	if login := s.options.Login; login != nil {
 		if user, password := login(req.URL); user+password != "" {
 			req.SetBasicAuth(user, password)
 		}
 	}
-	return d.store.client.Do(req)
+	return s.client.Do(req)
 }
 
 // status looks at how the server answers.

@@ -21,6 +21,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -138,8 +139,15 @@ func (s *Store) Work() (dir string, release func(), err error) {
 	return dir, release, nil
 }
 
+// isSum reports whether a text is a sha256 in hex. Others come to no path: they
+// may be anybody's.
+var isSum = regexp.MustCompile(`^[0-9a-f]{64}$`).MatchString
+
 // Has reports whether the store has a file.
 func (s *Store) Has(sha256 string) bool {
+	if !isSum(sha256) {
+		return false
+	}
 	info, err := os.Stat(filepath.Join(s.blobs(), sha256))
 	return err == nil && info.Mode().IsRegular()
 }
@@ -166,6 +174,9 @@ func (s *Store) name(sha256, address string) string {
 
 // Address returns where a file was found, if that is known.
 func (s *Store) Address(sha256 string) (string, bool) {
+	if !isSum(sha256) {
+		return "", false
+	}
 	data, err := os.ReadFile(filepath.Join(s.addresses(), sha256))
 	return strings.TrimSpace(string(data)), err == nil && len(data) > 0
 }
@@ -174,6 +185,9 @@ func (s *Store) Address(sha256 string) (string, bool) {
 // address may hold. It is only a help for later, so a folder that can't be
 // written is no error.
 func (s *Store) Remember(sha256, address string) error {
+	if !isSum(sha256) {
+		return fmt.Errorf("%s: %q is no sha256", address, sha256)
+	}
 	address = withoutUser(address)
 	if old, ok := s.Address(sha256); ok && old == address {
 		return nil
@@ -221,6 +235,9 @@ func (s *Store) place(file, sum string) error {
 
 // Forget drops a file's address, so that it is looked up again.
 func (s *Store) Forget(sha256 string) {
+	if !isSum(sha256) {
+		return
+	}
 	os.Remove(filepath.Join(s.addresses(), sha256)) // one that stays is asked again, no more
 }
 

@@ -318,3 +318,35 @@ func TestReap(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Peeking fetches what is read, and all of it where a server knows no ranges.
+func TestPeek(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		answer http.HandlerFunc
+		whole  bool
+	}{
+		{"ranges", good, false},
+		{"no ranges", func(w http.ResponseWriter, _ *http.Request) { w.Write(wheel) }, true},
+	} {
+		x := newIndex(t, test.answer)
+		s := open(t, Options{})
+		if err := s.Remember(sum(wheel), x.URL); err != nil {
+			t.Fatal(err)
+		}
+		r, err := s.Peek(t.Context(), sum(wheel), int64(len(wheel)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, 300_000)
+		if n, err := r.ReadAt(got, 400_000); n != len(got) || err != nil || !bytes.Equal(got, wheel[400_000:]) {
+			t.Errorf("%s: %d bytes, %v", test.name, n, err)
+		}
+		if n, err := r.ReadAt(got, 600_000); n != 100_000 || err != io.EOF {
+			t.Errorf("%s: at the end %d bytes, %v", test.name, n, err)
+		}
+		if err := r.Close(); err != nil || s.Has(sum(wheel)) != test.whole {
+			t.Errorf("%s: %v, the whole file is there: %t", test.name, err, s.Has(sum(wheel)))
+		}
+	}
+}

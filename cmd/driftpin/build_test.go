@@ -92,6 +92,7 @@ func TestMainJob(t *testing.T) {
 	t.Run("index", func(t *testing.T) { l.at(t).indexFaults() })
 	t.Run("interruptions", func(t *testing.T) { l.at(t).interruptions() })
 	t.Run("conditions", func(t *testing.T) { l.at(t).conditions() })
+	t.Run("docker", func(t *testing.T) { l.at(t).docker() })
 	t.Run("remote", func(t *testing.T) { l.at(t).remote(first) })
 }
 

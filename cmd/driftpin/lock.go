@@ -121,7 +121,7 @@ func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
 	if err := writable(dir); err != nil {
 		return fmt.Errorf("%s: %w", c.lockFile, err)
 	}
-	l, err := f.resolve(ctx, s, c)
+	l, overlaps, err := f.resolve(ctx, s, c)
 	if err != nil {
 		return fmt.Errorf("locking %s: %w", dir, err)
 	}
@@ -129,24 +129,41 @@ func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
 		return err
 	}
 	fmt.Fprintf(s.err, "%s: %d artifacts, %s\n", c.lockFile, len(l.Artifacts), l.Digest())
-	return f.showChanges(s, c, l)
+	if err := f.showChanges(s, c, l); err != nil {
+		return err
+	}
+	for _, o := range overlaps {
+		fmt.Fprintln(s.out, report.Clean(o.Error()))
+	}
+	if len(overlaps) > 0 {
+		return errFound
+	}
+	return nil
 }
 
-// resolve has the engine resolve what a course asks for.
-func (f lockFlags) resolve(ctx context.Context, s streams, c *course) (_ *pins.Lock, err error) {
+// resolve has the engine resolve what a course asks for, and finds the paths
+// that several packages would own.
+func (f lockFlags) resolve(ctx context.Context, s streams, c *course) (_ *pins.Lock, overlaps pins.Findings, err error) {
 	b, err := f.builder(ctx, s)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, b.Engine.Close()) }()
 	b.Base = c.base
 	if err := b.LearnBase(ctx, c.manifest.Platforms[0]); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c.base = b.Base
 	o := c.options()
 	o.Upgrade, o.Names = f.upgrade && len(f.names) == 0, f.names
-	return pins.Relock(ctx, c.manifest, c.lock, b, o)
+	l, err := pins.Relock(ctx, c.manifest, c.lock, b, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	if c.lock == nil || o.Upgrade || len(o.Names) > 0 || l.Inputs[pins.Pip] != c.lock.Inputs[pins.Pip] {
+		overlaps, err = b.Overlaps(ctx, c.manifest, l)
+	}
+	return l, overlaps, err
 }
 
 // showChanges prints what a new lock changes.

@@ -1,0 +1,269 @@
+package buildplan
+
+import (
+	"archive/zip"
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/whole"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"golang.org/x/sync/errgroup"
+)
+
+// Overlaps finds the paths that several pip packages of a lock own with
+// different bytes: only one of them can have its file. Each pair of packages is
+// a finding, at the pin that brings the first; paths that the manifest's
+// overlaps name are not. It reads the RECORDs of the wheels, and of a wheel
+// that is not at hand it fetches only that part.
+func (b *Builder) Overlaps(ctx context.Context, m *pins.Manifest, l *pins.Lock) (pins.Findings, error) {
+	var all pins.Findings
+	for _, platform := range l.Platforms {
+		wheels := slices.DeleteFunc(l.Installed(platform), func(a pins.Artifact) bool { return a.Kind != pins.Pip })
+		owned := make([]map[string]string, len(wheels))
+		group, gctx := errgroup.WithContext(ctx)
+		for i, w := range wheels {
+			group.Go(func() (err error) {
+				owned[i], err = b.owned(gctx, w)
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return nil, err
+		}
+		all = append(all, overlaps(m, l, wheels, owned)...)
+	}
+	return all, nil
+}
+
+// overlaps compares what wheels own.
+func overlaps(m *pins.Manifest, l *pins.Lock, wheels []pins.Artifact, owned []map[string]string) pins.Findings {
+	type pair struct{ a, b int }
+	first := map[string]int{}
+	found := map[pair][]string{}
+	for i := range wheels {
+		for p, sum := range owned[i] {
+			j, ok := first[p]
+			switch {
+			case !ok:
+				first[p] = i
+			case owned[j][p] != sum && !m.MayOverlap(p):
+				found[pair{j, i}] = append(found[pair{j, i}], p)
+			}
+		}
+	}
+	var out pins.Findings
+	for _, k := range slices.SortedFunc(maps.Keys(found), func(x, y pair) int { return cmp.Or(x.a-y.a, x.b-y.b) }) {
+		a, b, paths := wheels[k.a], wheels[k.b], found[k]
+		slices.Sort(paths)
+		f := pins.Finding{Position: pins.Position{File: m.Sources[0].Name}, Rule: "overlap"}
+		if chain, _ := pins.Why(m, l, a.Kind, a.Name); len(chain) > 0 && chain[0].Request != nil {
+			f.Position = chain[0].Request.At
+		}
+		more := ""
+		if len(paths) > 3 {
+			paths, more = paths[:3], fmt.Sprintf(" and %d more", len(paths)-3)
+		}
+		f.Message = fmt.Sprintf("%s %s and %s %s both own %s%s, with different bytes: only one of them will find its own; if that does no harm, list the path under overlaps:",
+			a.Name, a.Version, b.Name, b.Version, strings.Join(paths, ", "), more)
+		out = append(out, f)
+	}
+	return out
+}
+
+// owned returns the paths that a wheel owns, with their hashes. Of a wheel that
+// was built on another machine nothing is known.
+func (b *Builder) owned(ctx context.Context, a pins.Artifact) (map[string]string, error) {
+	if known, ok := b.recalled(a.SHA256); ok || a.Built() {
+		return known, nil
+	}
+	r, err := b.files.Peek(ctx, a.SHA256, a.Size)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	size := a.Size
+	if f, ok := r.(*os.File); ok { // not every index tells sizes
+		info, err := f.Stat()
+		if err != nil {
+			return nil, err
+		}
+		size = info.Size()
+	}
+	owned, err := readOwned(r, size)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", a.File, err)
+	}
+	return owned, b.recall(a.SHA256, owned)
+}
+
+func (b *Builder) memory(sha256 string) string { return filepath.Join(b.home, "records", sha256) }
+
+// recalled reads what recall wrote.
+func (b *Builder) recalled(sha256 string) (map[string]string, bool) {
+	f, err := os.Open(b.memory(sha256))
+	if err != nil {
+		return nil, false
+	}
+	defer f.Close()
+	owned := map[string]string{}
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		p, sum, _ := strings.Cut(lines.Text(), "\t")
+		owned[p] = sum
+	}
+	return owned, lines.Err() == nil
+}
+
+// recall notes what a wheel owns, so that it need not be read again.
+func (b *Builder) recall(sha256 string, owned map[string]string) error {
+	var text strings.Builder
+	for _, p := range slices.Sorted(maps.Keys(owned)) {
+		fmt.Fprintf(&text, "%s\t%s\n", p, owned[p])
+	}
+	if err := os.MkdirAll(filepath.Dir(b.memory(sha256)), 0o755); err != nil {
+		return err
+	}
+	return whole.WriteFile(b.memory(sha256), []byte(text.String()), 0o644)
+}
+
+// maxRecord bounds the metadata files of a wheel, in bytes.
+const maxRecord = 64 << 20
+
+// readOwned reads the paths that a wheel owns once it is installed (PyPA,
+// "Binary distribution format"), relative to the environment but for what lies
+// in site-packages, and their hashes as RECORD has them. A console script is
+// known by what it calls.
+func readOwned(r io.ReaderAt, size int64) (map[string]string, error) {
+	z, err := zip.NewReader(r, size)
+	if err != nil {
+		return nil, err
+	}
+	owned := map[string]string{}
+	for _, f := range z.File {
+		switch dir, base := path.Split(f.Name); {
+		case strings.Count(f.Name, "/") != 1 || !strings.HasSuffix(dir, ".dist-info/"):
+		case base == "RECORD":
+			err = readPart(f, func(r io.Reader) error { return addRecord(r, owned) })
+		case base == "entry_points.txt":
+			err = readPart(f, func(r io.Reader) error { return addScripts(r, owned) })
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Name, err)
+		}
+	}
+	return owned, nil
+}
+
+func readPart(f *zip.File, read func(io.Reader) error) error {
+	r, err := f.Open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	return read(io.LimitReader(r, maxRecord))
+}
+
+// addRecord reads a RECORD: path, hash and size, as CSV.
+func addRecord(r io.Reader, owned map[string]string) error {
+	rows := csv.NewReader(r)
+	rows.FieldsPerRecord = -1
+	rows.LazyQuotes = true
+	for {
+		row, err := rows.Read()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if len(row) > 1 && row[1] != "" && !strings.ContainsAny(row[0], "\t\n\r") && path.Ext(row[0]) != ".pyc" {
+			owned[installedPath(row[0])] = row[1]
+		}
+	}
+}
+
+// installedPath is where a file of a wheel is installed: NAME.data/SCHEME/ is
+// spread over the environment.
+func installedPath(file string) string {
+	file = path.Clean("/" + file)[1:]
+	top, rest, ok := strings.Cut(file, "/")
+	if !ok || !strings.HasSuffix(top, ".data") {
+		return "site-packages/" + file
+	}
+	scheme, rest, _ := strings.Cut(rest, "/")
+	switch scheme {
+	case "purelib", "platlib":
+		return "site-packages/" + rest
+	case "scripts":
+		return "bin/" + rest
+	case "headers":
+		name, _, _ := strings.Cut(top, "-")
+		return "include/" + name + "/" + rest
+	}
+	return rest // data
+}
+
+// addScripts reads the console and gui scripts of entry_points.txt (PyPA,
+// "Entry points specification"): NAME = MODULE:FUNCTION.
+func addScripts(r io.Reader, owned map[string]string) error {
+	section := ""
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		if strings.HasPrefix(line, "[") {
+			section = strings.Trim(line, "[] ")
+			continue
+		}
+		name, call, ok := strings.Cut(line, "=")
+		if ok && !strings.HasPrefix(line, "#") && (section == "console_scripts" || section == "gui_scripts") {
+			owned["bin/"+strings.TrimSpace(name)] = "calls " + strings.Join(strings.Fields(call), "")
+		}
+	}
+	if errors.Is(lines.Err(), bufio.ErrTooLong) {
+		return errors.New("a line is too long")
+	}
+	return lines.Err()
+}
+
+// A builtFile is a file of a solved state, read in parts.
+type builtFile struct {
+	ctx  context.Context // of the one build in which it is read
+	ref  gateway.Reference
+	name string
+	size int64
+}
+
+// maxRead is how much of a file is asked of an engine at once, in bytes.
+const maxRead = 1 << 20
+
+// ReadAt implements io.ReaderAt.
+func (f *builtFile) ReadAt(p []byte, off int64) (n int, err error) {
+	for n < len(p) {
+		at := off + int64(n)
+		if at >= f.size {
+			return n, io.EOF
+		}
+		data, err := f.ref.ReadFile(f.ctx, gateway.ReadRequest{Filename: f.name,
+			Range: &gateway.FileRange{Offset: int(at), Length: int(min(maxRead, int64(len(p)-n), f.size-at))}})
+		if err != nil {
+			return n, err
+		}
+		if len(data) == 0 {
+			return n, io.ErrUnexpectedEOF
+		}
+		n += copy(p[n:], data)
+	}
+	return n, nil
+}

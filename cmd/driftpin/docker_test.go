@@ -1,0 +1,77 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// docker loads an image into a real Docker Engine in both ways, and runs it.
+func (l *lab) docker() {
+	l = l.with("DOCKER_HOST=unix://"+l.startDocker(), "DOCKER_CONTEXT=", "DOCKER_CONFIG="+l.dir)
+	l.run("home1", "build", "course", "--output", "docker:driftpin/loaded")
+	l.run("home1", "build", "course", "--output", "docker-archive:loaded.tar")
+	if out, err := l.command("home1", "docker", "load", "--input", "loaded.tar"); err != nil {
+		l.t.Fatalf("%s%v", out, err)
+	}
+	tag := strings.Fields(l.run("home1", "build", "course", "--output", "oci-layout:image"))[1]
+	for _, image := range []string{"driftpin/loaded", "small:" + tag} {
+		out, err := l.command("home1", "docker", "run", "--rm", "--network", "none", image, "python", "-c", "import os, tornado; print(os.getuid(), tornado.version)")
+		if err != nil || out != "1000 6.2\n" {
+			l.t.Errorf("%s prints %q, %v", image, out, err)
+		}
+	}
+	id := l.must(exec.Command("docker", "--host", "unix://"+filepath.Join(l.dir, "docker.sock"), "image", "inspect", "--format", "{{.Id}}", "driftpin/loaded", "small:"+tag).Output())
+	if ids := strings.Fields(string(id)); len(ids) != 2 || ids[0] != ids[1] {
+		l.t.Errorf("the two ways load %q", ids)
+	}
+	gone := l.with("DOCKER_HOST=unix://" + filepath.Join(l.dir, "nobody.sock"))
+	_, stderr, err := gone.output("home1", "build", "course", "--output", "docker:small")
+	if err == nil || !strings.Contains(stderr, "output docker:small: docker: Cannot connect to the Docker daemon") {
+		l.t.Errorf("without an engine: %v: %s", err, stderr)
+	}
+}
+
+// startDocker starts a Docker Engine in a network namespace of its own, so that
+// the machine's network stays as it is, and returns its socket.
+func (l *lab) startDocker() string {
+	if _, err := exec.LookPath("dockerd"); err != nil {
+		l.cannot(err)
+	}
+	socket, data := filepath.Join(l.dir, "docker.sock"), filepath.Join(l.dir, "docker")
+	cmd := exec.Command("unshare", "--net", "dockerd", "--host", "unix://"+socket, "--data-root", data, "--exec-root", filepath.Join(l.dir, "docker-exec"),
+		"--pidfile", filepath.Join(l.dir, "docker.pid"), "--iptables=false", "--bridge=none", "--ip-forward=false")
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	l.must(nil, cmd.Start())
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	l.t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+		select {
+		case <-ended:
+		case <-time.After(30 * time.Second):
+			l.t.Error("dockerd does not end")
+		}
+		exec.Command("umount", "--recursive", data).Run() // it mounts its folder on itself
+	})
+	for start := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+		if _, err := os.Stat(socket); err == nil {
+			return socket
+		}
+		select {
+		case err := <-ended:
+			ended <- err
+			l.cannot(errors.Join(err, errors.New(log.String())))
+		default:
+		}
+		if time.Since(start) > time.Minute {
+			l.t.Fatal(log.String())
+		}
+	}
+}
