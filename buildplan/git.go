@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/driftpin/driftpin/buildplan/engine"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/gofrs/flock"
@@ -40,9 +41,9 @@ func resolveCommit(ctx context.Context, home string, g pins.Git) (string, error)
 		return "", err
 	}
 	defer unlock()
-	fetch := []string{"fetch", "--quiet", "--prune", "--force", "--no-tags", "--filter=tree:0", g.URL,
+	fetch := []string{"--quiet", "--prune", "--force", "--no-tags", "--filter=tree:0", g.URL,
 		"+refs/heads/*:refs/driftpin/heads/*", "+refs/tags/*:refs/driftpin/tags/*", "+HEAD:refs/driftpin/HEAD"}
-	if _, err := git(ctx, dir, fetch...); err != nil {
+	if err := gitFetch(ctx, dir, fetch...); err != nil {
 		return "", fmt.Errorf("this machine can't fetch %s: %w", g.URL, err)
 	}
 	// A tag or branch wins over a commit that its name abbreviates, as in git.
@@ -88,6 +89,22 @@ func openRepository(ctx context.Context, dir string) (unlock func() error, err e
 		return nil, errors.Join(err, lock.Unlock())
 	}
 	return lock.Unlock, nil
+}
+
+// transient matches what git says of servers and networks that may be better
+// in a moment.
+var transient = regexp.MustCompile(`returned error: (?:429|5\d\d)|Could not resolve host|timed out|early EOF|RPC failed|onnection reset|too slow|hung up unexpectedly`)
+
+// gitFetch runs git fetch, again if that may help.
+func gitFetch(ctx context.Context, dir string, args ...string) error {
+	_, err := backoff.Retry(ctx, func() (string, error) {
+		out, err := git(ctx, dir, append([]string{"fetch"}, args...)...)
+		if err != nil && !transient.MatchString(err.Error()) {
+			err = backoff.Permanent(err)
+		}
+		return out, err
+	}, backoff.WithMaxTries(3))
+	return err
 }
 
 // git runs git; its error is what git says. A server that falls silent for a

@@ -3,6 +3,10 @@ package buildplan
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -134,5 +138,35 @@ func TestMakeTree(t *testing.T) {
 	}
 	if _, err := makeTree(t.Context(), "git+"+server.URL+"/outer.git@"+strings.Repeat("0", 40), t.TempDir()); err == nil || !strings.Contains(err.Error(), "this machine can't fetch 0000") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A server that is busy for a moment is asked again.
+func TestGitRetry(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := gitserver.Commit(filepath.Join(dir, "git", "x.git"), "testdata/small", "v1"); err != nil {
+		t.Fatal(err)
+	}
+	server, err := gitserver.Start(filepath.Join(dir, "git"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	behind, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(behind)
+	asked := 0
+	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked++; asked == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	defer busy.Close()
+	if _, err := resolveCommit(t.Context(), filepath.Join(dir, "home"), pins.Git{URL: busy.URL + "/x.git", Ref: "v1"}); err != nil || asked < 2 {
+		t.Errorf("asked %d times: %v", asked, err)
 	}
 }

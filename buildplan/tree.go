@@ -126,11 +126,11 @@ func fetchCommit(ctx context.Context, repo, address, commit string) error {
 	if err := os.WriteFile(attributes, []byte("* -export-ignore -export-subst -text -ident -filter -working-tree-encoding -eol\n"), 0o644); err != nil {
 		return err
 	}
-	_, err := git(ctx, repo, "fetch", "--quiet", "--depth=1", "--no-tags", address, commit)
+	err := gitFetch(ctx, repo, "--quiet", "--depth=1", "--no-tags", address, commit)
 	if err == nil {
 		return nil
 	}
-	if _, all := git(ctx, repo, "fetch", "--quiet", "--no-tags", address, "+refs/*:refs/driftpin/*"); all == nil {
+	if all := gitFetch(ctx, repo, "--quiet", "--no-tags", address, "+refs/*:refs/driftpin/*"); all == nil {
 		if _, err = git(ctx, repo, "rev-parse", "--quiet", "--verify", commit+"^{commit}"); err == nil {
 			return nil
 		}
