@@ -2,12 +2,14 @@ package buildplan
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -206,13 +208,19 @@ func attest(res *gateway.Result, platform string, inventory gateway.Reference) {
 	})
 }
 
+// maxSteps is how many installing steps run at once. More would only want more
+// memory: they are bound by processors and disks.
+var maxSteps = max(4, 2*runtime.NumCPU())
+
 // inventory reads what the steps found installed, and returns a file system
 // with that as inventory.json.
 func (b *Builder) inventory(ctx context.Context, c gateway.Client, p *Plan, img image) (gateway.Reference, error) {
-	tables := make([][]byte, len(img.reports))
+	reports := slices.SortedStableFunc(slices.Values(img.reports), func(a, b report) int { return cmp.Compare(b.size, a.size) })
+	tables := make([][]byte, len(reports))
 	group, gctx := errgroup.WithContext(ctx)
-	for i, st := range img.reports {
-		def, err := marshal(ctx, st, p.Platform)
+	group.SetLimit(maxSteps)
+	for i, r := range reports {
+		def, err := marshal(ctx, r.state, p.Platform)
 		if err != nil {
 			return nil, err
 		}

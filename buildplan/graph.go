@@ -29,9 +29,17 @@ type graph struct {
 // An image is a plan's graph.
 type image struct {
 	root    llb.State   // the whole file system
-	reports []llb.State // packages.tsv of each step that installs: what it found installed
+	reports []report    // of each step that installs
 	checks  []llb.State // each fails to solve if its check fails
 	history []ocispecs.History
+}
+
+// A report is a state with packages.tsv: what a step that installs found
+// installed then. The larger size, in bytes, is what was installed, the longer
+// the step takes.
+type report struct {
+	state llb.State
+	size  int64
 }
 
 func newGraph(p *Plan) *graph {
@@ -52,13 +60,13 @@ func (g *graph) image() image {
 	parts := []llb.State{env}
 	if len(g.plan.Apt) > 0 {
 		run := g.installDebs(env, fmt.Sprintf("apt: %d packages", len(g.plan.Apt)), g.plan.Apt)
-		img.reports = append(img.reports, run.GetMount("/out"))
+		img.reports = append(img.reports, report{run.GetMount("/out"), total(g.plan.Apt)})
 		parts = append(parts, llb.Diff(env, run.Root(), llb.WithCustomName("layer apt")))
 		img.history = append(img.history, event(fmt.Sprintf("apt: %d packages", len(g.plan.Apt))))
 	}
 	for _, l := range g.plan.Layers {
 		run := g.installWheels(env, l)
-		img.reports = append(img.reports, run.GetMount("/out"))
+		img.reports = append(img.reports, report{run.GetMount("/out"), total(l.Wheels)})
 		parts = append(parts, llb.Diff(env, run.Root(), llb.WithCustomName("layer "+l.Name)))
 		img.history = append(img.history, event(l.title()))
 	}
@@ -76,6 +84,13 @@ func (g *graph) image() image {
 func event(by string) ocispecs.History {
 	created := epoch
 	return ocispecs.History{Created: &created, CreatedBy: by, Comment: "driftpin"}
+}
+
+func total(artifacts []pins.Artifact) (size int64) {
+	for _, a := range artifacts {
+		size += a.Size
+	}
+	return size
 }
 
 // title says what a layer holds.
@@ -108,7 +123,7 @@ func (g *graph) env(img *image) llb.State {
 	img.history = append(img.history, event("user jovyan, "+Env))
 	run := st.Run(step("user jovyan, "+Env, []string{"/bin/sh", stepsDir + "env.sh", prefix, "/out"},
 		script("env.sh"), llb.AddMount("/out", llb.Scratch()))...)
-	img.reports = append(img.reports, run.GetMount("/out"))
+	img.reports = append(img.reports, report{run.GetMount("/out"), 0})
 	return run.Root()
 }
 

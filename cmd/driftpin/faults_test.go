@@ -77,9 +77,10 @@ func (l *lab) indexFaults() {
 		l.t.Run(test.name, func(t *testing.T) {
 			l := l.at(t)
 			name := "faulty" + strconv.Itoa(i)
-			x.add(t, name, "1.0", map[string]string{name + ".py": "# " + test.name + "\n"})
+			hash := x.add(t, name, "1.0", map[string]string{name + ".py": "# " + test.name + "\n"})
 			l.pinned(name, name)
 			l.run("home1", "lock", name)
+			l.must(nil, os.Remove(filepath.Join(l.dir, "home1", "files", "blobs", "sha256", hash))) // lock has had a look into it
 			x.answer(func(w http.ResponseWriter, r *http.Request, n int) bool {
 				return strings.HasSuffix(r.URL.Path, ".whl") && test.fault(w, r, n)
 			})

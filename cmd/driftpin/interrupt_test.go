@@ -161,6 +161,9 @@ func (s *soak) leftovers(containers []string) (left []string) {
 	for _, p := range processes {
 		cgroup, _ := os.ReadFile(p) // it may have ended
 		command, _ := os.ReadFile(filepath.Join(filepath.Dir(p), "cmdline"))
+		if len(command) == 0 {
+			continue // it has ended, and its parent, the init of this machine, has not looked yet
+		}
 		mine := bytes.HasPrefix(command, []byte(s.program)) || slices.ContainsFunc(containers, func(id string) bool { return bytes.Contains(cgroup, []byte(id)) })
 		if mine {
 			left = append(left, fmt.Sprintf("process %s %q", filepath.Base(filepath.Dir(p)), command))
@@ -204,10 +207,10 @@ func (l *lab) conditions() {
 	fails("no root", "needs root or a user namespace", append([]string{"setpriv", "--reuid=65534", "--clear-groups", "env", "DRIFTPIN_HOME=" + l.nobodys()}, build...)...)
 }
 
-// nobodys is a folder of the user nobody.
+// nobodys is a folder of the user nobody, who may then enter the lab.
 func (l *lab) nobodys() string {
 	dir := filepath.Join(l.dir, "nobodys")
-	l.must(nil, errors.Join(os.Mkdir(dir, 0o755), os.Chown(dir, 65534, 65534)))
+	l.must(nil, errors.Join(os.Mkdir(dir, 0o755), os.Chown(dir, 65534, 65534), os.Chmod(filepath.Dir(l.dir), 0o755)))
 	return dir
 }
 
