@@ -57,6 +57,7 @@ type Store struct {
 	client  *http.Client
 	fetches *semaphore.Weighted
 
+	looked  sync.Map // hashes of the files whose bytes were looked at
 	mu      sync.Mutex
 	names   map[string]string      // of files, by hash, for messages
 	busy    map[string]*sync.Mutex // a file is fetched once at a time
@@ -241,12 +242,13 @@ func (s *Store) Forget(sha256 string) {
 	os.Remove(filepath.Join(s.addresses(), sha256)) // one that stays is asked again, no more
 }
 
-// File returns the path of a file, which is fetched if the store lacks it. An
-// error of fetching is an *[Error].
+// File returns the path of a file, which is fetched if the store lacks it, or
+// if the bytes that it has are not those of the hash any more. An error of
+// fetching is an *[Error].
 func (s *Store) File(ctx context.Context, sha256 string) (string, error) {
 	defer s.lock(sha256)()
 	file := filepath.Join(s.blobs(), sha256)
-	if s.Has(sha256) {
+	if s.sound(sha256, file) {
 		return file, nil
 	}
 	if err := s.fetches.Acquire(ctx, 1); err != nil {
@@ -256,6 +258,7 @@ func (s *Store) File(ctx context.Context, sha256 string) (string, error) {
 	address, _ := s.Address(sha256)
 	err := s.fetch(ctx, sha256, address)
 	if err == nil {
+		s.looked.Store(sha256, true)
 		return file, nil
 	}
 	if ctx.Err() != nil {
@@ -263,6 +266,20 @@ func (s *Store) File(ctx context.Context, sha256 string) (string, error) {
 	}
 	var moved *movedError
 	return "", s.note(&Error{File: s.name(sha256, address), From: host(address), Moved: errors.As(err, &moved), Err: err})
+}
+
+// sound reports whether the store has a file with the right bytes. It looks
+// once at each; a file that is damaged is removed.
+func (s *Store) sound(sha256, file string) bool {
+	if _, ok := s.looked.Load(sha256); ok || !s.Has(sha256) {
+		return ok && s.Has(sha256)
+	}
+	if got, err := Sum(file); err != nil || got != sha256 {
+		os.Remove(file) // one that stays is replaced
+		return false
+	}
+	s.looked.Store(sha256, true)
+	return true
 }
 
 // lock waits until nobody else fetches a file.

@@ -350,3 +350,25 @@ func TestPeek(t *testing.T) {
 		}
 	}
 }
+
+// A file that was damaged on disk is fetched anew.
+func TestDamaged(t *testing.T) {
+	x := newIndex(t, good)
+	s := open(t, Options{})
+	kept := filepath.Join(s.blobs(), sum(wheel))
+	if err := errors.Join(s.Remember(sum(wheel), x.URL), os.WriteFile(kept, []byte("half"), 0o444)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		file, err := s.File(t.Context(), sum(wheel))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Sum(file); err != nil || got != sum(wheel) {
+			t.Errorf("kept %s, %v", got, err)
+		}
+	}
+	if got := x.asked.Load(); got != 1 {
+		t.Errorf("asked %d times", got)
+	}
+}
