@@ -2,6 +2,7 @@ package pins
 
 import (
 	"cmp"
+	"fmt"
 	"strings"
 
 	"deps.dev/util/semver"
@@ -22,9 +23,10 @@ const (
 )
 
 // CompareVersions orders two versions by the rules of their kind: PEP 440 for
-// pip, Debian policy 5.6.12 for deb, semver 2.0.0 for npm. It returns -1, 0 or
-// 1. The versions of conda and r, and those that their kind's rules can't read,
-// are ordered by their runs of digits and of letters.
+// pip, Debian policy 5.6.12 for deb, semver 2.0.0 for npm, conda's version
+// ordering for conda. It returns -1, 0 or 1. The versions of r, and those that
+// their kind's rules can't read, are ordered by their runs of digits and of
+// letters.
 func CompareVersions(kind Kind, a, b string) int {
 	switch kind {
 	case Pip:
@@ -32,6 +34,12 @@ func CompareVersions(kind Kind, a, b string) int {
 		vb, errB := semver.PyPI.Parse(b)
 		if errA == nil && errB == nil {
 			return va.Compare(vb)
+		}
+	case Conda:
+		va, errA := parseCondaVersion(a)
+		vb, errB := parseCondaVersion(b)
+		if errA == nil && errB == nil {
+			return compareConda(va, vb)
 		}
 	case Deb:
 		return compareDpkg(a, b)
@@ -43,6 +51,38 @@ func CompareVersions(kind Kind, a, b string) int {
 		}
 	}
 	return compareParts(a, b)
+}
+
+// Satisfies reports whether a version meets a constraint, by the rules and in
+// the words of its kind: PEP 440's specifiers for pip, MatchSpec's versions for
+// conda, semver's ranges for npm, =VERSION for deb. The empty constraint is met
+// by every version.
+func Satisfies(kind Kind, version, constraint string) (bool, error) {
+	constraint = strings.TrimSpace(constraint)
+	if constraint == "" {
+		return true, nil
+	}
+	switch kind {
+	case Pip:
+		c, err := semver.PyPI.ParseConstraint(constraint)
+		if err != nil {
+			return false, fmt.Errorf("%q: %w", constraint, err)
+		}
+		return c.Match(version), nil
+	case Conda:
+		return satisfiesConda(version, constraint)
+	case Npm:
+		c, err := masterminds.NewConstraint(constraint)
+		if err != nil {
+			return false, fmt.Errorf("%q: %w", constraint, err)
+		}
+		v, err := masterminds.NewVersion(version)
+		if err != nil {
+			return false, fmt.Errorf("%q: %w", version, err)
+		}
+		return c.Check(v), nil
+	}
+	return CompareVersions(kind, version, strings.TrimLeft(constraint, "=")) == 0, nil
 }
 
 // LevelOf returns how far apart two versions of a kind are; versions that
