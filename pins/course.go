@@ -92,7 +92,7 @@ func (c *course) include(file string, from Position) {
 	}
 	parse := c.parser(file)
 	if parse == nil {
-		c.m.Findings.fatal(from, "unsupported", "include %q: driftpin can't read this kind of file yet: requirements.txt and apt.txt it can", file)
+		c.m.Findings.fatal(from, "unsupported", "include %q: driftpin can't read this kind of file yet: environment.yml, requirements.txt, runtime.txt and apt.txt it can", file)
 		return
 	}
 	data, err := c.load(file)
@@ -115,7 +115,11 @@ func (c *course) parser(file string) func(file string, data []byte) {
 	switch {
 	case base == "apt.txt":
 		return c.aptTxt
-	case strings.HasSuffix(base, ".txt") && base != "runtime.txt":
+	case base == "runtime.txt":
+		return c.runtimeTxt
+	case strings.HasSuffix(base, ".yml") || strings.HasSuffix(base, ".yaml"):
+		return c.environmentYML
+	case strings.HasSuffix(base, ".txt"):
 		return c.requirementsTxt
 	}
 	return nil
@@ -123,8 +127,8 @@ func (c *course) parser(file string) func(file string, data []byte) {
 
 // unread are the files by which repo2docker builds and that driftpin can't
 // read yet, in repo2docker's order of precedence.
-var unread = []string{"Dockerfile", "environment.yml", "environment.yaml", "Project.toml", "REQUIRE", "default.nix",
-	"install.R", "DESCRIPTION", "Pipfile", "Pipfile.lock", "setup.py", "pyproject.toml", "pixi.toml", "runtime.txt", "postBuild", "start"}
+var unread = []string{"Dockerfile", "Project.toml", "REQUIRE", "default.nix",
+	"install.R", "DESCRIPTION", "Pipfile", "Pipfile.lock", "setup.py", "pyproject.toml", "pixi.toml", "postBuild", "start"}
 
 // repo2docker reads the files that repo2docker would build from. Those that
 // can't be read yet are findings, never skipped.
@@ -152,20 +156,42 @@ func (c *course) repo2docker() error {
 			found = true
 			c.read = append(c.read, file)
 			c.m.Findings.fatal(Position{File: c.name(file), Line: 1}, "unsupported",
-				"repo2docker would build from this file, and driftpin can't read it yet: requirements.txt and apt.txt it can; a pins.yaml would name what is to be read")
+				"repo2docker would build from this file, and driftpin can't read it yet: environment.yml, requirements.txt, runtime.txt and apt.txt it can; a pins.yaml would name what is to be read")
 		}
 	}
-	for _, file := range []string{"requirements.txt", "apt.txt"} {
-		file = path.Join(root, file)
-		if _, err := os.Stat(filepath.Join(c.m.Dir, file)); err == nil {
-			found = true
-			c.include(file, Position{File: c.name(file)})
-		}
+	for _, file := range c.buildFiles(root) {
+		found = true
+		c.include(file, Position{File: c.name(file)})
 	}
 	if !found {
-		return fmt.Errorf("%s: not a course: it holds neither %s nor a file that repo2docker would build from (requirements.txt, apt.txt, …)", c.m.Dir, ManifestName)
+		return fmt.Errorf("%s: not a course: it holds neither %s nor a file that repo2docker would build from (environment.yml, requirements.txt, apt.txt, …)", c.m.Dir, ManifestName)
 	}
 	return nil
+}
+
+// buildFiles are the files with pins that repo2docker would read: an
+// environment file wins over requirements.txt and runtime.txt.
+func (c *course) buildFiles(root string) (files []string) {
+	for _, choice := range [][]string{{"environment.yml", "environment.yaml"}, {"requirements.txt"}, {"runtime.txt"}} {
+		for _, name := range choice {
+			if file := path.Join(root, name); c.exists(file) {
+				files = append(files, file)
+				break
+			}
+		}
+		if len(files) > 0 && choice[0] == "environment.yml" {
+			break
+		}
+	}
+	if file := path.Join(root, "apt.txt"); c.exists(file) {
+		files = append(files, file)
+	}
+	return files
+}
+
+func (c *course) exists(file string) bool {
+	_, err := os.Stat(filepath.Join(c.m.Dir, file))
+	return err == nil
 }
 
 // ghosts warns of pin files that lie in the folder and that nobody reads.

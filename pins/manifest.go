@@ -23,6 +23,7 @@ type Manifest struct {
 	Base      Text   // registry reference, or oci-layout:DIR
 	AsOf      Date   // nothing newer is resolved; zero means today
 	Platforms []string
+	Channels  []Text // conda's, in order of priority
 	Requests  []Request
 	Files     []File
 	Launch    Launch

@@ -166,9 +166,10 @@ func TestReadCourse(t *testing.T) {
 			errs:  []string{"requirements.txt:1: --index-url", "requirements.txt:2: -e", "requirements.txt:3: --hash", "requirements.txt:5: -c"},
 		},
 		"not yet": {
-			files: map[string]string{"environment.yml": "dependencies: []\n", "postBuild": "#!/bin/sh\n", "requirements.txt": "numpy\n"},
-			want:  []string{"pip numpy 1 "},
+			files: map[string]string{"environment.yml": "dependencies: [git]\n", "postBuild": "#!/bin/sh\n", "requirements.txt": "numpy\n"},
+			want:  []string{"conda git 1 "},
 			errs:  []string{"environment.yml:1: ", "postBuild:1: "},
+			warns: []string{"requirements.txt: nothing includes this file"},
 		},
 		"ghosts": {
 			files: map[string]string{"pins.yaml": "pins: {pip: [numpy]}\n", "infra-requirements.txt": "pandas\n"},
@@ -223,50 +224,6 @@ func TestNoCourse(t *testing.T) {
 		if m, err := pins.ReadCourse(dir); err == nil || m != nil || !strings.Contains(err.Error(), dir) {
 			t.Errorf("%s: got %v, %v", dir, m, err)
 		}
-	}
-}
-
-// The real pin files are read without a panic, and what can't be read yet is
-// said by file and line.
-func TestCorpus(t *testing.T) {
-	const corpus = "../../shared/corpus"
-	if _, err := os.Stat(corpus); err != nil {
-		t.Skip("the corpus is not here")
-	}
-	files, err := filepath.Glob(corpus + "/*/*/image*/*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	more, err := filepath.Glob(corpus + "/*/*/images/*/*.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	read := map[string]int{}
-	for _, file := range append(files, more...) {
-		base := filepath.Base(file)
-		if filepath.Ext(base) != ".txt" || base == "runtime.txt" {
-			continue
-		}
-		dir := write(t, map[string]string{"pins.yaml": "include: [" + base + "]\n"})
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, base), data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		m, err := pins.ReadCourse(dir)
-		if err != nil && !strings.Contains(err.Error(), dir) {
-			t.Errorf("%s: %v", file, err)
-		}
-		read[base] += len(m.Requests)
-		if len(m.Requests) == 0 && len(m.Findings) == 0 {
-			t.Errorf("%s: nothing was read", file)
-		}
-	}
-	t.Log(read)
-	if read["apt.txt"] < 300 || read["infra-requirements.txt"] < 300 {
-		t.Errorf("read only %v", read)
 	}
 }
 

@@ -27,6 +27,7 @@ type Request struct {
 	Constraint string   // pip: the version specifiers (PEP 440), such as >=6.2,<7
 	Extras     []string // pip: the extras asked for
 	Marker     string   // pip: the environment marker (PEP 508), unevaluated
+	Hashes     []string // pip: ALGORITHM:HEX that its file must have one of, where the requirement says
 	Git        *Git     // set if the package comes from a git repository
 	At         Position
 	Need       Need

@@ -1,7 +1,9 @@
 package pins
 
 import (
+	"fmt"
 	"path"
+	"regexp"
 	"strings"
 )
 
@@ -19,31 +21,61 @@ func (c *course) aptTxt(file string, data []byte) {
 // "Requirements File Format"): a requirement a line, comments after " #", lines
 // joined by a backslash, -r for includes, which are relative to this file.
 func (c *course) requirementsTxt(file string, data []byte) {
-	c.lines(file, data, cutAtSpacedHash, func(line textLine) {
-		if !strings.HasPrefix(line.text, "-") {
-			r, err := ParsePip(line.text)
-			c.add(r, err, line)
+	c.lines(file, data, cutAtSpacedHash, func(line textLine) { c.requirement(file, line) })
+}
+
+// perRequirement cuts the options that belong to one requirement off it.
+var perRequirement = regexp.MustCompile(`\s+--?[A-Za-z]`)
+
+// requirement reads a line of a requirements file.
+func (c *course) requirement(file string, line textLine) {
+	if !strings.HasPrefix(line.text, "-") {
+		spec, options := line.text, ""
+		if i := perRequirement.FindStringIndex(spec); i != nil {
+			spec, options = strings.TrimSpace(spec[:i[0]]), spec[i[0]:]
+		}
+		r, err := ParsePip(spec)
+		if err == nil {
+			r.Hashes, err = hashes(options)
+		}
+		c.add(r, err, line)
+		return
+	}
+	c.option(file, line)
+}
+
+// hashes reads the --hash options of a requirement: ALGORITHM:HEX each.
+func hashes(options string) (out []string, err error) {
+	for _, word := range strings.Fields(strings.ReplaceAll(options, "--hash ", "--hash=")) {
+		hash, ok := strings.CutPrefix(word, "--hash=")
+		if !ok {
+			return nil, fmt.Errorf("%s: this option of a requirement can't be locked yet: --hash can", word)
+		}
+		out = append(out, hash)
+	}
+	return out, nil
+}
+
+// option reads an option of a requirements file.
+func (c *course) option(file string, line textLine) {
+	option, value := line.text, ""
+	if i := strings.IndexAny(option, " =\t"); i >= 0 {
+		option, value = option[:i], strings.Trim(option[i+1:], " \t")
+	} else if rest, ok := strings.CutPrefix(option, "-r"); ok && rest != "" && !strings.HasPrefix(rest, "-") {
+		option, value = "-r", rest
+	}
+	switch option {
+	case "-r", "--requirement":
+		if path.IsAbs(value) {
+			c.absolute(value, file, line.at)
 			return
 		}
-		option, value := line.text, ""
-		if i := strings.IndexAny(option, " =\t"); i >= 0 {
-			option, value = option[:i], strings.Trim(option[i+1:], " \t")
-		} else if rest, ok := strings.CutPrefix(option, "-r"); ok && rest != "" && !strings.HasPrefix(rest, "-") {
-			option, value = "-r", rest
-		}
-		switch option {
-		case "-r", "--requirement":
-			if path.IsAbs(value) {
-				c.include(value, line.at) // which refuses it
-				return
-			}
-			c.include(path.Join(path.Dir(file), value), line.at)
-		case "-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-index":
-			c.m.Findings.fatal(line.at, "unsupported", "%s: where packages come from is configuration, not a pin: give it to uv or pip (UV_DEFAULT_INDEX, uv.toml, pip.conf)", option)
-		default:
-			c.m.Findings.fatal(line.at, "unsupported", "%s: this option can't be locked yet: requirements and -r can", option)
-		}
-	})
+		c.include(path.Join(path.Dir(file), value), line.at)
+	case "-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-index":
+		c.m.Findings.fatal(line.at, "unsupported", "%s: where packages come from is configuration, not a pin: give it to uv or pip (UV_DEFAULT_INDEX, uv.toml, pip.conf)", option)
+	default:
+		c.m.Findings.fatal(line.at, "unsupported", "%s: this option can't be locked yet: requirements and -r can", option)
+	}
 }
 
 func (c *course) add(r Request, err error, line textLine) {

@@ -1,0 +1,179 @@
+package pins_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/driftpin/driftpin/pins"
+	"github.com/google/go-cmp/cmp"
+)
+
+// corpus is where real pin files of two dates lie, if they do.
+const corpus = "../../shared/corpus"
+
+// corpusCourses lists the corpus's course folders.
+func corpusCourses(t testing.TB) (dirs []string) {
+	err := filepath.WalkDir(corpus, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && !slices.Contains(dirs, filepath.Dir(path)) {
+			dirs = append(dirs, filepath.Dir(path))
+		}
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("the corpus is not here")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dirs
+}
+
+// Every real course is read; what is found in them is goldened as counts.
+func TestCorpus(t *testing.T) {
+	counts := map[string]int{}
+	for _, dir := range corpusCourses(t) {
+		m, err := pins.ReadCourse(dir)
+		if m == nil {
+			t.Errorf("%s: %v", dir, err)
+			continue
+		}
+		date, _, _ := strings.Cut(strings.TrimPrefix(dir, corpus+"/"), "/")
+		for _, r := range m.Requests {
+			counts[date+" pins "+string(r.Kind)]++
+			if r.Why != "" {
+				counts[date+" reasons"]++
+			}
+		}
+		for _, f := range m.Findings {
+			counts[date+" findings "+f.Rule]++
+		}
+	}
+	var lines []string
+	for what, n := range counts {
+		lines = append(lines, fmt.Sprintf("%s: %d\n", what, n))
+	}
+	slices.Sort(lines)
+	golden(t, "testdata/corpus.txt", strings.Join(lines, ""))
+}
+
+// reference reads pins with PyYAML and packaging, as conda and pip see them: a
+// list of file, kind, name and specifier.
+const reference = `
+import json, os, sys, yaml
+from packaging.requirements import Requirement
+out = []
+def pip(file, line):
+    line = line.split(" #")[0].strip()
+    if not line or line.startswith(("#", "-")):
+        return
+    if line.startswith("git+"):
+        out.append([file, "pip", "", line]); return
+    r = Requirement(line)
+    out.append([file, "pip", r.name.lower().replace("_", "-").replace(".", "-"), str(r.specifier)])
+for folder, _, files in os.walk(sys.argv[1]):
+    for f in files:
+        path = os.path.join(folder, f)
+        if f.endswith("requirements.txt"):
+            for line in open(path): pip(path, line)
+        elif f == "apt.txt":
+            for line in open(path):
+                name = line.partition("#")[0].strip()
+                if name: out.append([path, "deb", name, ""])
+        elif f == "environment.yml":
+            for d in yaml.safe_load(open(path)).get("dependencies") or []:
+                if isinstance(d, dict):
+                    for line in d["pip"] or []: pip(path, line)
+                elif d:
+                    out.append([path, "conda", d.replace(" ", ""), ""])
+json.dump(out, sys.stdout)
+`
+
+// Each file of the corpus holds the pins that PyYAML and packaging read from it.
+func TestCorpusAgainstPython(t *testing.T) {
+	corpusCourses(t)
+	out, err := exec.Command("python3", "-c", reference, corpus).Output()
+	if err != nil {
+		t.Skip("PyYAML and packaging are not here")
+	}
+	var rows [][4]string
+	if err := json.Unmarshal(out, &rows); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]string{}
+	for _, r := range rows {
+		want[r[0]] = append(want[r[0]], r[1]+" "+r[2]+r[3])
+	}
+	for file := range want {
+		m := readAlone(t, file)
+		var got []string
+		for _, r := range m.Requests {
+			line := string(r.Kind) + " " + r.Name
+			switch {
+			case r.Git != nil:
+				line = "pip " + r.Spec
+			case r.Kind == pins.Conda:
+				line = "conda " + strings.ReplaceAll(r.Spec, " ", "")
+			case r.Kind == pins.Pip:
+				line += normalSpecifiers(r.Constraint)
+			}
+			got = append(got, line)
+		}
+		expected := slices.Clone(want[file])
+		for i, line := range expected {
+			if rest, ok := strings.CutPrefix(line, "pip "); ok && !strings.HasPrefix(rest, "git+") {
+				name := rest[:len(rest)-len(strings.TrimLeft(rest, "abcdefghijklmnopqrstuvwxyz0123456789-"))]
+				expected[i] = "pip " + name + normalSpecifiers(rest[len(name):])
+			}
+		}
+		slices.Sort(got)
+		slices.Sort(expected)
+		if diff := cmp.Diff(expected, got); diff != "" {
+			t.Errorf("%s (-python +driftpin):\n%s", file, diff)
+		}
+	}
+}
+
+// readAlone reads one file, without what it includes.
+func readAlone(t *testing.T, file string) *pins.Manifest {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	name := filepath.Base(file)
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, name), data, 0o644),
+		os.WriteFile(filepath.Join(dir, pins.ManifestName), []byte("base: oci-layout:x\ninclude: ["+name+"]\n"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	m, _ := pins.ReadCourse(dir) // includes are missing
+	if m == nil {
+		t.Fatalf("%s can't be read", file)
+	}
+	return m
+}
+
+func normalSpecifiers(s string) string {
+	list := strings.Split(strings.ReplaceAll(s, " ", ""), ",")
+	slices.Sort(list)
+	return strings.Join(list, ",")
+}
+
+func BenchmarkCorpus(b *testing.B) {
+	dirs := slices.DeleteFunc(corpusCourses(b), func(d string) bool { return !strings.Contains(d, "2024-08-27") })
+	for b.Loop() {
+		for _, dir := range dirs {
+			if m, err := pins.ReadCourse(dir); m == nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
