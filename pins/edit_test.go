@@ -1,0 +1,95 @@
+package pins_test
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/driftpin/driftpin/pins"
+)
+
+func TestEdit(t *testing.T) {
+	const file = `pins:
+  pip:
+    - {pin: "tornado==6.2.0", why: 6.2.0 is what data8 has}   # 6.2.0
+    - numpy   # any
+    - pandas>=1.4,<2 ; python_version>'3'
+    - nbconvert[webpdf]==7.16.4
+    - git+https://h.test/x.git@84765e1#egg=x
+    - git+https://h.test/y.git
+    - idna == 3.3
+  apt: [git, curl=7.88.1-10]
+`
+	m, err := pins.ParseManifest("pins.yaml", []byte("base: oci-layout:x\n"+file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := m.Sources[0].Data
+	for _, test := range []struct{ spec, version, old, new string }{
+		{"tornado==6.2.0", "6.3.3", `{pin: "tornado==6.2.0", why: 6.2.0`, `{pin: "tornado==6.3.3", why: 6.2.0`},
+		{"numpy", "1.24.2", "- numpy   #", "- numpy==1.24.2   #"},
+		{"pandas>=1.4,<2 ; python_version>'3'", "1.5.3", "pandas>=1.4,<2 ;", "pandas==1.5.3 ;"},
+		{"nbconvert[webpdf]==7.16.4", "7.16.5", "[webpdf]==7.16.4", "[webpdf]==7.16.5"},
+		{"git+https://h.test/x.git@84765e1#egg=x", "v2", "@84765e1#", "@v2#"},
+		{"git+https://h.test/y.git", "main", "y.git\n", "y.git@main\n"},
+		{"idna == 3.3", "3.4", "idna == 3.3", "idna == 3.4"},
+		{"git", "1:2.39.2-1", "[git,", "[git=1:2.39.2-1,"},
+		{"curl=7.88.1-10", "7.88.1-11", "curl=7.88.1-10]", "curl=7.88.1-11]"},
+	} {
+		for _, r := range m.Requests {
+			if r.Spec != test.spec {
+				continue
+			}
+			got, err := pins.Edit(source, r, test.version)
+			if want := strings.Replace(string(source), test.old, test.new, 1); err != nil || string(got) != want {
+				t.Errorf("%s: got\n%s\n%v", test.spec, got, err)
+			}
+		}
+	}
+	bad := m.Requests[0]
+	for _, version := range []string{"", "not a version", "1; x", "1.0\n- evil"} {
+		if got, err := pins.Edit(source, bad, version); err == nil {
+			t.Errorf("%q: got\n%s", version, got)
+		}
+	}
+	bad.At.Line = 99
+	if _, err := pins.Edit(source, bad, "1"); err == nil || !strings.Contains(err.Error(), "pins.yaml:99") {
+		t.Error(err)
+	}
+}
+
+// Every pin of every real file can be bumped: only its version's bytes change,
+// and it reads as the new one.
+func TestEditCorpus(t *testing.T) {
+	n := 0
+	for _, dir := range corpusCourses(t) {
+		m, _ := pins.ReadCourse(dir) // findings do not matter here
+		for _, r := range m.Requests {
+			if r.Kind == pins.R || strings.HasPrefix(r.Spec, "python-") {
+				continue
+			}
+			source, err := os.ReadFile(r.At.File)
+			if err != nil {
+				t.Fatal(err)
+			}
+			version := "987.65.4"
+			edited, err := pins.Edit(source, r, version)
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			n++
+			at := bytes.Index(edited, []byte(version))
+			if at < 0 || bytes.Count(edited, []byte(version)) != 1 {
+				t.Errorf("%s: the version stands %d times", r.At, bytes.Count(edited, []byte(version)))
+				continue
+			}
+			before, after := edited[:at], edited[at+len(version):]
+			if !bytes.HasPrefix(source, bytes.TrimRight(before, "=@")) || !bytes.HasSuffix(source, after) {
+				t.Errorf("%s: more than the version has changed", r.At)
+			}
+		}
+	}
+	t.Logf("%d pins", n)
+}
