@@ -3,6 +3,7 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME ?= 15s
+TESTDATA = ./testdata/bench ./testdata/gitserver ./testdata/standin # ./... passes over them
 LDFLAGS = -s -w -X github.com/moby/buildkit/version.Version=$(shell go list -m -f '{{.Version}}' github.com/moby/buildkit)
 
 .PHONY: demo test soak bench build deps lint fuzz vuln clean
@@ -16,7 +17,8 @@ test: deps lint    ## all tests, with real builds and the real index
 soak: deps         ## interrupt locks and builds at 30 random moments each, gently and not
 	DRIFTPIN_SOAK=30 go test -count=1 -timeout 4h -v -run '^TestMainJob$$/^(index|interruptions)$$' ./cmd/driftpin
 
-bench: deps build  ## driftpin beside pip and uv in a Dockerfile, on one engine
+bench: deps build  ## driftpin beside a Dockerfile with pip, and with uv; BENCH=-growth, -runs 3
+	sh testdata/base.sh
 	go run ./testdata/bench $(BENCH)
 
 build: bin/driftpin
@@ -31,8 +33,8 @@ deps:              ## install the programs that building needs, where they are m
 lint:
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt'd:"; gofmt -l .; exit 1; }
 	go mod tidy -diff
-	go vet ./...
-	go run $(STATICCHECK) ./...
+	go vet ./... $(TESTDATA)
+	go run $(STATICCHECK) ./... $(TESTDATA)
 
 fuzz:              ## each fuzz target for $(FUZZTIME)
 	sh testdata/fuzz.sh $(FUZZTIME)

@@ -40,7 +40,7 @@ func ParseConda(spec string) (Request, error) {
 	}
 	r.Name, rest = CanonicalName(Conda, m[1]), strings.TrimSpace(m[2])
 	if strings.HasPrefix(rest, "[") && !strings.Contains(rest[:strings.IndexByte(rest+"]", ']')], "=") {
-		return r, fmt.Errorf("%q: brackets after a name are extras only for pip; for conda list what the extra needs, or move the pin under pip:", spec)
+		return r, fmt.Errorf("%q: brackets after a name are extras only for pip; for conda list what the extra needs, or move the pin to the pip list", spec)
 	}
 	if b := condaBrackets.FindStringSubmatchIndex(rest); b != nil {
 		if err := r.condaKeys(rest[b[2]:b[3]]); err != nil {

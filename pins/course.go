@@ -48,6 +48,7 @@ type course struct {
 	m       *Manifest
 	reading map[string]bool // the files open now, to find include loops
 	read    []string        // all files read
+	alone   bool            // includes are not followed
 }
 
 // name is what findings call a file of the course.
@@ -78,6 +79,9 @@ func (c *course) load(file string) ([]byte, error) {
 // include reads one file that another names at a place; file is relative to
 // the course's folder.
 func (c *course) include(file string, from Position) {
+	if c.alone {
+		return
+	}
 	file = path.Clean(filepath.ToSlash(file))
 	if file == "." || path.IsAbs(file) {
 		c.m.Findings.fatal(from, "include", "include %q: name a file relative to the course's folder", file)
@@ -225,4 +229,30 @@ func defaultName(dir string) string {
 		return "course"
 	}
 	return name
+}
+
+// Reads reports whether a file of this name, in a course's folder, is one that
+// pins are read from.
+func Reads(file string) bool {
+	switch file {
+	case ManifestName, "apt.txt", "runtime.txt", "environment.yml", "environment.yaml":
+		return true
+	}
+	return strings.HasSuffix(file, "requirements.txt")
+}
+
+// ReadAlone returns what one file asks for, without what it includes; what
+// can't be read in it is passed over. The file need not exist: data is its
+// content.
+func ReadAlone(file string, data []byte) []Request {
+	m := &Manifest{}
+	if path.Base(file) == ManifestName {
+		m.parse(file, data)
+		return m.Requests
+	}
+	c := course{m: m, alone: true}
+	if parse := c.parser(file); parse != nil {
+		parse(file, data)
+	}
+	return m.Requests
 }

@@ -3,18 +3,9 @@
 # TMPYSTORE is set by testdata/standin: the commit of its stand-in, if that serves tmpystore.
 set -eu
 driftpin=bin/driftpin
-base=build/base/bookworm
 say() { printf '\n== %s\n' "$*" >&2; }
 
-if [ ! -e $base/index.json ]; then
-	say "base: Debian 12 from its packages"
-	mkdir -p build
-	cp testdata/base.lock build/base.lock
-	$driftpin base --suite bookworm --lock build/base.lock $base || {
-		say "Debian's archive has moved on from testdata/base.lock: taking today's packages"
-		$driftpin base --suite bookworm --lock build/base.lock --upgrade $base
-	}
-fi
+sh testdata/base.sh
 
 for course in stat159 data100; do
 	if ! $driftpin lock --check testdata/courses/$course; then

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/driftpin/driftpin/images/report"
+	"github.com/driftpin/driftpin/pins/history"
+	"github.com/spf13/cobra"
+)
+
+func historyCommand(s streams) *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "history COURSE NAME",
+		Short: "Say what a course ever asked for of a package, when, and by which commit",
+		Example: `  driftpin history courses/stat159 jupyterlab
+  driftpin history courses/stat159 bokeh --format json`,
+		Args: arguments(2, 2, "a course and a package"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := oneOf("format", format, "text", "json"); err != nil {
+				return err
+			}
+			return showHistory(cmd.Context(), s, args[0], args[1], format)
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	return cmd
+}
+
+func showHistory(ctx context.Context, s streams, dir, name, format string) error {
+	events, err := history.Of(ctx, dir, name)
+	if err != nil {
+		return err
+	}
+	if format == "json" {
+		enc := json.NewEncoder(s.out)
+		enc.SetIndent("", "  ")
+		enc.SetEscapeHTML(false)
+		return enc.Encode(map[string]any{"name": name, "events": append([]history.Event{}, events...)})
+	}
+	if len(events) == 0 {
+		return fmt.Errorf("%s: no commit ever asked for %s", dir, name)
+	}
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	for _, e := range events {
+		what := e.Spec
+		if what == "" {
+			what = "(gone)"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", e.Time.Format("2006-01-02"), e.Commit[:12], report.Clean(what), report.Clean(e.File), report.Clean(e.Subject))
+	}
+	return w.Flush()
+}

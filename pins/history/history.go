@@ -1,0 +1,250 @@
+// Package history says what a course asked for in the past. [Of] reads a
+// course's git history and lists every change of one package's pin: when, by
+// which commit, and with what words. [Reverted] finds a version among them that
+// was tried and taken back.
+package history
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/driftpin/driftpin/pins"
+)
+
+// An Event is one change of what a course's file asks for of a package.
+type Event struct {
+	Commit  string    `json:"commit"`
+	Time    time.Time `json:"time"` // when it was committed
+	Subject string    `json:"subject"`
+	File    string    `json:"file"` // from the repository's top
+	Line    int       `json:"line"` // in that commit; 0 if the pin went away
+	Kind    pins.Kind `json:"kind"`
+	Was     string    `json:"was"`     // the words before; empty if there were none
+	Spec    string    `json:"spec"`    // the words after
+	Before  string    `json:"before"`  // the one version asked for before, if it was one
+	Version string    `json:"version"` // and after
+}
+
+// Of returns the changes of a package's pins in the files of a course, the
+// oldest first. dir lies in a git repository; what is not committed is not
+// history.
+func Of(ctx context.Context, dir, name string) ([]Event, error) {
+	commits, err := readLog(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	blobs, err := readBlobs(ctx, dir, commits, name)
+	if err != nil {
+		return nil, err
+	}
+	type place struct {
+		file string
+		kind pins.Kind
+	}
+	asked := map[place]pins.Request{}
+	var events []Event
+	for _, c := range commits {
+		for _, change := range c.changes {
+			now := blobs[change.blob]
+			for _, kind := range []pins.Kind{pins.Conda, pins.Pip, pins.Deb, pins.Npm, pins.R} {
+				at := place{change.file, kind}
+				before, had := asked[at]
+				after, has := now[kind]
+				if had == has && before.Spec == after.Spec {
+					continue
+				}
+				delete(asked, at)
+				if has {
+					asked[at] = after
+				}
+				events = append(events, Event{Commit: c.id, Time: c.time, Subject: c.subject, File: change.file, Line: after.At.Line,
+					Kind: kind, Was: before.Spec, Spec: after.Spec, Before: version(before), Version: version(after)})
+			}
+		}
+	}
+	return events, nil
+}
+
+// version is what a request asks for, if that is one version or one revision.
+func version(r pins.Request) string {
+	if r.Git != nil {
+		return r.Git.Ref
+	}
+	return r.Version
+}
+
+// A Trial is a version that was tried, and what came after it.
+type Trial struct{ Tried, Reverted Event }
+
+// Reverted returns the last time that a version was taken up and then given up
+// for the one before it, or for an older one. ok is false if that never was.
+func Reverted(events []Event, kind pins.Kind, version string) (last Trial, ok bool) {
+	same := func(a, b string) bool { return a != "" && b != "" && pins.CompareVersions(kind, a, b) == 0 }
+	for i, tried := range events {
+		if tried.Kind != kind || !same(tried.Version, version) {
+			continue
+		}
+		for _, next := range events[i+1:] {
+			if next.File != tried.File || next.Kind != kind {
+				continue
+			}
+			back := same(next.Version, tried.Before) || next.Version != "" && pins.CompareVersions(kind, next.Version, version) < 0
+			if same(next.Before, version) && back {
+				last, ok = Trial{tried, next}, true
+			}
+			break
+		}
+	}
+	return last, ok
+}
+
+// A commit is one that touched the course's folder.
+type commit struct {
+	id      string
+	time    time.Time
+	subject string
+	changes []change
+}
+
+// A change is a file's content after a commit.
+type change struct{ file, blob string }
+
+// readLog lists the commits that touched a folder, the oldest first, with the
+// files that can hold pins.
+func readLog(ctx context.Context, dir string) ([]commit, error) {
+	out, err := git(ctx, dir, nil, "-c", "core.quotePath=false", "log", "--reverse", "--topo-order", "--no-renames", "--raw", "--no-abbrev",
+		"--format=%x01%H%x00%ct%x00%s", "--", ".")
+	if err != nil {
+		return nil, err
+	}
+	var commits []commit
+	lines := bufio.NewScanner(bytes.NewReader(out))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		line := lines.Text()
+		if head, ok := strings.CutPrefix(line, "\x01"); ok {
+			f := append(strings.SplitN(head, "\x00", 3), "", "")
+			seconds, err := strconv.ParseInt(f[1], 10, 64)
+			if err != nil {
+				return nil, fmt.Errorf("git log said %q", line)
+			}
+			commits = append(commits, commit{id: f[0], time: time.Unix(seconds, 0).UTC(), subject: f[2]})
+			continue
+		}
+		info, file, ok := strings.Cut(line, "\t") // :MODE MODE OLD NEW STATUS<tab>FILE
+		f := strings.Fields(info)
+		if ok && len(f) == 5 && len(commits) > 0 && pins.Reads(path.Base(file)) {
+			last := &commits[len(commits)-1]
+			last.changes = append(last.changes, change{file, f[3]})
+		}
+	}
+	return commits, lines.Err()
+}
+
+// readBlobs returns what each content asks for of a package, by kind.
+func readBlobs(ctx context.Context, dir string, commits []commit, name string) (map[string]map[pins.Kind]pins.Request, error) {
+	files := map[string]string{}
+	var ids []string
+	for _, c := range commits {
+		for _, change := range c.changes {
+			if _, known := files[change.blob]; !known && strings.Trim(change.blob, "0") != "" {
+				files[change.blob] = change.file
+				ids = append(ids, change.blob)
+			}
+		}
+	}
+	out, err := git(ctx, dir, strings.NewReader(strings.Join(ids, "\n")+"\n"), "cat-file", "--batch")
+	if err != nil {
+		return nil, err
+	}
+	reader := &finder{name: name, lines: mentions(name), known: map[string]map[pins.Kind]pins.Request{}}
+	found := map[string]map[pins.Kind]pins.Request{}
+	for len(out) > 0 {
+		head, rest, _ := bytes.Cut(out, []byte("\n"))
+		f := strings.Fields(string(head)) // ID TYPE SIZE
+		if len(f) != 3 {
+			out = rest // a submodule, or an object that a shallow clone lacks
+			continue
+		}
+		size, err := strconv.Atoi(f[2])
+		if err != nil || size > len(rest) {
+			return nil, fmt.Errorf("git cat-file said %q", head)
+		}
+		found[f[0]] = reader.find(files[f[0]], rest[:size])
+		out = bytes.TrimPrefix(rest[size:], []byte("\n"))
+	}
+	return found, nil
+}
+
+// mentions matches the lines that name a package, however it is spelled.
+func mentions(name string) *regexp.Regexp {
+	parts := regexp.MustCompile(`[-_.]+`).Split(name, -1)
+	for i := range parts {
+		parts[i] = regexp.QuoteMeta(parts[i])
+	}
+	return regexp.MustCompile(`(?mi)^.*(?:` + strings.Join(parts, `[-_.]+`) + `|^\s*-?\s*"?pip"?:).*$`)
+}
+
+// A finder reads what contents ask for of one package. Contents whose lines
+// about it are equal are read once: a course's file has hundreds of versions,
+// of which few touch one package.
+type finder struct {
+	name  string
+	lines *regexp.Regexp
+	known map[string]map[pins.Kind]pins.Request
+}
+
+func (f *finder) find(file string, data []byte) map[pins.Kind]pins.Request {
+	about := f.lines.FindAll(data, -1)
+	if len(about) == 0 {
+		return nil
+	}
+	key := path.Base(file) + "\n" + string(bytes.Join(about, []byte("\n")))
+	if known, ok := f.known[key]; ok {
+		return known
+	}
+	found := map[pins.Kind]pins.Request{}
+	for _, r := range pins.ReadAlone(file, data) {
+		name := r.Name
+		if name == "" && r.Git != nil {
+			name = strings.TrimSuffix(path.Base(r.Git.URL), ".git")
+		}
+		if pins.CanonicalName(pins.Pip, name) == pins.CanonicalName(pins.Pip, f.name) {
+			found[r.Kind] = r
+		}
+	}
+	f.known[key] = found
+	return found
+}
+
+// git runs git in a folder; its error is what git says.
+func git(ctx context.Context, dir string, stdin io.Reader, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "git", args...)
+	cmd.Dir, cmd.Stdin = dir, stdin
+	cmd.Env = append(slices.DeleteFunc(cmd.Environ(), func(kv string) bool {
+		return strings.HasPrefix(kv, "GIT_DIR=") || strings.HasPrefix(kv, "GIT_INDEX_FILE=")
+	}), "LC_ALL=C")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return nil, errors.New("git is not installed: history comes from it")
+	case err != nil && strings.Contains(stderr.String(), "not a git repository"):
+		return nil, fmt.Errorf("%s does not lie in a git repository: there is no history of it", dir)
+	case err != nil:
+		return nil, fmt.Errorf("git: %s", strings.TrimSpace(stderr.String()))
+	}
+	return out, nil
+}

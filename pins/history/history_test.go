@@ -1,0 +1,145 @@
+package history_test
+
+import (
+	"bytes"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/history"
+)
+
+// A past is a git repository being made, by git fast-import.
+type past struct {
+	stream bytes.Buffer
+	n      int
+}
+
+// commit adds a commit that writes files, each name followed by its content.
+func (p *past) commit(subject string, files ...string) {
+	p.n++
+	fmt.Fprintf(&p.stream, "commit refs/heads/main\ncommitter A <a@b> %d +0000\ndata %d\n%s\n", 1_600_000_000+3600*p.n, len(subject), subject)
+	for i := 0; i < len(files); i += 2 {
+		if files[i+1] == "" {
+			fmt.Fprintf(&p.stream, "D %s\n", files[i])
+			continue
+		}
+		fmt.Fprintf(&p.stream, "M 100644 inline %s\ndata %d\n%s\n", files[i], len(files[i+1]), files[i+1])
+	}
+}
+
+// repository returns a work tree with the commits.
+func (p *past) repository(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, args := range [][]string{{"init", "--quiet", "-b", "main"}, {"fast-import", "--quiet"}, {"reset", "--quiet", "--hard"}} {
+		cmd := exec.Command("git", args...)
+		cmd.Dir = dir
+		if args[0] == "fast-import" {
+			cmd.Stdin = &p.stream
+		}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %s: %v: %s", args[0], err, out)
+		}
+	}
+	return dir
+}
+
+func environment(lab, bokeh string) string {
+	return "name: x\ndependencies:\n  # real-time collaboration\n  - jupyterlab==" + lab + "\n  - bokeh==" + bokeh + "\n  - pip:\n    - nbgitpuller==1.1.0\n"
+}
+
+func TestOf(t *testing.T) {
+	var p past
+	const file = "courses/stat159/environment.yml"
+	p.commit("Begin", file, environment("3.5.2", "3.0.3"), "README.md", "x")
+	p.commit("Elsewhere", "courses/other/environment.yml", environment("9", "9"))
+	p.commit("Lab 3.6.1 adds RTC support", file, environment("3.6.1", "3.0.3"))
+	p.commit("Downgrade bokeh", file, environment("3.6.1", "2.4.3"))
+	p.commit("Broken YAML", file, "dependencies:\n - {\n")
+	p.commit("Mend it", file, environment("3.6.1", "2.4.3"))
+	p.commit("Try lab 4", file, environment("4.0.0", "2.4.3"))
+	p.commit("debump", file, environment("3.6.1", "2.4.3"))
+	p.commit("To a manifest", file, "", "courses/stat159/pins.yaml", "pins: {pip: [Jupyter_Lab-x==1, jupyterlab==3.6.1]}\n")
+	dir := filepath.Join(p.repository(t), "courses", "stat159")
+
+	events, err := history.Of(t.Context(), dir, "JupyterLab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got strings.Builder
+	for _, e := range events {
+		fmt.Fprintf(&got, "%s %s:%d %s %q→%q\n", e.Subject, filepath.Base(e.File), e.Line, e.Kind, e.Was, e.Spec)
+	}
+	want := `Begin environment.yml:4 conda ""→"jupyterlab==3.5.2"
+Lab 3.6.1 adds RTC support environment.yml:4 conda "jupyterlab==3.5.2"→"jupyterlab==3.6.1"
+Broken YAML environment.yml:0 conda "jupyterlab==3.6.1"→""
+Mend it environment.yml:4 conda ""→"jupyterlab==3.6.1"
+Try lab 4 environment.yml:4 conda "jupyterlab==3.6.1"→"jupyterlab==4.0.0"
+debump environment.yml:4 conda "jupyterlab==4.0.0"→"jupyterlab==3.6.1"
+To a manifest environment.yml:0 conda "jupyterlab==3.6.1"→""
+To a manifest pins.yaml:1 pip ""→"jupyterlab==3.6.1"
+`
+	if got.String() != want {
+		t.Errorf("got\n%swant\n%s", got.String(), want)
+	}
+	trial, ok := history.Reverted(events, pins.Conda, "4.0")
+	if !ok || trial.Tried.Subject != "Try lab 4" || trial.Reverted.Subject != "debump" {
+		t.Errorf("got %v, %t", trial, ok)
+	}
+	if _, ok := history.Reverted(events, pins.Conda, "3.6.1"); ok {
+		t.Error("3.6.1 was never taken back")
+	}
+	if _, err := history.Of(t.Context(), t.TempDir(), "x"); err == nil || !strings.Contains(err.Error(), "does not lie in a git repository") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// long is a course of many commits, as real ones are: most touch other pins.
+func long(commits int) (*past, int) {
+	var p past
+	var deps strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&deps, "  - package-%d==1.%d\n", i, i)
+	}
+	flips := 0
+	for i := range commits {
+		lab := "3.6.1"
+		if i%50 == 25 {
+			lab, flips = fmt.Sprintf("4.0.%d", i/50), flips+1
+		}
+		p.commit(fmt.Sprintf("Commit %d", i), "c/environment.yml", "dependencies:\n"+deps.String()+fmt.Sprintf("  - other==%d\n  - jupyterlab==%s\n", i, lab))
+	}
+	return &p, flips
+}
+
+// Every flip-flop of a long history is found.
+func TestFlipFlops(t *testing.T) {
+	p, flips := long(600)
+	events, err := history.Of(t.Context(), filepath.Join(p.repository(t), "c"), "jupyterlab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for i := range flips {
+		if trial, ok := history.Reverted(events, pins.Conda, fmt.Sprintf("4.0.%d", i)); ok && trial.Tried.Subject == fmt.Sprintf("Commit %d", i*50+25) {
+			found++
+		}
+	}
+	if found != flips || len(events) != 1+2*flips {
+		t.Errorf("found %d of %d flip-flops in %d events", found, flips, len(events))
+	}
+}
+
+func BenchmarkOf(b *testing.B) {
+	p, _ := long(5000)
+	dir := filepath.Join(p.repository(b), "c")
+	for b.Loop() {
+		if _, err := history.Of(b.Context(), dir, "jupyterlab"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
