@@ -1,0 +1,119 @@
+package pins
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// WriteRequirements writes what a lock installs with pip on one platform as a
+// requirements file with hashes (pip's documentation, "Secure installs"):
+// install it with --no-deps. A wheel that is built from a git commit is named by
+// its commit, which pip and uv take without a hash only; comment tells of it.
+func WriteRequirements(w io.Writer, l *Lock, platform string) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# %s on %s, as driftpin locked it. Install with --no-deps.\n", l.Course, platform)
+	for _, a := range pipOf(l, platform) {
+		switch g, git := a.Git(); {
+		case git:
+			fmt.Fprintf(&b, "%s @ %s  # built from its commit: no hash\n", a.Name, g)
+		case a.Built():
+			source, err := sourceOf(l, a)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(&b, "%s==%s --hash=sha256:%s\n", a.Name, a.Version, source.SHA256)
+		default:
+			fmt.Fprintf(&b, "%s==%s --hash=sha256:%s\n", a.Name, a.Version, a.SHA256)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// A pylock is a lock file by PEP 751.
+type pylock struct {
+	LockVersion string          `toml:"lock-version"`
+	CreatedBy   string          `toml:"created-by"`
+	Packages    []pylockPackage `toml:"packages"`
+}
+
+type pylockPackage struct {
+	Name    string       `toml:"name"`
+	Version string       `toml:"version,omitempty"`
+	VCS     *pylockVCS   `toml:"vcs,omitempty"`
+	Sdist   *pylockFile  `toml:"sdist,omitempty"`
+	Wheels  []pylockFile `toml:"wheels,omitempty"`
+}
+
+type pylockVCS struct {
+	Type         string `toml:"type"`
+	URL          string `toml:"url"`
+	Commit       string `toml:"commit-id"`
+	Subdirectory string `toml:"subdirectory,omitempty"`
+}
+
+type pylockFile struct {
+	Name   string            `toml:"name"`
+	URL    string            `toml:"url"`
+	Size   int64             `toml:"size,omitempty"`
+	Hashes map[string]string `toml:"hashes"`
+}
+
+// WritePylock writes what a lock installs with pip on one platform as a
+// pylock.toml (PEP 751). That format names addresses, which a lock does not:
+// address says where a file was found, by its sha256.
+func WritePylock(w io.Writer, l *Lock, platform string, address func(sha256 string) (string, bool)) error {
+	out := pylock{LockVersion: "1.0", CreatedBy: "driftpin"}
+	file := func(a Artifact) (pylockFile, error) {
+		url, ok := address(a.SHA256)
+		if !ok {
+			return pylockFile{}, fmt.Errorf("no address of %s is known on this machine, and a pylock.toml names addresses: lock or build the course here first", a.File)
+		}
+		return pylockFile{a.File, url, a.Size, map[string]string{"sha256": a.SHA256}}, nil
+	}
+	for _, a := range pipOf(l, platform) {
+		p := pylockPackage{Name: a.Name, Version: a.Version}
+		g, git := a.Git()
+		var err error
+		switch {
+		case git:
+			p.Version, p.VCS = "", &pylockVCS{"git", g.URL, g.Ref, g.Subdirectory}
+		case a.Built():
+			var source Artifact
+			if source, err = sourceOf(l, a); err == nil {
+				var f pylockFile
+				f, err = file(source)
+				p.Sdist = &f
+			}
+		default:
+			var f pylockFile
+			f, err = file(a)
+			p.Wheels = []pylockFile{f}
+		}
+		if err != nil {
+			return err
+		}
+		out.Packages = append(out.Packages, p)
+	}
+	return toml.NewEncoder(w).Encode(out)
+}
+
+// pipOf are the artifacts that a lock installs with pip, by name.
+func pipOf(l *Lock, platform string) []Artifact {
+	return slices.DeleteFunc(l.Installed(platform), func(a Artifact) bool { return a.Kind != Pip })
+}
+
+// sourceOf is the source distribution that a wheel is built from.
+func sourceOf(l *Lock, wheel Artifact) (Artifact, error) {
+	name, _ := wheel.Sdist()
+	for _, a := range l.Artifacts {
+		if a.File == name && a.Platform == wheel.Platform {
+			return a, nil
+		}
+	}
+	return Artifact{}, fmt.Errorf("the lock has no line for %s, from which %s is built", name, wheel.File)
+}
