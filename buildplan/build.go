@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -58,6 +59,9 @@ func ParseOutput(s string) (Output, error) {
 	case kind == "docker-archive":
 		return Output{Archive: where}, nil
 	case kind == "docker":
+		if _, err := dockerName(where); err != nil {
+			return Output{}, fmt.Errorf("output %s: %w", s, err)
+		}
 		return Output{Docker: where}, nil
 	}
 	return Output{}, fmt.Errorf("output %q: write oci-layout:DIR, docker-archive:FILE or docker:NAME, or use --push", s)
@@ -94,7 +98,7 @@ func (b *Builder) Build(ctx context.Context, p *Plan, out Output) (*Result, erro
 			}
 		}
 		res, err = b.build(ctx, p, out)
-		if moved(err) {
+		if gone(err) {
 			return nil, fmt.Errorf("%w\nThe index that this machine's settings name does not have it any more: driftpin lock --upgrade COURSE NAME locks what it has", explain(err))
 		}
 	}
@@ -108,6 +112,12 @@ func (b *Builder) Build(ctx context.Context, p *Plan, out Output) (*Result, erro
 func moved(err error) bool {
 	var fetch *fetchError
 	return errors.As(err, &fetch) && fetch.cause.Moved
+}
+
+// gone reports whether a file is nowhere that we know of.
+func gone(err error) bool {
+	var fetch *fetchError
+	return errors.As(err, &fetch) && fetch.cause.Gone
 }
 
 // build is Build, once, with the engine's own errors.
@@ -311,6 +321,9 @@ func exporter(ctx context.Context, p *Plan, out Output) (export, error) {
 
 // toArchive writes an archive.
 func (e *export) toArchive(p *Plan, file string) error {
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return errors.New("it is a folder: name a file")
+	}
 	tmp, err := whole.Create(file, 0o644)
 	if err != nil {
 		return err

@@ -41,10 +41,24 @@ type Builder struct {
 
 // NewBuilder returns a builder that keeps what it fetches in home.
 func NewBuilder(e *engine.Engine, home string, h Host) (*Builder, error) {
+	if err := h.checkIndexes(); err != nil {
+		return nil, err
+	}
+	killOrphans()
 	b := &Builder{Engine: e, home: home, host: h, notices: make(chan *client.SolveStatus, 64)}
 	var err error
 	b.files, err = store.Open(home, store.Options{Login: h.login, Insecure: h.insecure(), Make: makeTree, Notice: b.notice})
 	return b, err
+}
+
+// Close ends the engine, and waits for fetches that were cancelled to clear up.
+func (b *Builder) Close() error {
+	var err error
+	if b.Engine != nil {
+		err = b.Engine.Close()
+	}
+	b.files.Wait()
+	return err
 }
 
 // notice shows among the steps that a file is asked for again.

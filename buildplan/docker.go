@@ -17,7 +17,7 @@ import (
 // toDocker loads the image into the Docker Engine that the docker command
 // talks to: contexts, hosts and their keys are its affair.
 func (e *export) toDocker(ctx context.Context, reference string) error {
-	ref, err := name.NewTag(reference, name.WithDefaultRegistry(""))
+	ref, err := dockerName(reference)
 	if err != nil {
 		return err
 	}
@@ -38,6 +38,10 @@ func (e *export) toDocker(ctx context.Context, reference string) error {
 		return "", nil
 	}
 	return nil
+}
+
+func dockerName(reference string) (name.Tag, error) {
+	return name.NewTag(reference, name.WithDefaultRegistry(""))
 }
 
 // docker runs a docker command; its error is what docker says.

@@ -41,8 +41,11 @@ func resolveCommit(ctx context.Context, home string, g pins.Git) (string, error)
 		return "", err
 	}
 	defer unlock()
-	fetch := []string{"--quiet", "--prune", "--force", "--no-tags", "--filter=tree:0", g.URL,
-		"+refs/heads/*:refs/driftpin/heads/*", "+refs/tags/*:refs/driftpin/tags/*", "+HEAD:refs/driftpin/HEAD"}
+	fetch := []string{"--quiet", "--prune", "--force", "--no-tags", "--filter=tree:0", "--end-of-options", g.URL,
+		"+refs/heads/*:refs/driftpin/heads/*", "+refs/tags/*:refs/driftpin/tags/*"}
+	if g.Ref == "" || g.Ref == "HEAD" {
+		fetch = append(fetch, "+HEAD:refs/driftpin/HEAD") // which need not lead anywhere
+	}
 	if err := gitFetch(ctx, dir, fetch...); err != nil {
 		return "", fmt.Errorf("this machine can't fetch %s: %w", g.URL, err)
 	}
@@ -113,8 +116,7 @@ func git(ctx context.Context, dir string, args ...string) (string, error) {
 	if dir != "" {
 		args = append([]string{"--git-dir=" + dir, "-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=60"}, args...)
 	}
-	cmd := exec.CommandContext(ctx, "git", args...)
-	cmd.Env = append(gitEnv(), "GIT_TERMINAL_PROMPT=0", "LC_ALL=C")
+	cmd := gitCommand(ctx, args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -122,9 +124,25 @@ func git(ctx context.Context, dir string, args ...string) (string, error) {
 		return "", errors.New("git is not installed: git requirements need it (see driftpin doctor)")
 	}
 	if err != nil {
-		return "", fmt.Errorf("git: %s", withoutUser(strings.TrimSpace(stderr.String())))
+		return "", gitError(stderr.String())
 	}
 	return string(out), nil
+}
+
+func gitCommand(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "git", args...)
+	cmd.Env = append(gitEnv(), "GIT_TERMINAL_PROMPT=0", "LC_ALL=C")
+	tame(cmd)
+	return cmd
+}
+
+// quotedUser matches the user and password in an address that git quotes, in
+// which a password may have any character.
+var quotedUser = regexp.MustCompile(`://[^\s'"]*@`)
+
+// gitError is what git says, without users and passwords.
+func gitError(said string) error {
+	return fmt.Errorf("git: %s", quotedUser.ReplaceAllString(strings.TrimSpace(said), "://"))
 }
 
 // gitEnv is the environment without the variables by which git, in a hook,

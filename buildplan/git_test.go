@@ -1,6 +1,8 @@
 package buildplan
 
 import (
+	"archive/tar"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/driftpin/driftpin/buildplan/store"
 	"github.com/driftpin/driftpin/pins"
@@ -169,4 +172,86 @@ func TestGitRetry(t *testing.T) {
 	if _, err := resolveCommit(t.Context(), filepath.Join(dir, "home"), pins.Git{URL: busy.URL + "/x.git", Ref: "v1"}); err != nil || asked < 2 {
 		t.Errorf("asked %d times: %v", asked, err)
 	}
+}
+
+// What .gitmodules names is anybody's: no options of git, no files of this
+// machine.
+func TestSubmodule(t *testing.T) {
+	commit := strings.Repeat("1", 40)
+	for address, want := range map[string]string{
+		"../b.git":                         "https://h.test/owner/b.git",
+		"./c.git":                          "https://h.test/owner/a.git/c.git",
+		"https://other.test/x/y.git":       "https://other.test/x/y.git",
+		"ssh://git@h.test/x.git":           "ssh://git@h.test/x.git",
+		"--upload-pack=touch /tmp/x; true": "",
+		"-x":                               "",
+		"file:///etc":                      "",
+		"/etc":                             "",
+		"../../../../../etc/x":             "https://h.test/etc/x",
+		"ext::sh -c id":                    "",
+		"https://user:pass@h.test/x.git":   "",
+		"":                                 "",
+	} {
+		got, err := submodule("https://h.test/owner/a.git", address, commit)
+		if got.URL != want || (err == nil) != (want != "") || err != nil && strings.Contains(err.Error(), "pass@") {
+			t.Errorf("%s: got %q, %v, want %q", address, got.URL, err, want)
+		}
+	}
+}
+
+// Writing the archive fails: git, which goes on writing, is ended.
+func TestArchiveEnds(t *testing.T) {
+	dir := t.TempDir()
+	files := filepath.Join(dir, "files")
+	if err := errors.Join(os.Mkdir(files, 0o755), os.WriteFile(filepath.Join(files, "large"), make([]byte, 4<<20), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	repo := filepath.Join(dir, "x.git")
+	commit, err := gitserver.Commit(repo, files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	w := treeWriter{tar.NewWriter(full), dir}
+	if err := w.archive(t.Context(), "", repo, commit); err == nil || !strings.Contains(err.Error(), "no space left") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A stalling server is left at once when the context ends, and what git had
+// started ends with it.
+func TestGitEnds(t *testing.T) {
+	asked := make(chan bool, 9)
+	stall := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked <- true
+		<-r.Context().Done()
+	}))
+	defer stall.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		_, err := resolveCommit(ctx, t.TempDir(), pins.Git{URL: stall.URL + "/x.git", Ref: "main"})
+		done <- err
+	}()
+	<-asked
+	cancel()
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("it succeeded")
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it goes on")
+	}
+	for range 100 { // git-remote-http has the address on its command line
+		if exec.Command("pgrep", "-f", "git-remote-http.*"+stall.URL).Run() != nil {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Error("git-remote-http goes on")
 }

@@ -52,7 +52,7 @@ func (b *Builder) known(sha256 string) bool {
 // unlocated returns what has to be fetched and has no known address.
 func (b *Builder) unlocated(p *Plan) (debs, wheels []pins.Artifact) {
 	for _, a := range p.fetched() {
-		b.files.Name(a.SHA256, path.Base(a.File))
+		b.files.Expect(a.SHA256, path.Base(a.File), a.Size)
 		if b.known(a.SHA256) {
 			continue
 		}
@@ -169,7 +169,7 @@ func (s *pipSolve) rememberFiles(ctx context.Context, requirements, options []st
 		return err
 	}
 	if failure != "" {
-		return fmt.Errorf("finding the locked files in the index: %s", tidy(failure))
+		return fmt.Errorf("finding the locked files in the index: %s", s.host.scrub(tidy(failure)))
 	}
 	found, err := parsePylock([]byte(text["pylock.toml"]), s.query.Platform)
 	if err != nil {

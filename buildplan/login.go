@@ -1,6 +1,7 @@
 package buildplan
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 
@@ -53,27 +54,83 @@ func (h Host) insecure() []string {
 	return append(h.settings().Insecure, strings.Fields(h.Env["UV_INSECURE_HOST"])...)
 }
 
-// login returns the user and password for an address: those of an index on the
-// same host, which stand in its address or in UV_INDEX_NAME_USERNAME and
-// _PASSWORD, else those of .netrc; as uv does it.
+// login returns the user and password for an address: those of the index on
+// the same host whose path the address shares most of; they stand in the
+// index's address or in UV_INDEX_NAME_USERNAME and _PASSWORD. What is missing
+// then, and for a host without an index, .netrc tells.
 func (h Host) login(address *url.URL) (user, password string) {
+	shared := -1
 	for _, index := range h.indexes() {
 		u, err := url.Parse(index.URL)
 		if err != nil || u.Scheme != address.Scheme || u.Host != address.Host {
 			continue
 		}
-		if index.Name != "" {
-			prefix := "UV_INDEX_" + variableName(index.Name)
-			if user, password := h.Env[prefix+"_USERNAME"], h.Env[prefix+"_PASSWORD"]; user+password != "" {
-				return user, password
+		if n := sharedPath(u.Path, address.Path); n > shared {
+			if name, secret := h.loginOf(index, u); name+secret != "" {
+				shared, user, password = n, name, secret
 			}
 		}
-		if u.User != nil {
-			password, _ := u.User.Password()
-			return u.User.Username(), password
+	}
+	if password != "" {
+		return user, password
+	}
+	if name, secret := netrc(h.Netrc, address.Hostname()); user == "" || name == user {
+		return name, secret
+	}
+	return user, password
+}
+
+// loginOf returns the user and password of an index.
+func (h Host) loginOf(index indexAddress, u *url.URL) (user, password string) {
+	if index.Name != "" {
+		prefix := "UV_INDEX_" + variableName(index.Name)
+		if user, password := h.Env[prefix+"_USERNAME"], h.Env[prefix+"_PASSWORD"]; user+password != "" {
+			return user, password
 		}
 	}
-	return netrc(h.Netrc, address.Hostname())
+	password, _ = u.User.Password()
+	return u.User.Username(), password
+}
+
+// sharedPath counts the folders that two paths begin with alike.
+func sharedPath(a, b string) int {
+	x, y := strings.Split(strings.Trim(a, "/"), "/"), strings.Split(strings.Trim(b, "/"), "/")
+	n := 0
+	for n < len(x) && n < len(y) && x[n] == y[n] {
+		n++
+	}
+	return n
+}
+
+// checkIndexes says which index's address can't be read; it does not quote it,
+// since it may hold a password, which is most often what is wrong with it.
+func (h Host) checkIndexes() error {
+	for i, index := range h.indexes() {
+		u, err := url.Parse(index.URL)
+		if index.URL == "" || err == nil && (u.Host != "" || u.Scheme == "file" || u.Scheme == "") {
+			continue
+		}
+		return fmt.Errorf("the address of index %d of this machine's settings (UV_DEFAULT_INDEX and its kin, uv.toml, pip.conf) can't be read: in a user or a password write @ as %%40, / as %%2F, # as %%23, %% as %%25", i+1)
+	}
+	return nil
+}
+
+// scrub takes the passwords of indexes out of a text.
+func (h Host) scrub(text string) string {
+	for _, index := range h.indexes() {
+		u, err := url.Parse(index.URL)
+		if err != nil {
+			continue
+		}
+		_, password := h.loginOf(index, u)
+		raw, _, _ := strings.Cut(strings.TrimPrefix(u.User.String(), u.User.Username()+":"), "@")
+		for _, secret := range []string{password, raw} {
+			if len(secret) > 2 {
+				text = strings.ReplaceAll(text, secret, "****")
+			}
+		}
+	}
+	return withoutUser(text)
 }
 
 // variableName is an index's name as uv writes it in variables.

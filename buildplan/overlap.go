@@ -22,6 +22,20 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// KnownOverlaps is Overlaps as far as the wheels' RECORDs are known in home:
+// nothing is fetched.
+func KnownOverlaps(home string, m *pins.Manifest, l *pins.Lock) (all pins.Findings) {
+	for _, platform := range l.Platforms {
+		wheels := slices.DeleteFunc(l.Installed(platform), func(a pins.Artifact) bool { return a.Kind != pins.Pip })
+		owned := make([]map[string]string, len(wheels))
+		for i, w := range wheels {
+			owned[i], _ = recalled(home, w.SHA256)
+		}
+		all = append(all, overlaps(m, l, wheels, owned)...)
+	}
+	return all
+}
+
 // Overlaps finds the paths that several pip packages of a lock own with
 // different bytes: only one of them can have its file. Each pair of packages is
 // a finding, at the pin that brings the first; paths that the manifest's
@@ -47,22 +61,48 @@ func (b *Builder) Overlaps(ctx context.Context, m *pins.Manifest, l *pins.Lock) 
 	return all, nil
 }
 
-// overlaps compares what wheels own.
-func overlaps(m *pins.Manifest, l *pins.Lock, wheels []pins.Artifact, owned []map[string]string) pins.Findings {
-	type pair struct{ a, b int }
+// A pair are two wheels, by their places in a list.
+type pair struct{ a, b int }
+
+// clashes finds the paths that two wheels both own with different bytes, or
+// that are a file of one and a folder of the other.
+func clashes(owned []map[string]string) map[pair][]string {
 	first := map[string]int{}
 	found := map[pair][]string{}
-	for i := range wheels {
+	add := func(i, j int, p string) {
+		k := pair{min(i, j), max(i, j)}
+		if !slices.Contains(found[k], p) {
+			found[k] = append(found[k], p)
+		}
+	}
+	for i := range owned {
 		for p, sum := range owned[i] {
-			j, ok := first[p]
-			switch {
-			case !ok:
+			if j, ok := first[p]; !ok {
 				first[p] = i
-			case owned[j][p] != sum && !m.MayOverlap(p):
-				found[pair{j, i}] = append(found[pair{j, i}], p)
+			} else if owned[j][p] != sum {
+				add(j, i, p)
 			}
 		}
 	}
+	for i := range owned {
+		for p := range owned[i] {
+			for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
+				if j, ok := first[dir]; ok && i != j {
+					add(i, j, dir)
+				}
+			}
+		}
+	}
+	return found
+}
+
+// overlaps words what clashes, but for what the manifest allows.
+func overlaps(m *pins.Manifest, l *pins.Lock, wheels []pins.Artifact, owned []map[string]string) pins.Findings {
+	found := clashes(owned)
+	maps.DeleteFunc(found, func(k pair, paths []string) bool {
+		found[k] = slices.DeleteFunc(paths, m.MayOverlap)
+		return len(found[k]) == 0
+	})
 	var out pins.Findings
 	for _, k := range slices.SortedFunc(maps.Keys(found), func(x, y pair) int { return cmp.Or(x.a-y.a, x.b-y.b) }) {
 		a, b, paths := wheels[k.a], wheels[k.b], found[k]
@@ -85,34 +125,50 @@ func overlaps(m *pins.Manifest, l *pins.Lock, wheels []pins.Artifact, owned []ma
 // owned returns the paths that a wheel owns, with their hashes. Of a wheel that
 // was built on another machine nothing is known.
 func (b *Builder) owned(ctx context.Context, a pins.Artifact) (map[string]string, error) {
-	if known, ok := b.recalled(a.SHA256); ok || a.Built() {
+	if known, ok := recalled(b.home, a.SHA256); ok || a.Built() {
 		return known, nil
 	}
+	b.files.Expect(a.SHA256, a.File, a.Size)
+	owned, err := b.peekOwned(ctx, a)
+	if err != nil { // of a server's ranges, or of a size that is not true: the whole file has a hash
+		if owned, err = b.fileOwned(ctx, a.SHA256); err != nil {
+			return nil, fmt.Errorf("%s: %w", a.File, err)
+		}
+	}
+	return owned, b.recall(a.SHA256, owned)
+}
+
+func (b *Builder) peekOwned(ctx context.Context, a pins.Artifact) (map[string]string, error) {
 	r, err := b.files.Peek(ctx, a.SHA256, a.Size)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	size := a.Size
-	if f, ok := r.(*os.File); ok { // not every index tells sizes
-		info, err := f.Stat()
-		if err != nil {
-			return nil, err
-		}
-		size = info.Size()
-	}
-	owned, err := readOwned(r, size)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", a.File, err)
-	}
-	return owned, b.recall(a.SHA256, owned)
+	return readOwned(r, a.Size)
 }
 
-func (b *Builder) memory(sha256 string) string { return filepath.Join(b.home, "records", sha256) }
+func (b *Builder) fileOwned(ctx context.Context, sha256 string) (map[string]string, error) {
+	name, err := b.files.File(ctx, sha256)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return readOwned(f, info.Size())
+}
+
+func memory(home, sha256 string) string { return filepath.Join(home, "records", sha256) }
 
 // recalled reads what recall wrote.
-func (b *Builder) recalled(sha256 string) (map[string]string, bool) {
-	f, err := os.Open(b.memory(sha256))
+func recalled(home, sha256 string) (map[string]string, bool) {
+	f, err := os.Open(memory(home, sha256))
 	if err != nil {
 		return nil, false
 	}
@@ -132,10 +188,10 @@ func (b *Builder) recall(sha256 string, owned map[string]string) error {
 	for _, p := range slices.Sorted(maps.Keys(owned)) {
 		fmt.Fprintf(&text, "%s\t%s\n", p, owned[p])
 	}
-	if err := os.MkdirAll(filepath.Dir(b.memory(sha256)), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(memory(b.home, sha256)), 0o755); err != nil {
 		return err
 	}
-	return whole.WriteFile(b.memory(sha256), []byte(text.String()), 0o644)
+	return whole.WriteFile(memory(b.home, sha256), []byte(text.String()), 0o644)
 }
 
 // maxRecord bounds the metadata files of a wheel, in bytes.
@@ -151,10 +207,12 @@ func readOwned(r io.ReaderAt, size int64) (map[string]string, error) {
 		return nil, err
 	}
 	owned := map[string]string{}
+	recorded := false
 	for _, f := range z.File {
 		switch dir, base := path.Split(f.Name); {
 		case strings.Count(f.Name, "/") != 1 || !strings.HasSuffix(dir, ".dist-info/"):
 		case base == "RECORD":
+			recorded = true
 			err = readPart(f, func(r io.Reader) error { return addRecord(r, owned) })
 		case base == "entry_points.txt":
 			err = readPart(f, func(r io.Reader) error { return addScripts(r, owned) })
@@ -162,6 +220,9 @@ func readOwned(r io.ReaderAt, size int64) (map[string]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", f.Name, err)
 		}
+	}
+	if !recorded {
+		return nil, errors.New("it has no RECORD: it is no wheel that can be installed")
 	}
 	return owned, nil
 }

@@ -75,6 +75,14 @@ func TestOverlaps(t *testing.T) {
 	}
 }
 
+// A file of one package where another has a folder.
+func TestFileAgainstFolder(t *testing.T) {
+	got := clashes([]map[string]string{{"site-packages/fd": "1"}, {"site-packages/fd/__init__.py": "2", "site-packages/fd/x/y.py": "3"}})
+	if diff := cmp.Diff(map[pair][]string{{0, 1}: {"site-packages/fd"}}, got, cmp.AllowUnexported(pair{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func FuzzReadOwned(f *testing.F) {
 	f.Add(wheelOf(f, "a-1.dist-info/RECORD", "a.py,sha256=x,1\n", "a-1.dist-info/entry_points.txt", "[console_scripts]\na=b:c\n"))
 	f.Add([]byte("PK\x05\x06"))

@@ -95,7 +95,7 @@ func TestReadPipConf(t *testing.T) {
 }
 
 func TestUvFailure(t *testing.T) {
-	s := &pipSolve{resolution: &resolution{query: pins.Query{Requests: []pins.Request{
+	s := &pipSolve{resolution: &resolution{Builder: &Builder{}, query: pins.Query{Requests: []pins.Request{
 		request(t, "boken==2.4.3", 4), request(t, "jupyter_server==2.27.3", 5), request(t, "jupyterlab==3.6.3", 6), request(t, "prettytable==3.6.0", 7),
 	}}}}
 	for name, test := range map[string]struct{ text, want string }{

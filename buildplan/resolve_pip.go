@@ -244,9 +244,9 @@ func mergeInputs(artifacts []pins.Artifact) []pins.Artifact {
 
 // uvFailure words why uv found no solution.
 func (s *pipSolve) uvFailure(text string) error {
-	explanation := tidy(text)
+	explanation := s.host.scrub(tidy(text))
 	if unreachable.MatchString(explanation) {
-		return fmt.Errorf("the engine can't reach the package index, or is not let in (it is named by UV_DEFAULT_INDEX, uv.toml or pip.conf of this machine): %s", withoutUser(explanation))
+		return fmt.Errorf("the engine can't reach the package index, or is not let in (it is named by UV_DEFAULT_INDEX, uv.toml or pip.conf of this machine): %s", explanation)
 	}
 	if m := notFound.FindStringSubmatch(explanation); m != nil {
 		name := pins.CanonicalName(pins.Pip, m[1])

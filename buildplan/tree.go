@@ -2,15 +2,17 @@ package buildplan
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/driftpin/driftpin/pins"
@@ -84,29 +86,45 @@ func makeTree(ctx context.Context, address, dir string) (file string, err error)
 		return "", err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	w := tar.NewWriter(f)
-	if err := writeTree(ctx, w, "", filepath.Join(dir, "git"), g.URL, g.Ref); err != nil {
+	t := treeWriter{tar.NewWriter(f), dir}
+	if err := t.write(ctx, "", g, 0); err != nil {
 		return "", err
 	}
-	return filepath.Base(f.Name()), w.Close()
+	return filepath.Base(f.Name()), t.tar.Close()
 }
 
-// writeTree writes the files of a commit, and those of its submodules, below
+// A treeWriter writes repositories into one archive.
+type treeWriter struct {
+	tar *tar.Writer
+	dir string // of the repositories
+}
+
+// maxDepth is how deep submodules may lie in each other.
+const maxDepth = 10
+
+// write writes the files of a commit, and those of its submodules, below
 // prefix.
-func writeTree(ctx context.Context, w *tar.Writer, prefix, repo, address, commit string) error {
-	if err := fetchCommit(ctx, repo, address, commit); err != nil {
-		return err
+func (t treeWriter) write(ctx context.Context, prefix string, g pins.Git, depth int) error {
+	if depth > maxDepth {
+		return errors.New("submodules lie too deep in each other")
 	}
-	if err := archive(ctx, w, prefix, repo, commit); err != nil {
-		return err
-	}
-	modules, err := submodules(ctx, repo, address, commit)
+	repo, err := os.MkdirTemp(t.dir, "repository-*")
 	if err != nil {
 		return err
 	}
-	for i, m := range modules {
-		if err := writeTree(ctx, w, prefix+m.path+"/", fmt.Sprintf("%s-%d", repo, i), m.url, m.commit); err != nil {
-			return fmt.Errorf("submodule %s: %w", m.path, err)
+	if err := fetchCommit(ctx, repo, g.URL, g.Ref); err != nil {
+		return err
+	}
+	if err := t.archive(ctx, prefix, repo, g.Ref); err != nil {
+		return err
+	}
+	modules, err := submodules(ctx, repo, g)
+	if err != nil {
+		return err
+	}
+	for _, path := range slices.Sorted(maps.Keys(modules)) {
+		if err := t.write(ctx, prefix+path+"/", modules[path], depth+1); err != nil {
+			return fmt.Errorf("submodule %s: %w", path, err)
 		}
 	}
 	return nil
@@ -126,11 +144,11 @@ func fetchCommit(ctx context.Context, repo, address, commit string) error {
 	if err := os.WriteFile(attributes, []byte("* -export-ignore -export-subst -text -ident -filter -working-tree-encoding -eol\n"), 0o644); err != nil {
 		return err
 	}
-	err := gitFetch(ctx, repo, "--quiet", "--depth=1", "--no-tags", address, commit)
+	err := gitFetch(ctx, repo, "--quiet", "--depth=1", "--no-tags", "--end-of-options", address, commit)
 	if err == nil {
 		return nil
 	}
-	if all := gitFetch(ctx, repo, "--quiet", "--no-tags", address, "+refs/*:refs/driftpin/*"); all == nil {
+	if all := gitFetch(ctx, repo, "--quiet", "--no-tags", "--end-of-options", address, "+refs/*:refs/driftpin/*"); all == nil {
 		if _, err = git(ctx, repo, "rev-parse", "--quiet", "--verify", commit+"^{commit}"); err == nil {
 			return nil
 		}
@@ -138,21 +156,29 @@ func fetchCommit(ctx context.Context, repo, address, commit string) error {
 	return fmt.Errorf("this machine can't fetch %s of %s: %w", commit, withoutUser(address), err)
 }
 
-// archive copies a commit's files into w.
-func archive(ctx context.Context, w *tar.Writer, prefix, repo, commit string) (err error) {
-	cmd := exec.CommandContext(ctx, "git", "--git-dir="+repo, "archive", "--format=tar", commit)
-	cmd.Env = gitEnv()
+// archive copies a commit's files.
+func (t treeWriter) archive(ctx context.Context, prefix, repo, commit string) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	cmd := gitCommand(ctx, "--git-dir="+repo, "archive", "--format=tar", commit)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
+		cancel()
 		return err
 	}
 	if err := cmd.Start(); err != nil {
+		cancel()
 		return err
 	}
 	defer func() {
-		if waited := cmd.Wait(); err == nil && waited != nil {
-			err = fmt.Errorf("git archive: %w", waited)
+		if err != nil {
+			cancel() // git may still be writing, and nobody reads
 		}
+		if waited := cmd.Wait(); err == nil && waited != nil {
+			err = gitError(stderr.String())
+		}
+		cancel()
 	}()
 	for r := tar.NewReader(out); ; {
 		h, err := r.Next()
@@ -166,10 +192,10 @@ func archive(ctx context.Context, w *tar.Writer, prefix, repo, commit string) (e
 		if h.Typeflag == tar.TypeXGlobalHeader {
 			continue
 		}
-		if err := w.WriteHeader(plain(h, prefix)); err != nil {
+		if err := t.tar.WriteHeader(plain(h, prefix)); err != nil {
 			return err
 		}
-		if _, err := io.Copy(w, r); err != nil {
+		if _, err := io.Copy(t.tar, r); err != nil {
 			return err
 		}
 	}
@@ -184,56 +210,59 @@ func plain(h *tar.Header, prefix string) *tar.Header {
 	return &tar.Header{Typeflag: h.Typeflag, Name: prefix + h.Name, Linkname: h.Linkname, Size: h.Size, Mode: int64(mode), ModTime: epoch, Format: tar.FormatPAX}
 }
 
-// A submodule is a repository in a folder of another.
-type submodule struct{ path, url, commit string }
-
-// submodules lists the submodules of a commit (gitmodules(5)).
-func submodules(ctx context.Context, repo, address, commit string) ([]submodule, error) {
-	tree, err := git(ctx, repo, "ls-tree", "-r", "-z", "--full-tree", commit)
+// submodules returns the submodules of a commit, by path (gitmodules(5)). What
+// .gitmodules names is anybody's: only addresses that a manifest may name are
+// taken.
+func submodules(ctx context.Context, repo string, g pins.Git) (map[string]pins.Git, error) {
+	tree, err := git(ctx, repo, "ls-tree", "-r", "-z", "--full-tree", g.Ref)
 	if err != nil {
 		return nil, err
 	}
-	var found []submodule
+	commits := map[string]string{}
 	for _, entry := range strings.Split(tree, "\x00") { // MODE TYPE OBJECT<tab>PATH
 		info, path, _ := strings.Cut(entry, "\t")
 		if f := strings.Fields(info); len(f) == 3 && f[0] == "160000" {
-			found = append(found, submodule{path: path, commit: f[2]})
+			commits[path] = f[2]
 		}
 	}
-	if len(found) == 0 {
+	if len(commits) == 0 {
 		return nil, nil
 	}
-	config, err := git(ctx, repo, "config", "--blob", commit+":.gitmodules", "--null", "--get-regexp", `^submodule\..*\.(path|url)$`)
+	config, err := git(ctx, repo, "config", "--blob", g.Ref+":.gitmodules", "--null", "--get-regexp", `^submodule\..*\.(path|url)$`)
 	if err != nil {
 		return nil, err
 	}
-	urls, paths := map[string]string{}, map[string]string{}
+	urls, names := map[string]string{}, map[string]string{}
 	for _, entry := range strings.Split(config, "\x00") { // submodule.NAME.KEY<newline>VALUE
 		key, value, _ := strings.Cut(entry, "\n")
 		if name, ok := strings.CutSuffix(key, ".path"); ok {
-			paths[value] = name
+			names[value] = name
 		} else if name, ok := strings.CutSuffix(key, ".url"); ok {
 			urls[name] = value
 		}
 	}
-	for i, m := range found {
-		u := urls[paths[m.path]]
-		if u == "" {
-			return nil, fmt.Errorf("%s has a submodule %s, of which .gitmodules has no address", commit, m.path)
+	found := map[string]pins.Git{}
+	for path, commit := range commits {
+		if found[path], err = submodule(g.URL, urls[names[path]], commit); err != nil {
+			return nil, fmt.Errorf("submodule %s: %w", path, err)
 		}
-		found[i].url = relativeTo(address, u)
 	}
 	return found, nil
 }
 
-// relativeTo is the address of a submodule, which may begin with ./ or ../.
-func relativeTo(address, sub string) string {
-	if !strings.HasPrefix(sub, "./") && !strings.HasPrefix(sub, "../") {
-		return sub
+// submodule is the repository that an address in .gitmodules names; one that
+// begins with ./ or ../ is relative to the repository that it stands in.
+func submodule(outer, address, commit string) (pins.Git, error) {
+	if strings.HasPrefix(address, "./") || strings.HasPrefix(address, "../") {
+		joined, err := url.JoinPath(outer, address)
+		if err != nil {
+			return pins.Git{}, err
+		}
+		address = joined
 	}
-	joined, err := url.JoinPath(address, sub)
-	if err != nil {
-		return sub
+	g, ok := pins.Artifact{From: "git+" + address + "@" + commit}.Git()
+	if !ok || g.Ref != commit {
+		return pins.Git{}, fmt.Errorf(".gitmodules says %q: driftpin takes https://, http://, ssh:// and git:// without credentials", withoutUser(address))
 	}
-	return joined
+	return g, nil
 }

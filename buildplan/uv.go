@@ -3,6 +3,7 @@ package buildplan
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"path"
 	"regexp"
 	"slices"
@@ -42,8 +43,15 @@ func (f pylockFile) file() string {
 	}
 	address, _, _ := strings.Cut(f.URL+f.Path, "#")
 	address, _, _ = strings.Cut(address, "?")
-	return path.Base(address)
+	name := path.Base(address)
+	if plain, err := url.PathUnescape(name); err == nil {
+		return plain
+	}
+	return name
 }
+
+// fileName is the shape of the names of wheels and source distributions.
+var fileName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+!-]*$`)
 
 // A candidate is one package of uv's answer.
 type candidate struct {
@@ -73,6 +81,9 @@ func parsePylock(data []byte, platform string) ([]candidate, error) {
 			file = *p.Archive
 		default:
 			return nil, fmt.Errorf("uv's pylock.toml has no file of %s", p.Name)
+		}
+		if !fileName.MatchString(file.file()) {
+			return nil, fmt.Errorf("the index calls a file of %s %q: that is no name of a wheel or a source distribution", p.Name, file.file())
 		}
 		c.File, c.Size, c.SHA256, c.url = file.file(), file.Size, file.Hashes["sha256"], file.URL
 		if c.SHA256 == "" && p.Archive == nil {

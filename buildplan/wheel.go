@@ -213,7 +213,7 @@ func (s *pipSolve) describe(ctx context.Context, g *graph, w Wheel) (*wheelBuild
 
 // recallBuilt notes what a wheel that was built here owns.
 func (s *pipSolve) recallBuilt(ctx context.Context, b *wheelBuild) error {
-	if _, ok := s.recalled(b.SHA256); ok {
+	if _, ok := recalled(s.home, b.SHA256); ok {
 		return nil
 	}
 	ref, err := solve(ctx, s.gateway, b.state, s.query.Platform)
@@ -242,7 +242,7 @@ func (s *pipSolve) buildRequirements(ctx context.Context, name string, requires 
 		return nil, err
 	}
 	if failure != "" {
-		return nil, fmt.Errorf("its build requirements (%s) can't be met with wheels: %s", strings.Join(requires, ", "), tidy(failure))
+		return nil, fmt.Errorf("its build requirements (%s) can't be met with wheels: %s", strings.Join(requires, ", "), s.host.scrub(tidy(failure)))
 	}
 	found, err := parsePylock([]byte(files["pylock.toml"]), s.query.Platform)
 	if err != nil {

@@ -30,16 +30,20 @@ type Damage struct {
 // path: by the RECORD of Python's packages (PyPA, "Recording installed
 // projects") and by the md5sums of Debian's. Where several packages have
 // recorded one path, it is fine as any of them says. A file of Debian's that is
-// missing is none: images leave out documentation.
+// missing is none: images leave out documentation. It finds what went wrong,
+// not what someone hid: who can change a file can change its record, and files
+// that nobody recorded are not looked for.
 func (img *Image) Damages(ctx context.Context) ([]Damage, error) {
 	records, err := img.visible(ctx, sieve{isRecord, whole, true})
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", img.Name, err)
 	}
 	expected := map[string][]record{}
+	recorded := map[string]bool{}
 	add := func(name string, r record) {
 		name = follow(records, name)
 		expected[name] = append(expected[name], r)
+		recorded[r.owner] = true
 	}
 	for name, f := range records {
 		switch {
@@ -53,13 +57,26 @@ func (img *Image) Damages(ctx context.Context) ([]Damage, error) {
 		}
 	}
 	found, err := img.visible(ctx, sieve{
-		wanted: func(name string) bool { return len(expected[name]) > 0 },
-		keep:   func(h *tar.Header, r io.Reader) ([]byte, error) { return sums(expected[cleanName(h.Name)], r) },
+		wanted:   func(name string) bool { return len(expected[name]) > 0 || isPipMetadata(name) },
+		keep:     func(h *tar.Header, r io.Reader) ([]byte, error) { return sums(expected[cleanName(h.Name)], r) },
+		symlinks: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", img.Name, err)
 	}
+	for name := range found { // a package of pip's that records nothing
+		info := path.Dir(name)
+		if owner := strings.TrimSuffix(path.Base(info), ".dist-info"); isPipMetadata(name) && !recorded[owner] && len(expected[name]) == 0 {
+			expected[info+"/RECORD"] = []record{{owner: owner}}
+			delete(found, info+"/RECORD")
+		}
+	}
 	return compareRecords(expected, found), nil
+}
+
+// isPipMetadata matches the file by which an installed Python package is known.
+func isPipMetadata(name string) bool {
+	return path.Base(name) == "METADATA" && strings.HasSuffix(path.Dir(name), ".dist-info") && !vendored.MatchString(path.Dir(path.Dir(name)))
 }
 
 // A record is what one package says of one file.

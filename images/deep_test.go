@@ -89,3 +89,36 @@ func FuzzDamages(f *testing.F) {
 		_, _ = opened.Damages(t.Context())
 	})
 }
+
+// A folder hides the file that it was put over, and a package without a record
+// is damaged.
+func TestDamagedByHiding(t *testing.T) {
+	const info = site + "a-1.dist-info/"
+	base := []node{{info + "METADATA", "Name: a\nVersion: 1\n"}, {info + "RECORD", recordRow("a.py", "fine") + recordRow("b.py", "b")}, {site + "a.py", "fine"}, {site + "b.py", "b"}}
+	for _, test := range []struct {
+		name string
+		top  []node
+		want images.Damage
+	}{
+		{"folder", []node{{site + "a.py", "/"}}, images.Damage{Path: "/" + site + "a.py", Package: "a-1", What: "missing"}},
+		{"link", []node{{site + "a.py", "->b.py"}}, images.Damage{Path: "/" + site + "a.py", Package: "a-1", What: "changed"}},
+		{"no record", []node{{info + ".wh.RECORD", ""}}, images.Damage{Path: "/" + info + "RECORD", Package: "a-1", What: "missing"}},
+		{"empty record", []node{{info + "RECORD", ""}}, images.Damage{Path: "/" + info + "RECORD", Package: "a-1", What: "missing"}},
+	} {
+		img, err := images.Open(t.Context(), saved(t, image(t, base, test.top)), images.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := img.Damages(t.Context())
+		if diff := cmp.Diff([]images.Damage{test.want}, got); err != nil || diff != "" {
+			t.Errorf("%s: %v, -want +got:\n%s", test.name, err, diff)
+		}
+	}
+	img, err := images.Open(t.Context(), saved(t, image(t, base, []node{{info + "METADATA", "/"}})), images.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if packages, err := img.Inventory(t.Context()); err != nil || len(packages) != 0 {
+		t.Errorf("a hidden package is listed: %v, %v", packages, err)
+	}
+}

@@ -38,6 +38,7 @@ type content struct {
 	hidden map[string]bool     // paths that a whiteout removes
 	opaque map[string]bool     // folders of which nothing lower is seen
 	paths  map[uint64]struct{} // hashes of all that is no folder: it hides what lies lower
+	dirs   map[uint64]struct{} // hashes of all folders: each hides a lower file of its name
 }
 
 // A sieve says what of a layer is kept: of the files that are wanted, their
@@ -117,7 +118,7 @@ func decompress(r io.Reader) (io.ReadCloser, error) {
 
 // scanTar reads the entries of a layer (OCI image specification, "Layers").
 func scanTar(r io.Reader, s sieve) (*content, error) {
-	c := &content{files: map[string][]byte{}, links: map[string]string{}, soft: map[string]string{}, hidden: map[string]bool{}, opaque: map[string]bool{}, paths: map[uint64]struct{}{}}
+	c := &content{files: map[string][]byte{}, links: map[string]string{}, soft: map[string]string{}, hidden: map[string]bool{}, opaque: map[string]bool{}, paths: map[uint64]struct{}{}, dirs: map[uint64]struct{}{}}
 	tr := tar.NewReader(r)
 	for n := 0; ; n++ {
 		h, err := tr.Next()
@@ -148,6 +149,7 @@ func (c *content) add(h *tar.Header, r io.Reader, s sieve) error {
 		return nil
 	}
 	if h.Typeflag == tar.TypeDir {
+		c.dirs[pathHash(name)] = struct{}{}
 		return nil
 	}
 	c.paths[pathHash(name)] = struct{}{}
@@ -194,6 +196,9 @@ var hashSeed = maphash.MakeSeed()
 // whiteout, by an opaque folder, or by something else at its path or at that of
 // a folder above it.
 func (c *content) hides(name string) bool {
+	if _, ok := c.dirs[pathHash(name)]; ok {
+		return true
+	}
 	for p := name; ; p = path.Dir(p) {
 		if c.hidden[p] {
 			return true

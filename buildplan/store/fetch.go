@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,7 +23,10 @@ import (
 )
 
 // A movedError is one of an address that another may stand in for.
-type movedError struct{ error }
+type movedError struct {
+	error
+	gone bool // nobody is there, or it is not
+}
 
 // Unwrap returns the cause.
 func (e *movedError) Unwrap() error { return e.error }
@@ -35,16 +39,44 @@ const (
 
 // newClient returns a client with the system's certificates and proxies. The
 // certificates of insecure hosts are not looked at.
-func newClient(insecure []string) *http.Client {
+func newClient(o Options) *http.Client {
+	return &http.Client{Transport: newTransport(o.Insecure), CheckRedirect: o.redirect}
+}
+
+// maxRedirects is how often a server may send us elsewhere.
+const maxRedirects = 10
+
+// redirect says who we are to the server that we are sent to, and nothing of
+// who we were to the one before.
+func (o Options) redirect(req *http.Request, via []*http.Request) error {
+	if len(via) >= maxRedirects {
+		return fmt.Errorf("redirected %d times", maxRedirects)
+	}
+	req.Header.Del("Authorization")
+	o.authorize(req)
+	return nil
+}
+
+// authorize says who we are.
+func (o Options) authorize(req *http.Request) {
+	if o.Login == nil {
+		return
+	}
+	if user, password := o.Login(req.URL); user+password != "" {
+		req.SetBasicAuth(user, password)
+	}
+}
+
+func newTransport(insecure []string) http.RoundTripper {
 	strict := http.DefaultTransport.(*http.Transport).Clone()
 	strict.DisableCompression = true // hashes are of the bytes as they are
 	strict.MaxIdleConnsPerHost = maxFetches
 	if len(insecure) == 0 {
-		return &http.Client{Transport: strict}
+		return strict
 	}
 	loose := strict.Clone()
 	loose.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
-	return &http.Client{Transport: transport{strict, loose, insecure}}
+	return transport{strict, loose, insecure}
 }
 
 // A transport chooses by host.
@@ -68,7 +100,7 @@ func (s *Store) fetch(ctx context.Context, sum, address string) error {
 		return fmt.Errorf("%q is no sha256", sum)
 	}
 	if address == "" {
-		return &movedError{errors.New("no address of it is known")}
+		return &movedError{errors.New("no address of it is known"), true}
 	}
 	dir, release, err := s.Work()
 	if err != nil {
@@ -209,12 +241,13 @@ func (s *Store) ask(ctx context.Context, address, bytes string) (*http.Response,
 	if bytes != "" {
 		req.Header.Set("Range", bytes)
 	}
-	if login := s.options.Login; login != nil {
-		if user, password := login(req.URL); user+password != "" {
-			req.SetBasicAuth(user, password)
-		}
+	s.options.authorize(req)
+	resp, err := s.client.Do(req)
+	var quoting *url.Error
+	if errors.As(err, &quoting) {
+		err = quoting.Err // without the address, which may be signed
 	}
-	return s.client.Do(req)
+	return resp, err
 }
 
 // status looks at how the server answers.
@@ -227,13 +260,15 @@ func (d *download) status(resp *http.Response) error {
 		return d.restart()
 	case code == http.StatusRequestedRangeNotSatisfiable, code == http.StatusPartialContent:
 		return errors.Join(err, d.restart())
-	case code == http.StatusNotFound, code == http.StatusGone, code == http.StatusForbidden, code == http.StatusUnavailableForLegalReasons:
-		return backoff.Permanent(&movedError{err})
+	case code == http.StatusNotFound, code == http.StatusGone:
+		return backoff.Permanent(&movedError{err, true})
+	case code == http.StatusForbidden, code == http.StatusUnavailableForLegalReasons:
+		return backoff.Permanent(&movedError{err, false})
 	case code == http.StatusUnauthorized:
 		return backoff.Permanent(fmt.Errorf("%w: credentials go into the index's address, UV_INDEX_NAME_USERNAME and _PASSWORD, or ~/.netrc", err))
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code == http.StatusTooEarly, code >= 500:
 		if wait := retryAfter(resp.Header.Get("Retry-After")); wait > 0 {
-			return &waitError{err, &backoff.RetryAfterError{Duration: wait}}
+			return &waitError{fmt.Errorf("%w, for %v", err, wait.Round(time.Second)), &backoff.RetryAfterError{Duration: wait}}
 		}
 		return err
 	}
@@ -263,7 +298,9 @@ func retryAfter(value string) time.Duration {
 
 func (d *download) keep(data []byte) error {
 	d.hash.Write(data) // returns no error
-	d.size += int64(len(data))
+	if d.size += int64(len(data)); d.size > d.store.limit(d.sum) {
+		return fmt.Errorf("after %d bytes it still goes on: it should be much shorter", d.size)
+	}
 	_, err := d.file.Write(data)
 	return err
 }
@@ -289,7 +326,7 @@ func (d *download) finish() error {
 	}
 	err := fmt.Errorf("what comes has the sha256 %s, and the lock says %s", got, d.sum)
 	if d.spoilt {
-		return backoff.Permanent(&movedError{err})
+		return backoff.Permanent(&movedError{err, false})
 	}
 	d.spoilt = true
 	return errors.Join(err, d.restart())
@@ -307,7 +344,7 @@ func (d *download) classify(ctx context.Context, err error) error {
 	var dial *net.OpError
 	if errors.As(err, &dial) && dial.Op == "dial" {
 		if d.tries >= movedTries {
-			return backoff.Permanent(&movedError{dial})
+			return backoff.Permanent(&movedError{dial, true})
 		}
 		return dial
 	}

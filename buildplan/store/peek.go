@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/cenkalti/backoff/v5"
 )
@@ -100,7 +101,7 @@ func (r *remoteFile) fetch(data []byte, from int64) error {
 	}
 	defer resp.Body.Close()
 	switch {
-	case resp.StatusCode == http.StatusPartialContent:
+	case resp.StatusCode == http.StatusPartialContent && strings.HasPrefix(resp.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", from)):
 		_, err = io.ReadFull(resp.Body, data)
 		return err
 	case resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode >= 500:

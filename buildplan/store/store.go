@@ -24,9 +24,10 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
-	"github.com/gofrs/flock"
+	"github.com/driftpin/driftpin/pins/whole"
 	"github.com/google/renameio/v2"
 	"golang.org/x/sync/semaphore"
 )
@@ -57,9 +58,12 @@ type Store struct {
 	client  *http.Client
 	fetches *semaphore.Weighted
 
-	looked  sync.Map // hashes of the files whose bytes were looked at
+	running sync.WaitGroup // fetches
+	looked  sync.Map       // hashes of the files whose bytes were looked at
 	mu      sync.Mutex
 	names   map[string]string      // of files, by hash, for messages
+	sizes   map[string]int64       // about
+	private map[string]string      // addresses that are not written down
 	busy    map[string]*sync.Mutex // a file is fetched once at a time
 	failure *Error
 }
@@ -79,8 +83,8 @@ func Open(dir string, o Options) (*Store, error) {
 	if o.Pause == 0 {
 		o.Pause = time.Second
 	}
-	s := &Store{dir: dir, options: o, client: newClient(o.Insecure), fetches: semaphore.NewWeighted(maxFetches),
-		names: map[string]string{}, busy: map[string]*sync.Mutex{}}
+	s := &Store{dir: dir, options: o, client: newClient(o), fetches: semaphore.NewWeighted(maxFetches),
+		names: map[string]string{}, sizes: map[string]int64{}, private: map[string]string{}, busy: map[string]*sync.Mutex{}}
 	for _, d := range []string{s.blobs(), s.addresses()} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return nil, err
@@ -109,12 +113,7 @@ func (s *Store) reap() error {
 		}
 	}
 	for _, part := range parts {
-		lock := flock.New(part, flock.SetFlag(os.O_RDONLY))
-		if ok, err := lock.TryLock(); err != nil || !ok {
-			continue // it is gone by now, or someone's
-		}
-		err := errors.Join(os.RemoveAll(part), lock.Unlock())
-		if err != nil {
+		if err := whole.RemoveUnheld(part); err != nil {
 			return err
 		}
 	}
@@ -124,20 +123,31 @@ func (s *Store) reap() error {
 // Work returns a temporary folder on the file system of the store; release
 // removes it. If this process is killed the next Open does.
 func (s *Store) Work() (dir string, release func(), err error) {
-	dir, err = os.MkdirTemp(s.blobs(), tempPrefix+"*")
-	if err != nil {
-		return "", nil, err
-	}
-	lock := flock.New(dir, flock.SetFlag(os.O_RDONLY))
-	release = func() {
-		os.RemoveAll(dir) // what stays is reaped
-		lock.Unlock()
-	}
-	if err := lock.Lock(); err != nil {
+	for {
+		dir, err := os.MkdirTemp(s.blobs(), tempPrefix+"*")
+		if err != nil {
+			return "", nil, err
+		}
+		f, err := os.Open(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // another process has taken it for one that is left
+		}
+		if err != nil {
+			return "", nil, err
+		}
+		release = func() {
+			os.RemoveAll(dir) // what stays is reaped
+			f.Close()
+		}
+		mine, err := whole.Hold(f)
+		if err == nil && mine {
+			return dir, release, nil
+		}
 		release()
-		return "", nil, err
+		if err != nil {
+			return "", nil, err
+		}
 	}
-	return dir, release, nil
 }
 
 // isSum reports whether a text is a sha256 in hex. Others come to no path: they
@@ -153,11 +163,31 @@ func (s *Store) Has(sha256 string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// Name says what a file is called in messages.
-func (s *Store) Name(sha256, name string) {
+// Wait waits for fetches that go on.
+func (s *Store) Wait() { s.running.Wait() }
+
+// Expect says what a file is called in messages, and about how many bytes it
+// has, if that is known: one that is much longer is not fetched to its end.
+func (s *Store) Expect(sha256, name string, size int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.names[sha256] = name
+	s.sizes[sha256] = size
+}
+
+const (
+	tolerance = 64 << 20 // bytes that a file may be longer than told
+	maxFile   = 32 << 30 // bytes of one of which nothing was told
+)
+
+// limit is how many bytes of a file are fetched.
+func (s *Store) limit(sha256 string) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if size := s.sizes[sha256]; size > 0 {
+		return 2*size + tolerance
+	}
+	return maxFile
 }
 
 // name is what a file is called: as told, else by its address.
@@ -168,6 +198,7 @@ func (s *Store) name(sha256, address string) string {
 		return n
 	}
 	if address != "" {
+		address, _, _ = strings.Cut(address, "?")
 		return path.Base(address)
 	}
 	return sha256
@@ -178,23 +209,36 @@ func (s *Store) Address(sha256 string) (string, bool) {
 	if !isSum(sha256) {
 		return "", false
 	}
+	s.mu.Lock()
+	private, ok := s.private[sha256]
+	s.mu.Unlock()
+	if ok {
+		return private, true
+	}
 	data, err := os.ReadFile(filepath.Join(s.addresses(), sha256))
 	return strings.TrimSpace(string(data)), err == nil && len(data) > 0
 }
 
 // Remember notes where a file is, without the user and password that the
-// address may hold. It is only a help for later, so a folder that can't be
+// address may hold. One with a query, which may be a signature, is known to
+// this process only. It is only a help for later, so a folder that can't be
 // written is no error.
 func (s *Store) Remember(sha256, address string) error {
 	if !isSum(sha256) {
 		return fmt.Errorf("%s: %q is no sha256", address, sha256)
 	}
 	address = withoutUser(address)
+	if isHTTP(address) && strings.Contains(address, "?") {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.private[sha256] = address
+		return nil
+	}
 	if old, ok := s.Address(sha256); ok && old == address {
 		return nil
 	}
 	err := renameio.WriteFile(filepath.Join(s.addresses(), sha256), []byte(address+"\n"), 0o600, renameio.WithTempDir(s.addresses()))
-	if errors.Is(err, fs.ErrPermission) {
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 		return nil
 	}
 	return err
@@ -239,6 +283,9 @@ func (s *Store) Forget(sha256 string) {
 	if !isSum(sha256) {
 		return
 	}
+	s.mu.Lock()
+	delete(s.private, sha256)
+	s.mu.Unlock()
 	os.Remove(filepath.Join(s.addresses(), sha256)) // one that stays is asked again, no more
 }
 
@@ -255,6 +302,8 @@ func (s *Store) File(ctx context.Context, sha256 string) (string, error) {
 		return "", err
 	}
 	defer s.fetches.Release(1)
+	s.running.Add(1)
+	defer s.running.Done()
 	address, _ := s.Address(sha256)
 	err := s.fetch(ctx, sha256, address)
 	if err == nil {
@@ -264,8 +313,12 @@ func (s *Store) File(ctx context.Context, sha256 string) (string, error) {
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
 	}
+	e := &Error{File: s.name(sha256, address), From: host(address), Err: err}
 	var moved *movedError
-	return "", s.note(&Error{File: s.name(sha256, address), From: host(address), Moved: errors.As(err, &moved), Err: err})
+	if errors.As(err, &moved) {
+		e.Moved, e.Gone = true, moved.gone
+	}
+	return "", s.note(e)
 }
 
 // sound reports whether the store has a file with the right bytes. It looks
@@ -300,6 +353,7 @@ type Error struct {
 	File  string
 	From  string // the host it was asked of
 	Moved bool   // another address may have it
+	Gone  bool   // nobody is there, or it is not
 	Err   error
 }
 

@@ -372,3 +372,69 @@ func TestDamaged(t *testing.T) {
 		t.Errorf("asked %d times", got)
 	}
 }
+
+// Nobody to whom a server sends us learns who we were to that server.
+func TestRedirect(t *testing.T) {
+	var told []string
+	elsewhere := newIndex(t, func(w http.ResponseWriter, r *http.Request) {
+		told = append(told, r.Header.Get("Authorization"))
+		good(w, r)
+	})
+	first := newIndex(t, func(w http.ResponseWriter, r *http.Request) {
+		if _, _, ok := r.BasicAuth(); !ok {
+			t.Error("the first server is not told")
+		}
+		http.Redirect(w, r, elsewhere.URL+"/signed?token=t0ken", http.StatusFound)
+	})
+	s := open(t, Options{Login: func(u *url.URL) (string, string) {
+		if "http://"+u.Host == first.URL {
+			return "me", "secret"
+		}
+		return "", ""
+	}})
+	if err := s.Remember(sum(wheel), first.URL); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.File(t.Context(), sum(wheel)); err != nil || len(told) != 1 || told[0] != "" {
+		t.Errorf("told %q, %v", told, err)
+	}
+}
+
+// A signed address is not written down, nor said.
+func TestSigned(t *testing.T) {
+	x := newIndex(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	s := open(t, Options{})
+	if err := s.Remember(sum(wheel), x.URL+"/x.whl?token=t0ken"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.File(t.Context(), sum(wheel))
+	if err == nil || strings.Contains(err.Error(), "t0ken") || !strings.Contains(err.Error(), "x.whl") {
+		t.Errorf("got %v", err)
+	}
+	again, err := Open(s.dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kept, ok := again.Address(sum(wheel)); ok {
+		t.Errorf("kept %s", kept)
+	}
+}
+
+// A body without an end is not fetched to its end.
+func TestEndless(t *testing.T) {
+	x := newIndex(t, func(w http.ResponseWriter, _ *http.Request) {
+		for {
+			if _, err := w.Write(wheel); err != nil {
+				return
+			}
+		}
+	})
+	s := open(t, Options{})
+	s.Expect(sum(wheel), "pin-1.whl", int64(len(wheel)))
+	if err := s.Remember(sum(wheel), x.URL); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.File(t.Context(), sum(wheel)); err == nil || !strings.Contains(err.Error(), "still goes on") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -69,7 +69,7 @@ func buildCourse(ctx context.Context, s streams, dir string, flags engineFlags, 
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.Engine.Close()) }()
+	defer func() { err = errors.Join(err, b.Close()) }()
 	b.Base = c.base
 	if err := b.LearnBase(ctx, c.lock.Platforms[0]); err != nil {
 		return err

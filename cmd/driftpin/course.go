@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/driftpin/driftpin/buildplan"
 	"github.com/driftpin/driftpin/buildplan/engine"
@@ -111,6 +112,9 @@ func (p *enginePlace) embedded() bool {
 
 // open opens the engine; an embedded one has its state under dir.
 func (p *enginePlace) open(ctx context.Context, dir string, s streams) (*engine.Engine, error) {
+	if p.tls != "" && (p.embedded() || !strings.HasPrefix(p.address, "tcp://")) {
+		return nil, usageError{fmt.Errorf("--tls-dir is for engines at tcp://HOST:PORT, not for %s", p.address)}
+	}
 	if p.embedded() {
 		return engine.Embedded(ctx, filepath.Join(dir, "engine"), engine.Options{Notice: s.err})
 	}

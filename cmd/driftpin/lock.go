@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/driftpin/driftpin/buildplan"
 	"github.com/driftpin/driftpin/images"
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
@@ -86,6 +87,8 @@ func checkLocks(s streams, courses []string, flags engineFlags) error {
 		if why := c.stale(); why != "" {
 			fmt.Fprintf(s.out, "%s: %s; write it with driftpin lock %s\n", c.lockFile, why, dir)
 			found = errFound
+		} else if err := c.tellOverlaps(s); err != nil {
+			found = err
 		}
 	}
 	return found
@@ -113,7 +116,7 @@ func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
 	}
 	if !f.upgrade && c.stale() == "" {
 		fmt.Fprintf(s.err, "%s: up to date\n", c.lockFile)
-		return nil
+		return c.tellOverlaps(s)
 	}
 	if c.broken != nil {
 		fmt.Fprintf(s.err, "%v\nthe course is locked as if there were no lock\n", c.broken)
@@ -132,10 +135,24 @@ func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
 	if err := f.showChanges(s, c, l); err != nil {
 		return err
 	}
-	for _, o := range overlaps {
-		fmt.Fprintln(s.out, report.Clean(o.Error()))
+	return tell(s, overlaps)
+}
+
+// tellOverlaps says which paths several packages own, as far as that is known
+// on this machine.
+func (c *course) tellOverlaps(s streams) error {
+	dir, err := home()
+	if err != nil {
+		return err
 	}
-	if len(overlaps) > 0 {
+	return tell(s, buildplan.KnownOverlaps(dir, c.manifest, c.lock))
+}
+
+func tell(s streams, findings pins.Findings) error {
+	for _, f := range findings {
+		fmt.Fprintln(s.out, report.Clean(f.Error()))
+	}
+	if len(findings) > 0 {
 		return errFound
 	}
 	return nil
@@ -148,7 +165,7 @@ func (f lockFlags) resolve(ctx context.Context, s streams, c *course) (_ *pins.L
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() { err = errors.Join(err, b.Engine.Close()) }()
+	defer func() { err = errors.Join(err, b.Close()) }()
 	b.Base = c.base
 	if err := b.LearnBase(ctx, c.manifest.Platforms[0]); err != nil {
 		return nil, nil, err

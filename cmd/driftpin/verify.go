@@ -21,7 +21,8 @@ func verifyCommand(s streams) *cobra.Command {
 		Long: `Say whether what a course's lock says is what lies in an image's layers: every
 locked package at its version, and none besides those of the base. What the
 image says of itself is not believed. With --deep every file is looked at too:
-is it as its package recorded it (Python's RECORD, Debian's md5sums)? Exit
+is it as its package recorded it (Python's RECORD, Debian's md5sums)? That
+finds damage, not malice: who can change a file can change its record. Exit
 status 3 if not.`,
 		Example: `  driftpin verify testdata/courses/stat159 oci-layout:build/images/stat159
   driftpin verify --deep courses/stat159 registry.example.edu/hub/stat159:1a2b3c4d5e6f`,

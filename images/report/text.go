@@ -67,7 +67,7 @@ func Headline(d *images.Drift) string {
 	add(d.Summary.Added, "added")
 	add(d.Summary.Removed, "removed")
 	add(d.Summary.Config, "settings differ")
-	add(len(d.Damages), "files are not as their package recorded them")
+	add(len(d.Damages), "damaged files")
 	head := strings.Join(parts, ", ")
 	if asked > 0 {
 		head += fmt.Sprintf("; %d of them by a pin, %d came along", asked, len(d.Packages)-asked)
@@ -229,7 +229,7 @@ const maxDamages = 50
 // damages lists files that are not as recorded.
 func (t *text) damages(damages []images.Damage) {
 	if len(damages) > 0 {
-		t.printf("\n%s\n", t.bold("files"))
+		t.printf("\n%s\n", t.bold("files that are not as their package recorded them"))
 	}
 	for i, d := range damages {
 		if i == maxDamages {

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 
-	"github.com/gofrs/flock"
 	"github.com/google/renameio/v2"
 )
 
@@ -18,34 +17,47 @@ import (
 // Abandon.
 type File struct {
 	*renameio.PendingFile
-	lock *flock.Flock
+	held *os.File // holds the lock until the file is in its place
 }
 
-// Create begins to write a file beside its place.
+// Create begins to write a file beside its place. A symbolic link stays one:
+// what it leads to is written.
 func Create(path string, perm fs.FileMode) (*File, error) {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
 	if err := reap(path); err != nil {
 		return nil, err
 	}
-	pending, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithPermissions(perm), renameio.WithExistingPermissions())
-	if err != nil {
-		return nil, err
+	for {
+		pending, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithPermissions(perm), renameio.WithExistingPermissions())
+		if err != nil {
+			return nil, err
+		}
+		held, err := os.Open(pending.Name())
+		mine := false
+		if err == nil {
+			mine, err = Hold(held)
+		}
+		if err == nil && mine {
+			return &File{pending, held}, nil
+		}
+		held.Close() // nil, or ours
+		if err := errors.Join(err, pending.Cleanup()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
 	}
-	f := &File{pending, flock.New(pending.Name())}
-	if err := f.lock.Lock(); err != nil {
-		return nil, errors.Join(err, pending.Cleanup())
-	}
-	return f, nil
 }
 
 // Commit moves the file to its place.
 func (f *File) Commit() error {
-	return errors.Join(f.CloseAtomicallyReplace(), f.lock.Unlock())
+	return errors.Join(f.CloseAtomicallyReplace(), f.held.Close())
 }
 
 // Abandon removes what was written. After Commit it does nothing.
 func (f *File) Abandon() {
 	f.Cleanup() // what stays is reaped
-	f.lock.Unlock()
+	f.held.Close()
 }
 
 // WriteFile writes a file.
@@ -72,12 +84,7 @@ func reap(path string) error {
 		if !mine.MatchString(e.Name()) || !e.Type().IsRegular() {
 			continue
 		}
-		left := filepath.Join(filepath.Dir(path), e.Name())
-		lock := flock.New(left)
-		if ok, err := lock.TryLock(); err != nil || !ok {
-			continue
-		}
-		if err := errors.Join(os.Remove(left), lock.Unlock()); err != nil {
+		if err := RemoveUnheld(filepath.Join(filepath.Dir(path), e.Name())); err != nil {
 			return err
 		}
 	}

@@ -1,8 +1,11 @@
 package whole
 
 import (
+	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 )
 
@@ -50,5 +53,43 @@ func TestWriteFile(t *testing.T) {
 func TestNowhere(t *testing.T) {
 	if err := WriteFile(filepath.Join(t.TempDir(), "none", "x"), nil, 0o644); err == nil {
 		t.Error("a file was written into no folder")
+	}
+}
+
+// Many writers of one file: it is always one of theirs, whole.
+func TestManyWriters(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "x")
+	var group sync.WaitGroup
+	for i := range 4 {
+		group.Go(func() {
+			for range 300 {
+				if err := WriteFile(file, bytes.Repeat([]byte{'a' + byte(i)}, 100), 0o644); err != nil {
+					t.Error(err)
+					return
+				}
+				if data, err := os.ReadFile(file); err != nil || len(data) != 100 || bytes.Count(data, data[:1]) != 100 {
+					t.Errorf("%q, %v", data, err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	if entries, err := os.ReadDir(filepath.Dir(file)); err != nil || len(entries) != 1 {
+		t.Errorf("left %v, %v", entries, err)
+	}
+}
+
+func TestSymlink(t *testing.T) {
+	dir := t.TempDir()
+	target, link := filepath.Join(dir, "target"), filepath.Join(dir, "link")
+	if err := errors.Join(os.WriteFile(target, nil, 0o644), os.Symlink("target", link), WriteFile(link, []byte("x"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link has become %v, %v", info.Mode(), err)
+	}
+	if data, err := os.ReadFile(target); err != nil || string(data) != "x" {
+		t.Errorf("the target holds %q, %v", data, err)
 	}
 }
