@@ -120,5 +120,6 @@ func nameByte(c byte) bool {
 	return c == '-' || c == '_' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
 }
 
-// errNoSolution is wrapped by every error that says that requests can't be met.
-var errNoSolution = errors.New("no solution")
+// ErrNoSolution is wrapped by every error that says that requests can't be met,
+// each alone or all together.
+var ErrNoSolution = errors.New("no solution")

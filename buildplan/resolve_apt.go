@@ -145,7 +145,7 @@ func (r *resolution) aptFailure(text string, names []string, versions string) er
 	if i := strings.Index(text, "The following packages have unmet dependencies:"); i >= 0 {
 		text = text[i:]
 	}
-	return fmt.Errorf("apt can't install these packages together: %w\n%s%s", errNoSolution, strings.TrimSpace(text), r.places(text))
+	return fmt.Errorf("apt can't install these packages together: %w\n%s%s", ErrNoSolution, strings.TrimSpace(text), r.places(text))
 }
 
 // errorLines is an error of several lines.

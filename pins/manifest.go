@@ -47,6 +47,7 @@ type Text struct {
 type Date struct {
 	Text string    // as written
 	End  time.Time // the first instant after it, in UTC
+	At   Position
 }
 
 // A File is copied from the course's folder into the image.
@@ -179,10 +180,10 @@ func (m *Manifest) readCourseName(r yamlReader, n *yaml.Node) {
 func (r yamlReader) date(n *yaml.Node, what string) Date {
 	text := r.text(n, what)
 	if day, err := time.Parse(time.DateOnly, text); err == nil {
-		return Date{text, day.AddDate(0, 0, 1)}
+		return Date{text, day.AddDate(0, 0, 1), r.at(n)}
 	}
 	if instant, err := time.Parse(time.RFC3339, text); err == nil {
-		return Date{text, instant.UTC()}
+		return Date{text, instant.UTC(), r.at(n)}
 	}
 	if text != "" {
 		r.wrong(n, "date", "%s: %q is not a date: write it as 2023-03-17", what, text)

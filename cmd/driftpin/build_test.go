@@ -222,7 +222,20 @@ func (l *lab) bump() {
 	l.write("bumped/pins.lock", l.read("course/pins.lock"))
 	l.write("bumped/pins.yaml", strings.Replace(courseYAML, "idna==3.3", "idna==3.4", 1))
 	l.fails(3, "the lock is stale: other pip pins are asked for: idna==3.4", "build", "bumped", "--output", "oci-layout:bumped-image")
-	l.run("home1", "lock", "bumped")
+	l.write("bumped/pins.yaml", courseYAML)
+	if out := l.run("home1", "bump", "bumped", "idna=3.4"); !strings.Contains(out, "+     - idna==3.4\n") || !strings.Contains(out, "idna  3.3 → 3.4") {
+		l.t.Errorf("bump shows %s", out)
+	}
+	if l.read("bumped/pins.yaml") != courseYAML || l.read("bumped/pins.lock") != l.read("course/pins.lock") {
+		l.t.Error("a dry run wrote something")
+	}
+	l.fails(1, "it does not pin idma: did you mean idna?", "bump", "bumped", "idma=3.4")
+	l.fails(1, "The nearest of idna are 3.4.", "bump", "bumped", "idna=3.99")
+	l.run("home1", "bump", "bumped", "idna", "--to", "minor", "--write")
+	if got := l.read("bumped/pins.yaml"); got != strings.Replace(courseYAML, "idna==3.3", "idna==3.4", 1) {
+		l.t.Errorf("bump wrote\n%s", got)
+	}
+	l.run("home1", "lock", "--check", "bumped")
 	var changed []string
 	for i, line := range strings.Split(l.read("bumped/pins.lock"), "\n") {
 		if i >= len(before) || line != before[i] {

@@ -115,7 +115,7 @@ stale lock, findings). Results go to stdout, all else to stderr.`,
 		return usageError{fmt.Errorf("%w: see %s --help", err, cmd.CommandPath())}
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(pinsCommand(s), lockCommand(s), buildCommand(s), driftCommand(s), inventoryCommand(s),
+	root.AddCommand(pinsCommand(s), lockCommand(s), bumpCommand(s), buildCommand(s), driftCommand(s), inventoryCommand(s),
 		verifyCommand(s), whyCommand(s), baseCommand(s), doctorCommand(s), historyCommand(s), exportCommand(s), versionCommand(s))
 	return root
 }

@@ -1,0 +1,106 @@
+package buildplan
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/driftpin/driftpin/pins"
+	"github.com/moby/buildkit/client"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+)
+
+// Neighbours are the versions of a package around one that the index does not
+// have.
+type Neighbours struct {
+	Below, Above string // empty if there is none
+	Sibling      string // a package of the course, with a name like it, that has the version
+}
+
+// maxSiblings is how many packages are asked for a version.
+const maxSiblings = 12
+
+// Neighbours asks the index what there is, up to the date q.Before, around a
+// version that it does not have; siblings are packages that may have been
+// meant, at whatever date. Of a version that there is nothing is said.
+func (b *Builder) Neighbours(ctx context.Context, q pins.Query, name, version string, siblings []string) (n Neighbours, err error) {
+	_, err = b.run(ctx, client.SolveOpt{}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		if err := b.Base.resolve(ctx, c, q.Platform); err != nil {
+			return nil, err
+		}
+		s := &pipSolve{resolution: &resolution{Builder: b, gateway: c, query: q}, built: map[string]*wheelBuild{}}
+		s.python = s.pythonState()
+		if err := s.locateUv(ctx); err != nil {
+			return nil, err
+		}
+		exact, err := s.only(ctx, name+"=="+version)
+		if err != nil || exact != "" {
+			return gateway.NewResult(), err
+		}
+		if n.Below, err = s.only(ctx, name+"<"+version); err != nil {
+			return nil, err
+		}
+		if n.Above, err = s.only(ctx, name+">"+version, "--resolution", "lowest"); err != nil {
+			return nil, err
+		}
+		s.query.Before = time.Time{}
+		for _, sibling := range siblings[:min(len(siblings), maxSiblings)] {
+			found, err := s.only(ctx, sibling+"=="+version)
+			if err != nil {
+				return nil, err
+			}
+			if found != "" {
+				n.Sibling = sibling
+				break
+			}
+		}
+		return gateway.NewResult(), nil
+	})
+	return n, err
+}
+
+// only returns the version that one requirement leads to, without what it
+// requires; empty if there is none.
+func (s *pipSolve) only(ctx context.Context, requirement string, options ...string) (string, error) {
+	options = append(options, "--no-deps")
+	if !s.query.Before.IsZero() {
+		options = append(options, "--exclude-newer", s.query.Before.Format(time.RFC3339))
+	}
+	files, failure, err := s.runUv(ctx, []string{requirement}, "", "", options)
+	if err != nil || failure != "" {
+		return "", err
+	}
+	for _, line := range strings.Split(files["requirements.txt"], "\n") {
+		if _, version, ok := strings.Cut(strings.Fields(line + " x")[0], "=="); ok {
+			return version, nil
+		}
+	}
+	return "", nil
+}
+
+// Siblings are the packages of a lock whose names share their first word with a
+// name, the most alike first.
+func Siblings(l *pins.Lock, name string) (out []string) {
+	name = pins.CanonicalName(pins.Pip, name)
+	word, _, _ := strings.Cut(name, "-")
+	for _, a := range l.Artifacts {
+		if first, _, _ := strings.Cut(a.Name, "-"); a.Kind == pins.Pip && a.Use == pins.Install && a.Name != name &&
+			(strings.HasPrefix(first, word) || strings.HasPrefix(word, first)) && !slices.Contains(out, a.Name) {
+			out = append(out, a.Name)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b string) int { return common(b, name) - common(a, name) })
+	return out
+}
+
+// common counts the letters that two names share at their beginning and end.
+func common(a, b string) (n int) {
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	for i := 1; i <= min(len(a), len(b))-n && a[len(a)-i] == b[len(b)-i]; i++ {
+		n++
+	}
+	return n
+}

@@ -1,0 +1,149 @@
+package pins
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Bump asks for another version of a pin.
+type Bump struct {
+	Request Request
+	Version string
+}
+
+// Pinned returns what a manifest asks for of a package, of all kinds: a name
+// is any ecosystem's. It is empty if the manifest does not ask for it.
+func (m *Manifest) Pinned(name string) []Request {
+	return slices.DeleteFunc(slices.Clone(m.Requests), func(r Request) bool {
+		return r.Name == "" || CanonicalName(Pip, r.Name) != CanonicalName(Pip, name)
+	})
+}
+
+// SuggestPin returns the pin of a manifest whose name is nearest to one that it
+// does not ask for; empty if none is near.
+func (m *Manifest) SuggestPin(name string) string {
+	var names []string
+	for _, r := range m.Requests {
+		names = append(names, r.Name)
+	}
+	return nearest(CanonicalName(Pip, name), names)
+}
+
+// EditAll returns the files of a course that bumps change, by the names that
+// positions give them, with nothing changed but the versions.
+func (m *Manifest) EditAll(bumps []Bump) (map[string][]byte, error) {
+	// From the last to the first, so that an edit moves no other.
+	bumps = slices.SortedFunc(slices.Values(bumps), func(a, b Bump) int {
+		return cmp.Or(cmp.Compare(a.Request.At.File, b.Request.At.File), b.Request.At.Line-a.Request.At.Line, b.Request.At.Column-a.Request.At.Column)
+	})
+	edited := map[string][]byte{}
+	for _, b := range bumps {
+		file := b.Request.At.File
+		source, ok := edited[file]
+		if !ok {
+			if source, ok = m.source(file); !ok {
+				return nil, fmt.Errorf("%s: the file was not read", b.Request.At)
+			}
+		}
+		var err error
+		if edited[file], err = Edit(source, b.Request, b.Version); err != nil {
+			return nil, err
+		}
+	}
+	return edited, nil
+}
+
+// EditDate returns a file with another as-of in place of the manifest's; edited
+// holds what is edited in it already.
+func (m *Manifest) EditDate(date string, edited map[string][]byte) error {
+	at := m.AsOf.At
+	if at.File == "" {
+		return fmt.Errorf("%s: there is no as-of to change: without one, today's versions are resolved", m.Sources[0].Name)
+	}
+	source, ok := edited[at.File]
+	if !ok {
+		source, _ = m.source(at.File)
+	}
+	lines := bytes.SplitAfter(source, []byte("\n"))
+	old := lines[at.Line-1]
+	lines[at.Line-1] = bytes.Replace(old, []byte(m.AsOf.Text), []byte(date), 1)
+	edited[at.File] = bytes.Join(lines, nil)
+	return nil
+}
+
+func (m *Manifest) source(name string) ([]byte, bool) {
+	for _, s := range m.Sources {
+		if s.Name == name {
+			return s.Data, true
+		}
+	}
+	return nil, false
+}
+
+// Loosened is a manifest in which pins may move: all that ask for one version
+// and are not named in keep ask for any; hard ones only if hardToo. An old lock
+// then says which are preferred.
+func (m *Manifest) Loosened(keep []string, hardToo bool) *Manifest {
+	loose := *m
+	loose.Requests = slices.Clone(m.Requests)
+	for i, r := range loose.Requests {
+		if r.Need == Hard && !hardToo || r.Version == "" || slices.ContainsFunc(keep, func(n string) bool { return CanonicalName(Pip, n) == CanonicalName(Pip, r.Name) }) {
+			continue
+		}
+		loose.Requests[i].Version, loose.Requests[i].Constraint = "", ""
+		if r.Kind == Deb {
+			loose.Requests[i].Spec = r.Name
+		}
+	}
+	return &loose
+}
+
+// Within is a manifest in which one request may move up: by any step for
+// latest, within its major version for minor, within its minor version for
+// patch.
+func (m *Manifest) Within(r Request, step string) (*Manifest, error) {
+	if r.Version == "" {
+		return nil, fmt.Errorf("%s: %s pins no one version: name the version to take", r.At, r.Spec)
+	}
+	constraint := ">=" + r.Version
+	_, parts := release(r.Kind, r.Version)
+	n := map[string]int{"minor": 1, "patch": 2}[step]
+	if n > 0 {
+		upper := slices.Clone(parts[:min(n, len(parts))])
+		last := part(upper, len(upper)-1)
+		upper[len(upper)-1] = increment(last)
+		constraint += ",<" + strings.Join(upper, ".")
+	}
+	loose := *m
+	loose.Requests = slices.Clone(m.Requests)
+	for i := range loose.Requests {
+		if loose.Requests[i].At == r.At {
+			loose.Requests[i].Version, loose.Requests[i].Constraint = "", constraint
+		}
+	}
+	return &loose, nil
+}
+
+// increment adds one to a decimal number.
+func increment(digits string) string {
+	b := []byte("0" + digits)
+	for i := len(b) - 1; ; i-- {
+		if b[i]++; b[i] <= '9' {
+			return cmp.Or(strings.TrimLeft(string(b), "0"), "0")
+		}
+		b[i] = '0'
+	}
+}
+
+// Find returns the artifact of a package that a lock installs on a platform.
+func (l *Lock) Find(kind Kind, name, platform string) (Artifact, bool) {
+	for _, a := range l.Installed(platform) {
+		if a.Kind == kind && a.Name == CanonicalName(kind, name) {
+			return a, true
+		}
+	}
+	return Artifact{}, false
+}
