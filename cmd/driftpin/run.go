@@ -116,7 +116,7 @@ stale lock, findings). Results go to stdout, all else to stderr.`,
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(pinsCommand(s), lockCommand(s), bumpCommand(s), buildCommand(s), driftCommand(s), inventoryCommand(s),
-		verifyCommand(s), whyCommand(s), baseCommand(s), doctorCommand(s), historyCommand(s), exportCommand(s), versionCommand(s))
+		verifyCommand(s), whyCommand(s), minimizeCommand(s), baseCommand(s), doctorCommand(s), historyCommand(s), exportCommand(s), versionCommand(s))
 	return root
 }
 

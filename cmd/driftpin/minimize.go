@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/driftpin/driftpin/buildplan"
+	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/report"
+	"github.com/driftpin/driftpin/pins"
+	"github.com/spf13/cobra"
+)
+
+func minimizeCommand(s streams) *cobra.Command {
+	var flags engineFlags
+	cmd := &cobra.Command{
+		Use:   "minimize COURSE [NAME…]",
+		Short: "Say which pins' versions resolving does not need",
+		Long: `Say which pins' versions resolving does not need: each pin whose need is solver,
+or each that is named, asks for any version in turn, the package's locked version
+is forgotten, and all is resolved for real. A pin is needed if that has no
+solution. If it has one, what would change is shown: whether the course then works
+is said by its checks, in a build. Nothing is written. Exit status 3 if a pin is
+not needed.`,
+		Example: `  driftpin minimize courses/stat159
+  driftpin minimize courses/stat159 dask tornado`,
+		Args: arguments(1, -1, "a course, and packages"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := flags.check(); err != nil {
+				return err
+			}
+			return minimize(cmd.Context(), s, args[0], args[1:], flags)
+		},
+	}
+	flags.add(cmd)
+	return cmd
+}
+
+func minimize(ctx context.Context, s streams, dir string, names []string, flags engineFlags) (err error) {
+	c, err := openCourse(dir, flags.base)
+	if err != nil {
+		return err
+	}
+	if _, err := c.locked(); err != nil {
+		return err
+	}
+	if why := c.stale(); why != "" {
+		return fmt.Errorf("%s: %s: lock the course first", c.lockFile, why)
+	}
+	candidates, err := c.leftOut(names)
+	if err != nil {
+		return err
+	}
+	b, err := flags.builder(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	b.Base = c.base
+	if err := b.LearnBase(ctx, c.manifest.Platforms[0]); err != nil {
+		return err
+	}
+	c.base = b.Base
+	var found error
+	for _, r := range candidates {
+		needed, err := c.without(ctx, s, b, r)
+		if err != nil {
+			return err
+		}
+		if !needed {
+			found = errFound
+		}
+	}
+	return found
+}
+
+// leftOut returns the pins to be tried without: those that are named, or those
+// that are there for the solver.
+func (c *course) leftOut(names []string) (out []pins.Request, err error) {
+	for _, name := range names {
+		found := c.manifest.Pinned(name)
+		if len(found) == 0 {
+			return nil, fmt.Errorf("%s: it does not pin %s", c.manifest.Dir, name)
+		}
+		out = append(out, found...)
+	}
+	for _, r := range c.manifest.Requests {
+		if len(names) == 0 && r.Need == pins.Solver {
+			out = append(out, r)
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("%s: no pin has need: solver: name the packages to try", c.manifest.Dir)
+	}
+	return out, nil
+}
+
+// without resolves a course without one of its pins, and prints what comes of
+// it.
+func (c *course) without(ctx context.Context, s streams, b *buildplan.Builder, r pins.Request) (needed bool, err error) {
+	loose := *c.manifest
+	loose.Requests = slices.Clone(c.manifest.Requests)
+	for i, q := range loose.Requests {
+		if q.At == r.At {
+			loose.Requests[i].Version, loose.Requests[i].Constraint = "", ""
+		}
+	}
+	o := c.options()
+	o.Names = []string{r.Name}
+	l, err := pins.Relock(ctx, &loose, c.lock, b, o)
+	if errors.Is(err, buildplan.ErrNoSolution) {
+		reason, _, _ := strings.Cut(err.Error(), "\nIt speaks")
+		fmt.Fprintf(s.out, "%s: %s is needed: with any version, %s\n", r.At, r.Spec, report.Clean(strings.ReplaceAll(reason, "\n", " ")))
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	changes := images.Compare(images.LockPackages(c.lock), images.LockPackages(l))
+	var moved []string
+	for _, ch := range changes {
+		moved = append(moved, fmt.Sprintf("%s %s → %s", ch.Name, orNone(ch.A), orNone(ch.B)))
+	}
+	what := "the same would be installed"
+	if len(moved) > 0 {
+		what = "this would change: " + strings.Join(moved, ", ")
+	}
+	fmt.Fprintf(s.out, "%s: %s is not needed for resolving: with any version %s\n", r.At, r.Spec, what)
+	return false, nil
+}
+
+func orNone(version *string) string {
+	if version == nil {
+		return "none"
+	}
+	return *version
+}
