@@ -93,3 +93,27 @@ func TestEditCorpus(t *testing.T) {
 	}
 	t.Logf("%d pins", n)
 }
+
+// Any bytes as a file of pins are read without a panic; and a pin that can be
+// bumped reads as the new version afterwards.
+func FuzzFiles(f *testing.F) {
+	f.Add("environment.yml", "channels: [a]\ndependencies:\n- python=3.9 # why\n- pip:\n  - -r x.txt\n  - a[b]==1 --hash=sha256:00\n")
+	f.Add("requirements.txt", "# why\na==1 ; python_version > '3' \\\n  --hash=sha256:00\n-e .\ngit+https://h.test/x.git@v1\n")
+	f.Add("apt.txt", "git=1:2 # why\n")
+	f.Add("runtime.txt", "python-3.9\nr-4.3-2023-08-01\n")
+	f.Add("pins.yaml", "pins: {pip: [{pin: a==1, why: b}], apt: [c]}\n")
+	f.Fuzz(func(t *testing.T, file, text string) {
+		if !pins.Reads(file) {
+			t.Skip()
+		}
+		for _, r := range pins.ReadAlone(file, []byte(text)) {
+			if r.Kind == pins.R || strings.HasPrefix(r.Spec, "python-") {
+				continue
+			}
+			edited, err := pins.Edit([]byte(text), r, "98.7")
+			if err == nil && !bytes.Contains(edited, []byte("98.7")) {
+				t.Errorf("%q: %q was not bumped", text, r.Spec)
+			}
+		}
+	})
+}

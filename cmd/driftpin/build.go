@@ -65,15 +65,11 @@ func buildCourse(ctx context.Context, s streams, dir string, flags engineFlags, 
 	}
 	c.base.Digest = c.lock.Base
 	start := time.Now()
-	b, err := flags.builder(ctx, s)
+	b, err := flags.open(ctx, s, c)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	b.Base = c.base
-	if err := b.LearnBase(ctx, c.lock.Platforms[0]); err != nil {
-		return err
-	}
 	p, err := buildplan.New(c.manifest, c.lock, c.lock.Platforms[0], b.Base)
 	if err != nil {
 		return err

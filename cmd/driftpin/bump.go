@@ -106,16 +106,11 @@ func (f *bumpFlags) bump(ctx context.Context, s streams, dir string) (n int, err
 	if err != nil || len(asked) == 0 {
 		return 0, err
 	}
-	b, err := f.builder(ctx, s)
+	b, err := f.open(ctx, s, c)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	b.Base = c.base
-	if err := b.LearnBase(ctx, c.manifest.Platforms[0]); err != nil {
-		return 0, err
-	}
-	c.base = b.Base
 	p := &bumping{f, c, b, s, nil}
 	if err := p.choose(ctx, asked); err != nil {
 		return 0, fmt.Errorf("bumping %s: %w", dir, err)

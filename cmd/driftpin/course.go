@@ -131,7 +131,22 @@ func (f *engineFlags) check() error {
 	return oneOf("progress", f.progress, "auto", "tty", "plain", "quiet")
 }
 
-// builder opens the engine that builds a course; the caller closes it.
+// open opens what builds a course, and learns of the course's base what its
+// reference does not tell; the caller closes it.
+func (f *engineFlags) open(ctx context.Context, s streams, c *course) (*buildplan.Builder, error) {
+	b, err := f.builder(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	b.Base = c.base
+	if err := b.LearnBase(ctx, c.manifest.Platforms[0]); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	c.base = b.Base
+	return b, nil
+}
+
+// builder opens the engine.
 func (f *engineFlags) builder(ctx context.Context, s streams) (*buildplan.Builder, error) {
 	dir, err := home()
 	if err != nil {

@@ -161,16 +161,11 @@ func tell(s streams, findings pins.Findings) error {
 // resolve has the engine resolve what a course asks for, and finds the paths
 // that several packages would own.
 func (f lockFlags) resolve(ctx context.Context, s streams, c *course) (_ *pins.Lock, overlaps pins.Findings, err error) {
-	b, err := f.builder(ctx, s)
+	b, err := f.open(ctx, s, c)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	b.Base = c.base
-	if err := b.LearnBase(ctx, c.manifest.Platforms[0]); err != nil {
-		return nil, nil, err
-	}
-	c.base = b.Base
 	o := c.options()
 	o.Upgrade, o.Names = f.upgrade && len(f.names) == 0, f.names
 	l, err := pins.Relock(ctx, c.manifest, c.lock, b, o)

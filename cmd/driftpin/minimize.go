@@ -54,16 +54,11 @@ func minimize(ctx context.Context, s streams, dir string, names []string, flags 
 	if err != nil {
 		return err
 	}
-	b, err := flags.builder(ctx, s)
+	b, err := flags.open(ctx, s, c)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	b.Base = c.base
-	if err := b.LearnBase(ctx, c.manifest.Platforms[0]); err != nil {
-		return err
-	}
-	c.base = b.Base
 	var found error
 	for _, r := range candidates {
 		needed, err := c.without(ctx, s, b, r)
