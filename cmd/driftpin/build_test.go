@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"log"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -80,14 +79,6 @@ func TestMainJob(t *testing.T) {
 	})
 	t.Run("bump", func(t *testing.T) { l.at(t).bump() })
 	t.Run("failures", func(t *testing.T) { l.at(t).failures() })
-	t.Run("another machine", func(t *testing.T) {
-		l := l.at(t) // with nothing but the lock, and the same base
-		if again := l.run("home2", "build", "course", "--output", "oci-layout:image2"); again != first {
-			t.Errorf("one home builds %q, another %q", first, again)
-		}
-	})
-	t.Run("address gone", func(t *testing.T) { l.at(t).relocate(first) })
-	t.Run("no network", func(t *testing.T) { l.at(t).offline() })
 	t.Run("elsewhere", func(t *testing.T) { l.at(t).elsewhere() })
 	t.Run("index", func(t *testing.T) { l.at(t).indexFaults() })
 	t.Run("interruptions", func(t *testing.T) { l.at(t).interruptions() })
@@ -101,25 +92,6 @@ func (l *lab) at(t *testing.T) *lab {
 	sub := *l
 	sub.t = t
 	return &sub
-}
-
-// relocate forgets all, and remembers one address that leads nowhere: it is
-// asked for anew.
-func (l *lab) relocate(first string) {
-	lock, err := pins.ParseLock("pins.lock", []byte(l.read("course/pins.lock")))
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	server := httptest.NewServer(http.NotFoundHandler())
-	defer server.Close()
-	for _, a := range lock.Artifacts {
-		if a.Name == "idna" {
-			l.write("home3/addresses/"+a.SHA256, server.URL+"/gone\n")
-		}
-	}
-	if again := l.run("home3", "build", "course", "--output", "oci-layout:image4"); again != first {
-		l.t.Errorf("built %q, then %q", first, again)
-	}
 }
 
 func (l *lab) relock(lock string) {
@@ -294,30 +266,6 @@ func (l *lab) failures() {
 	if _, err := os.Stat(filepath.Join(l.dir, "bad", "pins.lock")); err == nil {
 		l.t.Error("a lock was written though resolving failed")
 	}
-}
-
-// offline builds on another base, so that every step runs anew, in a network
-// namespace that reaches nothing: the artifacts are at hand.
-func (l *lab) offline() {
-	img := l.open("base")
-	config, err := img.ConfigFile()
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	config = config.DeepCopy()
-	config.Config.Env = append(config.Config.Env, "OTHER=base")
-	if img, err = mutate.ConfigFile(img, config); err != nil {
-		l.t.Fatal(err)
-	}
-	l.save("base2", img)
-	l.write("offline/pins.yaml", strings.Replace(courseYAML, "oci-layout:../base", "oci-layout:../base2", 1))
-	l.write("offline/overrides.json", "{}\n")
-	l.write("offline/pins.lock", l.read("course/pins.lock"))
-	l.run("home1", "lock", "offline")
-	if out, err := l.command("home1", "unshare", "--net", l.program, "build", "offline", "--progress", "plain", "--output", "oci-layout:offline-image"); err != nil {
-		l.t.Errorf("%s%v", out, err)
-	}
-	l.run("home1", "verify", "offline", "oci-layout:offline-image")
 }
 
 // elsewhere builds from a registry's base, into a registry and into an

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -100,6 +101,7 @@ func (l *lab) indexFaults() {
 			}
 		})
 	}
+	l.t.Run("moved", func(t *testing.T) { l.at(t).moved(x) })
 	l.t.Run("index gone", func(t *testing.T) { l.at(t).indexGone(x) })
 }
 
@@ -131,8 +133,21 @@ func (l *lab) resolvingFaults(x *index) {
 	}
 }
 
-// indexGone: what was fetched builds anew, in another engine, when nothing can
-// be reached any more.
+// moved: a file whose remembered address leads nowhere is looked up anew.
+func (l *lab) moved(x *index) {
+	for i, server := range []string{x.URL + "/gone/", "http://127.0.0.1:9/"} {
+		name := fmt.Sprintf("moved%d", i)
+		hash := x.add(l.t, name, "1.0", map[string]string{name + ".py": ""})
+		l.pinned(name, name)
+		l.run("home1", "lock", name)
+		l.must(nil, os.Remove(filepath.Join(l.dir, "home1", "files", "blobs", "sha256", hash)))
+		l.write("home1/addresses/"+hash, server+name+"-1.0-py3-none-any.whl\n")
+		l.run("home1", "build", name, "--output", "oci-layout:moved-image")
+	}
+}
+
+// indexGone: what was fetched builds anew, in another engine, in a network
+// namespace that reaches nothing.
 func (l *lab) indexGone(x *index) {
 	x.Close()
 	kept := filepath.Join(l.dir, "kept")

@@ -18,8 +18,9 @@ import (
 	"time"
 )
 
-// remote builds on a real buildkitd, over tcp with mutual TLS: the same image,
-// to the last bit. Then both engines work with secrets, and tell none.
+// remote builds on a real buildkitd, over tcp with mutual TLS, as another
+// machine that has nothing but the lock and the base: the same image, to the
+// last bit. Then both engines work with secrets, and tell none.
 func (l *lab) remote(first string) {
 	certs := filepath.Join(l.dir, "certs")
 	l.must(nil, makeCertificates(certs))
@@ -34,7 +35,7 @@ func (l *lab) remote(first string) {
 	}
 	l.fails(1, "engine "+address, "build", "course", "--engine", address, "--output", "oci-layout:refused")
 	l.fails(1, "has no ca.pem and no ca.crt", "build", "course", "--engine", address, "--tls-dir", l.dir, "--output", "oci-layout:refused")
-	if got := remote.run("home1", "build", "course", "--output", "oci-layout:image3"); got != first {
+	if got := remote.run("home2", "build", "course", "--output", "oci-layout:image3"); got != first {
 		l.t.Errorf("buildkitd built %q, and the embedded engine %q", got, first)
 	}
 	if out, err := exec.Command("diff", "-r", filepath.Join(l.dir, "image"), filepath.Join(l.dir, "image3")).CombinedOutput(); err != nil {
@@ -48,7 +49,7 @@ func (l *lab) remote(first string) {
 func (l *lab) secrets(remote *lab) {
 	x := newTestIndex(l.t)
 	x.user, x.password = "private-user", "private-password"
-	hash := x.add(l.t, "private", "1.0", map[string]string{"private.py": ""})
+	x.add(l.t, "private", "1.0", map[string]string{"private.py": ""})
 	host := strings.TrimPrefix(x.URL, "http://")
 	const token = "private-token"
 	env := []string{"UV_DEFAULT_INDEX=http://" + x.user + ":" + x.password + "@" + host + "/simple",
@@ -56,25 +57,22 @@ func (l *lab) secrets(remote *lab) {
 	l.write("private/pins.yaml", "course: private\nbase: oci-layout:../base\npins:\n  pip:\n    - private==1.0\n    - git+https://git.example.org/plain.git@v1\n")
 	var said strings.Builder
 	for i, lab := range []*lab{l.with(env...), remote.with(env...)} {
+		home := fmt.Sprint("home", i+1)
 		image := fmt.Sprint("private-image", i)
 		for _, args := range [][]string{
 			{"lock", "private", "--upgrade", "--progress", "plain"},
 			{"build", "private", "--progress", "plain", "--output", "oci-layout:" + image},
 			{"inventory", "oci-layout:" + image, "--format", "json"},
 		} {
-			stdout, stderr, err := lab.output("home1", args...)
+			stdout, stderr, err := lab.output(home, args...)
 			if err != nil {
 				l.t.Fatal(err)
 			}
 			said.WriteString(stdout + stderr)
 		}
-		// The second engine needs the bytes and the commit anew.
-		for _, file := range []string{"files/blobs/sha256/" + hash, "addresses/" + hash, "git"} {
-			l.must(nil, os.RemoveAll(filepath.Join(l.dir, "home1", file)))
-		}
 		// One without the password is told so, and by which side.
 		bare := lab.with("UV_DEFAULT_INDEX=" + x.URL + "/simple")
-		_, stderr, err := bare.output("home1", "lock", "private", "--upgrade")
+		_, stderr, err := bare.output(home, "lock", "private", "--upgrade")
 		if err == nil || !strings.Contains(stderr, "the engine can't reach the package index, or is not let in") {
 			l.t.Errorf("without a password: %v: %s", err, stderr)
 		}
@@ -91,11 +89,17 @@ func (l *lab) tellsNone(secrets ...string) {
 		unpacked := l.must(exec.Command("sh", "-c", "for b in '"+filepath.Join(l.dir, image)+"'/blobs/sha256/*; do gzip -dc $b 2>/dev/null || cat $b; done").Output())
 		l.write(image+"-unpacked", string(unpacked))
 	}
+	// Files of the running engine may vanish while grep looks; it then says 2.
+	holds := func(text string) string {
+		out, _ := exec.Command("grep", "-rlasF", "--exclude=driftpin", "--exclude=buildkitd", "--", text, l.dir).Output()
+		return string(out)
+	}
+	if holds("private==1.0") == "" {
+		l.t.Error("nothing was looked at")
+	}
 	for _, secret := range secrets {
-		out, err := exec.Command("grep", "-rlaF", "--exclude=driftpin", "--exclude=buildkitd", "--", secret, l.dir).Output()
-		var exit *exec.ExitError
-		if err == nil || !errors.As(err, &exit) || exit.ExitCode() != 1 {
-			l.t.Errorf("%s is in %s (%v)", secret, out, err)
+		if files := holds(secret); files != "" {
+			l.t.Errorf("%s is in %s", secret, files)
 		}
 	}
 }
