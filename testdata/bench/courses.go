@@ -25,7 +25,7 @@ const (
 )
 
 // growthSizes are the numbers of packages that growth is measured at.
-var growthSizes = []int{20, 60, 100, 200}
+var growthSizes = []int{20, 60, 200}
 
 // A course is a folder with a lock, and the same with one pin bumped.
 type course struct {
