@@ -38,14 +38,19 @@ func startTime(pid int) string {
 	return fields[19] // the 22nd of all
 }
 
-// killOrphans ends what a driftpin that is gone has started: what it had
-// started itself died with it, but not what that had started.
+// killOrphans ends git's transports that a driftpin that is gone has left: git
+// itself died with it, but not what git had started. What else git may have
+// started (a cache of credentials, a shared connection) is the user's.
 func killOrphans() {
 	files, err := filepath.Glob("/proc/[0-9]*/environ")
 	if err != nil {
 		panic(err) // the pattern is ours
 	}
 	for _, file := range files {
+		name, err := os.ReadFile(filepath.Join(filepath.Dir(file), "comm"))
+		if err != nil || !bytes.HasPrefix(name, []byte("git-remote-")) {
+			continue
+		}
 		data, err := os.ReadFile(file)
 		if err != nil {
 			continue // another user's, or it has ended
