@@ -296,6 +296,9 @@ func exporter(ctx context.Context, p *Plan, out Output) (export, error) {
 		attrs := maps.Clone(compression)
 		attrs["name"] = p.Course + ":" + p.Tag() // the attestation's subject needs one
 		e.entry, err = engine.LayoutExport(out.Layout, attrs)
+		e.abandon = func() {
+			_ = engine.AbandonLayout(out.Layout) // the next export there does it too
+		}
 		e.finish = func(resp *client.SolveResponse) (string, error) {
 			index, err := engine.FinishLayout(out.Layout, resp)
 			if err != nil {

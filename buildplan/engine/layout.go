@@ -25,7 +25,7 @@ func LayoutExport(dir string, attrs map[string]string) (client.ExportEntry, erro
 			return client.ExportEntry{}, fmt.Errorf("%s is a folder with something else in it: an OCI layout needs a folder of its own", dir)
 		}
 	}
-	if err := os.RemoveAll(filepath.Join(dir, "ingest")); err != nil { // blobs that an export did not live to finish
+	if err := AbandonLayout(dir); err != nil { // what an export did not live to clear away
 		return client.ExportEntry{}, err
 	}
 	store, err := local.NewStore(dir)
@@ -38,6 +38,9 @@ func LayoutExport(dir string, attrs map[string]string) (client.ExportEntry, erro
 	}
 	return client.ExportEntry{Type: client.ExporterOCI, Attrs: all, OutputStore: store}, nil
 }
+
+// AbandonLayout removes the blobs that an export has begun and not finished.
+func AbandonLayout(dir string) error { return os.RemoveAll(filepath.Join(dir, "ingest")) }
 
 // FinishLayout makes the exported image the only one in the layout's index and
 // removes blobs it does not refer to. It returns the image's descriptor.
