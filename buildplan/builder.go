@@ -47,7 +47,7 @@ func NewBuilder(e *engine.Engine, home string, h Host) (*Builder, error) {
 	killOrphans()
 	b := &Builder{Engine: e, home: home, host: h, notices: make(chan *client.SolveStatus, 64)}
 	var err error
-	b.files, err = store.Open(home, store.Options{Login: h.login, Insecure: h.insecure(), Make: makeTree, Notice: b.notice})
+	b.files, err = store.Open(home, store.Options{Login: h.login, Insecure: h.insecure(), Make: makeTree, Notice: b.notice, Stall: h.stall()})
 	return b, err
 }
 

@@ -3,7 +3,9 @@ package buildplan
 import (
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pelletier/go-toml/v2"
 )
@@ -52,6 +54,15 @@ func (h Host) indexes() []indexAddress {
 // insecure lists the hosts whose certificates are not looked at.
 func (h Host) insecure() []string {
 	return append(h.settings().Insecure, strings.Fields(h.Env["UV_INSECURE_HOST"])...)
+}
+
+// stall is how long no byte of a file may come: uv's timeout, if one is set.
+func (h Host) stall() time.Duration {
+	seconds, err := strconv.Atoi(h.Env["UV_HTTP_TIMEOUT"])
+	if err != nil || seconds <= 0 {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
 }
 
 // login returns the user and password for an address: those of the index on
