@@ -218,9 +218,9 @@ func attest(res *gateway.Result, platform string, inventory gateway.Reference) {
 	})
 }
 
-// maxSteps is how many installing steps run at once. More would only want more
-// memory: they are bound by processors and disks.
-var maxSteps = max(4, 2*runtime.NumCPU())
+// maxSteps is how many installing steps run at once: enough for some to fetch
+// while others work. More would only want more memory, about 50 MB each.
+var maxSteps = max(12, 2*runtime.NumCPU())
 
 // inventory reads what the steps found installed, and returns a file system
 // with that as inventory.json.
