@@ -12,13 +12,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/driftpin/driftpin/buildplan/engine"
 	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/gitcmd"
 	"github.com/gofrs/flock"
 )
 
@@ -130,8 +130,7 @@ func git(ctx context.Context, dir string, args ...string) (string, error) {
 }
 
 func gitCommand(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "git", args...)
-	cmd.Env = append(gitEnv(), "GIT_TERMINAL_PROMPT=0", "LC_ALL=C")
+	cmd := gitcmd.New(ctx, args...)
 	tame(cmd)
 	return cmd
 }
@@ -143,22 +142,6 @@ var quotedUser = regexp.MustCompile(`://[^\s'"]*@`)
 // gitError is what git says, without users and passwords.
 func gitError(said string) error {
 	return fmt.Errorf("git: %s", quotedUser.ReplaceAllString(strings.TrimSpace(said), "://"))
-}
-
-// gitEnv is the environment without the variables by which git, in a hook,
-// tells its children of the repository that it works on: ours is another. The
-// user's configuration stays.
-func gitEnv() []string {
-	return slices.DeleteFunc(os.Environ(), func(kv string) bool {
-		name, _, _ := strings.Cut(kv, "=")
-		switch name {
-		case "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-			"GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_GRAFT_FILE", "GIT_SHALLOW_FILE", "GIT_IMPLICIT_WORK_TREE",
-			"GIT_REPLACE_REF_BASE", "GIT_NO_REPLACE_OBJECTS", "GIT_INTERNAL_SUPER_PREFIX", "GIT_QUARANTINE_PATH", "GIT_CEILING_DIRECTORIES":
-			return true
-		}
-		return false
-	})
 }
 
 var userInfo = regexp.MustCompile(`://[^/@\s]+@`)

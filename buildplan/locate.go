@@ -171,7 +171,7 @@ func (s *pipSolve) rememberFiles(ctx context.Context, requirements, options []st
 	if failure != "" {
 		return fmt.Errorf("finding the locked files in the index: %s", s.host.scrub(tidy(failure)))
 	}
-	found, err := parsePylock([]byte(text["pylock.toml"]), s.query.Platform)
+	found, err := parsePylock([]byte(text["pylock.toml"]), s.query.Platform, nil)
 	if err != nil {
 		return err
 	}

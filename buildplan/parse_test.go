@@ -1,6 +1,7 @@
 package buildplan
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ name = "tmpystore"
 version = "0.0.1"
 archive = { path = "/w/tmpystore-0.0.1-py3-none-any.whl", hashes = { sha256 = "c" } }
 `
-	found, err := parsePylock([]byte(text), "linux/amd64")
+	found, err := parsePylock([]byte(text), "linux/amd64", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,8 +45,44 @@ archive = { path = "/w/tmpystore-0.0.1-py3-none-any.whl", hashes = { sha256 = "c
 		t.Error("sdists are not told from wheels")
 	}
 	for _, bad := range []string{"packages = 1", "[[packages]]\nname='a'\nversion='1'", "[[packages]]\nname='a'\nversion='1'\nwheels=[{url='http://x/a-1-py3-none-any.whl'}]"} {
-		if _, err := parsePylock([]byte(bad), "linux/amd64"); err == nil {
+		if _, err := parsePylock([]byte(bad), "linux/amd64", nil); err == nil {
 			t.Errorf("%q was accepted", bad)
+		}
+	}
+}
+
+// Of the files of a requirement with hashes only those are taken.
+func TestAllowed(t *testing.T) {
+	const text = `
+[[packages]]
+name = "a"
+version = "1"
+wheels = [
+ { url = "http://x/a-1-py3-none-any.whl", hashes = { sha256 = "plain" } },
+ { url = "http://x/a-1-cp311-cp311-manylinux_2_17_x86_64.whl", hashes = { sha256 = "compiled" } },
+]
+sdist = { url = "http://x/a-1.tar.gz", hashes = { sha256 = "source" } }
+`
+	for hash, want := range map[string]string{
+		"":                "a-1-cp311-cp311-manylinux_2_17_x86_64.whl",
+		"sha256:compiled": "a-1-cp311-cp311-manylinux_2_17_x86_64.whl",
+		"sha256:plain":    "a-1-py3-none-any.whl",
+		"sha256:source":   "a-1.tar.gz",
+		"sha256:other":    "",
+		"sha512:compiled": "",
+	} {
+		r := request(t, "a==1", 1)
+		if hash != "" {
+			r.Hashes = []string{hash}
+		}
+		s := &pipSolve{resolution: &resolution{query: pins.Query{Requests: []pins.Request{r}}}}
+		found, err := parsePylock([]byte(text), "linux/amd64", s.allowed)
+		var none *noFileError
+		switch {
+		case want == "" && !errors.As(err, &none):
+			t.Errorf("%s: got %v, want that no file fits", hash, err)
+		case want != "" && (err != nil || found[0].File != want):
+			t.Errorf("%s: got %v, %v, want %s", hash, found, err, want)
 		}
 	}
 }
@@ -132,7 +169,7 @@ func TestWithoutUser(t *testing.T) {
 func FuzzParsePylock(f *testing.F) {
 	f.Add([]byte("[[packages]]\nname='a'\nversion='1'\nwheels=[{url='http://x/a-1-py3-none-any.whl',hashes={sha256='a'}}]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		_, _ = parsePylock(data, "linux/amd64")
+		_, _ = parsePylock(data, "linux/amd64", nil)
 		parseVia(string(data))
 		relations(string(data))
 		readPipConf(data, map[string]string{})

@@ -2,6 +2,7 @@ package buildplan
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -115,11 +116,23 @@ func (s *pipSolve) ask(ctx context.Context, requirements []string, sources map[s
 		}
 		return nil, "", s.uvFailure(failure)
 	}
-	packages, err := parsePylock([]byte(text["pylock.toml"]), s.query.Platform)
+	packages, err := parsePylock([]byte(text["pylock.toml"]), s.query.Platform, s.allowed)
+	var none *noFileError
+	if errors.As(err, &none) {
+		err = s.at(none.name, "%w", err)
+	}
 	if err != nil {
 		return nil, "", err
 	}
 	return &answer{packages, parseVia(text["requirements.txt"])}, "", nil
+}
+
+// allowed reports whether a file of a package may be taken: where a requirement
+// has hashes, its file has one of them (pip's documentation, "Secure installs").
+// Files are known by sha256, so a hash by another algorithm allows none.
+func (s *pipSolve) allowed(name, sha256 string) bool {
+	q := s.request(name)
+	return q == nil || len(q.Hashes) == 0 || slices.Contains(q.Hashes, "sha256:"+sha256)
 }
 
 // runUv runs one solve and returns the files it wrote, or why it failed.

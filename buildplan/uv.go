@@ -62,8 +62,9 @@ type candidate struct {
 
 // parsePylock reads the packages of a pylock.toml that was made for one
 // platform: all the wheels that it lists fit there, and the most specific is
-// taken, as an installer would.
-func parsePylock(data []byte, platform string) ([]candidate, error) {
+// taken, as an installer would. allowed says which files of a package may be
+// taken at all, by sha256; nil allows all.
+func parsePylock(data []byte, platform string, allowed func(name, sha256 string) bool) ([]candidate, error) {
 	var lock pylock
 	if err := toml.Unmarshal(data, &lock); err != nil {
 		return nil, fmt.Errorf("uv's pylock.toml: %w", err)
@@ -72,6 +73,12 @@ func parsePylock(data []byte, platform string) ([]candidate, error) {
 	for _, p := range lock.Packages {
 		c := candidate{Artifact: pins.Artifact{Pin: pins.New(pins.Pip, p.Name, p.Version), Platform: platform, Use: pins.Install}}
 		var file pylockFile
+		if allowed != nil {
+			p.Wheels = slices.DeleteFunc(p.Wheels, func(w pylockFile) bool { return !allowed(p.Name, w.Hashes["sha256"]) })
+			if p.Sdist != nil && !allowed(p.Name, p.Sdist.Hashes["sha256"]) {
+				p.Sdist = nil
+			}
+		}
 		switch {
 		case len(p.Wheels) > 0:
 			file = slices.MaxFunc(p.Wheels, func(a, b pylockFile) int { return compareWheels(a.file(), b.file()) })
@@ -80,7 +87,7 @@ func parsePylock(data []byte, platform string) ([]candidate, error) {
 		case p.Archive != nil:
 			file = *p.Archive
 		default:
-			return nil, fmt.Errorf("uv's pylock.toml has no file of %s", p.Name)
+			return nil, &noFileError{c.Name, p.Version}
 		}
 		if !fileName.MatchString(file.file()) {
 			return nil, fmt.Errorf("the index calls a file of %s %q: that is no name of a wheel or a source distribution", p.Name, file.file())
@@ -92,6 +99,14 @@ func parsePylock(data []byte, platform string) ([]candidate, error) {
 		out = append(out, c)
 	}
 	return out, nil
+}
+
+// A noFileError says that the index has no file of a package that may be taken.
+type noFileError struct{ name, version string }
+
+// Error implements error.
+func (e *noFileError) Error() string {
+	return fmt.Sprintf("no file of %s %s fits: the index has none for this platform, or none with a hash that the requirement allows", e.name, e.version)
 }
 
 // compareWheels orders wheels that all fit by how specific they are, in the

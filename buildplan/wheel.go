@@ -244,7 +244,7 @@ func (s *pipSolve) buildRequirements(ctx context.Context, name string, requires 
 	if failure != "" {
 		return nil, fmt.Errorf("its build requirements (%s) can't be met with wheels: %s", strings.Join(requires, ", "), s.host.scrub(tidy(failure)))
 	}
-	found, err := parsePylock([]byte(files["pylock.toml"]), s.query.Platform)
+	found, err := parsePylock([]byte(files["pylock.toml"]), s.query.Platform, nil)
 	if err != nil {
 		return nil, err
 	}

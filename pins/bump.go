@@ -83,27 +83,40 @@ func (m *Manifest) source(name string) ([]byte, bool) {
 	return nil, false
 }
 
+// Free is the request with any version.
+func (r Request) Free() Request {
+	r.Version, r.Constraint, r.Build, r.Hashes = "", "", "", nil
+	if r.Kind == Deb {
+		r.Spec = r.Name
+	}
+	return r
+}
+
+// With is a manifest that asks for other things, pin by pin.
+func (m *Manifest) With(change func(Request) Request) *Manifest {
+	other := *m
+	other.Requests = slices.Clone(m.Requests)
+	for i, r := range other.Requests {
+		other.Requests[i] = change(r)
+	}
+	return &other
+}
+
 // Loosened is a manifest in which pins may move: all that ask for one version
 // and are not named in keep ask for any; hard ones only if hardToo. An old lock
 // then says which are preferred.
 func (m *Manifest) Loosened(keep []string, hardToo bool) *Manifest {
-	loose := *m
-	loose.Requests = slices.Clone(m.Requests)
-	for i, r := range loose.Requests {
+	return m.With(func(r Request) Request {
 		if r.Need == Hard && !hardToo || r.Version == "" || slices.ContainsFunc(keep, func(n string) bool { return CanonicalName(Pip, n) == CanonicalName(Pip, r.Name) }) {
-			continue
+			return r
 		}
-		loose.Requests[i].Version, loose.Requests[i].Constraint = "", ""
-		if r.Kind == Deb {
-			loose.Requests[i].Spec = r.Name
-		}
-	}
-	return &loose
+		return r.Free()
+	})
 }
 
 // Within is a manifest in which one request may move up: by any step for
 // latest, within its major version for minor, within its minor version for
-// patch.
+// patch. apt has no constraints, so its pins go to the latest only.
 func (m *Manifest) Within(r Request, step string) (*Manifest, error) {
 	if r.Version == "" {
 		return nil, fmt.Errorf("%s: %s pins no one version: name the version to take", r.At, r.Spec)
@@ -117,14 +130,20 @@ func (m *Manifest) Within(r Request, step string) (*Manifest, error) {
 		upper[len(upper)-1] = increment(last)
 		constraint += ",<" + strings.Join(upper, ".")
 	}
-	loose := *m
-	loose.Requests = slices.Clone(m.Requests)
-	for i := range loose.Requests {
-		if loose.Requests[i].At == r.At {
-			loose.Requests[i].Version, loose.Requests[i].Constraint = "", constraint
+	if r.Kind == Deb {
+		if n > 0 {
+			return nil, fmt.Errorf("%s: apt takes the latest version or the one that is named: --to %s can't be asked of it", r.At, step)
 		}
+		constraint = ""
 	}
-	return &loose, nil
+	return m.With(func(q Request) Request {
+		if q.At != r.At {
+			return q
+		}
+		q = q.Free()
+		q.Constraint = constraint
+		return q
+	}), nil
 }
 
 // increment adds one to a decimal number.

@@ -175,7 +175,11 @@ func (r Request) normal() string {
 		return r.Spec
 	}
 	extras := slices.Sorted(slices.Values(r.Extras))
-	return fmt.Sprintf("%s[%s]%s;%s", r.Name, strings.Join(extras, ","), strings.ReplaceAll(r.Constraint, " ", ""), r.Marker)
+	normal := fmt.Sprintf("%s[%s]%s;%s", r.Name, strings.Join(extras, ","), strings.ReplaceAll(r.Constraint, " ", ""), r.Marker)
+	if len(r.Hashes) > 0 {
+		normal += " " + strings.Join(slices.Sorted(slices.Values(r.Hashes)), " ")
+	}
+	return normal
 }
 
 // query is the kind of query that an artifact is an answer to: what wheels are

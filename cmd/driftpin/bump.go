@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -205,7 +204,9 @@ func (p *bumping) carryOut(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("bumping %s: %w", dir, err)
 	}
-	p.show(edited, m, l)
+	if err := p.show(edited, m, l); err != nil {
+		return err
+	}
 	if !p.write {
 		fmt.Fprintln(p.streams.err, "nothing is written: --write does")
 		return nil
@@ -232,18 +233,23 @@ func (p *bumping) warn(ctx context.Context) {
 }
 
 // show prints the lines of the manifest that change, and the lock by package.
-func (p *bumping) show(edited map[string][]byte, m *pins.Manifest, l *pins.Lock) {
+func (p *bumping) show(edited map[string][]byte, m *pins.Manifest, l *pins.Lock) error {
 	colour := useColour("auto", p.streams.out)
 	for _, s := range p.course.manifest.Sources {
 		if after, ok := edited[s.Name]; ok {
-			fmt.Fprintf(p.streams.out, "%s\n%s", s.Name, report.Lines(string(s.Data), string(after), colour))
+			if _, err := fmt.Fprintf(p.streams.out, "%s\n%s", s.Name, report.Lines(string(s.Data), string(after), colour)); err != nil {
+				return err
+			}
 		}
 	}
 	changes := images.Compare(images.LockPackages(p.course.lock), images.LockPackages(l))
 	images.Explain(changes, &images.Reason{Manifest: p.course.manifest, Lock: p.course.lock}, &images.Reason{Manifest: m, Lock: l})
-	_ = report.Text(p.streams.out, images.New("the lock", "the lock after it", changes, nil), colour) // as any write to stdout
+	if err := report.Text(p.streams.out, images.New("the lock", "the lock after it", changes, nil), colour); err != nil {
+		return err
+	}
 	before, after := size(p.course.lock), size(l)
-	_, _ = io.WriteString(p.streams.out, fmt.Sprintf("downloads: %+.1f MB, to %.1f MB\n", float64(after-before)/1e6, float64(after)/1e6))
+	_, err := fmt.Fprintf(p.streams.out, "downloads: %+.1f MB, to %.1f MB\n", float64(after-before)/1e6, float64(after)/1e6)
+	return err
 }
 
 func size(l *pins.Lock) (n int64) {

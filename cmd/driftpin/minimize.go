@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/driftpin/driftpin/buildplan"
@@ -87,6 +86,11 @@ func (c *course) leftOut(names []string) (out []pins.Request, err error) {
 			out = append(out, r)
 		}
 	}
+	for _, r := range out {
+		if r.Git != nil || r.Version == "" && r.Constraint == "" {
+			return nil, fmt.Errorf("%s: %s asks for no version that could be left open", r.At, r.Spec)
+		}
+	}
 	if len(out) == 0 {
 		return nil, fmt.Errorf("%s: no pin has need: solver: name the packages to try", c.manifest.Dir)
 	}
@@ -96,16 +100,15 @@ func (c *course) leftOut(names []string) (out []pins.Request, err error) {
 // without resolves a course without one of its pins, and prints what comes of
 // it.
 func (c *course) without(ctx context.Context, s streams, b *buildplan.Builder, r pins.Request) (needed bool, err error) {
-	loose := *c.manifest
-	loose.Requests = slices.Clone(c.manifest.Requests)
-	for i, q := range loose.Requests {
+	loose := c.manifest.With(func(q pins.Request) pins.Request {
 		if q.At == r.At {
-			loose.Requests[i].Version, loose.Requests[i].Constraint = "", ""
+			return q.Free()
 		}
-	}
+		return q
+	})
 	o := c.options()
 	o.Names = []string{r.Name}
-	l, err := pins.Relock(ctx, &loose, c.lock, b, o)
+	l, err := pins.Relock(ctx, loose, c.lock, b, o)
 	if errors.Is(err, buildplan.ErrNoSolution) {
 		reason, _, _ := strings.Cut(err.Error(), "\nIt speaks")
 		fmt.Fprintf(s.out, "%s: %s is needed: with any version, %s\n", r.At, r.Spec, report.Clean(strings.ReplaceAll(reason, "\n", " ")))

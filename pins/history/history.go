@@ -14,12 +14,12 @@ import (
 	"os/exec"
 	"path"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/gitcmd"
 )
 
 // An Event is one change of what a course's file asks for of a package.
@@ -230,11 +230,8 @@ func (f *finder) find(file string, data []byte) map[pins.Kind]pins.Request {
 
 // git runs git in a folder; its error is what git says.
 func git(ctx context.Context, dir string, stdin io.Reader, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "git", args...)
+	cmd := gitcmd.New(ctx, args...)
 	cmd.Dir, cmd.Stdin = dir, stdin
-	cmd.Env = append(slices.DeleteFunc(cmd.Environ(), func(kv string) bool {
-		return strings.HasPrefix(kv, "GIT_DIR=") || strings.HasPrefix(kv, "GIT_INDEX_FILE=")
-	}), "LC_ALL=C")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
