@@ -512,9 +512,11 @@ func FuzzReaders(f *testing.F) {
 		if text := string(data); strings.HasPrefix(text, "=>") || strings.HasPrefix(text, "->") || text == "/" {
 			t.Skip() // means a link or a folder to the helper
 		}
-		for _, file := range []string{"var/lib/dpkg/status", site + "a-1.dist-info/METADATA", site + "a.egg-info", site + "a.egg-info/PKG-INFO", "var/lib/dpkg/status.d/a", "var/lib/dpkg/info/a.list", "c/conda-meta/a.json", "node_modules/a/package.json", "lib/a/DESCRIPTION"} {
-			fuzzInventory(t, image(t, []node{{file, string(data)}}))
+		var nodes []node
+		for _, file := range []string{"var/lib/dpkg/status", site + "a-1.dist-info/METADATA", site + "b.egg-info", site + "a.egg-info/PKG-INFO", "var/lib/dpkg/status.d/a", "var/lib/dpkg/info/a.list", "c/conda-meta/a.json", "node_modules/a/package.json", "lib/a/DESCRIPTION"} {
+			nodes = append(nodes, node{file, string(data)})
 		}
+		fuzzInventory(t, image(t, nodes))
 	})
 }
 
