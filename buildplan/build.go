@@ -80,7 +80,7 @@ type Result struct {
 var compression = map[string]string{"compression": "gzip", "oci-mediatypes": "true"}
 
 // inventoryType is the in-toto predicate type of the inventory that an image
-// carries: {"packages":[{kind,name,version,where,commit}]}.
+// carries: {"packages":[{kind,name,version,where,commit,build,channel}]}.
 const inventoryType = "https://driftpin.org/inventory/v1"
 
 // Build builds a plan, runs its checks, and exports the image. If a step or a
@@ -255,18 +255,18 @@ func (b *Builder) inventory(ctx context.Context, c gateway.Client, p *Plan, img 
 }
 
 // parseReports reads the tables that steps wrote: kind, name, version,
-// environment, commit.
+// environment, commit, build, channel; what comes last may be left out.
 func parseReports(tables [][]byte) []pins.Pin {
 	seen := map[pins.Pin]bool{}
 	out := []pins.Pin{}
 	for _, table := range tables {
 		for _, line := range strings.Split(string(table), "\n") {
-			f := append(strings.Split(line, "\t"), "", "")
-			if len(f) < 5 {
+			f := append(strings.Split(line, "\t"), "", "", "", "")
+			if len(f) < 7 {
 				continue
 			}
 			pin := pins.New(pins.Kind(f[0]), f[1], f[2])
-			pin.Where, pin.Commit = f[3], f[4]
+			pin.Where, pin.Commit, pin.Build, pin.Channel = f[3], f[4], f[5], f[6]
 			if !seen[pin] {
 				seen[pin] = true
 				out = append(out, pin)

@@ -19,8 +19,15 @@ import (
 // that it lacks.
 //
 //	python = base + the Python's debs             env = python + user + empty /opt/env
-//	apt    = Diff(env, env.Run(install debs))     layer i = Diff(env, env.Run(install wheels of i))
-//	files  = Diff(env, env.Run(place files))      image = Merge(env, apt, layer 1 … layer n, files)
+//	apt    = Diff(env, env.Run(install debs))     pip i = Diff(env, env.Run(install wheels of i))
+//	files  = Diff(env, env.Run(place files))      image = Merge(env, apt, pip 1 … pip n, files)
+//
+// In a course with conda pins the Python is conda's:
+//
+//	conda i = what conda's installer, on a Python of its own, lays out in /opt/env
+//	on      = Merge(env, the layers of conda's Python)
+//	pip i   = Diff(on, on.Run(install wheels of i))
+//	image   = Merge(env, apt, conda 1 … conda m, pip 1 … pip n, files)
 type graph struct {
 	plan       *Plan
 	sourceMaps map[string]*llb.SourceMap
@@ -64,10 +71,17 @@ func (g *graph) image() image {
 		parts = append(parts, llb.Diff(env, run.Root(), llb.WithCustomName("layer apt")))
 		img.history = append(img.history, event(fmt.Sprintf("apt: %d packages", len(g.plan.Apt))))
 	}
+	for _, l := range g.plan.Conda {
+		run := g.installConda(l)
+		img.reports = append(img.reports, report{run.GetMount("/out"), total(l.Packages)})
+		parts = append(parts, run.GetMount(layerDir))
+		img.history = append(img.history, event(l.title()))
+	}
+	on := g.onConda(env)
 	for _, l := range g.plan.Layers {
-		run := g.installWheels(env, l)
-		img.reports = append(img.reports, report{run.GetMount("/out"), total(l.Wheels)})
-		parts = append(parts, llb.Diff(env, run.Root(), llb.WithCustomName("layer "+l.Name)))
+		run := g.installWheels(on, l)
+		img.reports = append(img.reports, report{run.GetMount("/out"), total(l.Packages)})
+		parts = append(parts, llb.Diff(on, run.Root(), llb.WithCustomName("layer "+l.Name)))
 		img.history = append(img.history, event(l.title()))
 	}
 	if len(g.plan.Files) > 0 {
@@ -95,11 +109,11 @@ func total(artifacts []pins.Artifact) (size int64) {
 
 // title says what a layer holds.
 func (l Layer) title() string {
-	names := make([]string, len(l.Wheels))
-	for i, w := range l.Wheels {
-		names[i] = w.Name + " " + w.Version
+	names := make([]string, len(l.Packages))
+	for i, a := range l.Packages {
+		names[i] = a.Name + " " + a.Version
 	}
-	return "pip: " + strings.Join(names, ", ")
+	return string(l.Packages[0].Kind) + ": " + strings.Join(names, ", ")
 }
 
 // python is the base with a Python.
@@ -117,11 +131,11 @@ func (g *graph) python(img *image) llb.State {
 func (g *graph) env(img *image) llb.State {
 	st := g.python(img)
 	prefix := ""
-	if len(g.plan.Layers) > 0 {
+	if len(g.plan.Layers) > 0 && !g.plan.condaPython() {
 		prefix = Env
 	}
 	img.history = append(img.history, event("user jovyan, "+Env))
-	run := st.Run(step("user jovyan, "+Env, []string{"/bin/sh", stepsDir + "env.sh", prefix, "/out"},
+	run := st.Run(step("user jovyan, "+Env, []string{"/bin/sh", stepsDir + "env.sh", "python3", prefix, "/out"},
 		script("env.sh"), llb.AddMount("/out", llb.Scratch()))...)
 	img.reports = append(img.reports, report{run.GetMount("/out"), 0})
 	return run.Root()
@@ -149,8 +163,8 @@ func (g *graph) installDebs(st llb.State, name string, debs []pins.Artifact) llb
 // their dependencies; its /out tells what lies there then.
 func (g *graph) installWheels(env llb.State, l Layer) llb.ExecState {
 	options := step(l.title(), []string{Env + "/bin/python", "-B", stepsDir + "pip-install.py", uvPath, wheelsDir, "/out"},
-		script("pip-install.py"), g.uv(env), llb.AddMount("/out", llb.Scratch()), g.location(l.Wheels...))
-	for _, w := range l.Wheels {
+		script("pip-install.py"), g.uv(env), llb.AddMount("/out", llb.Scratch()), g.location(l.Packages...))
+	for _, w := range l.Packages {
 		options = append(options, llb.AddMount(wheelsDir+w.File, g.wheel(w), llb.SourcePath("/"+w.File), llb.Readonly))
 		if git, ok := w.Git(); ok {
 			options = append(options, directURL(w.File, git, g.requested(w)))
@@ -211,18 +225,23 @@ func (g *graph) file(name, sha256 string, a pins.Artifact) llb.State {
 		llb.WithCustomName("fetch "+name), llb.ProgressGroup("fetch", "fetch packages", true), g.location(a))
 }
 
-// uv mounts the installer, unpacked from its wheel.
+// uv mounts pip's installer.
 func (g *graph) uv(python llb.State) llb.RunOption {
-	uv := uvArtifact(g.plan.Platform)
-	return mountUv(python, g.fetch(uv), uv.File)
+	wheel := uv.artifact(g.plan.Platform)
+	return mountUv(g.unpack(python, g.fetch(wheel), wheel))
 }
 
-// mountUv unpacks uv's wheel with a Python and shows the program to a step.
-func mountUv(python, wheel llb.State, file string) llb.RunOption {
-	unpack := python.Run(step("unpack uv", []string{"/bin/sh", "-ec",
-		`python3 -m zipfile -e "$1" /tmp/uv && cp /tmp/uv/*/scripts/uv /out/uv && chmod 755 /out/uv && touch -d "@$SOURCE_DATE_EPOCH" /out/uv /out`, "sh", wheelsDir + file},
-		llb.AddMount("/out", llb.Scratch()), llb.AddMount(wheelsDir+file, wheel, llb.SourcePath("/"+file), llb.Readonly))...)
-	return llb.AddMount(uvPath, unpack.GetMount("/out"), llb.SourcePath("/uv"), llb.Readonly)
+// mountUv shows uv to a step, from its unpacked wheel.
+func mountUv(unpacked llb.State) llb.RunOption {
+	return llb.AddMount(uvPath, unpacked, llb.SourcePath("/uv-"+uv.version+".data/scripts/uv"), llb.Readonly)
+}
+
+// unpack unpacks a tool's wheel with a Python.
+func (g *graph) unpack(python, wheel llb.State, a pins.Artifact) llb.State {
+	return python.Run(step("unpack "+a.Name, []string{"/bin/sh", "-ec",
+		`"$2" -m zipfile -e "$1" /out && chmod -R a+rX /out && { chmod 755 /out/*.data/scripts/* 2>/dev/null || :; } && find /out -exec touch -d "@$SOURCE_DATE_EPOCH" {} +`,
+		"sh", wheelsDir + a.File, g.interpreter()},
+		llb.AddMount("/out", llb.Scratch()), llb.AddMount(wheelsDir+a.File, wheel, llb.SourcePath("/"+a.File), llb.Readonly))...).GetMount("/out")
 }
 
 // placeFiles writes the course's files into st.

@@ -19,6 +19,7 @@ type Host struct {
 	Env     map[string]string // uv's own settings
 	UvToml  []byte            // uv's configuration file
 	Netrc   []byte            // user names and passwords by host
+	Conda   condarc           // where conda's channels are
 	Proxies llb.ProxyEnv
 }
 
@@ -31,8 +32,8 @@ var caFiles = []string{
 // ReadHost reads the settings of this machine. Where packages come from is
 // said by uv's settings (UV_DEFAULT_INDEX and its kin, uv.toml); where those
 // say nothing, by pip's (PIP_INDEX_URL and its kin, pip.conf); where neither
-// does, uv's default stands.
-func ReadHost() Host {
+// does, uv's default stands. Where channels are is said by conda's settings.
+func ReadHost() (Host, error) {
 	h := Host{Env: map[string]string{}, Proxies: llb.ProxyEnv{
 		HTTPProxy:  firstEnv("HTTP_PROXY", "http_proxy"),
 		HTTPSProxy: firstEnv("HTTPS_PROXY", "https_proxy"),
@@ -59,7 +60,9 @@ func ReadHost() Host {
 	if !h.namesIndex() {
 		h.readPip()
 	}
-	return h
+	var err error
+	h.Conda, err = readCondarc()
+	return h, err
 }
 
 // namesIndex reports whether uv's settings say where packages come from.
@@ -118,6 +121,8 @@ func readPipConf(data []byte, into map[string]string) {
 const (
 	caSecret    = "driftpin-ca"
 	tomlSecret  = "driftpin-uv.toml"
+	condaSecret = "driftpin-channels"
+	loginSecret = "driftpin-logins"
 	netrcSecret = "driftpin-netrc"
 	envSecret   = "driftpin-env-"
 )
@@ -125,6 +130,7 @@ const (
 // secrets are the settings as BuildKit's session serves them.
 func (h Host) secrets() map[string][]byte {
 	s := map[string][]byte{caSecret: h.CA, tomlSecret: h.UvToml, netrcSecret: h.Netrc}
+	s[condaSecret], s[loginSecret] = h.condaSecrets()
 	for k, v := range h.Env {
 		s[envSecret+k] = []byte(v)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/driftpin/driftpin/pins"
@@ -16,24 +17,29 @@ import (
 // remembered: a lock that comes from another machine tells hashes only. What
 // no index has any more stays unknown; it may still be at hand.
 func (b *Builder) locate(ctx context.Context, p *Plan) error {
-	debs, wheels := b.unlocated(p)
-	needUv := len(p.Layers) > 0 && !b.known(uvArtifact(p.Platform).SHA256)
-	if len(debs)+len(wheels) == 0 && !needUv {
+	debs, condas, wheels := b.unlocated(p)
+	needUv := len(p.Layers) > 0 && !b.known(uv.artifact(p.Platform).SHA256)
+	needRattler := len(p.Conda) > 0 && !b.known(rattler.artifact(p.Platform).SHA256)
+	if len(debs)+len(condas)+len(wheels) == 0 && !needUv && !needRattler {
 		return nil
 	}
 	_, err := b.run(ctx, client.SolveOpt{}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		if err := b.Base.resolve(ctx, c, p.Platform); err != nil {
 			return nil, err
 		}
-		r := &resolution{Builder: b, gateway: c, query: pins.Query{Platform: p.Platform, Debs: p.Python}}
+		r := &resolution{Builder: b, gateway: c, query: pins.Query{Platform: p.Platform, Below: p.below()}}
 		if len(debs) > 0 {
 			if err := r.locateDebs(ctx, debs); err != nil {
 				return nil, err
 			}
 		}
+		if len(condas) > 0 || needRattler {
+			if err := r.locateConda(ctx, condas); err != nil {
+				return nil, err
+			}
+		}
 		if len(wheels) > 0 || needUv {
-			s := &pipSolve{resolution: r, built: map[string]*wheelBuild{}}
-			s.python = s.pythonState()
+			s := r.newPipSolve()
 			if err := s.locateWheels(ctx, wheels); err != nil {
 				return nil, err
 			}
@@ -50,19 +56,31 @@ func (b *Builder) known(sha256 string) bool {
 }
 
 // unlocated returns what has to be fetched and has no known address.
-func (b *Builder) unlocated(p *Plan) (debs, wheels []pins.Artifact) {
+func (b *Builder) unlocated(p *Plan) (debs, condas, wheels []pins.Artifact) {
 	for _, a := range p.fetched() {
 		b.files.Expect(a.SHA256, path.Base(a.File), a.Size)
 		if b.known(a.SHA256) {
 			continue
 		}
-		if a.Kind == pins.Deb {
+		switch a.Kind {
+		case pins.Deb:
 			debs = append(debs, a)
-		} else {
+		case pins.Conda:
+			condas = append(condas, a)
+		default:
 			wheels = append(wheels, a)
 		}
 	}
-	return debs, wheels
+	return debs, condas, wheels
+}
+
+// below are the plan's artifacts that pip pins resolve on top of.
+func (p *Plan) below() []pins.Artifact {
+	out := slices.Concat(p.Python, p.ToolPython)
+	for _, l := range p.Conda {
+		out = append(out, l.Packages...)
+	}
+	return out
 }
 
 // fetched lists the artifacts of a plan that are fetched.
@@ -72,13 +90,13 @@ func (p *Plan) fetched() (out []pins.Artifact) {
 			out = append(out, a)
 		}
 	}
-	for _, list := range [][]pins.Artifact{p.Python, p.Apt, p.Toolchain} {
+	for _, list := range [][]pins.Artifact{p.Python, p.ToolPython, p.Apt, p.Toolchain} {
 		for _, a := range list {
 			add(a)
 		}
 	}
-	for _, l := range p.Layers {
-		for _, a := range l.Wheels {
+	for _, l := range slices.Concat(p.Conda, p.Layers) {
+		for _, a := range l.Packages {
 			add(a)
 		}
 	}
@@ -123,7 +141,7 @@ func (r *resolution) locateDebs(ctx context.Context, debs []pins.Artifact) error
 
 // locateWheels asks uv for the addresses of wheels and source distributions.
 func (s *pipSolve) locateWheels(ctx context.Context, files []pins.Artifact) error {
-	if err := s.locateUv(ctx); err != nil {
+	if err := s.locateTool(ctx, uv); err != nil {
 		return err
 	}
 	// A name has one version a question: a wheel's build requirement may be
@@ -183,21 +201,27 @@ func (s *pipSolve) rememberFiles(ctx context.Context, requirements, options []st
 	return nil
 }
 
-// locateUv sees to it that uv's own wheel can be fetched. The first time it
-// comes by way of pip, which the base's apt has; that uv then says where its
-// wheel lies.
-func (s *pipSolve) locateUv(ctx context.Context) error {
-	uv := uvArtifact(s.query.Platform)
-	if uv.File == "" {
-		return fmt.Errorf("driftpin has no uv for %s", s.query.Platform)
+// locateTool sees to it that a tool's own wheel can be fetched. The first time
+// uv comes by way of pip, which the base's apt has; that uv then says where its
+// wheel lies, and where others' do.
+func (s *pipSolve) locateTool(ctx context.Context, t tool) error {
+	wheel := t.artifact(s.query.Platform)
+	if wheel.File == "" {
+		return fmt.Errorf("driftpin has no %s for %s", t.name, s.query.Platform)
 	}
-	if s.known(uv.SHA256) {
+	if s.known(wheel.SHA256) {
 		return nil
 	}
-	options := step("fetch uv, the first time by pip", []string{"/bin/sh", stepsDir + "uv-fetch.sh", uv.Version, uv.SHA256, "/out"},
+	if t.name != uv.name {
+		if err := s.locateTool(ctx, uv); err != nil {
+			return err
+		}
+		return s.rememberFiles(ctx, []string{t.name + "==" + t.version}, []string{"--no-deps", "--only-binary", ":all:"}, nil)
+	}
+	options := step("fetch uv, the first time by pip", []string{"/bin/sh", stepsDir + "uv-fetch.sh", t.version, wheel.SHA256, "/out"},
 		script("uv-fetch.sh"), llb.AddMount("/out", llb.Scratch()))
-	wheel := s.python.Run(append(options, s.host.online()...)...).GetMount("/out")
-	s.uvMount = mountUv(s.python, wheel, uv.File)
+	fetched := s.python.Run(append(options, s.host.online()...)...).GetMount("/out")
+	s.uvMount = mountUv(s.planned(nil).unpack(s.python, fetched, wheel))
 	defer func() { s.uvMount = nil }()
-	return s.rememberFiles(ctx, []string{"uv==" + uvVersion}, []string{"--no-deps", "--only-binary", ":all:"}, nil)
+	return s.rememberFiles(ctx, []string{t.name + "==" + t.version}, []string{"--no-deps", "--only-binary", ":all:"}, nil)
 }

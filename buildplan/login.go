@@ -32,7 +32,8 @@ func (h Host) settings() (s uvSettings) {
 	return s
 }
 
-// indexes lists the indexes that this machine's settings name.
+// indexes lists the indexes, and conda's channels, that this machine's settings
+// name.
 func (h Host) indexes() []indexAddress {
 	s := h.settings()
 	list := append(s.Index, indexAddress{URL: s.IndexURL})
@@ -48,7 +49,10 @@ func (h Host) indexes() []indexAddress {
 			}
 		}
 	}
-	return list
+	for _, address := range h.Conda.Custom {
+		list = append(list, indexAddress{URL: address})
+	}
+	return append(list, indexAddress{URL: h.Conda.Alias})
 }
 
 // insecure lists the hosts whose certificates are not looked at.
@@ -121,7 +125,7 @@ func (h Host) checkIndexes() error {
 		if index.URL == "" || err == nil && (u.Host != "" || u.Scheme == "file" || u.Scheme == "") {
 			continue
 		}
-		return fmt.Errorf("the address of index %d of this machine's settings (UV_DEFAULT_INDEX and its kin, uv.toml, pip.conf) can't be read: in a user or a password write @ as %%40, / as %%2F, # as %%23, %% as %%25", i+1)
+		return fmt.Errorf("the address of index %d of this machine's settings (UV_DEFAULT_INDEX and its kin, uv.toml, pip.conf, .condarc) can't be read: in a user or a password write @ as %%40, / as %%2F, # as %%23, %% as %%25", i+1)
 	}
 	return nil
 }

@@ -29,9 +29,8 @@ func (b *Builder) Neighbours(ctx context.Context, q pins.Query, name, version st
 		if err := b.Base.resolve(ctx, c, q.Platform); err != nil {
 			return nil, err
 		}
-		s := &pipSolve{resolution: &resolution{Builder: b, gateway: c, query: q}, built: map[string]*wheelBuild{}}
-		s.python = s.pythonState()
-		if err := s.locateUv(ctx); err != nil {
+		s := (&resolution{Builder: b, gateway: c, query: q}).newPipSolve()
+		if err := s.locateTool(ctx, uv); err != nil {
 			return nil, err
 		}
 		exact, err := s.only(ctx, name+"=="+version)

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bufio"
 	"cmp"
+	"compress/bzip2"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -22,49 +23,54 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// KnownOverlaps is Overlaps as far as the wheels' RECORDs are known in home:
+// KnownOverlaps is Overlaps as far as what packages own is known in home:
 // nothing is fetched.
 func KnownOverlaps(home string, m *pins.Manifest, l *pins.Lock) (all pins.Findings) {
 	for _, platform := range l.Platforms {
-		wheels := slices.DeleteFunc(l.Installed(platform), func(a pins.Artifact) bool { return a.Kind != pins.Pip })
-		owned := make([]map[string]string, len(wheels))
-		for i, w := range wheels {
-			owned[i], _ = recalled(home, w.SHA256)
+		packages := inEnvironment(l, platform)
+		owned := make([]map[string]string, len(packages))
+		for i, a := range packages {
+			owned[i], _ = recalled(home, a.SHA256)
 		}
-		all = append(all, overlaps(m, l, wheels, owned)...)
+		all = append(all, overlaps(m, l, packages, owned)...)
 	}
 	return all
 }
 
-// Overlaps finds the paths that several pip packages of a lock own with
-// different bytes: only one of them can have its file. Each pair of packages is
-// a finding, at the pin that brings the first; paths that the manifest's
-// overlaps name are not. It reads the RECORDs of the wheels, and of a wheel
-// that is not at hand it fetches only that part.
+// Overlaps finds the paths that several packages of the environment own, pip's
+// or conda's, with different bytes: only one of them can have its file. Each
+// pair of packages is a finding, at the pin that brings the first; paths that
+// the manifest's overlaps name are not. It reads what the packages themselves
+// say that they own, and of one that is not at hand it fetches only that part.
 func (b *Builder) Overlaps(ctx context.Context, m *pins.Manifest, l *pins.Lock) (pins.Findings, error) {
 	var all pins.Findings
 	for _, platform := range l.Platforms {
-		wheels := slices.DeleteFunc(l.Installed(platform), func(a pins.Artifact) bool { return a.Kind != pins.Pip })
-		owned := make([]map[string]string, len(wheels))
+		packages := inEnvironment(l, platform)
+		owned := make([]map[string]string, len(packages))
 		group, gctx := errgroup.WithContext(ctx)
-		for i, w := range wheels {
+		for i, a := range packages {
 			group.Go(func() (err error) {
-				owned[i], err = b.owned(gctx, w)
+				owned[i], err = b.owned(gctx, a)
 				return err
 			})
 		}
 		if err := group.Wait(); err != nil {
 			return nil, err
 		}
-		all = append(all, overlaps(m, l, wheels, owned)...)
+		all = append(all, overlaps(m, l, packages, owned)...)
 	}
 	return all, nil
 }
 
-// A pair are two wheels, by their places in a list.
+// inEnvironment are the packages that a lock installs into the environment.
+func inEnvironment(l *pins.Lock, platform string) []pins.Artifact {
+	return slices.DeleteFunc(l.Installed(platform), func(a pins.Artifact) bool { return a.Kind != pins.Pip && a.Kind != pins.Conda })
+}
+
+// A pair are two packages, by their places in a list.
 type pair struct{ a, b int }
 
-// clashes finds the paths that two wheels both own with different bytes, or
+// clashes finds the paths that two packages both own with different bytes, or
 // that are a file of one and a folder of the other.
 func clashes(owned []map[string]string) map[pair][]string {
 	first := map[string]int{}
@@ -97,7 +103,7 @@ func clashes(owned []map[string]string) map[pair][]string {
 }
 
 // overlaps words what clashes, but for what the manifest allows.
-func overlaps(m *pins.Manifest, l *pins.Lock, wheels []pins.Artifact, owned []map[string]string) pins.Findings {
+func overlaps(m *pins.Manifest, l *pins.Lock, packages []pins.Artifact, owned []map[string]string) pins.Findings {
 	found := clashes(owned)
 	maps.DeleteFunc(found, func(k pair, paths []string) bool {
 		found[k] = slices.DeleteFunc(paths, m.MayOverlap)
@@ -105,7 +111,7 @@ func overlaps(m *pins.Manifest, l *pins.Lock, wheels []pins.Artifact, owned []ma
 	})
 	var out pins.Findings
 	for _, k := range slices.SortedFunc(maps.Keys(found), func(x, y pair) int { return cmp.Or(x.a-y.a, x.b-y.b) }) {
-		a, b, paths := wheels[k.a], wheels[k.b], found[k]
+		a, b, paths := packages[k.a], packages[k.b], found[k]
 		slices.Sort(paths)
 		f := pins.Finding{Position: pins.Position{File: m.Sources[0].Name}, Rule: "overlap"}
 		if chain, _ := pins.Why(m, l, a.Kind, a.Name); len(chain) > 0 && chain[0].Request != nil {
@@ -122,16 +128,16 @@ func overlaps(m *pins.Manifest, l *pins.Lock, wheels []pins.Artifact, owned []ma
 	return out
 }
 
-// owned returns the paths that a wheel owns, with their hashes. Of a wheel that
-// was built on another machine nothing is known.
+// owned returns the paths that a package owns, with their hashes. Of a wheel
+// that was built on another machine nothing is known.
 func (b *Builder) owned(ctx context.Context, a pins.Artifact) (map[string]string, error) {
 	if known, ok := recalled(b.home, a.SHA256); ok || a.Built() {
 		return known, nil
 	}
-	b.files.Expect(a.SHA256, a.File, a.Size)
+	b.files.Expect(a.SHA256, path.Base(a.File), a.Size)
 	owned, err := b.peekOwned(ctx, a)
 	if err != nil { // of a server's ranges, or of a size that is not true: the whole file has a hash
-		if owned, err = b.fileOwned(ctx, a.SHA256); err != nil {
+		if owned, err = b.fileOwned(ctx, a); err != nil {
 			return nil, fmt.Errorf("%s: %w", a.File, err)
 		}
 	}
@@ -139,16 +145,19 @@ func (b *Builder) owned(ctx context.Context, a pins.Artifact) (map[string]string
 }
 
 func (b *Builder) peekOwned(ctx context.Context, a pins.Artifact) (map[string]string, error) {
+	if strings.HasSuffix(a.File, ".tar.bz2") {
+		return nil, errors.New("one stream can't be read in parts")
+	}
 	r, err := b.files.Peek(ctx, a.SHA256, a.Size)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	return readOwned(r, a.Size)
+	return ownedBy(a, r, a.Size)
 }
 
-func (b *Builder) fileOwned(ctx context.Context, sha256 string) (map[string]string, error) {
-	name, err := b.files.File(ctx, sha256)
+func (b *Builder) fileOwned(ctx context.Context, a pins.Artifact) (map[string]string, error) {
+	name, err := b.files.File(ctx, a.SHA256)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +170,18 @@ func (b *Builder) fileOwned(ctx context.Context, sha256 string) (map[string]stri
 	if err != nil {
 		return nil, err
 	}
-	return readOwned(f, info.Size())
+	return ownedBy(a, f, info.Size())
+}
+
+// ownedBy reads what an artifact owns from its file.
+func ownedBy(a pins.Artifact, r io.ReaderAt, size int64) (map[string]string, error) {
+	switch {
+	case a.Kind != pins.Conda:
+		return readOwned(r, size)
+	case strings.HasSuffix(a.File, ".tar.bz2"):
+		return readCondaTar(bzip2.NewReader(io.NewSectionReader(r, 0, size)))
+	}
+	return readCondaZip(r, size)
 }
 
 func memory(home, sha256 string) string { return filepath.Join(home, "records", sha256) }

@@ -30,7 +30,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Env is the prefix of the Python environment that pip pins are installed in.
+// Env is the prefix of the environment that pip and conda pins are installed in.
 const Env = "/opt/env"
 
 // epoch is the one modification time of all that a build writes. It is the
@@ -53,7 +53,9 @@ type Plan struct {
 	Layering   map[string]string // how layers are compressed: the exporter's attributes
 	Tools      []pins.Tool       // mounted into steps
 	Python     []pins.Artifact   // debs the environment's Python needs
+	ToolPython []pins.Artifact   `json:",omitempty"` // debs of the Python that conda's installer runs on
 	Apt        []pins.Artifact   // debs that pins ask for
+	Conda      []Layer           `json:",omitempty"` // conda packages
 	Layers     []Layer           // pip packages
 	Wheels     []Wheel           // wheels that are built
 	Toolchain  []pins.Artifact   // debs the wheels are built with
@@ -66,10 +68,12 @@ type Plan struct {
 	at      map[string]pins.Position // of the pin that brought an artifact, by kind and name
 }
 
-// A Layer is a layer of the image that holds one wheel, or a bucket of small ones.
+// A Layer is a layer of the image that holds one package, or a bucket of small
+// ones of one kind.
 type Layer struct {
-	Name   string
-	Wheels []pins.Artifact
+	Name     string
+	Packages []pins.Artifact `json:"Wheels"`
+	Python   bool            `json:",omitempty"` // conda's Python, or what it runs on
 }
 
 // A Wheel is one that is built, and what it is built from and with.
@@ -113,7 +117,7 @@ func New(m *pins.Manifest, l *pins.Lock, platform string, base Base) (*Plan, err
 
 // sort deals the lock's artifacts out to the steps that need them.
 func (p *Plan) sort(m *pins.Manifest, l *pins.Lock) error {
-	var wheels []pins.Artifact
+	var wheels, conda []pins.Artifact
 	byFile := map[string]pins.Artifact{}
 	for _, a := range l.Artifacts {
 		if a.Platform != p.Platform {
@@ -121,12 +125,16 @@ func (p *Plan) sort(m *pins.Manifest, l *pins.Lock) error {
 		}
 		byFile[a.File] = a
 		switch {
+		case a.Kind == pins.Deb && a.Use == pins.BuildInput && a.Is(pins.PythonRoot):
+			p.ToolPython = append(p.ToolPython, a)
 		case a.Kind == pins.Deb && a.Use == pins.BuildInput:
 			p.Toolchain = append(p.Toolchain, a)
 		case a.Kind == pins.Deb && a.Is(pins.PythonRoot):
 			p.Python = append(p.Python, a)
 		case a.Kind == pins.Deb:
 			p.Apt = append(p.Apt, a)
+		case a.Kind == pins.Conda:
+			conda = append(conda, a)
 		case a.Kind == pins.Pip && a.Use == pins.Install:
 			wheels = append(wheels, a)
 		case a.Kind != pins.Pip:
@@ -155,8 +163,7 @@ func (p *Plan) sort(m *pins.Manifest, l *pins.Lock) error {
 		}
 		p.Wheels = append(p.Wheels, w)
 	}
-	fixed := p.Base.Layers + 4 // python, env, apt, files
-	p.Layers = layers(wheels, fixed)
+	p.deal(conda, wheels, p.Base.Layers+4) // python, env, apt, files
 	return nil
 }
 
@@ -169,33 +176,71 @@ func fileOf(a *pins.Artifact) string {
 
 const (
 	ownLayer  = 512 << 10 // bytes from which a wheel has a layer of its own
-	buckets   = 24        // layers that smaller wheels share
+	buckets   = 24        // layers that smaller packages of a kind share
 	maxLayers = 110       // that an image should have; overlayfs ends at 127
 )
 
-// layers deals wheels out to layers. Which bucket a wheel falls into hangs on
-// its name alone, so it is the same after a bump and in every course.
-func layers(wheels []pins.Artifact, fixed int) []Layer {
+// deal deals packages out to layers: small ones to buckets, and as many more as
+// the number of layers wants.
+func (p *Plan) deal(conda, wheels []pins.Artifact, fixed int) {
+	runtime := pythonRuntime(conda)
 	for threshold := int64(ownLayer); ; threshold *= 2 {
-		byName := map[string]*Layer{}
-		for _, w := range wheels {
-			name := w.Name
-			if w.Size < threshold {
-				name = fmt.Sprintf("small packages %02d", bucket(w.Name))
-			}
-			if byName[name] == nil {
-				byName[name] = &Layer{Name: name}
-			}
-			byName[name].Wheels = append(byName[name].Wheels, w)
-		}
-		if fixed+len(byName) <= maxLayers || len(byName) <= buckets {
-			out := make([]Layer, 0, len(byName))
-			for _, name := range slices.Sorted(maps.Keys(byName)) {
-				out = append(out, *byName[name])
-			}
-			return out
+		p.Conda, p.Layers = layers(conda, threshold, runtime), layers(wheels, threshold, nil)
+		n := len(p.Conda) + len(p.Layers)
+		if fixed+n <= maxLayers || threshold > 1<<40 {
+			return
 		}
 	}
+}
+
+// layers deals packages of one kind out to layers. Which bucket a package falls
+// into hangs on its name alone, so it is the same after a bump and in every
+// course. What conda's Python runs on has buckets of its own.
+func layers(packages []pins.Artifact, threshold int64, runtime map[string]bool) []Layer {
+	byName := map[string]*Layer{}
+	for _, a := range packages {
+		name, python := a.Name, runtime[a.Name]
+		if a.Size < threshold {
+			name = fmt.Sprintf("small packages %02d", bucket(a.Name))
+			if python {
+				name = "small packages of Python"
+			}
+		}
+		if byName[name] == nil {
+			byName[name] = &Layer{Name: name, Python: python}
+		}
+		byName[name].Packages = append(byName[name].Packages, a)
+	}
+	out := make([]Layer, 0, len(byName))
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		out = append(out, *byName[name])
+	}
+	return out
+}
+
+// pythonRuntime names the packages that conda's Python needs to run: itself and
+// what it requires. Packages for every platform are not among them: they hold no
+// programs.
+func pythonRuntime(conda []pins.Artifact) map[string]bool {
+	runtime := map[string]bool{}
+	for grown := true; grown; {
+		grown = false
+		for _, a := range conda {
+			needed := a.Name == condaPython || slices.ContainsFunc(a.By, func(by string) bool { return runtime[by] })
+			if needed && !runtime[a.Name] && !a.Noarch() {
+				runtime[a.Name], grown = true, true
+			}
+		}
+	}
+	return runtime
+}
+
+// condaPython is conda's package of Python.
+const condaPython = "python"
+
+// condaPython reports whether the environment's Python is conda's.
+func (p *Plan) condaPython() bool {
+	return slices.ContainsFunc(p.Conda, func(l Layer) bool { return l.Python })
 }
 
 func bucket(name string) uint32 {
@@ -336,6 +381,9 @@ func (p *Plan) environ() []string {
 	env["NB_PYTHON_PREFIX"] = Env
 	env["LANG"] = "C.UTF-8"
 	env["NB_USER"], env["NB_UID"], env["HOME"] = "jovyan", "1000", "/home/jovyan"
+	if len(p.Conda) > 0 {
+		env["CONDA_PREFIX"] = Env // by which packages find their data
+	}
 	maps.Copy(env, p.Env)
 	out := []string{"PATH=" + env["PATH"]}
 	delete(env, "PATH")

@@ -11,8 +11,8 @@ import (
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 )
 
-// Resolve implements pins.Resolver: it runs apt, or uv, inside the course's
-// base. The kinds it knows are deb and pip.
+// Resolve implements pins.Resolver: it runs apt, rattler or uv inside the course's
+// base. The kinds it knows are deb, conda and pip.
 func (b *Builder) Resolve(ctx context.Context, q pins.Query) ([]pins.Artifact, error) {
 	var found []pins.Artifact
 	_, err := b.run(ctx, client.SolveOpt{}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
@@ -24,6 +24,8 @@ func (b *Builder) Resolve(ctx context.Context, q pins.Query) ([]pins.Artifact, e
 		switch q.Kind {
 		case pins.Deb:
 			found, err = r.debs(ctx)
+		case pins.Conda:
+			found, err = r.conda(ctx)
 		case pins.Pip:
 			found, err = r.pip(ctx)
 		default:

@@ -16,8 +16,12 @@ import (
 // has none.
 const pythonDeb = "python3"
 
-// toolchainDebs are what wheels are built with.
-var toolchainDebs = []string{"build-essential", "python3-dev"}
+// toolchainDebs are what wheels are built with: compilers, and on Debian's
+// Python its headers.
+var (
+	toolchainDebs = []string{"build-essential"}
+	headerDebs    = []string{"python3-dev"}
+)
 
 // debs resolves what is asked of apt, and the Python that pip pins need.
 func (r *resolution) debs(ctx context.Context) ([]pins.Artifact, error) {
@@ -27,7 +31,7 @@ func (r *resolution) debs(ctx context.Context) ([]pins.Artifact, error) {
 	}
 	pythonOf := map[string]bool{}
 	var python []string
-	if r.query.Python {
+	if r.query.Python != "" {
 		python = []string{pythonDeb}
 	}
 	if len(wanted)+len(python) == 0 {
@@ -35,6 +39,9 @@ func (r *resolution) debs(ctx context.Context) ([]pins.Artifact, error) {
 	}
 	base := r.Base.state(r.query.Platform)
 	preferred := r.preferredDebs()
+	if r.query.Python == pins.BuildInput {
+		return r.debsAndTools(ctx, base, preferred, python, wanted)
+	}
 	answers, err := r.askApt(ctx, base, "apt", preferred, python, append(slices.Clone(python), wanted...))
 	if err != nil {
 		return nil, err
@@ -54,9 +61,37 @@ func (r *resolution) debs(ctx context.Context) ([]pins.Artifact, error) {
 	return answers[1], nil
 }
 
+// debsAndTools resolves what is asked of apt, and apart from it the Python that
+// steps run on.
+func (r *resolution) debsAndTools(ctx context.Context, base llb.State, preferred string, python, wanted []string) ([]pins.Artifact, error) {
+	sets := [][]string{python}
+	if len(wanted) > 0 {
+		sets = append(sets, wanted)
+	}
+	answers, err := r.askApt(ctx, base, "apt", preferred, sets...)
+	if err != nil {
+		return nil, err
+	}
+	out := answers[0]
+	for i := range out {
+		out[i].Use, out[i].Roots = pins.BuildInput, []pins.Root{pins.PythonRoot}
+	}
+	for _, d := range slices.Concat(answers[1:]...) {
+		if r.request(d.Name) != nil {
+			d.Roots = append(d.Roots, pins.PinRoot)
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
 // toolchain resolves the compilers, on top of the Python.
-func (r *resolution) toolchain(ctx context.Context, python llb.State) ([]pins.Artifact, error) {
-	answers, err := r.askApt(ctx, python, "apt, for building wheels", "", toolchainDebs)
+func (s *pipSolve) toolchain(ctx context.Context) ([]pins.Artifact, error) {
+	wanted := toolchainDebs
+	if !s.onConda() {
+		wanted = append(slices.Clone(wanted), headerDebs...)
+	}
+	answers, err := s.askApt(ctx, s.python, "apt, for building wheels", "", wanted)
 	if err != nil {
 		return nil, err
 	}

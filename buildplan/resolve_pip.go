@@ -16,7 +16,13 @@ import (
 // A pipSolve is one solve by uv, and the wheels that have to be built for it.
 type pipSolve struct {
 	*resolution
-	python llb.State
+	python      llb.State
+	interpreter string // the Python in it
+	// condas are conda's packages; brought are the distributions that they bring,
+	// and stand the wheels that stand for those while uv solves.
+	condas  []pins.Artifact
+	brought []distribution
+	stand   llb.State
 	// built are the wheels made so far: of git requirements, and of packages
 	// that have only a source distribution.
 	built map[string]*wheelBuild
@@ -33,9 +39,11 @@ func (r *resolution) pip(ctx context.Context) ([]pins.Artifact, error) {
 	if len(r.query.Requests) == 0 {
 		return nil, nil
 	}
-	s := pipSolve{resolution: r, built: map[string]*wheelBuild{}}
-	s.python = s.pythonState()
-	if err := s.locateUv(ctx); err != nil {
+	s := r.newPipSolve()
+	if err := s.locateTool(ctx, uv); err != nil {
+		return nil, err
+	}
+	if err := s.learnBrought(ctx); err != nil {
 		return nil, err
 	}
 	requirements, err := s.gitWheels(ctx)
@@ -68,14 +76,44 @@ type source struct {
 	requires []string
 }
 
-// pythonState is the base with the Python that the environment will run on.
-func (s *pipSolve) pythonState() llb.State {
-	return s.graph(Plan{Python: s.pythonDebs()}).python(&image{})
+// newPipSolve returns a solve in the base with the Python that the environment
+// will run on.
+func (r *resolution) newPipSolve() *pipSolve {
+	s := &pipSolve{resolution: r, built: map[string]*wheelBuild{}}
+	s.condas = slices.DeleteFunc(slices.Clone(r.query.Below), func(a pins.Artifact) bool { return a.Kind != pins.Conda })
+	g := s.planned(nil)
+	s.python, s.interpreter = g.onConda(g.python(&image{})), g.interpreter()
+	return s
 }
 
-// pythonDebs are what the Python consists of.
-func (s *pipSolve) pythonDebs() []pins.Artifact {
-	return slices.DeleteFunc(slices.Clone(s.query.Debs), func(d pins.Artifact) bool { return !d.Is(pins.PythonRoot) })
+// planned is a graph with the environment's Python, and with compilers.
+func (s *pipSolve) planned(toolchain []pins.Artifact) *graph {
+	p := Plan{ToolPython: toolPython(s.query.Below), Toolchain: toolchain}
+	p.Python = slices.DeleteFunc(slices.Clone(s.query.Below), func(a pins.Artifact) bool {
+		return a.Kind != pins.Deb || a.Use != pins.Install || !a.Is(pins.PythonRoot)
+	})
+	p.deal(s.condas, nil, 0)
+	return s.graph(p)
+}
+
+// onConda reports whether the environment's Python is conda's.
+func (s *pipSolve) onConda() bool { return len(s.condas) > 0 }
+
+// learnBrought finds out what conda's packages bring, so that uv takes it for
+// given, and refuses pins that ask for it again.
+func (s *pipSolve) learnBrought(ctx context.Context) (err error) {
+	if !s.onConda() {
+		return nil
+	}
+	if s.brought, s.stand, err = s.condaProvides(ctx, s.condas); err != nil {
+		return err
+	}
+	for _, d := range s.brought {
+		if q := s.request(d.name); q != nil {
+			return fmt.Errorf("%s: conda's %s brings %s %s already, and pip would install its own over it: take this pin out, or ask conda for that version", q.At, d.owner, d.name, d.version)
+		}
+	}
+	return nil
 }
 
 // An answer is uv's.
@@ -86,7 +124,7 @@ type answer struct {
 
 // ask has uv solve. If it finds that a package has no wheel, that package is
 // returned as missing.
-func (s *pipSolve) ask(ctx context.Context, requirements []string, sources map[string]*source, prefer []pins.Pin) (*answer, string, error) {
+func (s *pipSolve) ask(ctx context.Context, requirements []string, sources map[string]*source, prefer []pins.Artifact) (*answer, string, error) {
 	options := []string{"--only-binary", ":all:"}
 	var known strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(sources)) {
@@ -117,6 +155,9 @@ func (s *pipSolve) ask(ctx context.Context, requirements []string, sources map[s
 		return nil, "", s.uvFailure(failure)
 	}
 	packages, err := parsePylock([]byte(text["pylock.toml"]), s.query.Platform, s.allowed)
+	packages = slices.DeleteFunc(packages, func(c candidate) bool {
+		return slices.ContainsFunc(s.brought, func(d distribution) bool { return d.name == c.Name })
+	})
 	var none *noFileError
 	if errors.As(err, &none) {
 		err = s.at(none.name, "%w", err)
@@ -138,16 +179,23 @@ func (s *pipSolve) allowed(name, sha256 string) bool {
 // runUv runs one solve and returns the files it wrote, or why it failed.
 func (s *pipSolve) runUv(ctx context.Context, requirements []string, preferences, known string, options []string) (files map[string]string, failure string, err error) {
 	in := llb.Scratch()
+	var given strings.Builder
+	for _, d := range s.brought {
+		fmt.Fprintf(&given, "%s==%s\n", d.name, d.version)
+	}
 	for _, f := range []struct{ name, text string }{
-		{"requirements.in", strings.Join(requirements, "\n") + "\n"}, {"preferences.txt", preferences}, {"uv.toml", known},
+		{"requirements.in", strings.Join(requirements, "\n") + "\n"}, {"preferences.txt", preferences}, {"given.txt", given.String()}, {"uv.toml", known},
 	} {
 		in = in.File(llb.Mkfile("/"+f.name, 0o644, []byte(f.text)), llb.WithCustomName("write "+f.name))
 	}
-	args := append([]string{"/bin/sh", stepsDir + "uv-resolve.sh", uvPath, "python3", "/run/driftpin/in", "/out"}, options...)
+	args := append([]string{"/bin/sh", stepsDir + "uv-resolve.sh", uvPath, s.interpreter, "/run/driftpin/in", "/out"}, options...)
 	run := step(fmt.Sprintf("resolve pip: %d requirements", len(requirements)), args,
 		script("uv-resolve.sh"), s.uv(), llb.IgnoreCache,
 		llb.AddMount("/run/driftpin/in", in), llb.AddMount("/out", llb.Scratch()),
-		llb.AddMount("/var/cache/driftpin-uv", llb.Scratch(), llb.AsPersistentCacheDir("driftpin-uv-"+uvVersion, llb.CacheMountShared)))
+		llb.AddMount("/var/cache/driftpin-uv", llb.Scratch(), llb.AsPersistentCacheDir("driftpin-uv-"+uv.version, llb.CacheMountShared)))
+	if len(s.brought) > 0 {
+		run = append(run, llb.AddMount("/run/driftpin/given", s.stand, llb.Readonly))
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.built)) {
 		if w := s.built[name]; w.git {
 			run = append(run, llb.AddMount(wheelsDir+w.File, w.state, llb.SourcePath("/"+w.File), llb.Readonly))
@@ -172,7 +220,7 @@ func (s *pipSolve) uv() llb.RunOption {
 	if s.uvMount != nil {
 		return s.uvMount
 	}
-	return s.graph(Plan{}).uv(s.python)
+	return s.planned(nil).uv(s.python)
 }
 
 // buildSources builds the wheels of the answer's source distributions, and

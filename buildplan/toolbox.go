@@ -1,25 +1,47 @@
 package buildplan
 
-import "github.com/driftpin/driftpin/pins"
+import (
+	"slices"
 
-// uvVersion is the uv that resolves and installs. To take another: change the
-// version, and file, hash and size of its wheel for each platform.
-const uvVersion = "0.13.9"
+	"github.com/driftpin/driftpin/pins"
+)
 
-// Tools are the programs that build steps use without installing them. Another
-// version may resolve otherwise, so they are among the inputs of a lock.
-func Tools() []pins.Tool { return []pins.Tool{{Name: "uv", Version: uvVersion}} }
+// A tool is a program that build steps use without installing it, from a wheel.
+// To take another version: change it, and name and hash of its wheel for each
+// platform.
+type tool struct {
+	name, version string
+	wheels        map[string]wheelFile // by platform
+}
 
-// uvArtifact is uv's wheel for a platform.
-func uvArtifact(platform string) pins.Artifact {
-	a := pins.Artifact{Pin: pins.New(pins.Pip, "uv", uvVersion), Platform: platform, Use: pins.BuildInput}
-	switch platform {
-	case "linux/amd64":
-		a.File = "uv-0.13.9-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"
-		a.SHA256 = "d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19"
-	case "linux/arm64":
-		a.File = "uv-0.13.9-py3-none-manylinux_2_17_aarch64.manylinux2014_aarch64.musllinux_1_1_aarch64.whl"
-		a.SHA256 = "5435c5ce14a56431208ca0996416d310f1598e8c2c8ba707688985a16bb82dbe"
-	}
-	return a
+type wheelFile struct{ name, sha256 string }
+
+// uv resolves and installs what is asked of pip.
+var uv = tool{"uv", "0.13.9", map[string]wheelFile{
+	"linux/amd64": {"uv-0.13.9-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl", "d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19"},
+	"linux/arm64": {"uv-0.13.9-py3-none-manylinux_2_17_aarch64.manylinux2014_aarch64.musllinux_1_1_aarch64.whl", "5435c5ce14a56431208ca0996416d310f1598e8c2c8ba707688985a16bb82dbe"},
+}}
+
+// rattler resolves and installs what is asked of conda.
+var rattler = tool{"py-rattler", "0.28.0", map[string]wheelFile{
+	"linux/amd64": {"py_rattler-0.28.0-cp310-abi3-manylinux_2_17_x86_64.manylinux2014_x86_64.whl", "4f4ab1d34d5394e7ce130a86e59009c95ace4f5757d9c3af04de1351bcea47eb"},
+	"linux/arm64": {"py_rattler-0.28.0-cp310-abi3-manylinux_2_28_aarch64.whl", "61b24202374188e72130f1b3dc63b455befaafc3e49e5481a38b6a6c8828c1e0"},
+}}
+
+// Toolbox are the programs that build steps use without installing them.
+func Toolbox() []pins.Tool {
+	return []pins.Tool{{Name: uv.name, Version: uv.version}, {Name: rattler.name, Version: rattler.version}}
+}
+
+// Tools are those of the toolbox that a course needs. Another version may
+// resolve otherwise, so they are among the inputs of a lock.
+func Tools(m *pins.Manifest) []pins.Tool {
+	conda := slices.ContainsFunc(m.Requests, func(r pins.Request) bool { return r.Kind == pins.Conda })
+	return slices.DeleteFunc(Toolbox(), func(t pins.Tool) bool { return t.Name == rattler.name && !conda })
+}
+
+// artifact is the tool's wheel for a platform; without a file if there is none.
+func (t tool) artifact(platform string) pins.Artifact {
+	w := t.wheels[platform]
+	return pins.Artifact{Pin: pins.New(pins.Pip, t.name, t.version), Platform: platform, File: w.name, SHA256: w.sha256, Use: pins.BuildInput}
 }

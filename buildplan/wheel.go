@@ -44,12 +44,12 @@ cp "$2" /out/`
 
 // wheelStates builds a wheel, whatever its bytes turn out to be.
 func (g *graph) wheelStates(w Wheel) wheelStates {
-	python := g.python(&image{})
+	python := g.onConda(g.python(&image{}))
 	builder := python
 	if len(g.plan.Toolchain) > 0 {
 		builder = g.installDebs(python, fmt.Sprintf("compilers: %d packages", len(g.plan.Toolchain)), g.plan.Toolchain).Root()
 	}
-	env := builder.Run(step("environment for building "+w.Name, []string{"/bin/sh", stepsDir + "env.sh", buildEnv, "/out"},
+	env := builder.Run(step("environment for building "+w.Name, []string{"/bin/sh", stepsDir + "env.sh", g.interpreter(), buildEnv, "/out"},
 		script("env.sh"), llb.AddMount("/out", llb.Scratch()))...).Root()
 	if len(w.Needs) > 0 {
 		options := step("build requirements of "+w.Name, []string{buildEnv + "/bin/python", "-B", stepsDir + "pip-install.py", uvPath, wheelsDir, "/out"},
@@ -67,7 +67,7 @@ func (g *graph) wheelStates(w Wheel) wheelStates {
 func (g *graph) wheelStep(name, mode string, w Wheel) []llb.RunOption {
 	python := buildEnv + "/bin/python"
 	if mode == "requires" {
-		python = "python3"
+		python = g.interpreter()
 	}
 	source, mount := g.source(w)
 	git, _ := w.Git()
@@ -155,13 +155,13 @@ func (s *pipSolve) gitWheels(ctx context.Context) ([]string, error) {
 // buildWheel finds out what a wheel is built with, and builds it.
 func (s *pipSolve) buildWheel(ctx context.Context, w Wheel) (*wheelBuild, error) {
 	if s.tools == nil {
-		tools, err := s.toolchain(ctx, s.python)
+		tools, err := s.toolchain(ctx)
 		if err != nil {
 			return nil, err
 		}
 		s.tools = tools
 	}
-	g := s.graph(Plan{Python: s.pythonDebs(), Toolchain: s.tools})
+	g := s.planned(s.tools)
 	var requires, more []string
 	if err := s.readJSON(ctx, s.python.Run(g.wheelStep("what building "+w.Name+" requires", "requires", w)...).GetMount("/out"), "requires.json", &requires); err != nil {
 		return nil, err
@@ -193,7 +193,7 @@ func (s *pipSolve) describe(ctx context.Context, g *graph, w Wheel) (*wheelBuild
 		Size                        int64
 		Requires                    []string
 	}
-	run := s.python.Run(step("read the wheel of "+w.Name, []string{"python3", "-B", stepsDir + "build-wheel.py", "describe", "/run/driftpin/built", "/out"},
+	run := s.python.Run(step("read the wheel of "+w.Name, []string{s.interpreter, "-B", stepsDir + "build-wheel.py", "describe", "/run/driftpin/built", "/out"},
 		script("build-wheel.py"), llb.AddMount("/run/driftpin/built", st.wheel, llb.Readonly), llb.AddMount("/out", llb.Scratch()))...)
 	if err := s.readJSON(ctx, run.GetMount("/out"), "wheel.json", &d); err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/csv"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"hash"
 	"io"
@@ -28,7 +29,8 @@ type Damage struct {
 
 // Damages returns the files of an image that are not as their packages say, by
 // path: by the RECORD of Python's packages (PyPA, "Recording installed
-// projects") and by the md5sums of Debian's. Where several packages have
+// projects"), by conda-meta of conda's (CEP 34) and by the md5sums of Debian's.
+// Where several packages have
 // recorded one path, it is fine as any of them says. A file of Debian's that is
 // missing is none: images leave out documentation. It finds what went wrong,
 // not what someone hid: who can change a file can change its record, and files
@@ -50,10 +52,13 @@ func (img *Image) Damages(ctx context.Context) ([]Damage, error) {
 		case f.symlink != "":
 		case strings.HasSuffix(name, ".md5sums"):
 			readMD5Sums(name, f.data, add)
+		case path.Base(name) == "RECORD":
+			err = readRecord(name, f.data, add)
 		default:
-			if err := readRecord(name, f.data, add); err != nil {
-				return nil, fmt.Errorf("reading %s: /%s: %w", img.Name, name, err)
-			}
+			err = readCondaRecord(name, f.data, add)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: /%s: %w", img.Name, name, err)
 		}
 	}
 	found, err := img.visible(ctx, sieve{
@@ -119,7 +124,7 @@ func follow(links map[string]file, name string) string {
 // isRecord matches the files in which packages record their files.
 func isRecord(name string) bool {
 	dir, base := path.Dir(name), path.Base(name)
-	return base == "RECORD" && strings.HasSuffix(dir, ".dist-info") ||
+	return base == "RECORD" && strings.HasSuffix(dir, ".dist-info") || isCondaMeta(dir, base) ||
 		strings.HasSuffix(base, ".md5sums") && (dir == "var/lib/dpkg/info" || dir == "var/lib/dpkg/status.d")
 }
 
@@ -153,6 +158,33 @@ func readRecord(name string, data []byte, add func(string, record)) error {
 		}
 		add(cleanName(file), record{owner, algorithm, sum, false})
 	}
+}
+
+// readCondaRecord reads conda's record of a package. Its paths are relative to
+// the environment; a file in which the environment's name stands has a hash of
+// its own there.
+func readCondaRecord(name string, data []byte, add func(string, record)) error {
+	var meta struct {
+		Name  string
+		Paths struct {
+			Paths []struct {
+				Path     string `json:"_path"`
+				Type     string `json:"path_type"`
+				SHA256   string `json:"sha256"`
+				InPrefix string `json:"sha256_in_prefix"`
+			}
+		} `json:"paths_data"`
+	}
+	if err := json.Unmarshal(data, &meta); err != nil {
+		return err
+	}
+	environment := path.Dir(path.Dir(name))
+	for _, p := range meta.Paths.Paths {
+		if sum, ok := recordedSum("sha256", cmp.Or(p.InPrefix, p.SHA256)); ok && p.Type != "softlink" {
+			add(cleanName(path.Join(environment, p.Path)), record{meta.Name, "sha256", sum, false})
+		}
+	}
+	return nil
 }
 
 // recordedSum is a hash of a RECORD in hex: base64 by the specification, but

@@ -56,7 +56,7 @@ type Package struct {
 	Path  string `json:"path,omitempty"`  // the file that tells of it
 	Layer string `json:"layer,omitempty"` // the diffID of the layer that holds that file
 	Event string `json:"event,omitempty"` // the history entry that made that layer
-	Owner string `json:"owner,omitempty"` // the Debian package that the file belongs to
+	Owner string `json:"owner,omitempty"` // the Debian or conda package that the file belongs to
 }
 
 // Config is what decides how an image runs. Lists keep their order; the rest

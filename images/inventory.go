@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// environment is where driftpin installs pip packages (buildplan.Env).
+// environment is where driftpin installs pip's and conda's packages
+// (buildplan.Env).
 const environment = "/opt/env"
 
 // Inventory returns the packages that an image holds, sorted by pins.Order. It
@@ -33,7 +34,9 @@ func (img *Image) Inventory(ctx context.Context) ([]Package, error) {
 		f := files[packages[i].Path[1:]]
 		packages[i].Layer, packages[i].Event = img.layers[f.layer].diffID, img.layers[f.layer].event
 	}
-	own(packages, files)
+	if err := own(packages, files); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", img.Name, err)
+	}
 	slices.SortFunc(packages, func(a, b Package) int { return pins.Order(a.Pin, b.Pin) })
 	return packages, nil
 }
@@ -44,7 +47,7 @@ func LockPackages(l *pins.Lock) []Package {
 	var out []Package
 	for _, a := range l.Installed(l.Platforms[0]) {
 		p := Package{Pin: a.Pin}
-		if a.Kind == pins.Pip {
+		if a.Kind == pins.Pip || a.Kind == pins.Conda {
 			p.Where = environment
 		}
 		out = append(out, p)

@@ -60,30 +60,46 @@ func isDpkgList(dir, base string) bool {
 	return dir == "var/lib/dpkg/info" && strings.HasSuffix(base, ".list")
 }
 
-// own notes which Debian package each other package's metadata belongs to.
-func own(packages []Package, files map[string]file) {
+// own notes which Debian or conda package each other package's metadata belongs
+// to.
+func own(packages []Package, files map[string]file) error {
 	at := map[string][]int{}
 	for i, p := range packages {
-		if p.Kind != pins.Deb {
+		if p.Kind != pins.Deb && p.Kind != pins.Conda {
 			at[p.Path] = append(at[p.Path], i)
 		}
 	}
 	if len(at) == 0 {
-		return
+		return nil
 	}
 	for name, f := range files {
-		if !isDpkgList(path.Dir(name), path.Base(name)) {
-			continue
-		}
-		owner, _, _ := strings.Cut(strings.TrimSuffix(path.Base(name), ".list"), ":")
-		for data := f.data; len(data) > 0; {
-			var line []byte
-			line, data, _ = bytes.Cut(data, []byte("\n"))
-			for _, i := range at[string(line)] {
-				packages[i].Owner = owner
+		dir, base := path.Split(name)
+		switch dir = path.Clean(dir); {
+		case isDpkgList(dir, base):
+			owner, _, _ := strings.Cut(strings.TrimSuffix(base, ".list"), ":")
+			for data := f.data; len(data) > 0; {
+				var line []byte
+				line, data, _ = bytes.Cut(data, []byte("\n"))
+				for _, i := range at[string(line)] {
+					packages[i].Owner = owner
+				}
+			}
+		case isCondaMeta(dir, base):
+			var record struct {
+				Name  string
+				Files []string
+			}
+			if err := json.Unmarshal(f.data, &record); err != nil {
+				return fmt.Errorf("/%s: %w", name, err)
+			}
+			for _, owned := range record.Files {
+				for _, i := range at[path.Join("/", path.Dir(dir), owned)] {
+					packages[i].Owner = record.Name
+				}
 			}
 		}
 	}
+	return nil
 }
 
 // readDpkg reads installed packages (dpkg-query(1)): those whose status ends in

@@ -1,8 +1,10 @@
 package pins
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -69,6 +71,8 @@ func (r *Request) condaKeys(text string) error {
 			r.Build = value
 		case "channel":
 			r.Channel = value
+		default:
+			return fmt.Errorf("driftpin can't lock by %s: version, build and channel it can", m[1])
 		}
 	}
 	return nil
@@ -100,4 +104,62 @@ func (r *Request) condaConstraint(text string) error {
 		r.Version = exact
 	}
 	return nil
+}
+
+// MatchSpec is the request as conda reads it, put together from what was
+// understood of it.
+func (r Request) MatchSpec() string {
+	s := r.Name
+	if r.Channel != "" {
+		s = r.Channel + "::" + s
+	}
+	if r.Constraint != "" || r.Build != "" {
+		s += " " + cmp.Or(r.Constraint, "*")
+	}
+	if r.Build != "" {
+		s += " " + r.Build
+	}
+	return s
+}
+
+// defaultChannel is where conda packages come from if no channel is named, as
+// with repo2docker.
+const defaultChannel = "conda-forge"
+
+// channelName is the shape of a channel's name, such as conda-forge or
+// pkgs/main.
+var channelName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*$`)
+
+// CondaChannels are the names of the channels that conda packages come from, in
+// order of priority.
+func (m *Manifest) CondaChannels() (names []string) {
+	for _, c := range m.Channels {
+		if c.Value != "nodefaults" && !slices.Contains(names, c.Value) {
+			names = append(names, c.Value)
+		}
+	}
+	if len(names) == 0 {
+		return []string{defaultChannel}
+	}
+	return names
+}
+
+// lintChannels finds channels that a lock can't name.
+func (m *Manifest) lintChannels() {
+	if len(m.requestsOf(Conda)) == 0 {
+		return
+	}
+	for _, c := range m.Channels {
+		switch {
+		case c.Value == "defaults":
+			m.Findings.fatal(c.At, "channel", "channel defaults stands for what each machine's settings make of it: name the channels, such as conda-forge or pkgs/main")
+		case !channelName.MatchString(c.Value):
+			m.Findings.fatal(c.At, "channel", "channel %q: name it here, such as conda-forge, and say in .condarc where it is (channel_alias, custom_channels): a lock holds no addresses", c.Value)
+		}
+	}
+	for _, r := range m.requestsOf(Conda) {
+		if r.Channel != "" && !slices.Contains(m.CondaChannels(), r.Channel) {
+			m.Findings.fatal(r.At, "channel", "%s: its channel is not among the channels: add %s to them", r.Spec, r.Channel)
+		}
+	}
 }

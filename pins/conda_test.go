@@ -1,6 +1,7 @@
 package pins_test
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -142,6 +143,7 @@ func TestParseConda(t *testing.T) {
 		"numpy==":                     "not a condition",
 		"numpy>=1,,<2":                "not a condition",
 		"numpy[version=1 2]":          "is not KEY=VALUE",
+		"numpy[md5=abc]":              "can't lock by md5",
 		"git+https://x.test/y.git":    "pip: takes",
 		"altair–4":                    "typographic dash",
 		"=1.0":                        "is not a conda package",
@@ -150,6 +152,23 @@ func TestParseConda(t *testing.T) {
 	} {
 		if _, err := pins.ParseConda(spec); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want …%s…", spec, err, want)
+		}
+	}
+}
+
+// What is put together for the solver is read as what was written.
+func TestMatchSpec(t *testing.T) {
+	for spec, want := range map[string]string{
+		"git": "git", "pandas=1.5.3=py310h123_0": "pandas ==1.5.3 py310h123_0", "conda-forge::blas=*=openblas": "conda-forge::blas ==* openblas",
+		"numpy[version='>=1.21,<2',build=py310*]": "numpy >=1.21,<2 py310*", "x[version='*',build=b_0]": "x * b_0", "nodejs = 16": "nodejs =16",
+	} {
+		r, err := pins.ParseConda(spec)
+		if err != nil || r.MatchSpec() != want {
+			t.Errorf("%q: got %q, %v, want %q", spec, r.MatchSpec(), err, want)
+		}
+		again, err := pins.ParseConda(r.MatchSpec())
+		if again.Spec = r.Spec; err != nil || !reflect.DeepEqual(again, r) {
+			t.Errorf("%q: %q is read as %+v, %v", spec, r.MatchSpec(), again, err)
 		}
 	}
 }

@@ -5,6 +5,7 @@ func (m *Manifest) lint() {
 	m.lintDuplicates()
 	m.lintEcosystems()
 	m.lintUnsupported()
+	m.lintChannels()
 	for _, t := range m.Launch.Cmd {
 		if err := checkDashes(t.Value); err != nil {
 			m.Findings.fatal(t.At, "dash", "launch.cmd: %v", err)
@@ -41,9 +42,9 @@ func (m *Manifest) lintUnsupported() {
 			first[r.Kind] = r.At
 		}
 	}
-	for _, k := range []Kind{Conda, Npm, R} {
+	for _, k := range []Kind{Npm, R} {
 		if count[k] > 0 {
-			m.Findings.fatal(first[k], "unsupported", "%s pins can't be locked yet (there are %d): pip, apt and git can", k, count[k])
+			m.Findings.fatal(first[k], "unsupported", "%s pins can't be locked yet (there are %d): pip, git, conda and apt can", k, count[k])
 		}
 	}
 }

@@ -39,7 +39,7 @@ type Tool struct{ Name, Version string }
 type Artifact struct {
 	Pin
 	Platform string
-	File     string // file name; of a deb, its path within the index
+	File     string // file name; of a deb, its path within the index; of conda's, CHANNEL/SUBDIR/NAME
 	SHA256   string // lower-case hex
 	Size     int64
 	Use      Use
@@ -254,8 +254,10 @@ func parseArtifact(words []string) (Artifact, error) {
 		return a, fmt.Errorf("%q is not a platform", a.Platform)
 	case path.IsAbs(a.File) || path.Clean(a.File) != a.File || strings.HasPrefix(a.File, "../") || a.File == ".." || a.File == ".":
 		return a, fmt.Errorf("%q is not a plain file name", a.File)
-	case a.Kind != Deb && strings.Contains(a.File, "/"):
+	case a.Kind != Deb && a.Kind != Conda && strings.Contains(a.File, "/"):
 		return a, fmt.Errorf("%q is not a plain file name", a.File)
+	case a.Kind == Conda && !a.readCondaFile():
+		return a, fmt.Errorf("%q is not the file of conda's %s %s: CHANNEL/SUBDIR/NAME-VERSION-BUILD.conda", a.File, a.Name, a.Version)
 	case a.Use != Install && a.Use != BuildInput:
 		return a, fmt.Errorf("%q is not a use: install or build", words[7])
 	case !digestText.MatchString(words[5]):
@@ -281,6 +283,29 @@ func parseArtifact(words []string) (Artifact, error) {
 		}
 	}
 	return a, nil
+}
+
+// readCondaFile learns build and channel from a conda package's file
+// (conda's documentation, "Package naming conventions").
+func (a *Artifact) readCondaFile() bool {
+	place, file := path.Split(a.File)
+	stem, ok := strings.CutSuffix(file, ".conda")
+	if !ok {
+		stem, ok = strings.CutSuffix(file, ".tar.bz2")
+	}
+	build := strings.LastIndexByte(stem, '-')
+	channel, subdir := path.Split(strings.TrimSuffix(place, "/"))
+	if !ok || build < 0 || channel == "" || subdir == "" || CanonicalName(Conda, stem[:build]) != a.Name+"-"+strings.ToLower(a.Version) {
+		return false
+	}
+	a.Build, a.Channel = stem[build+1:], strings.TrimSuffix(channel, "/")
+	return true
+}
+
+// Noarch reports whether a conda package fits every platform: what is Python in
+// it is compiled where it is installed.
+func (a Artifact) Noarch() bool {
+	return a.Kind == Conda && path.Base(path.Dir(a.File)) == "noarch"
 }
 
 // parseWhy reads roots and requirers: pin+python+by:a,b.

@@ -3,6 +3,7 @@ package pins_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -40,6 +41,31 @@ func TestLockRoundTrip(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// Build and channel of a conda package stand in its file's name.
+func TestLockedConda(t *testing.T) {
+	want := pins.Artifact{Pin: pins.New(pins.Conda, "ca-certificates", "2023.7.22"), Platform: "linux/amd64", SHA256: hashA, Size: 3, Use: pins.Install,
+		Roots: []pins.Root{pins.PinRoot}, File: "pkgs/main/noarch/ca-certificates-2023.7.22-hbcca054_0.conda"}
+	want.Build, want.Channel = "hbcca054_0", "pkgs/main"
+	l := exampleLock()
+	l.Artifacts = append(l.Artifacts, want)
+	l.Sort()
+	text := l.String()
+	got, err := pins.ParseLock("pins.lock", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ := got.Find(pins.Conda, "ca-certificates", "linux/amd64")
+	if diff := cmp.Diff(want, a); diff != "" || !a.Noarch() {
+		t.Error(diff)
+	}
+	for _, file := range []string{"ca-certificates-2023.7.22-hbcca054_0.conda", "noarch/ca-certificates-2023.7.22-hbcca054_0.conda", "c/noarch/ca-certificates-2023.7.21-h_0.conda",
+		"c/noarch/ca-certificates-2023.7.22-h_0.zip", "../c/noarch/ca-certificates-2023.7.22-h_0.conda", "c/noarch/"} {
+		if _, err := pins.ParseLock("pins.lock", []byte(strings.Replace(text, want.File, file, 1))); err == nil {
+			t.Errorf("%s was accepted", file)
+		}
 	}
 }
 
@@ -91,6 +117,10 @@ func (r *fakeResolver) Resolve(_ context.Context, q pins.Query) ([]pins.Artifact
 	var out []pins.Artifact
 	for _, p := range q.Requests {
 		a := pins.Artifact{Pin: pins.New(q.Kind, p.Name, p.Version), Platform: q.Platform, File: p.Name + ".file", SHA256: hashA, Use: pins.Install, Roots: []pins.Root{pins.PinRoot}}
+		if a.Kind == pins.Conda {
+			a.File = fmt.Sprintf("%s/linux-64/%s-%s-0.conda", q.Channels[0], a.Name, a.Version)
+			a.Build, a.Channel = "0", q.Channels[0]
+		}
 		if a.Name == "broken" {
 			return nil, errors.New("no solution")
 		}
@@ -152,6 +182,24 @@ func TestRelock(t *testing.T) {
 	}
 	if _, kinds := relock(first, strings.Replace(text, "git", "curl", 1), o); len(kinds) != 1 || kinds[0] != pins.Deb {
 		t.Errorf("an apt change solved %v", kinds)
+	}
+	const conda = "course: a\npins: {conda: [python=3.11.2], channels: [main, extra], pip: [numpy==1.23.5], apt: [git]}\n"
+	onConda, kinds := relock(nil, conda, o)
+	if diff := cmp.Diff([]pins.Kind{pins.Deb, pins.Conda, pins.Pip}, kinds); diff != "" {
+		t.Error(diff)
+	}
+	if why := pins.Stale(manifest(t, conda), onConda, o); why != "" {
+		t.Errorf("a new lock is stale: %s", why)
+	}
+	if _, kinds := relock(onConda, strings.Replace(conda, "3.11.2", "3.11.3", 1), o); len(kinds) != 2 || kinds[0] != pins.Conda || kinds[1] != pins.Pip {
+		t.Errorf("another conda Python solved %v", kinds)
+	}
+	if _, kinds := relock(onConda, strings.Replace(conda, "numpy==1.23.5", "numpy==1.23.6", 1), o); len(kinds) != 1 || kinds[0] != pins.Pip {
+		t.Errorf("a pip bump solved %v", kinds)
+	}
+	swapped := strings.Replace(conda, "main, extra", "extra, main", 1)
+	if why := pins.Stale(manifest(t, swapped), onConda, o); !strings.Contains(why, "other conda pins") {
+		t.Errorf("with other channels: %q", why)
 	}
 	upgrade := o
 	upgrade.Names = []string{"Pandas"}

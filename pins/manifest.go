@@ -213,7 +213,7 @@ func (m *Manifest) readPins(r yamlReader, n *yaml.Node) {
 	later := func(kind string) field {
 		return field{kind, func(n *yaml.Node) {
 			r.list(n, kind, func(n *yaml.Node) {
-				r.wrong(n, "unsupported", "%s pins can't be locked yet: pip, apt and git can", kind)
+				r.wrong(n, "unsupported", "%s pins can't be locked yet: pip, git, conda and apt can", kind)
 			})
 		}}
 	}
@@ -224,7 +224,13 @@ func (m *Manifest) readPins(r yamlReader, n *yaml.Node) {
 		field{"apt", func(n *yaml.Node) {
 			r.list(n, "pins.apt", func(n *yaml.Node) { m.readPin(r, n, ParseApt) })
 		}},
-		later("conda"), later("npm"), later("r"), later("channels"),
+		field{"conda", func(n *yaml.Node) {
+			r.list(n, "pins.conda", func(n *yaml.Node) { m.readPin(r, n, ParseConda) })
+		}},
+		field{"channels", func(n *yaml.Node) {
+			r.list(n, "channels", func(n *yaml.Node) { m.Channels = append(m.Channels, r.positioned(n, "a channel")) })
+		}},
+		later("npm"), later("r"),
 	)
 }
 

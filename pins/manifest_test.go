@@ -168,8 +168,13 @@ func TestReadCourse(t *testing.T) {
 		"not yet": {
 			files: map[string]string{"environment.yml": "dependencies: [git]\n", "postBuild": "#!/bin/sh\n", "requirements.txt": "numpy\n"},
 			want:  []string{"conda git 1 "},
-			errs:  []string{"environment.yml:1: ", "postBuild:1: "},
+			errs:  []string{"postBuild:1: "},
 			warns: []string{"requirements.txt: nothing includes this file"},
+		},
+		"channels": {
+			files: map[string]string{"environment.yml": "channels: [defaults, conda-forge, 'https://x.example/y']\ndependencies: [git, 'other::tree']\n"},
+			want:  []string{"conda git 2 ", "conda tree 2 "},
+			errs:  []string{"environment.yml:1: channel \"https://x.example/y\": name it here", "environment.yml:1: channel defaults stands", "environment.yml:2: other::tree: its channel is not among the channels"},
 		},
 		"ghosts": {
 			files: map[string]string{"pins.yaml": "pins: {pip: [numpy]}\n", "infra-requirements.txt": "pandas\n"},

@@ -22,12 +22,16 @@ type Query struct {
 	Platform string
 	Before   time.Time // nothing uploaded at or after this instant; zero: no limit
 	Requests []Request // those of the kind
-	Python   bool      // deb: whether pip pins need a Python, which the base may have or not
-	// Debs are the artifacts that an earlier query for Deb returned: the base
-	// with them installed is where pip resolves.
-	Debs []Artifact
-	// Prefer are the pins of the last lock: they stay where they can.
-	Prefer []Pin
+	// Python says what other kinds need a Python for: deb, to install one into
+	// the image or only into steps, where the base may have one or not; conda, to
+	// install one that is not asked for. Empty: nothing needs it.
+	Python   Use
+	Channels []string // conda's, in order of priority
+	// Below are the artifacts that the queries before this one returned, deb's
+	// and conda's: the base with them installed is where this one resolves.
+	Below []Artifact
+	// Prefer is what the last lock installs: it stays where it can.
+	Prefer []Artifact
 }
 
 // LockOptions steer Relock.
@@ -55,25 +59,23 @@ func Relock(ctx context.Context, m *Manifest, old *Lock, r Resolver, o LockOptio
 		return slices.DeleteFunc(slices.Clone(old.Artifacts), func(a Artifact) bool { return a.query() != k || a.Platform != platform }), true
 	}
 	for _, platform := range l.Platforms {
-		var debs []Artifact
-		for _, kind := range []Kind{Deb, Pip} {
+		var below []Artifact
+		for _, kind := range m.kinds() {
+			l.Inputs[kind] = inputs(l, m, kind, o, below)
 			found, ok := kept(kind, platform)
 			if !ok {
 				q := Query{
-					Kind: kind, Platform: platform, Before: m.AsOf.End, Requests: requestsOf(m, kind),
-					Python: len(requestsOf(m, Pip)) > 0, Debs: debs, Prefer: preferred(old, o),
+					Kind: kind, Platform: platform, Before: m.AsOf.End, Requests: m.requestsOf(kind),
+					Python: m.python(kind), Channels: m.CondaChannels(), Below: below, Prefer: preferred(old, o),
 				}
 				var err error
 				if found, err = r.Resolve(ctx, q); err != nil {
 					return nil, err
 				}
 			}
-			if kind == Deb {
-				debs = found
-				l.Inputs[Pip] = inputs(l, m, Pip, o, debs)
-			}
-			l.Artifacts = append(l.Artifacts, found...)
+			below = append(below, found...)
 		}
+		l.Artifacts = append(l.Artifacts, below...)
 	}
 	l.Sort()
 	if _, err := ParseLock(LockName, []byte(l.String())); err != nil {
@@ -98,8 +100,10 @@ func Stale(m *Manifest, l *Lock, o LockOptions) string {
 	case l.Course != want.Course:
 		return "the course has another name"
 	}
-	want.Inputs[Pip] = inputs(want, m, Pip, o, l.Artifacts)
-	for _, k := range []Kind{Deb, Pip} {
+	for _, k := range []Kind{Deb, Conda, Pip} {
+		if slices.Contains(m.kinds(), k) {
+			want.Inputs[k] = inputs(want, m, k, o, l.Artifacts)
+		}
 		if l.Inputs[k] != want.Inputs[k] {
 			return "other " + k.Key() + " pins are asked for" + changedRequests(m, l, k)
 		}
@@ -116,7 +120,7 @@ func changedRequests(m *Manifest, l *Lock, k Kind) string {
 		}
 	}
 	var names []string
-	for _, r := range requestsOf(m, k) {
+	for _, r := range m.requestsOf(k) {
 		a, ok := locked[r.Name]
 		if r.Name != "" && (!ok || r.Version != "" && CompareVersions(k, r.Version, a.Version) != 0) {
 			names = append(names, fmt.Sprintf("%s (%s)", r.Spec, r.At))
@@ -134,31 +138,64 @@ func header(m *Manifest, o LockOptions) *Lock {
 		Platforms: slices.Sorted(slices.Values(m.Platforms)), Tools: slices.Clone(o.Tools), Inputs: map[Kind]string{},
 	}
 	l.Sort()
-	l.Inputs[Deb] = inputs(l, m, Deb, o, nil)
 	return l
 }
 
-// inputs is the digest of all that decides what a kind resolves to. What is
-// asked of apt does not decide what pip gets: only the Python does, which is
-// among debs.
-func inputs(l *Lock, m *Manifest, k Kind, o LockOptions, debs []Artifact) string {
+// kinds are those that a lock of the manifest resolves, each on top of those
+// before it.
+func (m *Manifest) kinds() []Kind {
+	if len(m.requestsOf(Conda)) > 0 {
+		return []Kind{Deb, Conda, Pip}
+	}
+	return []Kind{Deb, Pip}
+}
+
+// python says what a kind has to provide a Python for: pip's packages run on
+// conda's Python where there are conda pins, else on Debian's.
+func (m *Manifest) python(k Kind) Use {
+	conda, pip := len(m.requestsOf(Conda)) > 0, len(m.requestsOf(Pip)) > 0
+	switch {
+	case k == Deb && conda:
+		return BuildInput
+	case k == Deb && pip || k == Conda && pip:
+		return Install
+	}
+	return ""
+}
+
+// inputs is the digest of all that decides what a kind resolves to; below are
+// the artifacts of the kinds before it, and maybe more. What is asked of apt does
+// not decide what pip gets: only the Python does.
+func inputs(l *Lock, m *Manifest, k Kind, o LockOptions, below []Artifact) string {
 	lines := []string{"base " + o.Base + " " + l.Base}
-	switch k {
-	case Deb:
-		lines = append(lines, fmt.Sprintf("python %t", len(requestsOf(m, Pip)) > 0))
-	case Pip:
-		lines = append(lines, "as-of "+l.AsOf)
-		for _, d := range debs {
-			if d.Kind == Deb && d.Is(PythonRoot) {
-				lines = append(lines, "python "+d.Name+" "+d.Version)
-			}
-		}
+	tools := func() {
 		for _, t := range l.Tools {
 			lines = append(lines, "tool "+t.Name+" "+t.Version)
 		}
 	}
+	switch k {
+	case Deb:
+		if m.python(Deb) == BuildInput {
+			lines = append(lines, "python for steps")
+		} else {
+			lines = append(lines, fmt.Sprintf("python %t", m.python(Deb) == Install))
+		}
+	case Conda:
+		lines = append(lines, "as-of "+l.AsOf, fmt.Sprintf("python %t", m.python(Conda) == Install), "channels "+strings.Join(m.CondaChannels(), " "))
+		tools()
+	case Pip:
+		lines = append(lines, "as-of "+l.AsOf)
+		for _, a := range slices.SortedFunc(slices.Values(below), orderArtifacts) {
+			if a.Kind == Deb && a.Use == Install && a.Is(PythonRoot) {
+				lines = append(lines, "python "+a.Name+" "+a.Version)
+			} else if a.Kind == Conda {
+				lines = append(lines, "conda "+a.File+" "+a.SHA256)
+			}
+		}
+		tools()
+	}
 	var specs []string
-	for _, r := range requestsOf(m, k) {
+	for _, r := range m.requestsOf(k) {
 		specs = append(specs, "request "+r.normal())
 	}
 	slices.Sort(specs)
@@ -171,8 +208,11 @@ func (r Request) normal() string {
 	if r.Git != nil {
 		return r.Name + " " + r.Git.String()
 	}
-	if r.Kind == Deb {
+	switch r.Kind {
+	case Deb:
 		return r.Spec
+	case Conda:
+		return r.MatchSpec()
 	}
 	extras := slices.Sorted(slices.Values(r.Extras))
 	normal := fmt.Sprintf("%s[%s]%s;%s", r.Name, strings.Join(extras, ","), strings.ReplaceAll(r.Constraint, " ", ""), r.Marker)
@@ -185,13 +225,13 @@ func (r Request) normal() string {
 // query is the kind of query that an artifact is an answer to: what wheels are
 // built with comes with the pip pins.
 func (a Artifact) query() Kind {
-	if a.Use == BuildInput {
+	if a.Use == BuildInput && !a.Is(PythonRoot) {
 		return Pip
 	}
 	return a.Kind
 }
 
-func requestsOf(m *Manifest, k Kind) []Request {
+func (m *Manifest) requestsOf(k Kind) []Request {
 	return slices.DeleteFunc(slices.Clone(m.Requests), func(r Request) bool { return r.Kind != k })
 }
 
@@ -203,16 +243,16 @@ func touches(l *Lock, k Kind, names []string) bool {
 	})
 }
 
-// preferred returns the old lock's pins, without those to be upgraded.
-func preferred(old *Lock, o LockOptions) []Pin {
+// preferred returns what the old lock installs, without what is to be upgraded.
+func preferred(old *Lock, o LockOptions) []Artifact {
 	if old == nil || o.Upgrade {
 		return nil
 	}
-	var out []Pin
+	var out []Artifact
 	for _, a := range old.Artifacts {
 		upgrade := slices.ContainsFunc(o.Names, func(n string) bool { return CanonicalName(a.Kind, n) == a.Name })
 		if a.Use == Install && !upgrade {
-			out = append(out, a.Pin)
+			out = append(out, a)
 		}
 	}
 	return out

@@ -248,3 +248,17 @@ func compareDigits(a, b string) int {
 
 func isDigit(c byte) bool  { return '0' <= c && c <= '9' }
 func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+
+// Nearest returns the versions just below and just above one, of some; empty
+// where there is none.
+func Nearest(kind Kind, version string, versions []string) (below, above string) {
+	for _, v := range versions {
+		switch c := CompareVersions(kind, v, version); {
+		case c < 0 && (below == "" || CompareVersions(kind, v, below) > 0):
+			below = v
+		case c > 0 && (above == "" || CompareVersions(kind, v, above) < 0):
+			above = v
+		}
+	}
+	return below, above
+}

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Make the image's user, and an empty Python environment that root owns.
-#   env.sh PREFIX OUT     PREFIX may be empty: no environment then
+#   env.sh PYTHON PREFIX OUT     PREFIX may be empty: no environment then
 # OUT/packages.tsv says what the package database holds: deb, name, version.
 set -eu
-prefix=$1 out=$2
+python=$1 prefix=$2 out=$3
 umask 022
 touch /tmp/start; sleep 0.05 # what is changed from now on is ours
 
@@ -21,7 +21,7 @@ rm -f /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subg
 rm -f /var/log/lastlog /var/log/faillog
 
 if [ -n "$prefix" ]; then
-	python3 -m venv --without-pip "$prefix"
+	"$python" -m venv --without-pip "$prefix"
 fi
 if command -v dpkg-query >/dev/null; then
 	dpkg-query -W -f '${db:Status-Status}\t${Package}\t${Version}\n' | sed -n 's/^installed\t/deb\t/p' >"$out/packages.tsv"

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Say which wheels, and which source distributions, satisfy requirements. Nothing is built, nothing is installed.
 #   uv-resolve.sh UV PYTHON IN OUT [OPTION...]
-# IN/requirements.in is what is asked for, IN/preferences.txt what to stay with, IN/uv.toml what is known of packages.
+# IN/requirements.in is what is asked for, IN/preferences.txt what to stay with, IN/uv.toml what is known of packages,
+# IN/given.txt what is there already: NAME==VERSION, for which wheels stand in /run/driftpin/given.
 # OUT/requirements.txt has a package a line and who requires it, OUT/pylock.toml (PEP 751) files and hashes; where there
 # is no solution, OUT/error.txt says why.
 set -eu
@@ -15,6 +16,9 @@ compile() {
 }
 case " $* " in *" --no-deps "*) decided= ;; *) decided=--no-deps ;; esac
 cd "$in"
+if [ -s given.txt ]; then
+	set -- "$@" --constraint given.txt --find-links /run/driftpin/given
+fi
 cp preferences.txt "$out/requirements.txt"
 # The second run has everything decided, so it only looks up files.
 if compile "$@" --output-file "$out/requirements.txt" requirements.in >/dev/null 2>"$out/error.txt" &&

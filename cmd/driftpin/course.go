@@ -82,7 +82,7 @@ func openCourse(dir, base string) (*course, error) {
 // options are what a lock of the course is made with, today. A base without a
 // known digest is taken to be the locked one.
 func (c *course) options() pins.LockOptions {
-	o := pins.LockOptions{Base: c.base.Ref, BaseDigest: c.base.Digest, Tools: buildplan.Tools()}
+	o := pins.LockOptions{Base: c.base.Ref, BaseDigest: c.base.Digest, Tools: buildplan.Tools(c.manifest)}
 	if o.BaseDigest == "" && c.lock != nil {
 		o.BaseDigest = c.lock.Base
 	}
@@ -155,11 +155,15 @@ func (f *engineFlags) builder(ctx context.Context, s streams) (*buildplan.Builde
 	if err := writable(dir); err != nil {
 		return nil, fmt.Errorf("driftpin's state: %w: set DRIFTPIN_HOME to a folder that can be written", err)
 	}
+	host, err := buildplan.ReadHost()
+	if err != nil {
+		return nil, err
+	}
 	e, err := f.place.open(ctx, dir, s)
 	if err != nil {
 		return nil, err
 	}
-	b, err := buildplan.NewBuilder(e, dir, buildplan.ReadHost())
+	b, err := buildplan.NewBuilder(e, dir, host)
 	if err != nil {
 		return nil, errors.Join(err, e.Close())
 	}

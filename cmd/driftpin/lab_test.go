@@ -1,11 +1,14 @@
 package main
 
 import (
+	"archive/tar"
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +19,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
 )
 
 // A lab is where the real thing is tried: a driftpin program, a base, a git
@@ -169,6 +173,26 @@ func (l *lab) open(name string) v1.Image {
 		}
 		if index, err = index.ImageIndex(manifest.Manifests[0].Digest); err != nil {
 			l.t.Fatal(err)
+		}
+	}
+}
+
+// files returns the wanted regular files of a layout's image, by path.
+func (l *lab) files(name string, wanted func(name string) bool) map[string][]byte {
+	l.t.Helper()
+	r := mutate.Extract(l.open(name))
+	defer r.Close()
+	found := map[string][]byte{}
+	for t := tar.NewReader(r); ; {
+		h, err := t.Next()
+		if err == io.EOF {
+			return found
+		}
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		if file := path.Clean(h.Name); h.Typeflag == tar.TypeReg && wanted(file) {
+			found[file] = l.must(io.ReadAll(t))
 		}
 	}
 }

@@ -20,7 +20,7 @@ func versionCommand(s streams) *cobra.Command {
 				version = info.Main.Version
 			}
 			_, err := fmt.Fprintf(s.out, "driftpin %s\nbuildkit %s\n", version, buildplan.BuildKitVersion())
-			for _, t := range buildplan.Tools() {
+			for _, t := range buildplan.Toolbox() {
 				if err == nil {
 					_, err = fmt.Fprintf(s.out, "%s %s\n", t.Name, t.Version)
 				}

@@ -209,7 +209,7 @@ func (b *bench) dockerfile(ctx context.Context, e *engine, target, output string
 		here = "yes"
 	}
 	return b.command(ctx, b.self, solveCommand, e.address, b.context(), target, output,
-		"BASE="+b.base, "UV="+buildplan.Tools()[0].Version, "HERE="+here)
+		"BASE="+b.base, "UV="+buildplan.Toolbox()[0].Version, "HERE="+here)
 }
 
 // writeContext writes the folder that the other sides build from: packages as

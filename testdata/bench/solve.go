@@ -60,12 +60,16 @@ func dockerfileBuild(folder, target, output string, args []string) (*client.Solv
 	if err != nil {
 		return nil, err
 	}
+	secrets, err := hostSecrets()
+	if err != nil {
+		return nil, err
+	}
 	opt := &client.SolveOpt{
 		Frontend:      "dockerfile.v0",
 		FrontendAttrs: map[string]string{"target": target},
 		LocalMounts:   map[string]fsutil.FS{"context": files, "dockerfile": dockerfile},
 		SharedKey:     "bench", // so that only what has changed in the context is sent again
-		Session:       []session.Attachable{secretsprovider.FromMap(hostSecrets())},
+		Session:       []session.Attachable{secretsprovider.FromMap(secrets)},
 		Exports:       []client.ExportEntry{{Type: client.ExporterLocal, OutputDir: output}},
 	}
 	if ref, ok := strings.CutPrefix(output, "push:"); ok {
@@ -81,8 +85,11 @@ func dockerfileBuild(folder, target, output string, args []string) (*client.Solv
 }
 
 // hostSecrets are the host's certificates, and where its packages come from.
-func hostSecrets() map[string][]byte {
-	host := buildplan.ReadHost()
+func hostSecrets() (map[string][]byte, error) {
+	host, err := buildplan.ReadHost()
+	if err != nil {
+		return nil, err
+	}
 	secrets := map[string][]byte{"ca": host.CA}
 	for _, name := range []string{"UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL"} {
 		if value := host.Env[name]; value != "" {
@@ -90,7 +97,7 @@ func hostSecrets() map[string][]byte {
 			secrets["PIP_"+strings.TrimPrefix(strings.Replace(name, "DEFAULT_INDEX", "INDEX_URL", 1), "UV_")] = []byte(value)
 		}
 	}
-	return secrets
+	return secrets, nil
 }
 
 // proxies are the host's proxies; the frontend knows these arguments.

@@ -1,0 +1,97 @@
+package buildplan
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+
+	"github.com/driftpin/driftpin/pins"
+	"github.com/moby/buildkit/client/llb"
+)
+
+// Where a step that uses conda's installer finds what it needs, and leaves what
+// it makes.
+const (
+	condaDir   = "/run/driftpin/conda/"
+	rattlerDir = "/run/driftpin/rattler"
+	layerDir   = "/run/driftpin/layer"
+)
+
+// toolPython is the base with the Python that conda's installer runs on. It is
+// no part of the image.
+func (g *graph) toolPython() llb.State {
+	st := g.plan.Base.state(g.plan.Platform)
+	if len(g.plan.ToolPython) == 0 {
+		return st
+	}
+	return g.installDebs(st, fmt.Sprintf("Python for steps: %d packages", len(g.plan.ToolPython)), g.plan.ToolPython).Root()
+}
+
+// rattler returns the options of a step that uses conda's installer.
+func (g *graph) rattler() []llb.RunOption {
+	wheel := rattler.artifact(g.plan.Platform)
+	unpacked := (&graph{plan: &Plan{Platform: g.plan.Platform}}).unpack(g.toolPython(), g.fetch(wheel), wheel)
+	return []llb.RunOption{llb.AddMount(rattlerDir, unpacked, llb.Readonly), llb.AddEnv("PYTHONPATH", rattlerDir)}
+}
+
+// installConda lays out the packages of a layer at layerDir, as if they were
+// installed in the environment; its /out tells what lies there then.
+func (g *graph) installConda(l Layer) llb.ExecState {
+	options := append(step(l.title(), []string{"python3", "-B", stepsDir + "conda-install.py", condaDir, Env, layerDir, "/out"},
+		script("conda-install.py"), llb.AddMount("/out", llb.Scratch()), llb.AddMount(layerDir, llb.Scratch()), g.location(l.Packages...)), g.rattler()...)
+	options = append(options, g.condaFiles(l.Packages)...)
+	if slices.ContainsFunc(l.Packages, pins.Artifact.Noarch) && g.plan.condaPython() {
+		options = append(options, llb.AddMount(Env, g.onConda(llb.Scratch()), llb.SourcePath(Env), llb.Readonly))
+	}
+	return g.toolPython().Run(options...)
+}
+
+// condaFiles mounts packages' files, with what the installer is told of them.
+func (g *graph) condaFiles(packages []pins.Artifact) (options []llb.RunOption) {
+	lock := struct {
+		Python   string            `json:"python"`
+		Channels map[string]string `json:"channels"`
+	}{Channels: map[string]string{}}
+	for _, l := range g.plan.Conda {
+		for _, a := range l.Packages {
+			if a.Name == condaPython {
+				lock.Python = a.Version
+			}
+		}
+	}
+	for _, a := range packages {
+		file := path.Base(a.File)
+		lock.Channels[file] = a.Channel
+		options = append(options, llb.AddMount(condaDir+file, g.fetch(a), llb.SourcePath("/"+file), llb.Readonly))
+	}
+	data, err := json.Marshal(lock)
+	if err != nil {
+		panic(err) // only strings
+	}
+	st := llb.Scratch().File(llb.Mkfile("/lock.json", 0o644, data, llb.WithCreatedTime(epoch)), llb.WithCustomName("what is locked of "+packages[0].Name))
+	return append(options, llb.AddMount(condaDir+"lock.json", st, llb.SourcePath("/lock.json"), llb.Readonly))
+}
+
+// onConda is a state with conda's Python laid over it, where the environment's
+// Python is conda's.
+func (g *graph) onConda(st llb.State) llb.State {
+	if !g.plan.condaPython() {
+		return st
+	}
+	parts := []llb.State{st}
+	for _, l := range g.plan.Conda {
+		if l.Python && !slices.ContainsFunc(l.Packages, pins.Artifact.Noarch) {
+			parts = append(parts, g.installConda(l).GetMount(layerDir))
+		}
+	}
+	return llb.Merge(parts, llb.WithCustomName("conda's Python"))
+}
+
+// interpreter is the Python by which wheels are unpacked and built.
+func (g *graph) interpreter() string {
+	if g.plan.condaPython() {
+		return Env + "/bin/python"
+	}
+	return "python3"
+}

@@ -1,0 +1,281 @@
+package buildplan
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/driftpin/driftpin/pins"
+	"github.com/moby/buildkit/client/llb"
+)
+
+// A condaQuestion is what conda-resolve.py is asked.
+type condaQuestion struct {
+	Specs    []string    `json:"specs"`
+	Channels []string    `json:"channels"`
+	Subdir   string      `json:"subdir"`
+	Prefer   [][4]string `json:"prefer"`
+	Before   string      `json:"before"`
+	Locate   bool        `json:"locate"`
+}
+
+// A condaAnswer is what it says.
+type condaAnswer struct {
+	Packages []condaPackage
+	Channels map[string]string // the address of each
+	Error    *condaError
+}
+
+type condaPackage struct {
+	Name, Version, SHA256, File, URL string
+	Size                             int64
+	Depends                          []string // names
+}
+
+type condaError struct {
+	Text     string
+	Versions map[string]map[string]string // of what was asked for: the date of each
+	Near     map[string][]string          // of what no channel has: names like it
+}
+
+// subdirs are the names that conda has for platforms (CEP 36).
+var subdirs = map[string]string{"linux/amd64": "linux-64", "linux/arm64": "linux-aarch64"}
+
+// conda resolves what is asked of conda, and the Python that pip pins need.
+func (r *resolution) conda(ctx context.Context) ([]pins.Artifact, error) {
+	if len(r.query.Requests) == 0 {
+		return nil, nil
+	}
+	q := condaQuestion{Specs: []string{}, Prefer: [][4]string{}, Channels: r.query.Channels, Subdir: subdirs[r.query.Platform]}
+	for _, request := range r.query.Requests {
+		q.Specs = append(q.Specs, request.MatchSpec())
+	}
+	if r.query.Python == pins.Install && r.request(condaPython) == nil {
+		q.Specs = append(q.Specs, condaPython)
+	}
+	if !r.query.Before.IsZero() {
+		q.Before = r.query.Before.Format(time.RFC3339)
+	}
+	for _, p := range r.query.Prefer {
+		if p.Kind == pins.Conda {
+			q.Prefer = append(q.Prefer, [4]string{p.Name, p.Version, p.Build, p.SHA256})
+		}
+	}
+	answer, err := r.askConda(ctx, fmt.Sprintf("resolve conda: %d requirements", len(q.Specs)), q)
+	if err != nil {
+		return nil, err
+	}
+	if answer.Error != nil {
+		return nil, r.condaFailure(answer.Error)
+	}
+	return r.condaArtifacts(answer.Packages)
+}
+
+// askConda runs conda's solver once.
+func (r *resolution) askConda(ctx context.Context, name string, q condaQuestion) (*condaAnswer, error) {
+	g := r.graph(Plan{ToolPython: toolPython(r.query.Below)})
+	s := &pipSolve{resolution: r, python: g.toolPython(), interpreter: "python3"}
+	if err := s.locateTool(ctx, rattler); err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(q)
+	if err != nil {
+		return nil, err
+	}
+	in := llb.Scratch().File(llb.Mkfile("/question.json", 0o644, data), llb.WithCustomName("write question.json"))
+	options := step(name, []string{"python3", "-B", stepsDir + "conda-resolve.py", "/run/driftpin/question.json", "/run/secrets/channels", "/out"},
+		script("conda-resolve.py"), llb.IgnoreCache, llb.AddMount("/out", llb.Scratch()),
+		llb.AddMount("/run/driftpin/question.json", in, llb.SourcePath("/question.json"), llb.Readonly),
+		llb.AddSecret("/run/secrets/channels", llb.SecretID(condaSecret), llb.SecretFileOpt(0, 0, 0o400)),
+		llb.AddSecret("/run/secrets/logins", llb.SecretID(loginSecret), llb.SecretFileOpt(0, 0, 0o400)),
+		llb.AddEnv("RATTLER_AUTH_FILE", "/run/secrets/logins"), llb.AddEnv("SSL_CERT_FILE", "/run/secrets/ca"),
+		llb.AddMount("/var/cache/driftpin-rattler", llb.Scratch(), llb.AsPersistentCacheDir("driftpin-rattler-"+rattler.version, llb.CacheMountShared)))
+	options = append(options, g.rattler()...)
+	ref, err := solve(ctx, r.gateway, g.toolPython().Run(append(options, r.host.online()...)...).GetMount("/out"), r.query.Platform)
+	if err != nil {
+		return nil, fmt.Errorf("running conda's solver in the base: %w", err)
+	}
+	text, err := readFile(ctx, ref, "/", "answer.json")
+	if err != nil {
+		return nil, err
+	}
+	return parseCondaAnswer(text)
+}
+
+// parseCondaAnswer reads what conda-resolve.py says.
+func parseCondaAnswer(text []byte) (*condaAnswer, error) {
+	var answer condaAnswer
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return nil, fmt.Errorf("what conda's solver said: %w", err)
+	}
+	return &answer, nil
+}
+
+// toolPython are the debs of the Python that conda's installer runs on.
+func toolPython(below []pins.Artifact) []pins.Artifact {
+	return slices.DeleteFunc(slices.Clone(below), func(a pins.Artifact) bool {
+		return a.Kind != pins.Deb || a.Use != pins.BuildInput || !a.Is(pins.PythonRoot)
+	})
+}
+
+// condaArtifacts turns the solver's answer into a lock's lines.
+func (r *resolution) condaArtifacts(packages []condaPackage) (out []pins.Artifact, err error) {
+	by := map[string][]string{}
+	for _, p := range packages {
+		for _, d := range p.Depends {
+			by[d] = append(by[d], p.Name)
+		}
+	}
+	for _, p := range packages {
+		if p.SHA256 == "" {
+			return nil, fmt.Errorf("the channel tells no sha256 of %s: driftpin can't lock without", path.Base(p.File))
+		}
+		if err := r.files.Remember(p.SHA256, p.URL); err != nil {
+			return nil, err
+		}
+		a := pins.Artifact{Pin: pins.New(pins.Conda, p.Name, p.Version), Platform: r.query.Platform, File: p.File, SHA256: p.SHA256, Size: p.Size, Use: pins.Install, By: by[p.Name]}
+		if r.request(a.Name) != nil {
+			a.Roots = append(a.Roots, pins.PinRoot)
+		}
+		if a.Name == condaPython && r.query.Python == pins.Install {
+			a.Roots = append(a.Roots, pins.PythonRoot)
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// condaFailure words why conda's solver found nothing.
+func (r *resolution) condaFailure(e *condaError) error {
+	if e.Versions == nil {
+		return fmt.Errorf("the engine can't read a channel of conda's (%s; .condarc and $CONDA_CHANNEL_ALIAS of this machine say where they are): %s",
+			strings.Join(r.query.Channels, ", "), r.host.scrub(strings.TrimSpace(e.Text)))
+	}
+	var messages []string
+	for _, name := range slices.Sorted(maps.Keys(e.Near)) {
+		hint := "; is the name spelled as conda spells it, with - or _?"
+		if len(e.Near[name]) > 0 {
+			hint = ": did you mean " + e.Near[name][0] + "?"
+		}
+		messages = append(messages, r.at(name, "no channel (%s) has a package %s%s", strings.Join(r.query.Channels, ", "), name, hint).Error())
+	}
+	if len(messages) > 0 {
+		return fmt.Errorf("%w", errorLines(messages))
+	}
+	for _, q := range r.query.Requests {
+		if text := r.noSuchConda(q, e.Versions[q.Name]); text != "" {
+			return fmt.Errorf("%s: %s: %w", q.At, text, ErrNoSolution)
+		}
+	}
+	text := r.host.scrub(strings.TrimSpace(e.Text))
+	return fmt.Errorf("the conda pins can't be met together: %w\n%s%s", ErrNoSolution, text, r.places(text))
+}
+
+// noSuchConda says that the channels have no version that a request asks for,
+// or none so old; empty if they do. versions are all that there are, with dates.
+func (r *resolution) noSuchConda(q pins.Request, versions map[string]string) string {
+	if q.Constraint == "" {
+		return ""
+	}
+	soonest := ""
+	for v, date := range versions {
+		if ok, err := pins.Satisfies(pins.Conda, v, q.Constraint); err != nil || !ok {
+			continue
+		}
+		published, err := time.Parse(time.DateOnly, date)
+		if err != nil || r.query.Before.IsZero() || published.Before(r.query.Before) {
+			return ""
+		}
+		if soonest == "" || date < soonest {
+			soonest = date
+		}
+	}
+	if soonest != "" {
+		return fmt.Sprintf("%s %s is newer than as-of: it was published on %s", q.Name, q.Constraint, soonest)
+	}
+	text := fmt.Sprintf("%s has no version %s", q.Name, q.Constraint)
+	below, above := pins.Nearest(pins.Conda, q.Version, slices.Collect(maps.Keys(versions)))
+	if near := slices.DeleteFunc([]string{below, above}, func(v string) bool { return v == "" }); q.Version != "" && len(near) > 0 {
+		text += ": the nearest are " + strings.Join(near, " and ")
+	}
+	return text
+}
+
+// locateConda remembers the addresses of locked packages of conda's.
+func (r *resolution) locateConda(ctx context.Context, packages []pins.Artifact) error {
+	q := condaQuestion{Specs: []string{}, Prefer: [][4]string{}, Subdir: subdirs[r.query.Platform], Locate: true}
+	for _, a := range packages {
+		if !slices.Contains(q.Channels, a.Channel) {
+			q.Channels = append(q.Channels, a.Channel)
+		}
+	}
+	answer, err := r.askConda(ctx, "find conda's channels", q)
+	if err != nil {
+		return err
+	}
+	for _, a := range packages {
+		if base := answer.Channels[a.Channel]; base != "" {
+			if err := r.files.Remember(a.SHA256, base+strings.TrimPrefix(a.File, a.Channel)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// A distribution is a Python distribution that a conda package brings.
+type distribution struct{ name, version, owner string }
+
+// condaProvides finds the Python distributions that conda packages bring; the
+// state holds a wheel that stands for each.
+func (s *pipSolve) condaProvides(ctx context.Context, packages []pins.Artifact) (found []distribution, wheels llb.State, err error) {
+	g := s.graph(Plan{ToolPython: toolPython(s.query.Below)})
+	var python pins.Artifact
+	for _, a := range packages {
+		if a.Name == condaPython {
+			python = a
+		}
+	}
+	packages = slices.DeleteFunc(slices.Clone(packages), func(a pins.Artifact) bool { return !slices.Contains(python.By, a.Name) })
+	if len(packages) == 0 {
+		return nil, llb.Scratch(), nil
+	}
+	options := append(step("what conda's packages bring of Python's", []string{"python3", "-B", stepsDir + "conda-provides.py", condaDir, "/out"},
+		script("conda-provides.py"), llb.AddMount("/out", llb.Scratch())), g.rattler()...)
+	options = append(options, g.condaFiles(packages)...)
+	wheels = g.toolPython().Run(options...).GetMount("/out")
+	ref, err := solve(ctx, s.gateway, wheels, s.query.Platform)
+	if err != nil {
+		return nil, wheels, err
+	}
+	table, err := readFile(ctx, ref, "/", "provides.tsv")
+	if err != nil {
+		return nil, wheels, err
+	}
+	owners := map[string]string{}
+	for _, a := range packages {
+		owners[path.Base(a.File)] = a.Name
+	}
+	return parseProvides(string(table), owners), wheels, nil
+}
+
+// parseProvides reads conda-provides.py's table; owners are packages by file.
+func parseProvides(table string, owners map[string]string) (found []distribution) {
+	for _, line := range strings.Split(table, "\n") {
+		f := strings.Split(line, "\t")
+		if len(f) != 3 || owners[f[2]] == "" {
+			continue
+		}
+		r, err := pins.ParsePip(f[0] + "==" + f[1])
+		if err != nil {
+			continue // no version that pip's world knows
+		}
+		found = append(found, distribution{r.Name, r.Version, owners[f[2]]})
+	}
+	return found
+}

@@ -1,0 +1,126 @@
+"""Install conda packages as if they lay in an environment: offline, each by itself, the same bytes every time.
+
+    python3 -B conda-install.py PACKAGES ENVIRONMENT LAYER OUT      rattler on PYTHONPATH
+
+PACKAGES holds *.conda and *.tar.bz2, and lock.json: {"python": its version, or "", "channels": {file: channel}}. What they
+hold is written to LAYER/ENVIRONMENT. If a Python package of every platform is among them, the Python of the environment
+lies at ENVIRONMENT/bin/python, and compiles it. Scripts that packages bring (post-link) are not run. OUT/packages.tsv says
+what is installed, as found on disk: conda, name, version, environment, commit (none), build, channel.
+"""
+import asyncio
+import contextlib
+import glob
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+from rattler import BuildString, PackageName, PackageRecord, RepoDataRecord, Subdir, VersionWithSource, install
+
+EPOCH = int(os.environ["SOURCE_DATE_EPOCH"])
+NOWHERE = "https://conda.invalid/"  # a record has an address; which mirror a package came from is nobody's business
+
+COMPILE = """
+import py_compile, sys
+for line in sys.stdin:
+    f = line.rstrip("\\n")
+    try:
+        print(py_compile.compile(sys.argv[1] + "/" + f, dfile=sys.argv[2] + "/" + f, doraise=True,
+                                 invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH))
+    except py_compile.PyCompileError:
+        pass
+"""
+
+
+def elsewhere(version):
+    """A record of the Python that another layer has."""
+    record = PackageRecord(PackageName("python"), VersionWithSource(version), BuildString("0"), 0, "linux-64")
+    return RepoDataRecord(record, "python-%s-0.conda" % version, NOWHERE + "python.conda", NOWHERE)
+
+
+async def link(archive, target, environment, python):
+    """Unpack an archive into target, with the names of the environment in its files."""
+    record = await RepoDataRecord.from_package_archive(archive)
+    others = [elsewhere(python)] if python and record.name.normalized != "python" else []
+    with tempfile.TemporaryDirectory() as cache:
+        await install([record] + others, target, cache_dir=cache, installed_packages=[], ignored_packages={"python"} if others else set(),
+                      platform=Subdir("linux-64"), execute_link_scripts=False, show_progress=False, alternative_target_prefix=environment)
+    for junk in ("CACHEDIR.TAG", "conda-meta/history", ".lock"):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(os.path.join(target, junk))
+
+
+def compile_files(target, environment, meta):
+    """Bytecode that is never compared with its source's time."""
+    sources = sorted(f for f in meta["files"] if f.endswith(".py") and "/site-packages/" in f)
+    run = subprocess.run([environment + "/bin/python", "-IB", "-W", "ignore", "-c", COMPILE, target, environment], input="\n".join(sources),
+                         text=True, stdout=subprocess.PIPE, check=True)
+    for pyc in run.stdout.splitlines():
+        path = os.path.relpath(pyc, target)
+        with open(pyc, "rb") as f:
+            data = f.read()
+        meta["files"].append(path)
+        meta["paths_data"]["paths"].append({"_path": path, "path_type": "pyc_file", "sha256": hashlib.sha256(data).hexdigest(), "size_in_bytes": len(data)})
+
+
+def finish(target, environment, channel):
+    """Make the record in conda-meta (CEP 34) say what holds of every installation, and nothing of this one."""
+    (path,) = glob.glob(target + "/conda-meta/*.json")
+    with open(path) as f:
+        meta = json.load(f)
+    if meta.get("noarch") == "python":
+        compile_files(target, environment, meta)
+    meta["channel"] = channel
+    meta["url"] = NOWHERE + "/".join([channel, meta["subdir"], meta["fn"]])
+    for key in ("extracted_package_dir", "package_tarball_full_path", "link"):
+        meta.pop(key, None)
+    with open(path, "w") as f:
+        json.dump(meta, f, indent=2, sort_keys=True)
+        f.write("\n")
+    os.chmod(path, 0o644)
+    return meta
+
+
+def move(source, target):
+    """Move a package into the layer; of two with one path the later by name wins."""
+    for folder, folders, files in os.walk(source):
+        to = os.path.normpath(os.path.join(target, os.path.relpath(folder, source)))
+        os.makedirs(to, exist_ok=True)
+        for name in files + [d for d in folders if os.path.islink(os.path.join(folder, d))]:
+            os.rename(os.path.join(folder, name), os.path.join(to, name))
+
+
+def settle(root, started):
+    """One modification time for all that this step wrote. Files whose archive gave them a time keep it: bytecode that was
+    packed with them is compared with it."""
+    for folder, folders, files in os.walk(root, topdown=False):
+        links = [d for d in folders if os.path.islink(os.path.join(folder, d))]
+        for path in [os.path.join(folder, f) for f in files + links] + [folder]:
+            if not os.path.islink(path) and os.path.isdir(path) or os.lstat(path).st_mtime >= started:
+                os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
+
+
+async def main(packages, environment, layer, out):
+    os.umask(0o022)
+    started = time.time() - 1
+    with open(os.path.join(packages, "lock.json")) as f:
+        lock = json.load(f)
+    lines = []
+    for archive in sorted(glob.glob(packages + "/*.conda") + glob.glob(packages + "/*.tar.bz2")):
+        with tempfile.TemporaryDirectory(dir=layer) as stage:
+            await link(archive, stage, environment, lock["python"])
+            meta = finish(stage, environment, lock["channels"][os.path.basename(archive)])
+            move(stage, layer + environment)
+        lines.append("\t".join(["conda", meta["name"], meta["version"], environment, "", meta["build"], meta["channel"]]) + "\n")
+    os.chmod(layer + environment, 0o755)
+    settle(layer, started)
+    with open(os.path.join(out, "packages.tsv"), "w") as f:
+        f.writelines(sorted(lines))
+
+
+asyncio.run(main(*sys.argv[1:]))
+sys.stdout.flush()
+os._exit(0)  # threads of rattler may still run, and now and then bring down a process that ends

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/driftpin/driftpin/pins"
+	"github.com/google/go-cmp/cmp"
+)
+
+// condaCourse has pins of conda, pip and apt. What pip's package requires is
+// partly conda's.
+const condaCourse = `course: conda
+base: oci-layout:../base
+as-of: 2023-03-17
+pins:
+  channels: [main]
+  conda:
+    - python=3.11
+    - {pin: hello=1.0, why: 1.2 speaks to nobody}
+    - greet
+    - prefixed
+  pip:
+    - requests==2.28.2
+  apt: [tree]
+checks:
+  - test "$(hello)" = "hello 1.0.0" && python -c 'import greet, idna, requests' && tree --version
+  - grep -qx root=/opt/env/share "$CONDA_PREFIX/etc/prefixed.conf" && test "$(prefixed)" = /opt/env
+  - "! command -v gcc && ! test -e /usr/bin/python3 && ! test -w /opt/env"
+`
+
+// condas is a course with conda pins, from a channel of its own.
+func (l *lab) condas() {
+	c := newChannel(l.t)
+	c.user, c.password = "reader", "s3cr3t-channel"
+	c.python(l.t, lockedFiles(l.t, l, "home1", "course/pins.lock", pins.Deb))
+	l.fillChannel(c)
+	l.env = append(l.env, "CONDA_CHANNEL_ALIAS="+strings.Replace(c.URL, "://", "://reader:s3cr3t-channel@", 1))
+	l.write("conda/pins.yaml", condaCourse)
+	said := l.run("home1", "lock", "conda")
+	lock := l.read("conda/pins.lock")
+	for _, want := range []string{"\nconda hello 1.0.0 linux/amd64 main/noarch/hello-1.0.0-pyhd8ed1ab_0.conda ", "\nconda libexpat 2.5.0 ", " by:python\n", "\npip urllib3 ", "\ntool py-rattler ",
+		"\nconda python 3.11.2 linux/amd64 main/linux-64/python-3.11.2-2_cpython.conda "} {
+		if !strings.Contains(lock, want) {
+			l.t.Errorf("the lock has no %q:\n%s", want, lock)
+		}
+	}
+	for _, unwanted := range []string{"127.0.0.1", "s3cr3t", "\npip idna", "\ndeb python3 3.11.2-1+b1 linux/amd64 pool/main/p/python3-defaults/python3_3.11.2-1+b1_amd64.deb install"} {
+		if strings.Contains(lock+said, unwanted) {
+			l.t.Errorf("the lock holds %q", unwanted)
+		}
+	}
+	first := l.run("home1", "build", "conda", "--output", "oci-layout:conda-image")
+	l.run("home1", "verify", "--deep", "conda", "oci-layout:conda-image")
+	l.condaMeta(lock)
+	l.run("home1", "lock", "--check", "conda")
+	l.t.Run("elsewhere", func(t *testing.T) {
+		if again := l.at(t).run("home-conda", "build", "conda", "--output", "oci-layout:conda-again"); strings.Fields(again)[0] != strings.Fields(first)[0] {
+			t.Errorf("built %q, then %q", first, again)
+		}
+	})
+	l.t.Run("failures", func(t *testing.T) { l.at(t).condaFailures() })
+	l.t.Run("bump", func(t *testing.T) { l.at(t).condaBump(lock) })
+}
+
+// fillChannel adds what the courses ask for.
+func (l *lab) fillChannel(c *channel) {
+	for version, day := range map[string]string{"1.0.0": "2022-06-01", "1.2.0": "2023-03-01", "2.0.0": "2023-04-01"} {
+		c.pure(l.t, "hello", version, day, "def main():\n    print('hello "+version+"')\n", nil, "hello = hello:main")
+	}
+	c.pure(l.t, "greet", "0.5", "2023-03-02", "import hello\n", []string{"hello >=1.0,<2"})
+	c.pure(l.t, "idna", "3.4", "2022-09-15", "x = 1\n", nil)
+	c.pure(l.t, "loud", "1.0", "2022-09-15", "x = 1\n", []string{"hello >=1.2", "idna"})
+	c.add(l.t, record{Name: "prefixed", Version: "2.0", Build: "h0_0", Depends: []string{"python", "idna"}}, "2023-01-10", map[string]member{
+		"etc/prefixed.conf": {text: "root=" + placeholder + "/share\n", prefix: true},
+		"bin/prefixed":      {text: "#!" + placeholder + "/bin/python\nimport sys\nprint(sys.prefix)\n", mode: 0o755, prefix: true},
+		"share/shared.txt":  {text: "from prefixed\n"},
+	})
+	c.add(l.t, record{Name: "clobber", Version: "1.0", Build: "0"}, "2023-01-10", map[string]member{"share/shared.txt": {text: "from clobber\n"}, "etc/clobber": {text: ""}})
+}
+
+// condaMeta compares what conda itself says is installed with the lock.
+func (l *lab) condaMeta(lock string) {
+	var got, want []string
+	for name, data := range l.files("conda-image", func(name string) bool {
+		return path.Dir(name) == "opt/env/conda-meta"
+	}) {
+		var meta struct{ Name, Version, Build, Channel, URL, Subdir, SHA256 string }
+		if err := json.Unmarshal(data, &meta); err != nil {
+			l.t.Errorf("%s: %v", name, err)
+		}
+		got = append(got, fmt.Sprintf("%s %s %s/%s/%s-%s-%s.conda", meta.Name, meta.Version, meta.Channel, meta.Subdir, meta.Name, meta.Version, meta.Build))
+		if strings.Contains(string(data), "127.0.0.1") {
+			l.t.Errorf("%s holds an address", name)
+		}
+	}
+	for _, line := range strings.Split(lock, "\n") {
+		if f := strings.Fields(line); len(f) > 4 && f[0] == "conda" {
+			want = append(want, strings.Join([]string{f[1], f[2], f[4]}, " "))
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		l.t.Errorf("the lock and conda-meta differ:\n%s", diff)
+	}
+}
+
+// condaFailures are pins that can't be.
+func (l *lab) condaFailures() {
+	for name, test := range map[string]struct {
+		old, new string
+		code     int
+		want     string
+	}{
+		"no such package": {"- greet", "- greett", 1, "pins.yaml:9: no channel (main) has a package greett: did you mean greet?"},
+		"no such version": {"hello=1.0", "hello=1.1", 1, "pins.yaml:8: hello has no version =1.1: the nearest are 1.0.0 and 1.2.0"},
+		"too new":         {"hello=1.0", "hello=2.0", 1, "pins.yaml:8: hello =2.0 is newer than as-of: it was published on 2023-04-01"},
+		"no solution":     {"- greet", "- loud", 1, "pins.yaml:8: hello=1.0 (wanted: 1.2 speaks to nobody)"},
+		"brought already": {"requests==2.28.2", "idna==3.3", 1, "pins.yaml:12: conda's idna brings idna 3.4 already"},
+		"two owners":      {"- prefixed", "- prefixed\n    - clobber", 3, "clobber 1.0 and prefixed 2.0 both own share/shared.txt"},
+		"channel":         {"[main]", "[nowhere]", 1, "can't read a channel of conda's (nowhere;"},
+	} {
+		l.t.Run(name, func(t *testing.T) {
+			l := l.at(t)
+			dir := "conda-" + strings.ReplaceAll(name, " ", "-")
+			l.write(dir+"/pins.yaml", strings.Replace(condaCourse, test.old, test.new, 1))
+			l.fails(test.code, test.want, "lock", dir)
+		})
+	}
+}
+
+// condaBump bumps a pin of conda's.
+func (l *lab) condaBump(lock string) {
+	out := l.run("home1", "bump", "conda", "hello=1.2", "--write")
+	for _, want := range []string{"hello=1.2", "1.0.0", "1.2.0"} {
+		if !strings.Contains(out, want) {
+			l.t.Errorf("bump says %q, without %s", out, want)
+		}
+	}
+	changed := 0
+	after := strings.Split(l.read("conda/pins.lock"), "\n")
+	for i, line := range strings.Split(lock, "\n") {
+		if i < len(after) && after[i] != line {
+			changed++
+		}
+	}
+	if changed != 3 { // the package, and the digests of what conda and pip were asked
+		l.t.Errorf("%d lines of the lock changed", changed)
+	}
+}
