@@ -47,7 +47,7 @@ func NewBuilder(e *engine.Engine, home string, h Host) (*Builder, error) {
 	killOrphans()
 	b := &Builder{Engine: e, home: home, host: h, notices: make(chan *client.SolveStatus, 64)}
 	var err error
-	b.files, err = store.Open(home, store.Options{Login: h.login, Insecure: h.insecure(), Make: makeTree, Notice: b.notice, Stall: h.stall()})
+	b.files, err = store.Open(home, store.Options{Login: h.authorization, Insecure: h.insecure(), Make: makeTree, Notice: b.notice, Stall: h.stall()})
 	return b, err
 }
 
@@ -179,7 +179,8 @@ func (l *stepLogs) keep(s *client.SolveStatus) {
 		l.logs[log.Vertex] = kept[max(0, len(kept)-maxTail):]
 	}
 	for _, v := range s.Vertexes {
-		if v.Error != "" && len(l.logs[v.Digest]) > 0 {
+		// Steps that ran beside the one that failed are cancelled.
+		if v.Error != "" && len(l.logs[v.Digest]) > 0 && !strings.Contains(v.Error, context.Canceled.Error()) {
 			l.failed = v.Digest
 		}
 	}

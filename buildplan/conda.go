@@ -31,14 +31,14 @@ func (g *graph) toolPython() llb.State {
 // rattler returns the options of a step that uses conda's installer.
 func (g *graph) rattler() []llb.RunOption {
 	wheel := rattler.artifact(g.plan.Platform)
-	unpacked := (&graph{plan: &Plan{Platform: g.plan.Platform}}).unpack(g.toolPython(), g.fetch(wheel), wheel)
+	unpacked := g.unpack(g.toolPython(), stepInterpreter, g.fetch(wheel), wheel)
 	return []llb.RunOption{llb.AddMount(rattlerDir, unpacked, llb.Readonly), llb.AddEnv("PYTHONPATH", rattlerDir)}
 }
 
 // installConda lays out the packages of a layer at layerDir, as if they were
 // installed in the environment; its /out tells what lies there then.
 func (g *graph) installConda(l Layer) llb.ExecState {
-	options := append(step(l.title(), []string{"python3", "-B", stepsDir + "conda-install.py", condaDir, Env, layerDir, "/out"},
+	options := append(step(l.title(), []string{stepInterpreter, "-B", stepsDir + "conda-install.py", condaDir, Env, layerDir, "/out"},
 		script("conda-install.py"), llb.AddMount("/out", llb.Scratch()), llb.AddMount(layerDir, llb.Scratch()), g.location(l.Packages...)), g.rattler()...)
 	options = append(options, g.condaFiles(l.Packages)...)
 	if slices.ContainsFunc(l.Packages, pins.Artifact.Noarch) && g.plan.condaPython() {
@@ -93,5 +93,8 @@ func (g *graph) interpreter() string {
 	if g.plan.condaPython() {
 		return Env + "/bin/python"
 	}
-	return "python3"
+	return stepInterpreter
 }
+
+// stepInterpreter is Debian's Python.
+const stepInterpreter = "python3"

@@ -84,6 +84,12 @@ func (g *graph) image() image {
 		parts = append(parts, llb.Diff(on, run.Root(), llb.WithCustomName("layer "+l.Name)))
 		img.history = append(img.history, event(l.title()))
 	}
+	if len(g.plan.Npm) > 0 {
+		run := g.installNpm()
+		img.reports = append(img.reports, report{run.GetMount("/out"), total(g.plan.Npm)})
+		parts = append(parts, run.GetMount(layerDir))
+		img.history = append(img.history, event(npmTitle(g.plan.Npm)))
+	}
 	if len(g.plan.Files) > 0 {
 		parts = append(parts, llb.Diff(env, g.placeFiles(env), llb.WithCustomName("layer files")))
 		img.history = append(img.history, event(fmt.Sprintf("files: %d", len(g.plan.Files))))
@@ -228,7 +234,7 @@ func (g *graph) file(name, sha256 string, a pins.Artifact) llb.State {
 // uv mounts pip's installer.
 func (g *graph) uv(python llb.State) llb.RunOption {
 	wheel := uv.artifact(g.plan.Platform)
-	return mountUv(g.unpack(python, g.fetch(wheel), wheel))
+	return mountUv(g.unpack(python, g.interpreter(), g.fetch(wheel), wheel))
 }
 
 // mountUv shows uv to a step, from its unpacked wheel.
@@ -237,10 +243,10 @@ func mountUv(unpacked llb.State) llb.RunOption {
 }
 
 // unpack unpacks a tool's wheel with a Python.
-func (g *graph) unpack(python, wheel llb.State, a pins.Artifact) llb.State {
+func (g *graph) unpack(python llb.State, interpreter string, wheel llb.State, a pins.Artifact) llb.State {
 	return python.Run(step("unpack "+a.Name, []string{"/bin/sh", "-ec",
-		`"$2" -m zipfile -e "$1" /out && chmod -R a+rX /out && { chmod 755 /out/*.data/scripts/* 2>/dev/null || :; } && find /out -exec touch -d "@$SOURCE_DATE_EPOCH" {} +`,
-		"sh", wheelsDir + a.File, g.interpreter()},
+		`"$2" -m zipfile -e "$1" /out && chmod -R a+rX /out && { chmod 755 /out/*.data/scripts/* /out/*/bin/* 2>/dev/null || :; } && find /out -exec touch -d "@$SOURCE_DATE_EPOCH" {} +`,
+		"sh", wheelsDir + a.File, interpreter},
 		llb.AddMount("/out", llb.Scratch()), llb.AddMount(wheelsDir+a.File, wheel, llb.SourcePath("/"+a.File), llb.Readonly))...).GetMount("/out")
 }
 

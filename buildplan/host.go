@@ -20,6 +20,7 @@ type Host struct {
 	UvToml  []byte            // uv's configuration file
 	Netrc   []byte            // user names and passwords by host
 	Conda   condarc           // where conda's channels are
+	Npmrc   []byte            // npm's configuration file
 	Proxies llb.ProxyEnv
 }
 
@@ -60,6 +61,7 @@ func ReadHost() (Host, error) {
 	if !h.namesIndex() {
 		h.readPip()
 	}
+	h.Npmrc = readNpmrc()
 	var err error
 	h.Conda, err = readCondarc()
 	return h, err
@@ -121,6 +123,7 @@ func readPipConf(data []byte, into map[string]string) {
 const (
 	caSecret    = "driftpin-ca"
 	tomlSecret  = "driftpin-uv.toml"
+	npmrcSecret = "driftpin-npmrc"
 	condaSecret = "driftpin-channels"
 	loginSecret = "driftpin-logins"
 	netrcSecret = "driftpin-netrc"
@@ -129,7 +132,7 @@ const (
 
 // secrets are the settings as BuildKit's session serves them.
 func (h Host) secrets() map[string][]byte {
-	s := map[string][]byte{caSecret: h.CA, tomlSecret: h.UvToml, netrcSecret: h.Netrc}
+	s := map[string][]byte{caSecret: h.CA, tomlSecret: h.UvToml, netrcSecret: h.Netrc, npmrcSecret: h.Npmrc}
 	s[condaSecret], s[loginSecret] = h.condaSecrets()
 	for k, v := range h.Env {
 		s[envSecret+k] = []byte(v)

@@ -17,10 +17,11 @@ import (
 // remembered: a lock that comes from another machine tells hashes only. What
 // no index has any more stays unknown; it may still be at hand.
 func (b *Builder) locate(ctx context.Context, p *Plan) error {
-	debs, condas, wheels := b.unlocated(p)
+	debs, condas, npms, wheels := b.unlocated(p)
 	needUv := len(p.Layers) > 0 && !b.known(uv.artifact(p.Platform).SHA256)
 	needRattler := len(p.Conda) > 0 && !b.known(rattler.artifact(p.Platform).SHA256)
-	if len(debs)+len(condas)+len(wheels) == 0 && !needUv && !needRattler {
+	needNpm := len(p.Npm) > 0 && !b.known(npm.artifact(p.Platform).SHA256)
+	if len(debs)+len(condas)+len(npms)+len(wheels) == 0 && !needUv && !needRattler && !needNpm {
 		return nil
 	}
 	_, err := b.run(ctx, client.SolveOpt{}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
@@ -35,6 +36,11 @@ func (b *Builder) locate(ctx context.Context, p *Plan) error {
 		}
 		if len(condas) > 0 || needRattler {
 			if err := r.locateConda(ctx, condas); err != nil {
+				return nil, err
+			}
+		}
+		if len(npms) > 0 || needNpm {
+			if err := r.locateNpm(ctx, npms); err != nil {
 				return nil, err
 			}
 		}
@@ -56,7 +62,7 @@ func (b *Builder) known(sha256 string) bool {
 }
 
 // unlocated returns what has to be fetched and has no known address.
-func (b *Builder) unlocated(p *Plan) (debs, condas, wheels []pins.Artifact) {
+func (b *Builder) unlocated(p *Plan) (debs, condas, npms, wheels []pins.Artifact) {
 	for _, a := range p.fetched() {
 		b.files.Expect(a.SHA256, path.Base(a.File), a.Size)
 		if b.known(a.SHA256) {
@@ -67,11 +73,13 @@ func (b *Builder) unlocated(p *Plan) (debs, condas, wheels []pins.Artifact) {
 			debs = append(debs, a)
 		case pins.Conda:
 			condas = append(condas, a)
+		case pins.Npm:
+			npms = append(npms, a)
 		default:
 			wheels = append(wheels, a)
 		}
 	}
-	return debs, condas, wheels
+	return debs, condas, npms, wheels
 }
 
 // below are the plan's artifacts that pip pins resolve on top of.
@@ -90,7 +98,7 @@ func (p *Plan) fetched() (out []pins.Artifact) {
 			out = append(out, a)
 		}
 	}
-	for _, list := range [][]pins.Artifact{p.Python, p.ToolPython, p.Apt, p.Toolchain} {
+	for _, list := range [][]pins.Artifact{p.Python, p.ToolPython, p.Apt, p.Toolchain, p.Npm} {
 		for _, a := range list {
 			add(a)
 		}
@@ -201,6 +209,17 @@ func (s *pipSolve) rememberFiles(ctx context.Context, requirements, options []st
 	return nil
 }
 
+// stepSolve is a solve on a Python for steps: for tools that come before the
+// environment's Python is known.
+func (r *resolution) stepSolve() *pipSolve {
+	return &pipSolve{resolution: r, python: r.stepGraph().stepPython(), interpreter: stepInterpreter, built: map[string]*wheelBuild{}}
+}
+
+// stepGraph is a graph with a Python for steps.
+func (r *resolution) stepGraph() *graph {
+	return r.graph(Plan{Python: imagePython(r.query.Below), ToolPython: toolPython(r.query.Below)})
+}
+
 // locateTool sees to it that a tool's own wheel can be fetched. The first time
 // uv comes by way of pip, which the base's apt has; that uv then says where its
 // wheel lies, and where others' do.
@@ -221,7 +240,7 @@ func (s *pipSolve) locateTool(ctx context.Context, t tool) error {
 	options := step("fetch uv, the first time by pip", []string{"/bin/sh", stepsDir + "uv-fetch.sh", t.version, wheel.SHA256, "/out"},
 		script("uv-fetch.sh"), llb.AddMount("/out", llb.Scratch()))
 	fetched := s.python.Run(append(options, s.host.online()...)...).GetMount("/out")
-	s.uvMount = mountUv(s.planned(nil).unpack(s.python, fetched, wheel))
+	s.uvMount = mountUv(s.planned(nil).unpack(s.python, s.interpreter, fetched, wheel))
 	defer func() { s.uvMount = nil }()
 	return s.rememberFiles(ctx, []string{t.name + "==" + t.version}, []string{"--no-deps", "--only-binary", ":all:"}, nil)
 }

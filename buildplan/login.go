@@ -1,8 +1,10 @@
 package buildplan
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -95,6 +97,22 @@ func (h Host) login(address *url.URL) (user, password string) {
 	return user, password
 }
 
+// authorization is who we are to the server of an address, as the header of
+// that name has it (RFC 7617, RFC 6750): by .npmrc or else by login.
+func (h Host) authorization(address *url.URL) string {
+	if header := npmAuthorization(h.Npmrc, address); header != "" {
+		return header
+	}
+	if user, password := h.login(address); user+password != "" {
+		return basic(user, password)
+	}
+	return ""
+}
+
+func basic(user, password string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+}
+
 // loginOf returns the user and password of an index.
 func (h Host) loginOf(index indexAddress, u *url.URL) (user, password string) {
 	if index.Name != "" {
@@ -130,7 +148,7 @@ func (h Host) checkIndexes() error {
 	return nil
 }
 
-// scrub takes the passwords of indexes out of a text.
+// scrub takes the passwords of indexes, and npm's tokens, out of a text.
 func (h Host) scrub(text string) string {
 	for _, index := range h.indexes() {
 		u, err := url.Parse(index.URL)
@@ -145,8 +163,14 @@ func (h Host) scrub(text string) string {
 			}
 		}
 	}
+	for _, m := range npmSecret.FindAllSubmatch(h.Npmrc, -1) {
+		text = strings.ReplaceAll(text, string(m[1]), "****")
+	}
 	return withoutUser(text)
 }
+
+// npmSecret matches what is secret in an .npmrc.
+var npmSecret = regexp.MustCompile(`(?m):_(?:authToken|auth|password)\s*=\s*"?([^\s"]{3,})`)
 
 // variableName is an index's name as uv writes it in variables.
 func variableName(name string) string {

@@ -57,6 +57,8 @@ type Plan struct {
 	Apt        []pins.Artifact   // debs that pins ask for
 	Conda      []Layer           `json:",omitempty"` // conda packages
 	Layers     []Layer           // pip packages
+	Npm        []pins.Artifact   `json:",omitempty"`
+	Scripts    []string          `json:",omitempty"` // of npm's packages, those whose scripts run
 	Wheels     []Wheel           // wheels that are built
 	Toolchain  []pins.Artifact   // debs the wheels are built with
 	Files      []File
@@ -135,6 +137,11 @@ func (p *Plan) sort(m *pins.Manifest, l *pins.Lock) error {
 			p.Apt = append(p.Apt, a)
 		case a.Kind == pins.Conda:
 			conda = append(conda, a)
+		case a.Kind == pins.Npm:
+			p.Npm = append(p.Npm, a)
+			if r := m.Request(a.Kind, a.Name, ""); r != nil && r.Scripts && a.Is(pins.PinRoot) {
+				p.Scripts = append(p.Scripts, a.Name)
+			}
 		case a.Kind == pins.Pip && a.Use == pins.Install:
 			wheels = append(wheels, a)
 		case a.Kind != pins.Pip:
@@ -163,7 +170,7 @@ func (p *Plan) sort(m *pins.Manifest, l *pins.Lock) error {
 		}
 		p.Wheels = append(p.Wheels, w)
 	}
-	p.deal(conda, wheels, p.Base.Layers+4) // python, env, apt, files
+	p.deal(conda, wheels, p.Base.Layers+5) // python, env, apt, npm, files
 	return nil
 }
 

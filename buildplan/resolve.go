@@ -11,8 +11,8 @@ import (
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 )
 
-// Resolve implements pins.Resolver: it runs apt, rattler or uv inside the course's
-// base. The kinds it knows are deb, conda and pip.
+// Resolve implements pins.Resolver: it runs apt, rattler, uv or npm inside the course's
+// base. The kinds it knows are deb, conda, pip and npm.
 func (b *Builder) Resolve(ctx context.Context, q pins.Query) ([]pins.Artifact, error) {
 	var found []pins.Artifact
 	_, err := b.run(ctx, client.SolveOpt{}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
@@ -28,6 +28,8 @@ func (b *Builder) Resolve(ctx context.Context, q pins.Query) ([]pins.Artifact, e
 			found, err = r.conda(ctx)
 		case pins.Pip:
 			found, err = r.pip(ctx)
+		case pins.Npm:
+			found, err = r.npm(ctx)
 		default:
 			err = fmt.Errorf("%s pins can't be resolved yet", q.Kind)
 		}

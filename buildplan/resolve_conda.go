@@ -78,9 +78,8 @@ func (r *resolution) conda(ctx context.Context) ([]pins.Artifact, error) {
 
 // askConda runs conda's solver once.
 func (r *resolution) askConda(ctx context.Context, name string, q condaQuestion) (*condaAnswer, error) {
-	g := r.graph(Plan{ToolPython: toolPython(r.query.Below)})
-	s := &pipSolve{resolution: r, python: g.toolPython(), interpreter: "python3"}
-	if err := s.locateTool(ctx, rattler); err != nil {
+	g := r.stepGraph()
+	if err := r.stepSolve().locateTool(ctx, rattler); err != nil {
 		return nil, err
 	}
 	data, err := json.Marshal(q)
@@ -88,7 +87,7 @@ func (r *resolution) askConda(ctx context.Context, name string, q condaQuestion)
 		return nil, err
 	}
 	in := llb.Scratch().File(llb.Mkfile("/question.json", 0o644, data), llb.WithCustomName("write question.json"))
-	options := step(name, []string{"python3", "-B", stepsDir + "conda-resolve.py", "/run/driftpin/question.json", "/run/secrets/channels", "/out"},
+	options := step(name, []string{stepInterpreter, "-B", stepsDir + "conda-resolve.py", "/run/driftpin/question.json", "/run/secrets/channels", "/out"},
 		script("conda-resolve.py"), llb.IgnoreCache, llb.AddMount("/out", llb.Scratch()),
 		llb.AddMount("/run/driftpin/question.json", in, llb.SourcePath("/question.json"), llb.Readonly),
 		llb.AddSecret("/run/secrets/channels", llb.SecretID(condaSecret), llb.SecretFileOpt(0, 0, 0o400)),
@@ -114,13 +113,6 @@ func parseCondaAnswer(text []byte) (*condaAnswer, error) {
 		return nil, fmt.Errorf("what conda's solver said: %w", err)
 	}
 	return &answer, nil
-}
-
-// toolPython are the debs of the Python that conda's installer runs on.
-func toolPython(below []pins.Artifact) []pins.Artifact {
-	return slices.DeleteFunc(slices.Clone(below), func(a pins.Artifact) bool {
-		return a.Kind != pins.Deb || a.Use != pins.BuildInput || !a.Is(pins.PythonRoot)
-	})
 }
 
 // condaArtifacts turns the solver's answer into a lock's lines.
@@ -168,7 +160,7 @@ func (r *resolution) condaFailure(e *condaError) error {
 		return fmt.Errorf("%w", errorLines(messages))
 	}
 	for _, q := range r.query.Requests {
-		if text := r.noSuchConda(q, e.Versions[q.Name]); text != "" {
+		if text := r.noSuchVersion(q, e.Versions[q.Name]); text != "" {
 			return fmt.Errorf("%s: %s: %w", q.At, text, ErrNoSolution)
 		}
 	}
@@ -176,18 +168,18 @@ func (r *resolution) condaFailure(e *condaError) error {
 	return fmt.Errorf("the conda pins can't be met together: %w\n%s%s", ErrNoSolution, text, r.places(text))
 }
 
-// noSuchConda says that the channels have no version that a request asks for,
-// or none so old; empty if they do. versions are all that there are, with dates.
-func (r *resolution) noSuchConda(q pins.Request, versions map[string]string) string {
+// noSuchVersion says that there is no version that a request asks for, or none
+// so old; empty if there is. versions are all that there are, with dates.
+func (r *resolution) noSuchVersion(q pins.Request, versions map[string]string) string {
 	if q.Constraint == "" {
 		return ""
 	}
 	soonest := ""
 	for v, date := range versions {
-		if ok, err := pins.Satisfies(pins.Conda, v, q.Constraint); err != nil || !ok {
+		if ok, err := pins.Satisfies(q.Kind, v, q.Constraint); err != nil || !ok {
 			continue
 		}
-		published, err := time.Parse(time.DateOnly, date)
+		published, err := time.Parse(time.DateOnly, date[:min(len(date), len(time.DateOnly))])
 		if err != nil || r.query.Before.IsZero() || published.Before(r.query.Before) {
 			return ""
 		}
@@ -199,7 +191,7 @@ func (r *resolution) noSuchConda(q pins.Request, versions map[string]string) str
 		return fmt.Sprintf("%s %s is newer than as-of: it was published on %s", q.Name, q.Constraint, soonest)
 	}
 	text := fmt.Sprintf("%s has no version %s", q.Name, q.Constraint)
-	below, above := pins.Nearest(pins.Conda, q.Version, slices.Collect(maps.Keys(versions)))
+	below, above := pins.Nearest(q.Kind, q.Version, slices.Collect(maps.Keys(versions)))
 	if near := slices.DeleteFunc([]string{below, above}, func(v string) bool { return v == "" }); q.Version != "" && len(near) > 0 {
 		text += ": the nearest are " + strings.Join(near, " and ")
 	}
@@ -234,7 +226,7 @@ type distribution struct{ name, version, owner string }
 // condaProvides finds the Python distributions that conda packages bring; the
 // state holds a wheel that stands for each.
 func (s *pipSolve) condaProvides(ctx context.Context, packages []pins.Artifact) (found []distribution, wheels llb.State, err error) {
-	g := s.graph(Plan{ToolPython: toolPython(s.query.Below)})
+	g := s.stepGraph()
 	var python pins.Artifact
 	for _, a := range packages {
 		if a.Name == condaPython {
@@ -245,7 +237,7 @@ func (s *pipSolve) condaProvides(ctx context.Context, packages []pins.Artifact) 
 	if len(packages) == 0 {
 		return nil, llb.Scratch(), nil
 	}
-	options := append(step("what conda's packages bring of Python's", []string{"python3", "-B", stepsDir + "conda-provides.py", condaDir, "/out"},
+	options := append(step("what conda's packages bring of Python's", []string{stepInterpreter, "-B", stepsDir + "conda-provides.py", condaDir, "/out"},
 		script("conda-provides.py"), llb.AddMount("/out", llb.Scratch())), g.rattler()...)
 	options = append(options, g.condaFiles(packages)...)
 	wheels = g.toolPython().Run(options...).GetMount("/out")

@@ -88,12 +88,20 @@ func (r *resolution) newPipSolve() *pipSolve {
 
 // planned is a graph with the environment's Python, and with compilers.
 func (s *pipSolve) planned(toolchain []pins.Artifact) *graph {
-	p := Plan{ToolPython: toolPython(s.query.Below), Toolchain: toolchain}
-	p.Python = slices.DeleteFunc(slices.Clone(s.query.Below), func(a pins.Artifact) bool {
-		return a.Kind != pins.Deb || a.Use != pins.Install || !a.Is(pins.PythonRoot)
-	})
+	p := Plan{Python: imagePython(s.query.Below), ToolPython: toolPython(s.query.Below), Toolchain: toolchain}
 	p.deal(s.condas, nil, 0)
 	return s.graph(p)
+}
+
+// imagePython are the debs of the image's own Python, and toolPython those of
+// the one that only steps run on.
+func imagePython(below []pins.Artifact) []pins.Artifact { return pythonDebs(below, pins.Install) }
+func toolPython(below []pins.Artifact) []pins.Artifact  { return pythonDebs(below, pins.BuildInput) }
+
+func pythonDebs(below []pins.Artifact, use pins.Use) []pins.Artifact {
+	return slices.DeleteFunc(slices.Clone(below), func(a pins.Artifact) bool {
+		return a.Kind != pins.Deb || a.Use != use || !a.Is(pins.PythonRoot)
+	})
 }
 
 // onConda reports whether the environment's Python is conda's.

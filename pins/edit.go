@@ -64,14 +64,16 @@ func (r Request) parseAgain(spec string) (Request, error) {
 		return ParseConda(spec)
 	case Deb:
 		return ParseApt(spec)
+	case Npm:
+		return ParseNpm(spec)
 	}
 	return ParsePip(spec)
 }
 
 var (
 	gitAt         = regexp.MustCompile(`^(.*?://[^/]*/[^@#]*)(@[^#]*)?`)
-	specHead      = map[Kind]*regexp.Regexp{Pip: regexp.MustCompile(`^\s*[A-Za-z0-9._-]+\s*(?:\[[^\]]*\])?`), Conda: regexp.MustCompile(`^\s*(?:[^ =<>!~\[]+::)?[^ =<>!~\[]+`), Deb: regexp.MustCompile(`^[^=]+`)}
-	operatorBlank = regexp.MustCompile(`^[=\s(]*`)
+	specHead      = map[Kind]*regexp.Regexp{Pip: regexp.MustCompile(`^\s*[A-Za-z0-9._-]+\s*(?:\[[^\]]*\])?`), Conda: regexp.MustCompile(`^\s*(?:[^ =<>!~\[]+::)?[^ =<>!~\[]+`), Deb: regexp.MustCompile(`^[^=]+`), Npm: regexp.MustCompile(`^@?[^@]+`)}
+	operatorBlank = regexp.MustCompile(`^[@v=\s(]*`)
 )
 
 // replace says which bytes of a request's words become what.
@@ -93,8 +95,11 @@ func (r Request) replace(version string) (from, to int, text string) {
 		}
 	}
 	equals := "=="
-	if r.Kind == Deb {
+	switch r.Kind {
+	case Deb:
 		equals = "="
+	case Npm:
+		equals = "@"
 	}
 	end := len(r.Spec)
 	if i := strings.IndexAny(r.Spec[head:], ";["); i >= 0 {

@@ -6,6 +6,7 @@ func (m *Manifest) lint() {
 	m.lintEcosystems()
 	m.lintUnsupported()
 	m.lintChannels()
+	m.lintNode()
 	for _, t := range m.Launch.Cmd {
 		if err := checkDashes(t.Value); err != nil {
 			m.Findings.fatal(t.At, "dash", "launch.cmd: %v", err)
@@ -42,9 +43,9 @@ func (m *Manifest) lintUnsupported() {
 			first[r.Kind] = r.At
 		}
 	}
-	for _, k := range []Kind{Npm, R} {
+	for _, k := range []Kind{R} {
 		if count[k] > 0 {
-			m.Findings.fatal(first[k], "unsupported", "%s pins can't be locked yet (there are %d): pip, git, conda and apt can", k, count[k])
+			m.Findings.fatal(first[k], "unsupported", "%s pins can't be locked yet (there are %d): pip, git, conda, npm and apt can", k, count[k])
 		}
 	}
 }

@@ -39,7 +39,7 @@ type Tool struct{ Name, Version string }
 type Artifact struct {
 	Pin
 	Platform string
-	File     string // file name; of a deb, its path within the index; of conda's, CHANNEL/SUBDIR/NAME
+	File     string // file name; of a deb, its path within the index; of conda's, CHANNEL/SUBDIR/NAME; of npm's, its folder and NAME
 	SHA256   string // lower-case hex
 	Size     int64
 	Use      Use
@@ -254,8 +254,10 @@ func parseArtifact(words []string) (Artifact, error) {
 		return a, fmt.Errorf("%q is not a platform", a.Platform)
 	case path.IsAbs(a.File) || path.Clean(a.File) != a.File || strings.HasPrefix(a.File, "../") || a.File == ".." || a.File == ".":
 		return a, fmt.Errorf("%q is not a plain file name", a.File)
-	case a.Kind != Deb && a.Kind != Conda && strings.Contains(a.File, "/"):
+	case a.Kind != Deb && a.Kind != Conda && a.Kind != Npm && strings.Contains(a.File, "/"):
 		return a, fmt.Errorf("%q is not a plain file name", a.File)
+	case a.Kind == Npm && !strings.HasSuffix(path.Dir(a.File), "node_modules/"+a.Name):
+		return a, fmt.Errorf("%q is not the file of npm's %s: node_modules/NAME/NAME-VERSION.tgz", a.File, a.Name)
 	case a.Kind == Conda && !a.readCondaFile():
 		return a, fmt.Errorf("%q is not the file of conda's %s %s: CHANNEL/SUBDIR/NAME-VERSION-BUILD.conda", a.File, a.Name, a.Version)
 	case a.Use != Install && a.Use != BuildInput:

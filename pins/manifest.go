@@ -213,7 +213,7 @@ func (m *Manifest) readPins(r yamlReader, n *yaml.Node) {
 	later := func(kind string) field {
 		return field{kind, func(n *yaml.Node) {
 			r.list(n, kind, func(n *yaml.Node) {
-				r.wrong(n, "unsupported", "%s pins can't be locked yet: pip, git, conda and apt can", kind)
+				r.wrong(n, "unsupported", "%s pins can't be locked yet: pip, git, conda, npm and apt can", kind)
 			})
 		}}
 	}
@@ -230,19 +230,25 @@ func (m *Manifest) readPins(r yamlReader, n *yaml.Node) {
 		field{"channels", func(n *yaml.Node) {
 			r.list(n, "channels", func(n *yaml.Node) { m.Channels = append(m.Channels, r.positioned(n, "a channel")) })
 		}},
-		later("npm"), later("r"),
+		field{"npm", func(n *yaml.Node) {
+			r.list(n, "pins.npm", func(n *yaml.Node) { m.readPin(r, n, ParseNpm) })
+		}},
+		later("r"),
 	)
 }
 
-// readPin reads a pin: a text, or a mapping with pin, need, why and until.
+// readPin reads a pin: a text, or a mapping with pin, need, why, until and, of
+// npm's, scripts.
 func (m *Manifest) readPin(r yamlReader, n *yaml.Node, parse func(string) (Request, error)) {
 	spec, need, why, until, at := "", "", "", "", n
+	scripts := false
 	if n.Kind == yaml.MappingNode {
 		r.mapping(n, "a pin",
 			field{"pin", func(n *yaml.Node) { spec, at = r.text(n, "pin"), n }},
 			field{"need", func(n *yaml.Node) { need = m.readNeed(r, n) }},
 			field{"why", func(n *yaml.Node) { why = r.text(n, "why") }},
 			field{"until", func(n *yaml.Node) { until = r.text(n, "until") }},
+			field{"scripts", func(n *yaml.Node) { scripts = r.boolean(n, "scripts") }},
 		)
 		if at == n {
 			r.wrong(n, "pin", "a pin without its pin: write {pin: NAME==VERSION, need: …, why: …}")
@@ -259,7 +265,10 @@ func (m *Manifest) readPin(r yamlReader, n *yaml.Node, parse func(string) (Reque
 		r.wrong(at, "pin", "%v", err)
 		return
 	}
-	q.At, q.Need, q.Why, q.Until = r.at(at), Need(need), why, until
+	if scripts && q.Kind != Npm {
+		r.wrong(at, "pin", "scripts: only npm's packages bring scripts that installing may run")
+	}
+	q.At, q.Need, q.Why, q.Until, q.Scripts = r.at(at), Need(need), why, until, scripts
 	if q.Need == "" {
 		q.Need = Wanted
 	}

@@ -27,8 +27,7 @@ type Query struct {
 	// install one that is not asked for. Empty: nothing needs it.
 	Python   Use
 	Channels []string // conda's, in order of priority
-	// Below are the artifacts that the queries before this one returned, deb's
-	// and conda's: the base with them installed is where this one resolves.
+	// Below are the artifacts that the queries before this one returned: the base with them installed is where this one resolves.
 	Below []Artifact
 	// Prefer is what the last lock installs: it stays where it can.
 	Prefer []Artifact
@@ -100,7 +99,7 @@ func Stale(m *Manifest, l *Lock, o LockOptions) string {
 	case l.Course != want.Course:
 		return "the course has another name"
 	}
-	for _, k := range []Kind{Deb, Conda, Pip} {
+	for _, k := range []Kind{Deb, Conda, Pip, Npm} {
 		if slices.Contains(m.kinds(), k) {
 			want.Inputs[k] = inputs(want, m, k, o, l.Artifacts)
 		}
@@ -144,21 +143,27 @@ func header(m *Manifest, o LockOptions) *Lock {
 // kinds are those that a lock of the manifest resolves, each on top of those
 // before it.
 func (m *Manifest) kinds() []Kind {
+	kinds := []Kind{Deb}
 	if len(m.requestsOf(Conda)) > 0 {
-		return []Kind{Deb, Conda, Pip}
+		kinds = append(kinds, Conda)
 	}
-	return []Kind{Deb, Pip}
+	kinds = append(kinds, Pip)
+	if len(m.requestsOf(Npm)) > 0 {
+		kinds = append(kinds, Npm)
+	}
+	return kinds
 }
 
 // python says what a kind has to provide a Python for: pip's packages run on
-// conda's Python where there are conda pins, else on Debian's.
+// conda's Python where there are conda pins, else on Debian's. Tools come as
+// wheels, so steps need one where the image has none of Debian's.
 func (m *Manifest) python(k Kind) Use {
 	conda, pip := len(m.requestsOf(Conda)) > 0, len(m.requestsOf(Pip)) > 0
 	switch {
-	case k == Deb && conda:
-		return BuildInput
-	case k == Deb && pip || k == Conda && pip:
+	case k == Deb && pip && !conda || k == Conda && pip:
 		return Install
+	case k == Deb && (conda || len(m.requestsOf(Npm)) > 0):
+		return BuildInput
 	}
 	return ""
 }
@@ -182,6 +187,9 @@ func inputs(l *Lock, m *Manifest, k Kind, o LockOptions, below []Artifact) strin
 		}
 	case Conda:
 		lines = append(lines, "as-of "+l.AsOf, fmt.Sprintf("python %t", m.python(Conda) == Install), "channels "+strings.Join(m.CondaChannels(), " "))
+		tools()
+	case Npm:
+		lines = append(lines, "as-of "+l.AsOf)
 		tools()
 	case Pip:
 		lines = append(lines, "as-of "+l.AsOf)
@@ -213,6 +221,8 @@ func (r Request) normal() string {
 		return r.Spec
 	case Conda:
 		return r.MatchSpec()
+	case Npm:
+		return fmt.Sprintf("%s@%s scripts %t", r.Name, r.Constraint, r.Scripts)
 	}
 	extras := slices.Sorted(slices.Values(r.Extras))
 	normal := fmt.Sprintf("%s[%s]%s;%s", r.Name, strings.Join(extras, ","), strings.ReplaceAll(r.Constraint, " ", ""), r.Marker)

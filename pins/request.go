@@ -24,10 +24,11 @@ const (
 type Request struct {
 	Pin                 // Version is set if the request allows one version only; Name may be empty for git
 	Spec       string   // as written, in the ecosystem's own words
-	Constraint string   // pip: the version specifiers (PEP 440), such as >=6.2,<7
+	Constraint string   // what versions are allowed, in the ecosystem's words, such as >=6.2,<7 (pip, PEP 440) or ^1.2 (npm)
 	Extras     []string // pip: the extras asked for
 	Marker     string   // pip: the environment marker (PEP 508), unevaluated
 	Hashes     []string // pip: ALGORITHM:HEX that its file must have one of, where the requirement says
+	Scripts    bool     // npm: whether scripts that the package brings may run when it is installed
 	Git        *Git     // set if the package comes from a git repository
 	At         Position
 	Need       Need

@@ -62,8 +62,8 @@ func (o Options) authorize(req *http.Request) {
 	if o.Login == nil {
 		return
 	}
-	if user, password := o.Login(req.URL); user+password != "" {
-		req.SetBasicAuth(user, password)
+	if login := o.Login(req.URL); login != "" {
+		req.Header.Set("Authorization", login)
 	}
 }
 

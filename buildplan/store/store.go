@@ -34,9 +34,9 @@ import (
 
 // Options tune a store; the zero value is useful.
 type Options struct {
-	// Login returns what to say who we are to the server of an address; nil,
-	// and empty strings, say nothing.
-	Login func(address *url.URL) (user, password string)
+	// Login returns who we are to the server of an address, as the header
+	// Authorization has it; nil, and an empty string, say nothing.
+	Login func(address *url.URL) string
 	// Insecure names hosts, or HOST:PORT, whose certificate is not looked at.
 	Insecure []string
 	// Make writes the file of an address that is not one of HTTP into a folder

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -216,11 +217,11 @@ func TestLogin(t *testing.T) {
 		good(w, r)
 	})
 	host := strings.TrimPrefix(x.URL, "http://")
-	s := open(t, Options{Login: func(u *url.URL) (string, string) {
+	s := open(t, Options{Login: func(u *url.URL) string {
 		if u.Host != host {
 			t.Errorf("asked for %s", u.Host)
 		}
-		return "me", "s3cret@"
+		return "Basic " + base64.StdEncoding.EncodeToString([]byte("me:s3cret@"))
 	}})
 	if err := s.Remember(sum(wheel), "http://me:s3cret@@"+host+"/x.whl"); err != nil {
 		t.Fatal(err)
@@ -386,11 +387,11 @@ func TestRedirect(t *testing.T) {
 		}
 		http.Redirect(w, r, elsewhere.URL+"/signed?token=t0ken", http.StatusFound)
 	})
-	s := open(t, Options{Login: func(u *url.URL) (string, string) {
+	s := open(t, Options{Login: func(u *url.URL) string {
 		if "http://"+u.Host == first.URL {
-			return "me", "secret"
+			return "Basic " + base64.StdEncoding.EncodeToString([]byte("me:secret"))
 		}
-		return "", ""
+		return ""
 	}})
 	if err := s.Remember(sum(wheel), first.URL); err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,9 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// condaCourse has pins of conda, pip and apt. What pip's package requires is
-// partly conda's.
-const condaCourse = `course: conda
+// mixedCourse has pins of conda, pip, apt and npm. What pip's package requires
+// is partly conda's.
+const mixedCourse = `course: mixed
 base: oci-layout:../base
 as-of: 2023-03-17
 pins:
@@ -26,9 +27,14 @@ pins:
     - prefixed
   pip:
     - requests==2.28.2
-  apt: [tree]
+  apt: [nodejs]
+  npm:
+    - speak@^1.0
+    - {pin: other@1.0.0, scripts: true}
 checks:
-  - test "$(hello)" = "hello 1.0.0" && python -c 'import greet, idna, requests' && tree --version
+  - test "$(hello)" = "hello 1.0.0" && python -c 'import greet, idna, requests'
+  - test "$(speak)" = "speak 1.0.0 pad 1.0.0" && test "$(other)" = "other 1.0.0 pad 2.0.0" && test -e $CONDA_PREFIX/lib/node_modules/other/ran
+  - test ! -e $CONDA_PREFIX/lib/node_modules/pad/ran && test ! -e $CONDA_PREFIX/bin/pad
   - grep -qx root=/opt/env/share "$CONDA_PREFIX/etc/prefixed.conf" && test "$(prefixed)" = /opt/env
   - "! command -v gcc && ! test -e /usr/bin/python3 && ! test -w /opt/env"
 `
@@ -39,17 +45,21 @@ func (l *lab) condas() {
 	c.user, c.password = "reader", "s3cr3t-channel"
 	c.python(l.t, lockedFiles(l.t, l, "home1", "course/pins.lock", pins.Deb))
 	l.fillChannel(c)
-	l.env = append(l.env, "CONDA_CHANNEL_ALIAS="+strings.Replace(c.URL, "://", "://reader:s3cr3t-channel@", 1))
-	l.write("conda/pins.yaml", condaCourse)
+	registry := newRegistry(l.t, "t0ken-of-npm")
+	l.write("npmrc", strings.TrimPrefix(registry.URL, "http:")+"/:_authToken=${NPM_TOKEN}\n")
+	l = l.with("CONDA_CHANNEL_ALIAS="+strings.Replace(c.URL, "://", "://reader:s3cr3t-channel@", 1),
+		"NPM_CONFIG_REGISTRY="+registry.URL, "NPM_CONFIG_USERCONFIG="+filepath.Join(l.dir, "npmrc"), "NPM_TOKEN=t0ken-of-npm")
+	l.write("conda/pins.yaml", mixedCourse)
 	said := l.run("home1", "lock", "conda")
 	lock := l.read("conda/pins.lock")
 	for _, want := range []string{"\nconda hello 1.0.0 linux/amd64 main/noarch/hello-1.0.0-pyhd8ed1ab_0.conda ", "\nconda libexpat 2.5.0 ", " by:python\n", "\npip urllib3 ", "\ntool py-rattler ",
+		"\nnpm pad 2.0.0 linux/amd64 node_modules/pad/pad-2.0.0.tgz ", "\nnpm pad 1.0.0 linux/amd64 node_modules/speak/node_modules/pad/pad-1.0.0.tgz ", " by:speak\n",
 		"\nconda python 3.11.2 linux/amd64 main/linux-64/python-3.11.2-2_cpython.conda "} {
 		if !strings.Contains(lock, want) {
 			l.t.Errorf("the lock has no %q:\n%s", want, lock)
 		}
 	}
-	for _, unwanted := range []string{"127.0.0.1", "s3cr3t", "\npip idna", "\ndeb python3 3.11.2-1+b1 linux/amd64 pool/main/p/python3-defaults/python3_3.11.2-1+b1_amd64.deb install"} {
+	for _, unwanted := range []string{"127.0.0.1", "s3cr3t", "t0ken", "\npip idna", "\ndeb python3 3.11.2-1+b1 linux/amd64 pool/main/p/python3-defaults/python3_3.11.2-1+b1_amd64.deb install"} {
 		if strings.Contains(lock+said, unwanted) {
 			l.t.Errorf("the lock holds %q", unwanted)
 		}
@@ -65,6 +75,13 @@ func (l *lab) condas() {
 	})
 	l.t.Run("failures", func(t *testing.T) { l.at(t).condaFailures() })
 	l.t.Run("bump", func(t *testing.T) { l.at(t).condaBump(lock) })
+	l.t.Run("alone", func(t *testing.T) {
+		l := l.at(t)
+		l.write("alone/environment.yml", "channels: [main]\ndependencies:\n  - python=3.11 # the term's\n  - hello=1.0\n")
+		l.run("home1", "lock", "alone", "--base", "oci-layout:base")
+		l.run("home1", "build", "alone", "--base", "oci-layout:base", "--output", "oci-layout:alone-image")
+		l.run("home1", "verify", "alone", "oci-layout:alone-image", "--base", "oci-layout:base")
+	})
 }
 
 // fillChannel adds what the courses ask for.
@@ -123,12 +140,14 @@ func (l *lab) condaFailures() {
 		"no solution":     {"- greet", "- loud", 1, "pins.yaml:8: hello=1.0 (wanted: 1.2 speaks to nobody)"},
 		"brought already": {"requests==2.28.2", "idna==3.3", 1, "pins.yaml:12: conda's idna brings idna 3.4 already"},
 		"two owners":      {"- prefixed", "- prefixed\n    - clobber", 3, "clobber 1.0 and prefixed 2.0 both own share/shared.txt"},
+		"no npm version":  {"speak@^1.0", "speak@1.7.0", 1, "pins.yaml:15: speak has no version 1.7.0: the nearest are 1.1.0"},
+		"no npm package":  {"speak@^1.0", "speek@^1.0", 1, "pins.yaml:15: no registry has a package speek"},
 		"channel":         {"[main]", "[nowhere]", 1, "can't read a channel of conda's (nowhere;"},
 	} {
 		l.t.Run(name, func(t *testing.T) {
 			l := l.at(t)
 			dir := "conda-" + strings.ReplaceAll(name, " ", "-")
-			l.write(dir+"/pins.yaml", strings.Replace(condaCourse, test.old, test.new, 1))
+			l.write(dir+"/pins.yaml", strings.Replace(mixedCourse, test.old, test.new, 1))
 			l.fails(test.code, test.want, "lock", dir)
 		})
 	}

@@ -1,0 +1,58 @@
+package buildplan
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// readNpmrc reads npm's settings of this machine (npm's documentation,
+// "npmrc"): $NPM_CONFIG_USERCONFIG or .npmrc, with the variables of the
+// environment that it names, and $NPM_CONFIG_REGISTRY over it.
+func readNpmrc() []byte {
+	text := os.Expand(string(readFirst(os.Getenv("NPM_CONFIG_USERCONFIG"), filepath.Join(homeDir(), ".npmrc"))), func(name string) string {
+		return os.Getenv(strings.TrimSuffix(name, "?"))
+	})
+	if registry := firstEnv("NPM_CONFIG_REGISTRY", "npm_config_registry"); registry != "" {
+		text += "\nregistry=" + registry + "\n"
+	}
+	return []byte(text)
+}
+
+// npmAuthorization returns what .npmrc has for an address, as the header of that
+// name has it: //HOST/PATH/:_authToken, :_auth, or :username and :_password, of
+// the longest path that fits.
+func npmAuthorization(npmrc []byte, address *url.URL) string {
+	longest := -1
+	settings := map[string]string{}
+	for lines := bufio.NewScanner(bytes.NewReader(npmrc)); lines.Scan(); {
+		key, value, ok := strings.Cut(lines.Text(), "=")
+		place, name, secret := strings.Cut(strings.TrimSpace(key), ":_")
+		if !secret {
+			place, name, secret = strings.Cut(strings.TrimSpace(key), "/:")
+			place += "/"
+		}
+		if !ok || !secret || !strings.HasPrefix("//"+address.Host+address.Path, place) || len(place) < longest || place == "//" {
+			continue
+		}
+		if len(place) > longest {
+			longest, settings = len(place), map[string]string{}
+		}
+		settings[name] = strings.Trim(strings.TrimSpace(value), `"`)
+	}
+	if token := settings["authToken"]; token != "" {
+		return "Bearer " + token
+	}
+	if both := settings["auth"]; both != "" {
+		return "Basic " + both
+	}
+	password, err := base64.StdEncoding.DecodeString(settings["password"])
+	if err != nil || settings["username"] == "" {
+		return ""
+	}
+	return basic(settings["username"], string(password))
+}
