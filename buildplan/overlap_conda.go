@@ -101,7 +101,7 @@ var sitePackages = regexp.MustCompile(`^(?:lib/python[0-9.]+/)?site-packages/`)
 // own notes a path with its hash as RECORD has it (PEP 376).
 func own(owned map[string]string, file, sha256 string) {
 	sum, err := hex.DecodeString(sha256)
-	if err != nil || strings.ContainsAny(file, "\t\n\r") || path.Ext(file) == ".pyc" {
+	if err != nil || len(sum) == 0 || strings.ContainsAny(file, "\t\n\r") || path.Ext(file) == ".pyc" {
 		return
 	}
 	file = sitePackages.ReplaceAllString(path.Clean("/" + file)[1:], "site-packages/")
