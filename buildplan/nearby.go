@@ -2,6 +2,8 @@ package buildplan
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -102,4 +104,64 @@ func common(a, b string) (n int) {
 		n++
 	}
 	return n
+}
+
+// A Release is a version of a package, and when its file was uploaded; zero if
+// the index does not tell.
+type Release struct {
+	Version  string
+	Uploaded time.Time
+}
+
+// Releases asks the index for the newest version of each of some requirements,
+// by itself and up to the date q.Before. A package that has none is left out.
+func (b *Builder) Releases(ctx context.Context, q pins.Query, requirements map[string]string) (found map[string]Release, err error) {
+	_, err = b.run(ctx, client.SolveOpt{}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		if err := b.Base.resolve(ctx, c, q.Platform); err != nil {
+			return nil, err
+		}
+		s := (&resolution{Builder: b, gateway: c, query: q}).newPipSolve()
+		if err := s.locateTool(ctx, uv); err != nil {
+			return nil, err
+		}
+		found, err = s.releases(ctx, requirements)
+		return gateway.NewResult(), err
+	})
+	return found, err
+}
+
+// releases is one question of Releases. uv must not build, so packages without
+// wheels are taken to require nothing.
+func (s *pipSolve) releases(ctx context.Context, requirements map[string]string) (map[string]Release, error) {
+	options := []string{"--no-deps"}
+	if !s.query.Before.IsZero() {
+		options = append(options, "--exclude-newer", s.query.Before.Format(time.RFC3339))
+	}
+	found := map[string]Release{}
+	for len(requirements) > 0 {
+		var lines []string
+		var known strings.Builder
+		for _, name := range slices.Sorted(maps.Keys(requirements)) {
+			lines = append(lines, name+requirements[name])
+			fmt.Fprintf(&known, "[[dependency-metadata]]\nname = %q\nrequires-dist = []\n", name)
+		}
+		files, failure, err := s.runUv(ctx, lines, "", known.String(), options)
+		if err != nil {
+			return nil, err
+		}
+		if failure == "" {
+			packages, err := parsePylock([]byte(files["pylock.toml"]), s.query.Platform, nil)
+			for _, c := range packages {
+				found[c.Name] = Release{c.Version, c.uploaded}
+			}
+			return found, err
+		}
+		m := noSuchVersion.FindStringSubmatch(tidy(failure) + " ")
+		if m == nil || requirements[pins.CanonicalName(pins.Pip, m[1])] == "" {
+			return nil, s.uvFailure(failure)
+		}
+		requirements = maps.Clone(requirements)
+		delete(requirements, pins.CanonicalName(pins.Pip, m[1]))
+	}
+	return found, nil
 }

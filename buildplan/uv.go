@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"deps.dev/util/pypi"
 	"github.com/driftpin/driftpin/pins"
@@ -33,6 +34,7 @@ type pylockFile struct {
 	URL    string            `toml:"url"`
 	Path   string            `toml:"path"`
 	Size   int64             `toml:"size"`
+	Upload time.Time         `toml:"upload-time"`
 	Hashes map[string]string `toml:"hashes"`
 }
 
@@ -56,8 +58,9 @@ var fileName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+!-]*$`)
 // A candidate is one package of uv's answer.
 type candidate struct {
 	pins.Artifact
-	url   string
-	sdist bool // there is no wheel: one has to be built
+	url      string
+	uploaded time.Time
+	sdist    bool // there is no wheel: one has to be built
 }
 
 // parsePylock reads the packages of a pylock.toml that was made for one
@@ -92,7 +95,7 @@ func parsePylock(data []byte, platform string, allowed func(name, sha256 string)
 		if !fileName.MatchString(file.file()) {
 			return nil, fmt.Errorf("the index calls a file of %s %q: that is no name of a wheel or a source distribution", p.Name, file.file())
 		}
-		c.File, c.Size, c.SHA256, c.url = file.file(), file.Size, file.Hashes["sha256"], file.URL
+		c.File, c.Size, c.SHA256, c.url, c.uploaded = file.file(), file.Size, file.Hashes["sha256"], file.URL, file.Upload
 		if c.SHA256 == "" && p.Archive == nil {
 			return nil, fmt.Errorf("the index tells no sha256 of %s: driftpin can't lock without", c.File)
 		}

@@ -157,6 +157,12 @@ func increment(digits string) string {
 	}
 }
 
+// Below are the lock's artifacts of Debian's and conda's: what pip pins resolve
+// on top of.
+func (l *Lock) Below() []Artifact {
+	return slices.DeleteFunc(slices.Clone(l.Artifacts), func(a Artifact) bool { return a.Kind != Deb && a.Kind != Conda })
+}
+
 // Find returns the artifact of a package that a lock installs on a platform.
 func (l *Lock) Find(kind Kind, name, platform string) (Artifact, bool) {
 	for _, a := range l.Installed(platform) {

@@ -230,3 +230,24 @@ func TestWhy(t *testing.T) {
 		t.Errorf("chain %+v", chain)
 	}
 }
+
+func TestWithoutIt(t *testing.T) {
+	l := exampleLock()
+	names := func(artifacts []pins.Artifact) (names []string) {
+		for _, a := range artifacts {
+			names = append(names, a.Name)
+		}
+		return names
+	}
+	for name, want := range map[string][2][]string{
+		"tornado":        {{"jupyterlab"}, nil}, // by way of jupyter-server; it is a pin itself
+		"jupyter_server": {{"jupyterlab"}, nil},
+		"jupyterlab":     {nil, {"jupyter-server"}}, // tornado stays: it is a pin
+		"tmpystore":      {nil, nil},
+	} {
+		breaks, leave := pins.WithoutIt(l, pins.Pip, name)
+		if diff := cmp.Diff(want, [2][]string{names(breaks), names(leave)}); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}

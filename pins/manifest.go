@@ -2,6 +2,7 @@ package pins
 
 import (
 	"encoding/json"
+	"fmt"
 	"path"
 	"regexp"
 	"slices"
@@ -176,19 +177,26 @@ func (m *Manifest) readCourseName(r yamlReader, n *yaml.Node) {
 	}
 }
 
-// date reads a day (2023-03-17) or an instant (RFC 3339).
+// date reads a date.
 func (r yamlReader) date(n *yaml.Node, what string) Date {
 	text := r.text(n, what)
+	d, err := ParseDate(text)
+	if err != nil && text != "" {
+		r.wrong(n, "date", "%s: %v", what, err)
+	}
+	d.At = r.at(n)
+	return d
+}
+
+// ParseDate reads a day (2023-03-17) or an instant (RFC 3339).
+func ParseDate(text string) (Date, error) {
 	if day, err := time.Parse(time.DateOnly, text); err == nil {
-		return Date{text, day.AddDate(0, 0, 1), r.at(n)}
+		return Date{Text: text, End: day.AddDate(0, 0, 1)}, nil
 	}
 	if instant, err := time.Parse(time.RFC3339, text); err == nil {
-		return Date{text, instant.UTC(), r.at(n)}
+		return Date{Text: text, End: instant.UTC()}, nil
 	}
-	if text != "" {
-		r.wrong(n, "date", "%s: %q is not a date: write it as 2023-03-17", what, text)
-	}
-	return Date{}
+	return Date{}, fmt.Errorf("%q is not a date: write it as 2023-03-17", text)
 }
 
 func (m *Manifest) readPlatforms(r yamlReader, n *yaml.Node) {

@@ -67,3 +67,46 @@ func (m *Manifest) Request(kind Kind, name, from string) *Request {
 	}
 	return &m.Requests[i]
 }
+
+// WithoutIt returns what would come of a locked package's not being there: the
+// pins of the manifest that require it, by way of others too, and so would
+// break; and the packages that only it brings, and that would go with it. Both
+// are in the lock's order.
+func WithoutIt(l *Lock, kind Kind, name string) (breaks, leave []Artifact) {
+	name = CanonicalName(kind, name)
+	var all []Artifact
+	for _, a := range l.Artifacts {
+		if a.Kind == kind && a.Use == Install {
+			all = append(all, a)
+		}
+	}
+	// grow adds the artifacts that meet a condition until none does.
+	grow := func(set map[string]bool, meets func(Artifact) bool) {
+		for n := -1; n != len(set); {
+			n = len(set)
+			for _, a := range all {
+				if !set[a.Name] && meets(a) {
+					set[a.Name] = true
+				}
+			}
+		}
+	}
+	requirers := map[string]bool{name: true}
+	grow(requirers, func(a Artifact) bool {
+		return slices.ContainsFunc(all, func(b Artifact) bool { return requirers[b.Name] && slices.Contains(b.By, a.Name) })
+	})
+	stay := map[string]bool{}
+	grow(stay, func(a Artifact) bool {
+		return a.Name != name && (len(a.Roots) > 0 || slices.ContainsFunc(a.By, func(by string) bool { return stay[by] }))
+	})
+	for _, a := range all {
+		switch {
+		case a.Name == name:
+		case requirers[a.Name] && a.Is(PinRoot):
+			breaks = append(breaks, a)
+		case !stay[a.Name]:
+			leave = append(leave, a)
+		}
+	}
+	return breaks, leave
+}

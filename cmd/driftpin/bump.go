@@ -368,8 +368,7 @@ func (p *bumping) adviseVersions(ctx context.Context, before time.Time) string {
 			continue
 		}
 		l := p.course.lock
-		below := slices.DeleteFunc(slices.Clone(l.Artifacts), func(a pins.Artifact) bool { return a.Kind != pins.Deb && a.Kind != pins.Conda })
-		q := pins.Query{Kind: pins.Pip, Platform: l.Platforms[0], Before: before, Below: below}
+		q := pins.Query{Kind: pins.Pip, Platform: l.Platforms[0], Before: before, Below: l.Below()}
 		n, err := p.builder.Neighbours(ctx, q, b.Request.Name, b.Version, buildplan.Siblings(l, b.Request.Name))
 		if err != nil {
 			continue // the first error says more

@@ -115,8 +115,8 @@ stale lock, findings). Results go to stdout, all else to stderr.`,
 		return usageError{fmt.Errorf("%w: see %s --help", err, cmd.CommandPath())}
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(pinsCommand(s), lockCommand(s), bumpCommand(s), buildCommand(s), driftCommand(s), inventoryCommand(s),
-		verifyCommand(s), whyCommand(s), minimizeCommand(s), baseCommand(s), doctorCommand(s), historyCommand(s), exportCommand(s), versionCommand(s))
+	root.AddCommand(pinsCommand(s), lockCommand(s), bumpCommand(s), syncCommand(s), outdatedCommand(s), buildCommand(s), driftCommand(s), inventoryCommand(s),
+		verifyCommand(s), whyCommand(s), minimizeCommand(s), baseCommand(s), doctorCommand(s), historyCommand(s), adoptCommand(s), exportCommand(s), versionCommand(s))
 	return root
 }
 

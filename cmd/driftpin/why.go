@@ -42,6 +42,9 @@ func explainPackage(s streams, c *course, name string) error {
 		if len(by) > 1 {
 			fmt.Fprintf(s.out, "required by %s\n", strings.Join(by, ", "))
 		}
+		if breaks, leave := pins.WithoutIt(c.lock, kind, name); len(breaks)+len(leave) > 0 {
+			fmt.Fprintf(s.out, "without it: %s\n", strings.Join(consequences(c.manifest, breaks, leave), "; "))
+		}
 	}
 	if !found {
 		var names []string
@@ -55,6 +58,29 @@ func explainPackage(s streams, c *course, name string) error {
 		return fmt.Errorf("%s: no package %s is locked%s", c.lockFile, name, hint)
 	}
 	return nil
+}
+
+// consequences words what would come of a package's not being there.
+func consequences(m *pins.Manifest, breaks, leave []pins.Artifact) (texts []string) {
+	if len(breaks) > 0 {
+		var pinned []string
+		for _, a := range breaks {
+			text := a.Name
+			if r := m.Request(a.Kind, a.Name, a.From); r != nil {
+				text += fmt.Sprintf(" (%s)", r.At)
+			}
+			pinned = append(pinned, text)
+		}
+		texts = append(texts, "these pins would break: "+strings.Join(pinned, ", "))
+	}
+	if len(leave) > 0 {
+		var names []string
+		for _, a := range leave {
+			names = append(names, a.Name)
+		}
+		texts = append(texts, "nothing else needs "+strings.Join(names, ", "))
+	}
+	return texts
 }
 
 func describeStep(step pins.Step) string {

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/driftpin/driftpin/images/report"
+	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/whole"
+	"github.com/spf13/cobra"
+)
+
+func adoptCommand(s streams) *cobra.Command {
+	var base string
+	var write bool
+	cmd := &cobra.Command{
+		Use:   "adopt COURSE",
+		Short: "Write a pins.yaml from the files that repo2docker builds a course from",
+		Long: `Write a pins.yaml from the files that repo2docker builds a course from, with the
+comments at each pin as its reason. Without --write it is only printed. The files
+stay: once pins.yaml is there, they are not read any more. What can't be taken
+over (postBuild, a Dockerfile, …) is named in a comment of the manifest, and the
+exit status is 3.`,
+		Example: `  driftpin adopt courses/data8
+  driftpin adopt courses/data8 --base oci-layout:../base --write`,
+		Args: arguments(1, 1, "a course"),
+		RunE: func(_ *cobra.Command, args []string) error { return adopt(s, args[0], base, write) },
+	}
+	cmd.Flags().StringVar(&base, "base", "", "base image to name in the manifest")
+	cmd.Flags().BoolVar(&write, "write", false, "write COURSE/pins.yaml")
+	return cmd
+}
+
+func adopt(s streams, dir, base string, write bool) error {
+	file := filepath.Join(dir, pins.ManifestName)
+	if _, err := os.Lstat(file); err == nil {
+		return fmt.Errorf("%s: the course has a manifest already", file)
+	}
+	m, err := pins.ReadCourse(dir)
+	if m == nil {
+		return err
+	}
+	left := m.Findings.Fatal()
+	for _, f := range left {
+		if f.Rule != "unsupported" {
+			return fmt.Errorf("mend the files first, so that nothing is lost: %w", err)
+		}
+		fmt.Fprintln(s.err, report.Clean(f.Error()))
+	}
+	text, err := pins.Adopt(m, base)
+	if err != nil {
+		return err
+	}
+	if !write {
+		_, err = s.out.Write(text)
+	} else if err = whole.WriteFile(file, text, 0o644); err == nil {
+		fmt.Fprintf(s.err, "%s: %d pins\n", file, len(m.Requests))
+	}
+	if err == nil && len(left) > 0 {
+		return errFound
+	}
+	return err
+}
