@@ -14,6 +14,7 @@ import (
 	"github.com/containerd/containerd/v2/plugins/content/local"
 	"github.com/driftpin/driftpin/buildplan/engine"
 	"github.com/driftpin/driftpin/buildplan/store"
+	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
@@ -36,6 +37,7 @@ type Builder struct {
 	host    Host
 	home    string // where files, addresses and repositories are kept: $DRIFTPIN_HOME
 	files   *store.Store
+	commits map[pins.Git]string      // what git requirements turned out to mean
 	notices chan *client.SolveStatus // what the store says while a build runs
 }
 
@@ -45,7 +47,7 @@ func NewBuilder(e *engine.Engine, home string, h Host) (*Builder, error) {
 		return nil, err
 	}
 	killOrphans()
-	b := &Builder{Engine: e, home: home, host: h, notices: make(chan *client.SolveStatus, 64)}
+	b := &Builder{Engine: e, home: home, host: h, commits: map[pins.Git]string{}, notices: make(chan *client.SolveStatus, 64)}
 	var err error
 	b.files, err = store.Open(home, store.Options{Login: h.authorization, Insecure: h.insecure(), Make: makeTree, Notice: b.notice, Stall: h.stall()})
 	return b, err

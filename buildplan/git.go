@@ -27,6 +27,19 @@ var (
 	abbreviated = regexp.MustCompile(`^[0-9a-f]{4,39}$`)
 )
 
+// commit returns the full commit that a git requirement means, and goes on
+// saying so as long as the builder lives: several solves are to agree.
+func (b *Builder) commit(ctx context.Context, g pins.Git) (string, error) {
+	if known, ok := b.commits[g]; ok {
+		return known, nil
+	}
+	found, err := resolveCommit(ctx, b.home, g)
+	if err == nil {
+		b.commits[g] = found
+	}
+	return found, err
+}
+
 // resolveCommit returns the full commit that a git requirement means. It asks
 // the git of this machine, with the user's own configuration (credentials,
 // insteadOf), and keeps the repository's history, without its files, in home.

@@ -250,7 +250,7 @@ func relations(field string) []string {
 func (r *resolution) preferredDebs() string {
 	var b strings.Builder
 	for _, p := range r.query.Prefer {
-		if p.Kind == pins.Deb {
+		if p.Kind == pins.Deb && !p.Is(pins.ToolchainRoot) {
 			fmt.Fprintf(&b, "Package: %s\nPin: version %s\nPin-Priority: 990\n\n", p.Name, p.Version)
 		}
 	}

@@ -148,7 +148,7 @@ func (s *pipSolve) ask(ctx context.Context, requirements []string, sources map[s
 	}
 	var preferences strings.Builder
 	for _, p := range prefer {
-		if p.Kind == pins.Pip && p.Commit == "" {
+		if p.Kind == pins.Pip && p.Use == pins.Install && p.Commit == "" {
 			fmt.Fprintf(&preferences, "%s==%s\n", p.Name, p.Version)
 		}
 	}

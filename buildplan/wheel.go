@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -117,7 +118,7 @@ func (s *pipSolve) gitWheels(ctx context.Context) ([]string, error) {
 			requirements = append(requirements, q.Requirement())
 			continue
 		}
-		commit, err := resolveCommit(ctx, s.home, *q.Git)
+		commit, err := s.commit(ctx, *q.Git)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", q.At, err)
 		}
@@ -152,8 +153,65 @@ func (s *pipSolve) gitWheels(ctx context.Context) ([]string, error) {
 	return requirements, nil
 }
 
-// buildWheel finds out what a wheel is built with, and builds it.
+// fromLock builds a wheel with what the last lock built it with, on the same
+// Python; nil if that lock did not, or if its files can't be had any more, or
+// make another wheel.
+func (s *pipSolve) fromLock(ctx context.Context, w Wheel) *wheelBuild {
+	last := s.query.Prefer
+	i := slices.IndexFunc(last, func(a pins.Artifact) bool { return a.Kind == pins.Pip && a.Use == pins.Install && a.From == w.From })
+	if i < 0 || !samePython(last, s.query.Below) {
+		return nil
+	}
+	var tools []pins.Artifact
+	for _, a := range last {
+		switch {
+		case a.Platform != s.query.Platform || a.Use != pins.BuildInput:
+		case a.Is(pins.ToolchainRoot):
+			tools = append(tools, a)
+		case w.Source != nil && a.File == w.Source.File && a.SHA256 != w.Source.SHA256:
+			return nil
+		case a.Kind == pins.Pip && slices.Contains(a.By, last[i].Name) && a.File != fileOf(w.Source):
+			w.Needs = append(w.Needs, a)
+		default:
+			continue
+		}
+		s.files.Expect(a.SHA256, path.Base(a.File), a.Size)
+	}
+	if s.tools != nil && !slices.EqualFunc(s.tools, tools, func(a, b pins.Artifact) bool { return a.SHA256 == b.SHA256 }) {
+		return nil
+	}
+	b, err := s.describe(ctx, s.planned(tools), w)
+	if err != nil || b.SHA256 != last[i].SHA256 {
+		return nil
+	}
+	s.tools = tools
+	return b
+}
+
+// samePython reports whether two lists of artifacts have the same Python for
+// the environment.
+func samePython(a, b []pins.Artifact) bool {
+	files := func(artifacts []pins.Artifact) (sums []string) {
+		for _, a := range artifacts {
+			if a.Use == pins.Install && (a.Kind == pins.Deb && a.Is(pins.PythonRoot) || a.Kind == pins.Conda && a.Name == condaPython) {
+				sums = append(sums, a.SHA256)
+			}
+		}
+		slices.Sort(sums)
+		return sums
+	}
+	return slices.Equal(files(a), files(b))
+}
+
+// buildWheel finds out what a wheel is built with, and builds it; as the last
+// lock did, where it can.
 func (s *pipSolve) buildWheel(ctx context.Context, w Wheel) (*wheelBuild, error) {
+	if b := s.fromLock(ctx, w); b != nil {
+		return b, nil
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if s.tools == nil {
 		tools, err := s.toolchain(ctx)
 		if err != nil {

@@ -29,7 +29,7 @@ type Query struct {
 	Channels []string // conda's, in order of priority
 	// Below are the artifacts that the queries before this one returned: the base with them installed is where this one resolves.
 	Below []Artifact
-	// Prefer is what the last lock installs: it stays where it can.
+	// Prefer is what the last lock has: it stays where it can.
 	Prefer []Artifact
 }
 
@@ -253,7 +253,7 @@ func touches(l *Lock, k Kind, names []string) bool {
 	})
 }
 
-// preferred returns what the old lock installs, without what is to be upgraded.
+// preferred returns what the old lock has, without what is to be upgraded.
 func preferred(old *Lock, o LockOptions) []Artifact {
 	if old == nil || o.Upgrade {
 		return nil
@@ -261,7 +261,7 @@ func preferred(old *Lock, o LockOptions) []Artifact {
 	var out []Artifact
 	for _, a := range old.Artifacts {
 		upgrade := slices.ContainsFunc(o.Names, func(n string) bool { return CanonicalName(a.Kind, n) == a.Name })
-		if a.Use == Install && !upgrade {
+		if !upgrade {
 			out = append(out, a)
 		}
 	}
