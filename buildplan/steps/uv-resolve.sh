@@ -20,8 +20,8 @@ if [ -s given.txt ]; then
 	set -- "$@" --constraint given.txt --find-links /run/driftpin/given
 fi
 cp preferences.txt "$out/requirements.txt"
-# The second run has everything decided, so it only looks up files.
-if compile "$@" --output-file "$out/requirements.txt" requirements.in >/dev/null 2>"$out/error.txt" &&
-	compile "$@" $decided --format pylock.toml --output-file "$out/pylock.toml" "$out/requirements.txt" >/dev/null 2>"$out/error.txt"; then
+# The second run has everything decided, so it only looks up files, in what the first has read of the index.
+files() { compile "$@" $decided --format pylock.toml --output-file "$out/pylock.toml" "$out/requirements.txt" >/dev/null 2>"$out/error.txt"; }
+if compile "$@" --output-file "$out/requirements.txt" requirements.in >/dev/null 2>"$out/error.txt" && { files --offline "$@" || files "$@"; }; then
 	rm "$out/error.txt"
 fi

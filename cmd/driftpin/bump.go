@@ -7,13 +7,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/driftpin/driftpin/buildplan"
-	"github.com/driftpin/driftpin/images"
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
-	"github.com/driftpin/driftpin/pins/history"
 	"github.com/driftpin/driftpin/pins/whole"
 	"github.com/spf13/cobra"
 )
@@ -23,16 +20,21 @@ type bumpFlags struct {
 	engineFlags
 	write    bool
 	to, asOf string
+	markdown string // file
 	targets  []target
+	body     strings.Builder // of the pull request
 }
 
-// A target is NAME, or NAME=VERSION, of the command line.
-type target struct{ name, version string }
+// A target is [KIND:]NAME, or [KIND:]NAME=VERSION, of the command line.
+type target struct {
+	kind          pins.Kind // empty: any
+	name, version string
+}
 
 func bumpCommand(s streams) *cobra.Command {
 	var f bumpFlags
 	cmd := &cobra.Command{
-		Use:   "bump COURSE… NAME[=VERSION]…",
+		Use:   "bump COURSE… [KIND:]NAME[=VERSION]…",
 		Short: "Take other versions of pins, and say all that comes of it before it is written",
 		Long: `Take other versions of pins. Everything is resolved for real, and what would
 change is shown: the manifest's lines, and the lock by package, with what was
@@ -41,8 +43,9 @@ nothing in the manifest changes but the versions.
 
 A NAME without a version goes to the newest that resolves together with the
 rest; --to says how far. With several courses, every file that pins the package
-is edited. Where the other pins do not allow a version, those that would have to
-move are named.`,
+is edited; a KIND (pip, conda, apt, npm) tells pins of one name apart. Where the
+other pins do not allow a version, those that would have to move are named.
+--markdown writes what is shown as the body of a pull request.`,
 		Example: `  driftpin bump courses/stat159 tornado=6.3.3          # what would come of it
   driftpin bump courses/* jupyterhub=4.0.2 --write     # in every course that pins it
   driftpin bump courses/stat159 jupyterlab --to patch
@@ -64,12 +67,13 @@ move are named.`,
 			if pinned == 0 {
 				return fmt.Errorf("no course pins %s", strings.Join(names, ", "))
 			}
-			return nil
+			return f.writeBody()
 		},
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&f.write, "write", false, "write the manifests and the locks")
 	cmd.Flags().StringVar(&f.to, "to", "latest", "how far a NAME without a version goes: latest, minor or patch")
+	cmd.Flags().StringVar(&f.markdown, "markdown", "", "file to write the pull request's body to")
 	cmd.Flags().StringVar(&f.asOf, "as-of", "", "take this date for the manifest's as-of too")
 	return cmd
 }
@@ -84,7 +88,15 @@ func (f *bumpFlags) read(courses, names []string) error {
 	}
 	for _, n := range names {
 		name, version, _ := strings.Cut(n, "=")
-		f.targets = append(f.targets, target{name, strings.TrimLeft(version, "=")})
+		t := target{name: name, version: strings.TrimLeft(version, "=")}
+		if word, rest, ok := strings.Cut(name, ":"); ok {
+			for _, k := range []pins.Kind{pins.Pip, pins.Conda, pins.Deb, pins.Npm, pins.R} {
+				if k.Key() == word {
+					t.kind, t.name = k, rest
+				}
+			}
+		}
+		f.targets = append(f.targets, t)
 	}
 	return cmp.Or(oneOf("to", f.to, "latest", "minor", "patch"), f.check())
 }
@@ -110,7 +122,7 @@ func (f *bumpFlags) bump(ctx context.Context, s streams, dir string) (n int, err
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	p := &bumping{f, c, b, s, nil}
+	p := &bumping{bumpFlags: f, course: c, builder: b, streams: s}
 	if err := p.choose(ctx, asked); err != nil {
 		return 0, fmt.Errorf("bumping %s: %w", dir, err)
 	}
@@ -120,7 +132,10 @@ func (f *bumpFlags) bump(ctx context.Context, s streams, dir string) (n int, err
 // pinned returns the pins of a course that are to be bumped.
 func (f *bumpFlags) pinned(c *course, s streams) (out []pins.Bump, err error) {
 	for _, t := range f.targets {
-		found := c.manifest.Pinned(t.name)
+		found := slices.DeleteFunc(c.manifest.Pinned(t.name), func(r pins.Request) bool { return t.kind != "" && r.Kind != t.kind })
+		if len(found) > 1 && t.version != "" && found[0].Kind != found[1].Kind {
+			return nil, fmt.Errorf("%s is pinned at %s and at %s: write %s:%s or %s:%s", t.name, found[0].At, found[1].At, found[0].Kind.Key(), t.name, found[1].Kind.Key(), t.name)
+		}
 		if len(found) == 0 {
 			hint := ""
 			if near := c.manifest.SuggestPin(t.name); near != "" {
@@ -185,7 +200,8 @@ func (p *bumping) carryOut(ctx context.Context) error {
 		return nil
 	}
 	dir := p.course.manifest.Dir
-	p.warn(ctx)
+	known := make(chan []string, 1)
+	go func() { known <- p.known(ctx) }() // git takes its time, and so does the solver
 	edited, err := p.course.manifest.EditAll(p.bumps)
 	if err == nil && p.asOf != "" {
 		err = p.course.manifest.EditDate(p.asOf, edited)
@@ -198,13 +214,17 @@ func (p *bumping) carryOut(ctx context.Context) error {
 		return err
 	}
 	l, err := pins.Relock(ctx, m, p.course.lock, p.builder, p.course.options())
+	notes := <-known
+	for _, note := range notes {
+		fmt.Fprintln(p.streams.err, report.Clean(note))
+	}
 	if errors.Is(err, buildplan.ErrNoSolution) {
 		return fmt.Errorf("bumping %s: %w%s", dir, err, p.advise(ctx, m))
 	}
 	if err != nil {
 		return fmt.Errorf("bumping %s: %w", dir, err)
 	}
-	if err := p.show(edited, m, l); err != nil {
+	if err := p.show(&outcome{edited, m, l, notes}); err != nil {
 		return err
 	}
 	if !p.write {
@@ -212,51 +232,6 @@ func (p *bumping) carryOut(ctx context.Context) error {
 		return nil
 	}
 	return p.writeAll(edited, l)
-}
-
-// warn says what people knew about the versions that go and come.
-func (p *bumping) warn(ctx context.Context) {
-	for _, b := range p.bumps {
-		if b.Request.Version != "" && strings.Contains(b.Request.Why, b.Request.Version) {
-			fmt.Fprintf(p.streams.err, "%s: its reason speaks of the version that goes: %s\n", b.Request.At, report.Clean(b.Request.Why))
-		}
-		events, err := history.Of(ctx, p.course.manifest.Dir, b.Request.Name)
-		if err != nil {
-			continue // there may be no git here
-		}
-		if t, ok := history.Reverted(events, b.Request.Kind, b.Version); ok {
-			fmt.Fprintf(p.streams.err, "%s: %s %s was tried on %s (%s, %s) and taken back on %s (%s, %s)\n", b.Request.At, b.Request.Name, b.Version,
-				t.Tried.Time.Format("2006-01-02"), t.Tried.Commit[:12], report.Clean(t.Tried.Subject),
-				t.Reverted.Time.Format("2006-01-02"), t.Reverted.Commit[:12], report.Clean(t.Reverted.Subject))
-		}
-	}
-}
-
-// show prints the lines of the manifest that change, and the lock by package.
-func (p *bumping) show(edited map[string][]byte, m *pins.Manifest, l *pins.Lock) error {
-	colour := useColour("auto", p.streams.out)
-	for _, s := range p.course.manifest.Sources {
-		if after, ok := edited[s.Name]; ok {
-			if _, err := fmt.Fprintf(p.streams.out, "%s\n%s", s.Name, report.Lines(string(s.Data), string(after), colour)); err != nil {
-				return err
-			}
-		}
-	}
-	changes := images.Compare(images.LockPackages(p.course.lock), images.LockPackages(l))
-	images.Explain(changes, &images.Reason{Manifest: p.course.manifest, Lock: p.course.lock}, &images.Reason{Manifest: m, Lock: l})
-	if err := report.Text(p.streams.out, images.New("the lock", "the lock after it", changes, nil), colour); err != nil {
-		return err
-	}
-	before, after := size(p.course.lock), size(l)
-	_, err := fmt.Fprintf(p.streams.out, "downloads: %+.1f MB, to %.1f MB\n", float64(after-before)/1e6, float64(after)/1e6)
-	return err
-}
-
-func size(l *pins.Lock) (n int64) {
-	for _, a := range l.Installed(l.Platforms[0]) {
-		n += a.Size
-	}
-	return n
 }
 
 // writeAll writes the manifests and the lock: all are written beside their
@@ -281,110 +256,4 @@ func (p *bumping) writeAll(edited map[string][]byte, l *pins.Lock) error {
 		}
 	}
 	return nil
-}
-
-// advise says what else there is, where a version can't be had: the versions
-// around it, or the pins that would have to move with it, or to go.
-func (p *bumping) advise(ctx context.Context, m *pins.Manifest) string {
-	var names []string
-	for _, b := range p.bumps {
-		names = append(names, b.Request.Name)
-	}
-	loose := m.Loosened(names, false)
-	l, err := pins.Relock(ctx, loose, p.course.lock, p.builder, p.course.options())
-	if err == nil {
-		return p.moves(m, loose, l, nil)
-	}
-	if text := p.adviseVersions(ctx, m.AsOf.End); text != "" {
-		return text
-	}
-	loose = m.Loosened(names, true)
-	var gone []pins.Request
-	for range maxGone {
-		if l, err = pins.Relock(ctx, loose, p.course.lock, p.builder, p.course.options()); err == nil {
-			return p.moves(m, loose, l, gone)
-		}
-		blamed := func(r pins.Request) bool {
-			return !slices.Contains(names, r.Name) && strings.Contains(err.Error(), r.At.String()+": "+r.Spec)
-		}
-		if !slices.ContainsFunc(loose.Requests, blamed) {
-			break
-		}
-		for _, r := range loose.Requests {
-			if blamed(r) {
-				gone = append(gone, r)
-			}
-		}
-		loose.Requests = slices.DeleteFunc(loose.Requests, blamed)
-	}
-	return "\nEven with all other pins free to move it can't be had."
-}
-
-// maxGone is how often pins are left out to see what is in the way.
-const maxGone = 5
-
-// moves words which pins would have to move, by a lock of the loosened
-// manifest, and which would have to go.
-func (p *bumping) moves(m, loose *pins.Manifest, l *pins.Lock, gone []pins.Request) string {
-	command := "driftpin bump " + p.course.manifest.Dir
-	for _, b := range p.bumps {
-		command += " " + b.Request.Name + "=" + b.Version
-	}
-	var text strings.Builder
-	tell := func(r pins.Request, what string) {
-		fmt.Fprintf(&text, "\n  %s: %s %s", r.At, r.Spec, what)
-		if r.Why != "" {
-			fmt.Fprintf(&text, " (%s: %s)", r.Need, r.Why)
-		}
-	}
-	for _, r := range gone {
-		tell(r, "would have to go")
-	}
-	for _, r := range m.Requests {
-		a, ok := l.Find(r.Kind, r.Name, l.Platforms[0])
-		free := slices.ContainsFunc(loose.Requests, func(q pins.Request) bool { return q.At == r.At && q.Version == "" })
-		if free && r.Version != "" && ok && pins.CompareVersions(r.Kind, a.Version, r.Version) != 0 {
-			tell(r, "→ "+a.Version)
-			command += " " + r.Name + "=" + a.Version
-		}
-	}
-	if text.Len() == 0 {
-		return ""
-	}
-	if len(gone) > 0 {
-		command = "take out what has to go, then " + command
-	}
-	if p.asOf != "" {
-		command += " --as-of " + p.asOf
-	}
-	return "\nWhat would have to change with it:" + text.String() + "\nThat would be: " + command
-}
-
-// adviseVersions says what there is around versions that do not exist.
-func (p *bumping) adviseVersions(ctx context.Context, before time.Time) string {
-	var text strings.Builder
-	for _, b := range p.bumps {
-		if b.Request.Kind != pins.Pip || b.Request.Git != nil {
-			continue
-		}
-		l := p.course.lock
-		q := pins.Query{Kind: pins.Pip, Platform: l.Platforms[0], Before: before, Below: l.Below()}
-		n, err := p.builder.Neighbours(ctx, q, b.Request.Name, b.Version, buildplan.Siblings(l, b.Request.Name))
-		if err != nil {
-			continue // the first error says more
-		}
-		var there []string
-		for _, v := range []string{n.Below, n.Above} {
-			if v != "" {
-				there = append(there, v)
-			}
-		}
-		if len(there) > 0 {
-			fmt.Fprintf(&text, "\nThe nearest of %s are %s.", b.Request.Name, strings.Join(there, " and "))
-		}
-		if n.Sibling != "" {
-			fmt.Fprintf(&text, " %s is a version of %s.", b.Version, n.Sibling)
-		}
-	}
-	return text.String()
 }

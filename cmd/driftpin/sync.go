@@ -33,6 +33,7 @@ rules, all that both pin. Nothing is written without --write.`,
 	f.to = "latest"
 	f.add(cmd)
 	cmd.Flags().BoolVar(&f.write, "write", false, "write the manifest and the lock")
+	cmd.Flags().StringVar(&f.markdown, "markdown", "", "file to write the pull request's body to")
 	cmd.Flags().StringVar(&f.asOf, "as-of", "", "take this date for the manifest's as-of too")
 	return cmd
 }
@@ -56,8 +57,10 @@ func (f *bumpFlags) sync(ctx context.Context, s streams, from, to string, names 
 		fmt.Fprintf(s.err, "%s: its pins have the versions of %s\n", to, from)
 		return nil
 	}
-	_, err = f.bump(ctx, s, to)
-	return err
+	if _, err = f.bump(ctx, s, to); err != nil {
+		return err
+	}
+	return f.writeBody()
 }
 
 // carried are the versions that pins of a manifest would take from another
@@ -84,7 +87,7 @@ func carried(from *course, m *pins.Manifest, names []string) (out []target) {
 			continue
 		}
 		if v := from.version(r); v != "" && v != r.Version && (r.Git != nil || r.Version == "" || pins.CompareVersions(r.Kind, v, r.Version) != 0) {
-			out = append(out, target{r.Name, v})
+			out = append(out, target{r.Kind, r.Name, v})
 		}
 	}
 	return out

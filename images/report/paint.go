@@ -2,6 +2,7 @@ package report
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/driftpin/driftpin/images"
@@ -49,6 +50,9 @@ func visible(s string) int { return width(escapes.ReplaceAllString(s, "")) }
 func (p paint) words(a, b string) (string, string) {
 	dmp := diffmatchpatch.New()
 	diffs := dmp.DiffCleanupSemantic(dmp.DiffMain(a, b, false))
+	if !slices.ContainsFunc(diffs, func(d diffmatchpatch.Diff) bool { return d.Type == diffmatchpatch.DiffEqual }) {
+		return a, b // nothing is alike, so there is nothing to point out
+	}
 	var x, y strings.Builder
 	for _, d := range diffs {
 		switch d.Type {
@@ -72,23 +76,54 @@ func (p paint) mark(code, open, s, end string) string {
 }
 
 // Lines writes the lines that differ between two texts: those that went with a
-// minus, those that came with a plus.
+// minus, those that came with a plus. What differs within a line that became
+// another is marked.
 func Lines(before, after string, colour bool) string {
 	p := paint(colour)
-	dmp := diffmatchpatch.New()
-	a, b, lines := dmp.DiffLinesToRunes(before, after)
 	var out strings.Builder
-	for _, d := range dmp.DiffCharsToLines(dmp.DiffMainRunes(a, b, false), lines) {
-		for _, line := range strings.SplitAfter(d.Text, "\n") {
-			line = Clean(strings.TrimSuffix(line, "\n"))
-			switch {
-			case line == "":
-			case d.Type == diffmatchpatch.DiffDelete:
-				out.WriteString(p.red("- "+line) + "\n")
-			case d.Type == diffmatchpatch.DiffInsert:
-				out.WriteString(p.green("+ "+line) + "\n")
+	for _, h := range hunks(before, after) {
+		for i := range max(len(h.went), len(h.came)) {
+			if i < len(h.went) && i < len(h.came) {
+				h.went[i], h.came[i] = p.words(h.went[i], h.came[i])
 			}
+		}
+		for _, line := range h.went {
+			out.WriteString(p.red("- ") + line + "\n")
+		}
+		for _, line := range h.came {
+			out.WriteString(p.green("+ ") + line + "\n")
 		}
 	}
 	return out.String()
+}
+
+// A hunk are lines that went, and lines that came in their place.
+type hunk struct{ went, came []string }
+
+// hunks finds where two texts differ; empty lines are passed over.
+func hunks(before, after string) (found []hunk) {
+	dmp := diffmatchpatch.New()
+	a, b, lines := dmp.DiffLinesToRunes(before, after)
+	within := false // the last hunk goes on
+	for _, d := range dmp.DiffCharsToLines(dmp.DiffMainRunes(a, b, false), lines) {
+		if d.Type == diffmatchpatch.DiffEqual {
+			within = false
+			continue
+		}
+		if !within {
+			found, within = append(found, hunk{}), true
+		}
+		h := &found[len(found)-1]
+		for _, line := range strings.Split(strings.TrimSuffix(d.Text, "\n"), "\n") {
+			if line = Clean(line); line == "" {
+				continue
+			}
+			if d.Type == diffmatchpatch.DiffDelete {
+				h.went = append(h.went, line)
+			} else {
+				h.came = append(h.came, line)
+			}
+		}
+	}
+	return found
 }

@@ -98,6 +98,29 @@ To a manifest pins.yaml:1 pip ""→"jupyterlab==3.6.1"
 	}
 }
 
+// Pins that mostly change with another are found; one that did once is not.
+func TestTogether(t *testing.T) {
+	var p past
+	write := func(lab, server, numpy string) {
+		p.commit("x", "c/environment.yml", "dependencies:\n  - jupyterlab=="+lab+"\n  - jupyter_server=="+server+"\n  - numpy=="+numpy+"\n")
+	}
+	write("3.5.0", "2.0", "1.20")
+	write("3.5.1", "2.1", "1.20")
+	write("3.6.0", "2.2", "1.21")
+	write("3.6.1", "2.3", "1.21")
+	write("3.6.1", "2.3", "1.22")
+	write("3.6.2", "2.3", "1.22")
+	dir := filepath.Join(p.repository(t), "c")
+	events, err := history.Of(t.Context(), dir, "JupyterLab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, bumps, err := history.Together(t.Context(), dir, "JupyterLab", events)
+	if err != nil || bumps != 4 || len(got) != 1 || got[0] != (history.Companion{Name: "jupyter_server", Times: 3}) {
+		t.Errorf("got %v of %d, %v", got, bumps, err)
+	}
+}
+
 // long is a course of many commits, as real ones are: most touch other pins.
 func long(commits int) (*past, int) {
 	var p past
