@@ -11,15 +11,15 @@ import (
 
 // WriteRequirements writes what a lock installs with pip on one platform as a
 // requirements file with hashes (pip's documentation, "Secure installs"):
-// install it with --no-deps. A wheel that is built from a git commit is named by
-// its commit, which pip and uv take without a hash only; comment tells of it.
+// install it with --no-deps. Where a file has hashes, pip and uv take nothing
+// without, so what is built from a git commit stands there as a comment.
 func WriteRequirements(w io.Writer, l *Lock, platform string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s on %s, as driftpin locked it. Install with --no-deps.\n", l.Course, platform)
 	for _, a := range pipOf(l, platform) {
 		switch g, git := a.Git(); {
 		case git:
-			fmt.Fprintf(&b, "%s @ %s  # built from its commit: no hash\n", a.Name, g)
+			fmt.Fprintf(&b, "# install this one apart, since a commit has no hash: %s @ %s\n", a.Name, g)
 		case a.Built():
 			source, err := sourceOf(l, a)
 			if err != nil {
@@ -116,4 +116,60 @@ func sourceOf(l *Lock, wheel Artifact) (Artifact, error) {
 		}
 	}
 	return Artifact{}, fmt.Errorf("the lock has no line for %s, from which %s is built", name, wheel.File)
+}
+
+// condaSubdirs are the names that conda has for platforms (CEP 36).
+var condaSubdirs = map[string]string{"linux/amd64": "linux-64", "linux/arm64": "linux-aarch64"}
+
+// WriteCondaExplicit writes what a lock installs with conda on one platform as
+// an explicit list (CEP 23): addresses with hashes, which address tells.
+func WriteCondaExplicit(w io.Writer, l *Lock, platform string, address func(sha256 string) (string, bool)) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# platform: %s\n@EXPLICIT\n", condaSubdirs[platform])
+	for _, a := range l.Installed(platform) {
+		if a.Kind != Conda {
+			continue
+		}
+		url, ok := address(a.SHA256)
+		if !ok {
+			return fmt.Errorf("no address of %s is known on this machine, and an explicit list names addresses: lock or build the course here first", a.File)
+		}
+		fmt.Fprintf(&b, "%s#sha256:%s\n", url, a.SHA256)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// WriteEnvironment writes what a lock installs with conda and pip on one
+// platform as an environment file (conda's documentation, "Creating an
+// environment file manually"), which names versions and builds but no hashes.
+func WriteEnvironment(w io.Writer, l *Lock, platform string, channels []string) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "name: %s\nchannels:\n", l.Course)
+	for _, c := range append(slices.Clone(channels), "nodefaults") {
+		fmt.Fprintf(&b, "  - %s\n", c)
+	}
+	b.WriteString("dependencies:\n")
+	hasPip := false
+	for _, a := range l.Installed(platform) {
+		if a.Kind == Conda {
+			hasPip = hasPip || a.Name == "pip"
+			fmt.Fprintf(&b, "  - %s::%s=%s=%s\n", a.Channel, a.Name, a.Version, a.Build)
+		}
+	}
+	if wheels := pipOf(l, platform); len(wheels) > 0 {
+		if !hasPip {
+			b.WriteString("  - pip\n")
+		}
+		b.WriteString("  - pip:\n")
+		for _, a := range wheels {
+			if g, git := a.Git(); git {
+				fmt.Fprintf(&b, "    - %s @ %s\n", a.Name, g)
+			} else {
+				fmt.Fprintf(&b, "    - %s==%s\n", a.Name, a.Version)
+			}
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
 }

@@ -77,10 +77,11 @@ func Relock(ctx context.Context, m *Manifest, old *Lock, r Resolver, o LockOptio
 		l.Artifacts = append(l.Artifacts, below...)
 	}
 	l.Sort()
-	if _, err := ParseLock(LockName, []byte(l.String())); err != nil {
+	written, err := ParseLock(LockName, []byte(l.String()))
+	if err != nil {
 		return nil, fmt.Errorf("the resolver returned what a lock can't hold: %w", err)
 	}
-	return l, nil
+	return written, nil
 }
 
 // Stale says why a lock does not hold what its course asks for; empty if it
