@@ -31,6 +31,7 @@ func ReadEdited(dir string, edited map[string][]byte) (*Manifest, error) {
 		for _, inc := range m.includes {
 			c.include(inc.Value, inc.At)
 		}
+		c.extend(m, ManifestName)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		if err := c.repo2docker(); err != nil {
 			return nil, err

@@ -36,6 +36,7 @@ type Manifest struct {
 	Findings  Findings
 
 	includes []Text
+	extends  Text
 }
 
 // Text is a text and where it was written.
@@ -125,6 +126,7 @@ func (m *Manifest) parse(name string, data []byte) {
 		field{"base", func(n *yaml.Node) { m.Base = r.positioned(n, "base") }},
 		field{"as-of", func(n *yaml.Node) { m.AsOf = r.date(n, "as-of") }},
 		field{"platforms", func(n *yaml.Node) { m.readPlatforms(r, n) }},
+		field{"extends", func(n *yaml.Node) { m.extends = r.positioned(n, "extends") }},
 		field{"include", func(n *yaml.Node) {
 			r.list(n, "include", func(n *yaml.Node) { m.includes = append(m.includes, r.positioned(n, "an include")) })
 		}},

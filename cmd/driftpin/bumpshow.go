@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -23,6 +24,9 @@ func (p *bumping) known(ctx context.Context) (notes []string) {
 		r := b.Request
 		if r.Version != "" && strings.Contains(r.Why, r.Version) {
 			note("%s: its reason speaks of the version that goes: %s", r.At, r.Why)
+		}
+		if rel, err := filepath.Rel(dir, r.At.File); err == nil && strings.HasPrefix(rel, "..") {
+			note("%s: this file is not the course's alone: the locks of others that extend it will be stale", r.At)
 		}
 		events, err := history.Of(ctx, dir, r.Name)
 		if err != nil {

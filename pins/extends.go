@@ -1,0 +1,84 @@
+package pins
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// extend takes over what the fragment that a manifest extends asks for: a
+// pins.yaml that several courses share. What the manifest itself says holds: its
+// pin of a package stands for the fragment's, its base, as-of, channels and cmd
+// for those of the fragment. file is the manifest's, relative to the course's
+// folder.
+func (c *course) extend(m *Manifest, file string) {
+	at := m.extends.At
+	if at.File == "" {
+		return
+	}
+	if !strings.HasSuffix(m.extends.Value, ".yaml") && !strings.HasSuffix(m.extends.Value, ".yml") {
+		m.Findings.fatal(at, "extends", "extends %q: name a pins.yaml that courses share, such as ../common/pins.yaml", m.extends.Value)
+		return
+	}
+	fragment := path.Join(path.Dir(file), filepath.ToSlash(m.extends.Value))
+	if slices.ContainsFunc(c.m.Sources, func(s Source) bool { return s.Name == c.name(fragment) }) {
+		m.Findings.fatal(at, "include-loop", "extends %q: it is read already, so it extends itself", m.extends.Value)
+		return
+	}
+	data, err := c.load(fragment)
+	if err != nil {
+		var pe *fs.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		m.Findings.fatal(at, "extends", "extends %q: %v", m.extends.Value, err)
+		return
+	}
+	f := &Manifest{}
+	f.parse(c.name(fragment), data)
+	for what, found := range map[string]bool{"include": len(f.includes) > 0, "files": len(f.Files) > 0, "launch.files": len(f.Launch.Files) > 0, "accounts": f.Accounts.At.File != "", "sync": f.Sync.With.At.File != "", "course": f.Course != ""} {
+		if found {
+			f.Findings.fatal(Position{File: c.name(fragment), Line: 1}, "extends", "%s belongs into a course's own manifest, not into one that courses share", what)
+		}
+	}
+	c.extend(f, fragment)
+	m.takeOver(f, path.Dir(fragment))
+}
+
+// takeOver adds what a fragment in dir, relative to the course's folder, says
+// and the manifest does not.
+func (m *Manifest) takeOver(f *Manifest, dir string) {
+	if m.Base.Value == "" {
+		m.Base = f.Base
+		if layout, ok := strings.CutPrefix(f.Base.Value, "oci-layout:"); ok && !path.IsAbs(layout) {
+			m.Base.Value = "oci-layout:" + path.Join(dir, layout)
+		}
+	}
+	if m.AsOf.Text == "" {
+		m.AsOf = f.AsOf
+	}
+	if len(m.Channels) == 0 {
+		m.Channels = f.Channels
+	}
+	own := slices.Clone(m.Requests)
+	for _, r := range f.Requests {
+		if r.Name == "" || !slices.ContainsFunc(own, func(o Request) bool { return o.Kind == r.Kind && o.Name == r.Name }) {
+			m.Requests = append(m.Requests, r)
+		}
+	}
+	m.Checks = append(m.Checks, f.Checks...)
+	m.Overlaps = append(m.Overlaps, f.Overlaps...)
+	if len(m.Launch.Cmd) == 0 {
+		m.Launch.Cmd = f.Launch.Cmd
+	}
+	env := maps.Clone(f.Launch.Env)
+	maps.Copy(env, m.Launch.Env)
+	if len(env) > 0 {
+		m.Launch.Env = env
+	}
+	m.Findings = append(m.Findings, f.Findings...)
+}

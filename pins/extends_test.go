@@ -1,0 +1,71 @@
+package pins_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/driftpin/driftpin/pins"
+)
+
+// folder writes files below a folder of the test's.
+func folder(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestExtends(t *testing.T) {
+	dir := folder(t, map[string]string{
+		"all/pins.yaml":    "base: oci-layout:base\nas-of: 2023-03-17\npins:\n  pip: [numpy==1.23.5, pandas==1.5.3]\n  apt: [git]\nlaunch: {cmd: [a], env: {X: all, Y: all}}\nchecks: [true]\n",
+		"stats/pins.yaml":  "extends: ../all/pins.yaml\npins: {pip: [scipy==1.10.0, pandas==1.5.2]}\n",
+		"course/pins.yaml": "extends: ../stats/pins.yaml\npins:\n  pip:\n    - NumPy==1.24.2 # the course's own\nlaunch: {env: {X: own}}\n",
+	})
+	m, err := pins.ReadCourse(filepath.Join(dir, "course"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range m.Requests {
+		got = append(got, r.Spec+" "+strings.TrimPrefix(r.At.String(), dir+"/"))
+	}
+	want := "NumPy==1.24.2 course/pins.yaml:4, scipy==1.10.0 stats/pins.yaml:2, pandas==1.5.2 stats/pins.yaml:2, git all/pins.yaml:5"
+	if strings.Join(got, ", ") != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if m.Base.Value != "oci-layout:../all/base" || m.AsOf.Text != "2023-03-17" || m.Launch.Env["X"] != "own" || m.Launch.Env["Y"] != "all" || len(m.Launch.Cmd) != 1 || len(m.Checks) != 1 {
+		t.Errorf("%+v", m)
+	}
+	edited, err := m.EditAll([]pins.Bump{{Request: m.Requests[2], Version: "1.5.4"}})
+	if err != nil || !strings.Contains(string(edited[filepath.Join(dir, "stats/pins.yaml")]), "pandas==1.5.4") {
+		t.Errorf("%q, %v", edited, err)
+	}
+}
+
+func TestBadExtends(t *testing.T) {
+	for name, test := range map[string]struct {
+		files map[string]string
+		want  string
+	}{
+		"loop":    {map[string]string{"c/pins.yaml": "extends: ../d/pins.yaml\n", "d/pins.yaml": "extends: ../c/pins.yaml\n"}, "d/pins.yaml:1: extends \"../c/pins.yaml\": it is read already"},
+		"missing": {map[string]string{"c/pins.yaml": "extends: ../d/pins.yaml\n"}, "c/pins.yaml:1: extends \"../d/pins.yaml\": no such file"},
+		"image":   {map[string]string{"c/pins.yaml": "extends: example.org/base:1\n"}, "c/pins.yaml:1: extends \"example.org/base:1\": name a pins.yaml"},
+		"course":  {map[string]string{"c/pins.yaml": "extends: f.yaml\n", "c/f.yaml": "course: x\n"}, "c/f.yaml:1: course belongs"},
+	} {
+		dir := folder(t, test.files)
+		_, err := pins.ReadCourse(filepath.Join(dir, "c"))
+		if err == nil || !strings.Contains(strings.ReplaceAll(err.Error(), dir+"/", ""), test.want) {
+			t.Errorf("%s: got %v, want …%s…", name, err, test.want)
+		}
+	}
+}
