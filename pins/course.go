@@ -105,7 +105,7 @@ func (c *course) include(file string, from Position) {
 	}
 	parse := c.parser(file)
 	if parse == nil {
-		c.m.Findings.fatal(from, "unsupported", "include %q: driftpin can't read this kind of file yet: environment.yml, requirements.txt, runtime.txt and apt.txt it can", file)
+		c.m.Findings.fatal(from, "unsupported", "include %q: driftpin can't read this kind of file yet: environment.yml, pixi.toml, requirements.txt, runtime.txt and apt.txt it can", file)
 		return
 	}
 	data, err := c.load(file)
@@ -130,6 +130,8 @@ func (c *course) parser(file string) func(file string, data []byte) {
 		return c.aptTxt
 	case base == "runtime.txt":
 		return c.runtimeTxt
+	case base == "pixi.toml":
+		return c.pixiToml
 	case strings.HasSuffix(base, ".yml") || strings.HasSuffix(base, ".yaml"):
 		return c.environmentYML
 	case strings.HasSuffix(base, ".txt"):
@@ -141,7 +143,7 @@ func (c *course) parser(file string) func(file string, data []byte) {
 // unread are the files by which repo2docker builds and that driftpin can't
 // read yet, in repo2docker's order of precedence.
 var unread = []string{"Dockerfile", "Project.toml", "REQUIRE", "default.nix",
-	"install.R", "DESCRIPTION", "Pipfile", "Pipfile.lock", "setup.py", "pyproject.toml", "pixi.toml", "postBuild", "start"}
+	"install.R", "DESCRIPTION", "Pipfile", "Pipfile.lock", "setup.py", "pyproject.toml", "postBuild", "start"}
 
 // repo2docker reads the files that repo2docker would build from. Those that
 // can't be read yet are findings, never skipped.
@@ -169,7 +171,7 @@ func (c *course) repo2docker() error {
 			found = true
 			c.read = append(c.read, file)
 			c.m.Findings.fatal(Position{File: c.name(file), Line: 1}, "unsupported",
-				"repo2docker would build from this file, and driftpin can't read it yet: environment.yml, requirements.txt, runtime.txt and apt.txt it can; a pins.yaml would name what is to be read")
+				"repo2docker would build from this file, and driftpin can't read it yet: environment.yml, pixi.toml, requirements.txt, runtime.txt and apt.txt it can; a pins.yaml would name what is to be read")
 		}
 	}
 	for _, file := range c.buildFiles(root) {
@@ -183,16 +185,17 @@ func (c *course) repo2docker() error {
 }
 
 // buildFiles are the files with pins that repo2docker would read: an
-// environment file wins over requirements.txt and runtime.txt.
+// environment file wins over pixi.toml (which driftpin reads, if repo2docker does
+// not), and that over requirements.txt and runtime.txt.
 func (c *course) buildFiles(root string) (files []string) {
-	for _, choice := range [][]string{{"environment.yml", "environment.yaml"}, {"requirements.txt"}, {"runtime.txt"}} {
+	for _, choice := range [][]string{{"environment.yml", "environment.yaml"}, {"pixi.toml"}, {"requirements.txt"}, {"runtime.txt"}} {
 		for _, name := range choice {
 			if file := path.Join(root, name); c.exists(file) {
 				files = append(files, file)
 				break
 			}
 		}
-		if len(files) > 0 && choice[0] == "environment.yml" {
+		if len(files) > 0 && choice[0] != "requirements.txt" {
 			break
 		}
 	}
@@ -244,7 +247,7 @@ func defaultName(dir string) string {
 // pins are read from.
 func Reads(file string) bool {
 	switch file {
-	case ManifestName, "apt.txt", "runtime.txt", "environment.yml", "environment.yaml":
+	case ManifestName, "apt.txt", "runtime.txt", "environment.yml", "environment.yaml", "pixi.toml":
 		return true
 	}
 	return strings.HasSuffix(file, "requirements.txt")

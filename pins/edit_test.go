@@ -101,6 +101,7 @@ func FuzzFiles(f *testing.F) {
 	f.Add("requirements.txt", "# why\na==1 ; python_version > '3' \\\n  --hash=sha256:00\n-e .\ngit+https://h.test/x.git@v1\n")
 	f.Add("apt.txt", "git=1:2 # why\n")
 	f.Add("runtime.txt", "python-3.9\nr-4.3-2023-08-01\n")
+	f.Add("pixi.toml", "[workspace]\nchannels = ['a']\n[dependencies]\npython = '3.9' # why\nb = {version = '1', build = 'x'}\n[pypi-dependencies.c]\nextras = ['d']\n")
 	f.Add("pins.yaml", "pins: {pip: [{pin: a==1, why: b}], apt: [c]}\n")
 	f.Fuzz(func(t *testing.T, file, text string) {
 		if !pins.Reads(file) {
