@@ -149,6 +149,27 @@ func (b *Builder) build(ctx context.Context, p *Plan, out Output) (*Result, erro
 	return res, nil
 }
 
+// Check builds a plan and runs its checks, and exports nothing.
+func (b *Builder) Check(ctx context.Context, p *Plan) error {
+	err := b.locate(ctx, p)
+	if err == nil {
+		err = b.gitTrees(ctx, p)
+	}
+	if err != nil {
+		return explain(err)
+	}
+	_, err = b.run(ctx, client.SolveOpt{}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		if _, err := b.image(ctx, c, p, true, &Result{}); err != nil {
+			return nil, err
+		}
+		return gateway.NewResult(), nil
+	})
+	if err != nil {
+		return explain(err)
+	}
+	return nil
+}
+
 // image solves a plan's graph, with its checks. A bare image has no attestation.
 func (b *Builder) image(ctx context.Context, c gateway.Client, p *Plan, bare bool, res *Result) (*gateway.Result, error) {
 	img := newGraph(p).image()

@@ -15,30 +15,32 @@ import (
 
 func minimizeCommand(s streams) *cobra.Command {
 	var flags engineFlags
+	var checks bool
 	cmd := &cobra.Command{
 		Use:   "minimize COURSE [NAME…]",
 		Short: "Say which pins' versions resolving does not need",
 		Long: `Say which pins' versions resolving does not need: each pin whose need is solver,
 or each that is named, asks for any version in turn, the package's locked version
 is forgotten, and all is resolved for real. A pin is needed if that has no
-solution. If it has one, what would change is shown: whether the course then works
-is said by its checks, in a build. Nothing is written. Exit status 3 if a pin is
-not needed.`,
+solution, if a hard pin's package would move, or, with --checks, if one of the
+course's checks fails in an image built without it. Otherwise what would change is
+shown. Nothing is written. Exit status 3 if a pin is not needed.`,
 		Example: `  driftpin minimize courses/stat159
-  driftpin minimize courses/stat159 dask tornado`,
+  driftpin minimize courses/stat159 dask tornado --checks`,
 		Args: arguments(1, -1, "a course, and packages"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := flags.check(); err != nil {
 				return err
 			}
-			return minimize(cmd.Context(), s, args[0], args[1:], flags)
+			return minimize(cmd.Context(), s, args[0], args[1:], flags, checks)
 		},
 	}
 	flags.add(cmd)
+	cmd.Flags().BoolVar(&checks, "checks", false, "build without each pin too, and run the course's checks")
 	return cmd
 }
 
-func minimize(ctx context.Context, s streams, dir string, names []string, flags engineFlags) (err error) {
+func minimize(ctx context.Context, s streams, dir string, names []string, flags engineFlags, checks bool) (err error) {
 	c, err := openCourse(dir, flags.base)
 	if err != nil {
 		return err
@@ -60,7 +62,7 @@ func minimize(ctx context.Context, s streams, dir string, names []string, flags 
 	defer func() { err = errors.Join(err, b.Close()) }()
 	var found error
 	for _, r := range candidates {
-		needed, err := c.without(ctx, s, b, r)
+		needed, err := c.without(ctx, s, b, r, checks)
 		if err != nil {
 			return err
 		}
@@ -99,7 +101,7 @@ func (c *course) leftOut(names []string) (out []pins.Request, err error) {
 
 // without resolves a course without one of its pins, and prints what comes of
 // it.
-func (c *course) without(ctx context.Context, s streams, b *buildplan.Builder, r pins.Request) (needed bool, err error) {
+func (c *course) without(ctx context.Context, s streams, b *buildplan.Builder, r pins.Request, checks bool) (needed bool, err error) {
 	loose := c.manifest.With(func(q pins.Request) pins.Request {
 		if q.At == r.At {
 			return q.Free()
@@ -120,14 +122,37 @@ func (c *course) without(ctx context.Context, s streams, b *buildplan.Builder, r
 	changes := images.Compare(images.LockPackages(c.lock), images.LockPackages(l))
 	var moved []string
 	for _, ch := range changes {
+		if q := loose.Request(ch.Kind, ch.Name, ""); q != nil && q.Need == pins.Hard && q.At != r.At {
+			fmt.Fprintf(s.out, "%s: %s is needed: with any version, %s (%s, hard) would go %s → %s\n", r.At, r.Spec, ch.Name, q.At, orNone(ch.A), orNone(ch.B))
+			return true, nil
+		}
 		moved = append(moved, fmt.Sprintf("%s %s → %s", ch.Name, orNone(ch.A), orNone(ch.B)))
 	}
 	what := "the same would be installed"
 	if len(moved) > 0 {
 		what = "this would change: " + strings.Join(moved, ", ")
 	}
-	fmt.Fprintf(s.out, "%s: %s is not needed for resolving: with any version %s\n", r.At, r.Spec, what)
+	why := "for resolving"
+	if checks {
+		p, err := buildplan.New(loose, l, l.Platforms[0], c.base)
+		if err != nil {
+			return false, err
+		}
+		if err := b.Check(ctx, p); ctx.Err() != nil {
+			return false, ctx.Err()
+		} else if err != nil {
+			fmt.Fprintf(s.out, "%s: %s is needed: with any version %s, and then %s\n", r.At, r.Spec, what, report.Clean(firstLine(err.Error())))
+			return true, nil
+		}
+		why = "for resolving, nor for the checks"
+	}
+	fmt.Fprintf(s.out, "%s: %s is not needed %s: with any version %s\n", r.At, r.Spec, why, what)
 	return false, nil
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
 }
 
 func orNone(version *string) string {
