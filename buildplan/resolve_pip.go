@@ -329,7 +329,7 @@ func (s *pipSolve) uvFailure(text string) error {
 		name, version := pins.CanonicalName(pins.Pip, m[1]), strings.TrimPrefix(m[2], "==")
 		if s.request(name) != nil {
 			if late := publishedAt.FindStringSubmatch(explanation + " "); late != nil {
-				return s.at(name, "%s %s is newer than as-of: it was published on %s: %w", name, version, late[1], ErrNoSolution)
+				return s.at(name, "%s %s is newer than as-of: it was published on %s (bump takes --as-of): %w", name, version, late[1], ErrNoSolution)
 			}
 			return s.at(name, "%s has no version %s: look for a typing error, or for the number of a sibling package: %w", name, version, ErrNoSolution)
 		}

@@ -45,27 +45,33 @@ var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
 // visible is the width of a text without its colours.
 func visible(s string) int { return width(escapes.ReplaceAllString(s, "")) }
 
-// words marks what differs within two texts: in colour, or else by [- -] and
-// {+ +} as git's --word-diff does.
+// word matches a word, or what stands between two: a version is one word.
+var word = regexp.MustCompile(`[\pL\pN._+~!-]+|[^\pL\pN._+~!-]`)
+
+// words marks the words that differ in two texts: in colour, or else by [- -]
+// and {+ +} as git's --word-diff does.
 func (p paint) words(a, b string) (string, string) {
 	dmp := diffmatchpatch.New()
-	diffs := dmp.DiffCleanupSemantic(dmp.DiffMain(a, b, false))
+	split := func(s string) string { return strings.Join(word.FindAllString(s, -1), "\n") + "\n" }
+	x, y, lines := dmp.DiffLinesToRunes(split(a), split(b)) // a word a line
+	diffs := dmp.DiffCharsToLines(dmp.DiffMainRunes(x, y, false), lines)
 	if !slices.ContainsFunc(diffs, func(d diffmatchpatch.Diff) bool { return d.Type == diffmatchpatch.DiffEqual }) {
 		return a, b // nothing is alike, so there is nothing to point out
 	}
-	var x, y strings.Builder
+	var was, is strings.Builder
 	for _, d := range diffs {
+		text := strings.ReplaceAll(d.Text, "\n", "")
 		switch d.Type {
 		case diffmatchpatch.DiffEqual:
-			x.WriteString(d.Text)
-			y.WriteString(d.Text)
+			was.WriteString(text)
+			is.WriteString(text)
 		case diffmatchpatch.DiffDelete:
-			x.WriteString(p.mark("31;7", "[-", d.Text, "-]"))
+			was.WriteString(p.mark("31;7", "[-", text, "-]"))
 		case diffmatchpatch.DiffInsert:
-			y.WriteString(p.mark("32;7", "{+", d.Text, "+}"))
+			is.WriteString(p.mark("32;7", "{+", text, "+}"))
 		}
 	}
-	return x.String(), y.String()
+	return was.String(), is.String()
 }
 
 func (p paint) mark(code, open, s, end string) string {
