@@ -118,14 +118,18 @@ func (s *pipSolve) gitWheels(ctx context.Context) ([]string, error) {
 			requirements = append(requirements, q.Requirement())
 			continue
 		}
-		commit, err := s.commit(ctx, *q.Git)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", q.At, err)
+		commit, known := s.query.Commits[*q.Git]
+		if !known {
+			var err error
+			if commit, err = s.commit(ctx, *q.Git); err != nil {
+				return nil, fmt.Errorf("%s: %w", q.At, err)
+			}
 		}
 		locked := *q.Git
 		locked.Ref = commit
 		w := Wheel{Artifact: pins.Artifact{Pin: pins.New(pins.Pip, q.Name, ""), Platform: s.query.Platform, Use: pins.Install, From: locked.String()}}
 		w.Commit = commit
+		var err error
 		if w.Tree, err = s.gitTree(ctx, locked); err != nil {
 			return nil, fmt.Errorf("%s: %w", q.At, err)
 		}

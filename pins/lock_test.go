@@ -216,6 +216,25 @@ func TestRelock(t *testing.T) {
 	}
 }
 
+// A bump of one pin leaves the commits of others alone, and asks nobody for them.
+func TestCommitsAreKept(t *testing.T) {
+	const text = "course: stat159\npins: {pip: [tornado==6.2, 'git+https://github.com/x/tmpystore.git@main']}\n"
+	m := manifest(t, text)
+	for was, want := range map[*pins.Manifest]string{m: strings.Repeat("8", 40), nil: "", manifest(t, strings.Replace(text, "@main", "@other", 1)): ""} {
+		r := &fakeResolver{}
+		_, _ = pins.Relock(t.Context(), m, exampleLock(), r, pins.LockOptions{BaseDigest: "sha256:" + hashA, Was: was}) // a git request has no name, which the fake can't answer
+		got := ""
+		for _, q := range r.queries {
+			if q.Kind == pins.Pip {
+				got = q.Commits[pins.Git{URL: "https://github.com/x/tmpystore.git", Ref: "main"}]
+			}
+		}
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestWhy(t *testing.T) {
 	m := manifest(t, "course: a\npins:\n  pip:\n    - {pin: jupyterlab==3.6.1, need: hard, why: RTC}\n    - git+https://github.com/x/tmpystore.git@888\n    - tornado\n")
 	l := exampleLock()

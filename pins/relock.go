@@ -31,6 +31,8 @@ type Query struct {
 	Below []Artifact
 	// Prefer is what the last lock has: it stays where it can.
 	Prefer []Artifact
+	// Commits are what git requirements are known to mean: those of the last lock.
+	Commits map[Git]string
 }
 
 // LockOptions steer Relock.
@@ -38,8 +40,11 @@ type LockOptions struct {
 	Base       string // the base's reference as it is written, where that may come to mean another image
 	BaseDigest string // of the base image, as the resolver found it
 	Tools      []Tool // what resolves and installs: other tools, another lock
-	Upgrade    bool   // forget what the old lock preferred, for all packages …
-	Names      []string
+	// Was is the manifest that the old lock was made of, if that is known: git
+	// requirements that stand in it too keep their commits.
+	Was     *Manifest
+	Upgrade bool // forget what the old lock preferred, for all packages …
+	Names   []string
 	// … or, with Upgrade false, for these
 }
 
@@ -66,6 +71,7 @@ func Relock(ctx context.Context, m *Manifest, old *Lock, r Resolver, o LockOptio
 				q := Query{
 					Kind: kind, Platform: platform, Before: m.AsOf.End, Requests: m.requestsOf(kind),
 					Python: m.python(kind), Channels: m.CondaChannels(), Below: below, Prefer: preferred(old, o),
+					Commits: commits(old, o),
 				}
 				var err error
 				if found, err = r.Resolve(ctx, q); err != nil {
@@ -252,6 +258,20 @@ func touches(l *Lock, k Kind, names []string) bool {
 			return a.query() == k && a.Name == CanonicalName(a.Kind, name)
 		})
 	})
+}
+
+// commits returns what git requirements meant in the old lock.
+func commits(old *Lock, o LockOptions) map[Git]string {
+	known := map[Git]string{}
+	if old == nil || o.Was == nil {
+		return known
+	}
+	for _, a := range preferred(old, o) {
+		if r := o.Was.Request(a.Kind, a.Name, a.From); r != nil && r.Git != nil && a.Commit != "" {
+			known[*r.Git] = a.Commit
+		}
+	}
+	return known
 }
 
 // preferred returns what the old lock has, without what is to be upgraded.

@@ -173,7 +173,7 @@ func (p *bumping) choose(ctx context.Context, asked []pins.Bump) error {
 		if err != nil {
 			return err
 		}
-		o := p.course.options()
+		o := p.course.sameCourse()
 		o.Names = []string{b.Request.Name}
 		l, err := pins.Relock(ctx, loose, p.course.lock, p.builder, o)
 		if err != nil {
@@ -213,7 +213,7 @@ func (p *bumping) carryOut(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l, err := pins.Relock(ctx, m, p.course.lock, p.builder, p.course.options())
+	l, err := pins.Relock(ctx, m, p.course.lock, p.builder, p.course.sameCourse())
 	notes := <-known
 	for _, note := range notes {
 		fmt.Fprintln(p.streams.err, report.Clean(note))

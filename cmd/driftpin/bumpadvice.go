@@ -19,7 +19,7 @@ func (p *bumping) advise(ctx context.Context, m *pins.Manifest) string {
 		names = append(names, b.Request.Name)
 	}
 	loose := m.Loosened(names, false)
-	l, err := pins.Relock(ctx, loose, p.course.lock, p.builder, p.course.options())
+	l, err := pins.Relock(ctx, loose, p.course.lock, p.builder, p.course.sameCourse())
 	if err == nil {
 		return p.moves(m, loose, l, nil)
 	}
@@ -29,7 +29,7 @@ func (p *bumping) advise(ctx context.Context, m *pins.Manifest) string {
 	loose = m.Loosened(names, true)
 	var gone []pins.Request
 	for range maxGone {
-		if l, err = pins.Relock(ctx, loose, p.course.lock, p.builder, p.course.options()); err == nil {
+		if l, err = pins.Relock(ctx, loose, p.course.lock, p.builder, p.course.sameCourse()); err == nil {
 			return p.moves(m, loose, l, gone)
 		}
 		blamed := func(r pins.Request) bool {

@@ -89,6 +89,14 @@ func (c *course) options() pins.LockOptions {
 	return o
 }
 
+// sameCourse are options for a course whose lock is not stale: git requirements
+// that do not change keep their commits.
+func (c *course) sameCourse() pins.LockOptions {
+	o := c.options()
+	o.Was = c.manifest
+	return o
+}
+
 // engineFlags are the flags of commands that build.
 type engineFlags struct {
 	base     string

@@ -108,7 +108,7 @@ func (c *course) without(ctx context.Context, s streams, b *buildplan.Builder, r
 		}
 		return q
 	})
-	o := c.options()
+	o := c.sameCourse()
 	o.Names = []string{r.Name}
 	l, err := pins.Relock(ctx, loose, c.lock, b, o)
 	if errors.Is(err, buildplan.ErrNoSolution) {

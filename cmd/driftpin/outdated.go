@@ -135,7 +135,7 @@ func (o *outlook) releases(ctx context.Context, pinned []pins.Request, constrain
 // steps are the newest patch, minor and major versions of a pin that resolve
 // with the rest; zero where there is none.
 func (o *outlook) steps(ctx context.Context, r pins.Request) (out [3]buildplan.Release, err error) {
-	options := o.course.options()
+	options := o.course.sameCourse()
 	options.Names = []string{r.Name}
 	levels := map[pins.Level]int{pins.Patch: 0, pins.Minor: 1, pins.Major: 2}
 	for _, step := range []string{"latest", "minor", "patch"} {
