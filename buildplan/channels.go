@@ -2,10 +2,12 @@ package buildplan
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -36,7 +38,32 @@ func readCondarc() (c condarc, err error) {
 	if alias := os.Getenv("CONDA_CHANNEL_ALIAS"); alias != "" {
 		c.Alias = alias
 	}
+	for name, address := range c.Custom {
+		if err := checkChannel(address); err != nil {
+			return condarc{}, fmt.Errorf("the address of custom_channels %s in .condarc: %w", name, err)
+		}
+	}
+	if c.Alias != "" {
+		if err := checkChannel(c.Alias); err != nil {
+			return condarc{}, fmt.Errorf("channel_alias of .condarc, or $CONDA_CHANNEL_ALIAS: %w", err)
+		}
+	}
 	return c, nil
+}
+
+// checkChannel says what is wrong with a channel's address. It does not quote
+// it, since it may hold a password.
+func checkChannel(address string) error {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return errors.New("it can't be read: in a user or a password write @ as %40, / as %2F, # as %23, % as %25")
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return errors.New("it must begin with https:// or http:// and a host: channels on disk can't be used")
+	case strings.HasPrefix(u.Path, "/t/"):
+		return errors.New("it holds a token (/t/…), which driftpin can't use: name a user and a password, in the address or in .netrc")
+	}
+	return nil
 }
 
 // condaSecrets are the settings as conda-resolve.py reads them, without users

@@ -55,6 +55,31 @@ func (b *Builder) locate(ctx context.Context, p *Plan) error {
 	return err
 }
 
+// locateBelow sees to it that what a query resolves on top of can be fetched: a
+// lock that comes from another machine tells hashes only.
+func (r *resolution) locateBelow(ctx context.Context) error {
+	var debs, condas []pins.Artifact
+	for _, a := range r.query.Below {
+		r.files.Expect(a.SHA256, path.Base(a.File), a.Size)
+		switch {
+		case r.known(a.SHA256):
+		case a.Kind == pins.Deb:
+			debs = append(debs, a)
+		case a.Kind == pins.Conda:
+			condas = append(condas, a)
+		}
+	}
+	if len(debs) > 0 {
+		if err := r.locateDebs(ctx, debs); err != nil {
+			return err
+		}
+	}
+	if len(condas) > 0 {
+		return r.locateConda(ctx, condas)
+	}
+	return nil
+}
+
 // known reports whether a file is at hand, or an address of it.
 func (b *Builder) known(sha256 string) bool {
 	_, ok := b.files.Address(sha256)

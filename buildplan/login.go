@@ -170,7 +170,7 @@ func (h Host) scrub(text string) string {
 }
 
 // npmSecret matches what is secret in an .npmrc.
-var npmSecret = regexp.MustCompile(`(?m):_(?:authToken|auth|password)\s*=\s*"?([^\s"]{3,})`)
+var npmSecret = regexp.MustCompile(`(?m)_(?:authToken|auth|password)\s*=\s*"?([^"\n]{3,}?)"?\s*$`)
 
 // variableName is an index's name as uv writes it in variables.
 func variableName(name string) string {

@@ -31,7 +31,11 @@ func (b *Builder) Neighbours(ctx context.Context, q pins.Query, name, version st
 		if err := b.Base.resolve(ctx, c, q.Platform); err != nil {
 			return nil, err
 		}
-		s := (&resolution{Builder: b, gateway: c, query: q}).newPipSolve()
+		r := &resolution{Builder: b, gateway: c, query: q}
+		if err := r.locateBelow(ctx); err != nil {
+			return nil, err
+		}
+		s := r.newPipSolve()
 		if err := s.locateTool(ctx, uv); err != nil {
 			return nil, err
 		}
@@ -120,7 +124,11 @@ func (b *Builder) Releases(ctx context.Context, q pins.Query, requirements map[s
 		if err := b.Base.resolve(ctx, c, q.Platform); err != nil {
 			return nil, err
 		}
-		s := (&resolution{Builder: b, gateway: c, query: q}).newPipSolve()
+		r := &resolution{Builder: b, gateway: c, query: q}
+		if err := r.locateBelow(ctx); err != nil {
+			return nil, err
+		}
+		s := r.newPipSolve()
 		if err := s.locateTool(ctx, uv); err != nil {
 			return nil, err
 		}

@@ -221,7 +221,7 @@ func (r *resolution) npmFailure(answer *npmAnswer) error {
 	switch {
 	case e.Code == "E404" && q != nil:
 		return r.at(e.Name, "no registry has a package %s: is the name spelled as npm spells it?", e.Name)
-	case e.Code == "ETARGET" && q != nil:
+	case e.Code == "ETARGET" && q != nil && r.noSuchVersion(*q, e.Versions) != "":
 		return fmt.Errorf("%s: %s: %w", q.At, r.noSuchVersion(*q, e.Versions), ErrNoSolution)
 	case e.Code == "ETARGET" || e.Code == "ERESOLVE":
 		return fmt.Errorf("the npm pins can't be met together: %w\n%s%s", ErrNoSolution, text, r.places(text))

@@ -7,18 +7,33 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
+var (
+	npmVariable = regexp.MustCompile(`\$\{([^}]+)\}`)
+	npmPlaces   = regexp.MustCompile(`^(?:registry|@[^:]+:registry|//.*|proxy|https-proxy|noproxy|strict-ssl|ca|cafile|_auth|_authToken)\s*=`)
+)
+
 // readNpmrc reads npm's settings of this machine (npm's documentation,
-// "npmrc"): $NPM_CONFIG_USERCONFIG or .npmrc, with the variables of the
-// environment that it names, and $NPM_CONFIG_REGISTRY over it.
+// "npmrc"), as far as they say where registries are and who may read them:
+// $NPM_CONFIG_USERCONFIG or .npmrc, with the variables of the environment that
+// it names, and $NPM_CONFIG_REGISTRY over it.
 func readNpmrc() []byte {
-	text := os.Expand(string(readFirst(os.Getenv("NPM_CONFIG_USERCONFIG"), filepath.Join(homeDir(), ".npmrc"))), func(name string) string {
-		return os.Getenv(strings.TrimSuffix(name, "?"))
-	})
+	text := ""
+	for _, line := range strings.Split(string(readFirst(os.Getenv("NPM_CONFIG_USERCONFIG"), filepath.Join(homeDir(), ".npmrc"))), "\n") {
+		if line = strings.TrimSpace(line); npmPlaces.MatchString(line) {
+			text += npmVariable.ReplaceAllStringFunc(line, func(v string) string {
+				if value, ok := os.LookupEnv(v[2 : len(v)-1]); ok {
+					return value
+				}
+				return v
+			}) + "\n"
+		}
+	}
 	if registry := firstEnv("NPM_CONFIG_REGISTRY", "npm_config_registry"); registry != "" {
-		text += "\nregistry=" + registry + "\n"
+		text += "registry=" + registry + "\n"
 	}
 	return []byte(text)
 }
@@ -34,9 +49,13 @@ func npmAuthorization(npmrc []byte, address *url.URL) string {
 		place, name, secret := strings.Cut(strings.TrimSpace(key), ":_")
 		if !secret {
 			place, name, secret = strings.Cut(strings.TrimSpace(key), "/:")
-			place += "/"
 		}
-		if !ok || !secret || !strings.HasPrefix("//"+address.Host+address.Path, place) || len(place) < longest || place == "//" {
+		place = strings.Trim(place, "/")
+		if place == "" {
+			continue
+		}
+		place = "//" + place + "/"
+		if !ok || !secret || !strings.HasPrefix("//"+address.Host+address.Path, place) || len(place) < longest {
 			continue
 		}
 		if len(place) > longest {

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"io"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -142,6 +144,7 @@ func TestNpmAuthorization(t *testing.T) {
 	const npmrc = "registry=https://x.test/npm/\n//x.test/npm/:_authToken=\"abc\"\n//x.test/npm/deep/:_auth=dTpw\n//y.test/:username=me\n//y.test/:_password=c2VjcmV0\n//:_authToken=all\n"
 	for address, want := range map[string]string{
 		"https://x.test/npm/a/-/a-1.tgz": "Bearer abc", "https://x.test/npm/deep/a.tgz": "Basic dTpw", "https://y.test/a.tgz": basic("me", "secret"),
+		"https://x.test/npmx/a": "", "https://x.testing/npm/a": "",
 		"https://x.test/other": "", "https://x.test.evil/npm/a": "", "https://z.test/": "",
 	} {
 		u, err := url.Parse(address)
@@ -150,6 +153,33 @@ func TestNpmAuthorization(t *testing.T) {
 		}
 		if got := npmAuthorization([]byte(npmrc), u); got != want {
 			t.Errorf("%s: got %q, want %q", address, got, want)
+		}
+	}
+}
+
+// Of .npmrc only what is about registries is taken over, as npm reads it.
+func TestReadNpmrc(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "npmrc")
+	if err := os.WriteFile(file, []byte("global=true\nbefore=2001-01-01\n//x.test/:_authToken=ab$cd${NPM_T}${UNDEFINED_T}\n@s:registry=https://y.test/\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("NPM_CONFIG_USERCONFIG", file)
+	t.Setenv("NPM_T", "x")
+	t.Setenv("NPM_CONFIG_REGISTRY", "https://z.test/")
+	want := "//x.test/:_authToken=ab$cdx${UNDEFINED_T}\n@s:registry=https://y.test/\nregistry=https://z.test/\n"
+	if got := string(readNpmrc()); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Addresses of channels that can't be used are refused, unquoted.
+func TestReadCondarc(t *testing.T) {
+	for address, want := range map[string]string{"https://u:s3cret@x.test/c": "", "https://x.test/t/s3cret/c": "holds a token", "file:///srv/s3cret": "must begin with", "/srv/s3cret": "must begin with", "https://u:s3cret%zz@x.test": "can't be read"} {
+		t.Setenv("CONDA_CHANNEL_ALIAS", address)
+		t.Setenv("CONDARC", filepath.Join(t.TempDir(), "none"))
+		_, err := readCondarc()
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret")) {
+			t.Errorf("%s: got %v, want %q", address, err, want)
 		}
 	}
 }

@@ -20,7 +20,10 @@ func (b *Builder) Resolve(ctx context.Context, q pins.Query) ([]pins.Artifact, e
 			return nil, err
 		}
 		r := resolution{Builder: b, gateway: c, query: q}
-		var err error
+		err := r.locateBelow(ctx)
+		if err != nil {
+			return nil, err
+		}
 		switch q.Kind {
 		case pins.Deb:
 			found, err = r.debs(ctx)

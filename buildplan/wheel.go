@@ -161,7 +161,7 @@ func (s *pipSolve) gitWheels(ctx context.Context) ([]string, error) {
 // Python; nil if that lock did not, or if its files can't be had any more, or
 // make another wheel.
 func (s *pipSolve) fromLock(ctx context.Context, w Wheel) *wheelBuild {
-	last := s.query.Prefer
+	last := s.query.Last
 	i := slices.IndexFunc(last, func(a pins.Artifact) bool { return a.Kind == pins.Pip && a.Use == pins.Install && a.From == w.From })
 	if i < 0 || !samePython(last, s.query.Below) {
 		return nil
@@ -184,12 +184,38 @@ func (s *pipSolve) fromLock(ctx context.Context, w Wheel) *wheelBuild {
 	if s.tools != nil && !slices.EqualFunc(s.tools, tools, func(a, b pins.Artifact) bool { return a.SHA256 == b.SHA256 }) {
 		return nil
 	}
+	inputs := append(slices.Clone(tools), w.Needs...)
+	if w.Source != nil {
+		inputs = append(inputs, *w.Source)
+	}
+	if !s.canFetch(ctx, inputs) {
+		return nil
+	}
 	b, err := s.describe(ctx, s.planned(tools), w)
 	if err != nil || b.SHA256 != last[i].SHA256 {
 		return nil
 	}
 	s.tools = tools
 	return b
+}
+
+// canFetch looks up the addresses of files that are not known on this machine,
+// and reports whether all are known then.
+func (s *pipSolve) canFetch(ctx context.Context, files []pins.Artifact) bool {
+	var debs, wheels []pins.Artifact
+	for _, a := range files {
+		switch {
+		case s.known(a.SHA256):
+		case a.Kind == pins.Deb:
+			debs = append(debs, a)
+		default:
+			wheels = append(wheels, a)
+		}
+	}
+	if len(debs) > 0 && s.locateDebs(ctx, debs) != nil || len(wheels) > 0 && s.locateWheels(ctx, wheels) != nil {
+		return false
+	}
+	return !slices.ContainsFunc(files, func(a pins.Artifact) bool { return !s.known(a.SHA256) })
 }
 
 // samePython reports whether two lists of artifacts have the same Python for

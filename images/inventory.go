@@ -52,8 +52,8 @@ func LockPackages(l *pins.Lock) []Package {
 		case pins.Pip, pins.Conda:
 			p.Where = environment
 		case pins.Npm: // node_modules/NAME/FILE, or further down
-			place := strings.TrimSuffix(path.Dir(a.File), "node_modules/"+a.Name)
-			p.Where = path.Join(environment, "lib", place)
+			place := path.Dir(a.File)
+			p.Where = path.Join(environment, "lib", place[:strings.LastIndex(place, "node_modules/")])
 		}
 		out = append(out, p)
 	}

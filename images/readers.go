@@ -97,6 +97,12 @@ func own(packages []Package, files map[string]file) error {
 					packages[i].Owner = record.Name
 				}
 			}
+		case isNodePackage(dir, base) && bundles(f.data) != "":
+			for i, p := range packages {
+				if p.Kind == pins.Npm && strings.HasPrefix(p.Path, "/"+dir+"/node_modules/") {
+					packages[i].Owner = bundles(f.data)
+				}
+			}
 		}
 	}
 	return nil
@@ -248,12 +254,31 @@ func readNode(name string, files map[string]file) ([]Package, error) {
 	if scope := path.Base(path.Dir(dir)); strings.HasPrefix(scope, "@") {
 		installed = scope + "/" + installed
 	}
-	if record.Version == "" || record.Name != installed {
-		return nil, nil
+	if record.Version == "" || record.Name == "" {
+		return nil, nil // an alias has another name than its folder, but it has one
 	}
 	p := Package{Pin: pins.New(pins.Npm, record.Name, record.Version)}
 	p.Where = "/" + strings.TrimSuffix(strings.TrimSuffix(dir, installed), "/node_modules/")
 	return []Package{p}, nil
+}
+
+// bundles is the name of a package that carries its dependencies in its own
+// archive (npm's documentation, "package.json": bundleDependencies); else empty.
+func bundles(data []byte) string {
+	var record struct {
+		Name string
+		A    json.RawMessage `json:"bundleDependencies"`
+		B    json.RawMessage `json:"bundledDependencies"`
+	}
+	if json.Unmarshal(data, &record) != nil {
+		return ""
+	}
+	for _, list := range []string{string(record.A), string(record.B)} {
+		if list != "" && list != "[]" && list != "false" && list != "null" {
+			return record.Name
+		}
+	}
+	return ""
 }
 
 // isRDescription matches the DESCRIPTION of an R package.

@@ -33,7 +33,7 @@ func Verify(ctx context.Context, lock *pins.Lock, base, img *Image) (*Drift, err
 	}
 	// What a Debian package brings along for other ecosystems is locked by that
 	// package.
-	found = slices.DeleteFunc(found, func(p Package) bool { return p.Owner != "" })
+	found = slices.DeleteFunc(found, func(p Package) bool { return p.Owner != "" && !locked[place{p.Kind, p.Name, p.Where}] })
 	want = slices.DeleteFunc(want, func(p Package) bool { return p.Owner != "" })
 	config := []Setting{}
 	if got := img.Config.Labels[LockLabel]; got != lock.Digest() {

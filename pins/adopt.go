@@ -28,7 +28,7 @@ func Adopt(m *Manifest, base string) ([]byte, error) {
 		}
 		set(pinned, "channels", channels)
 	}
-	for _, k := range []Kind{Conda, Pip, Npm, R, Deb} {
+	for _, k := range []Kind{Conda, Pip, Npm, Deb} { // R can't be locked yet: that is a finding
 		list := &yaml.Node{Kind: yaml.SequenceNode}
 		for _, r := range m.requestsOf(k) {
 			list.Content = append(list.Content, adopted(r))

@@ -128,7 +128,11 @@ func (m *Manifest) Within(r Request, step string) (*Manifest, error) {
 		upper := slices.Clone(parts[:min(n, len(parts))])
 		last := part(upper, len(upper)-1)
 		upper[len(upper)-1] = increment(last)
-		constraint += ",<" + strings.Join(upper, ".")
+		and := ","
+		if r.Kind == Npm {
+			and = " "
+		}
+		constraint += and + "<" + strings.Join(upper, ".")
 	}
 	if r.Kind == Deb {
 		if n > 0 {
@@ -163,12 +167,14 @@ func (l *Lock) Below() []Artifact {
 	return slices.DeleteFunc(slices.Clone(l.Artifacts), func(a Artifact) bool { return a.Kind != Deb && a.Kind != Conda })
 }
 
-// Find returns the artifact of a package that a lock installs on a platform.
-func (l *Lock) Find(kind Kind, name, platform string) (Artifact, bool) {
+// Find returns the artifact of a package that a lock installs on a platform. Of
+// npm's, which may lie in several places, it is the one that is pinned, or else
+// the one at the top.
+func (l *Lock) Find(kind Kind, name, platform string) (found Artifact, ok bool) {
 	for _, a := range l.Installed(platform) {
-		if a.Kind == kind && a.Name == CanonicalName(kind, name) {
-			return a, true
+		if a.Kind == kind && a.Name == CanonicalName(kind, name) && (!ok || a.Is(PinRoot) || len(a.File) < len(found.File) && !found.Is(PinRoot)) {
+			found, ok = a, true
 		}
 	}
-	return Artifact{}, false
+	return found, ok
 }

@@ -100,7 +100,7 @@ func (r *Request) condaConstraint(text string) error {
 	if _, err := satisfiesConda("0", r.Constraint); err != nil {
 		return fmt.Errorf("%q: %w", r.Spec, err)
 	}
-	if exact := strings.TrimLeft(r.Constraint, "="); !strings.ContainsAny(exact, "*,|<>!~=") {
+	if exact := strings.TrimLeft(r.Constraint, "="); !strings.ContainsAny(exact, "*,|<>~=") {
 		r.Version = exact
 	}
 	return nil

@@ -24,6 +24,10 @@ func (c *course) extend(m *Manifest, file string) {
 		m.Findings.fatal(at, "extends", "extends %q: name a pins.yaml that courses share, such as ../common/pins.yaml", m.extends.Value)
 		return
 	}
+	if path.IsAbs(filepath.ToSlash(m.extends.Value)) {
+		m.Findings.fatal(at, "extends", "extends %q: name a file relative to the manifest", m.extends.Value)
+		return
+	}
 	fragment := path.Join(path.Dir(file), filepath.ToSlash(m.extends.Value))
 	if slices.ContainsFunc(c.m.Sources, func(s Source) bool { return s.Name == c.name(fragment) }) {
 		m.Findings.fatal(at, "include-loop", "extends %q: it is read already, so it extends itself", m.extends.Value)
@@ -40,7 +44,7 @@ func (c *course) extend(m *Manifest, file string) {
 	}
 	f := &Manifest{}
 	f.parse(c.name(fragment), data)
-	for what, found := range map[string]bool{"include": len(f.includes) > 0, "files": len(f.Files) > 0, "launch.files": len(f.Launch.Files) > 0, "accounts": f.Accounts.At.File != "", "sync": f.Sync.With.At.File != "", "course": f.Course != ""} {
+	for what, found := range map[string]bool{"include": len(f.includes) > 0, "files": len(f.Files) > 0, "launch.files": len(f.Launch.Files) > 0, "accounts": f.Accounts.At.File != "", "sync": f.Sync.With.At.File != "" || len(f.Sync.Rules) > 0, "platforms": !slices.Equal(f.Platforms, []string{"linux/amd64"}), "course": f.Course != ""} {
 		if found {
 			f.Findings.fatal(Position{File: c.name(fragment), Line: 1}, "extends", "%s belongs into a course's own manifest, not into one that courses share", what)
 		}
@@ -75,7 +79,8 @@ func (m *Manifest) takeOver(f *Manifest, dir string) {
 	if len(m.Launch.Cmd) == 0 {
 		m.Launch.Cmd = f.Launch.Cmd
 	}
-	env := maps.Clone(f.Launch.Env)
+	env := map[string]string{}
+	maps.Copy(env, f.Launch.Env)
 	maps.Copy(env, m.Launch.Env)
 	if len(env) > 0 {
 		m.Launch.Env = env

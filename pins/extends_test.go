@@ -52,6 +52,15 @@ func TestExtends(t *testing.T) {
 	}
 }
 
+// A fragment need say nothing of what the manifest says.
+func TestExtendsLittle(t *testing.T) {
+	dir := folder(t, map[string]string{"f.yaml": "pins: {pip: [tornado==6.3.3]}\n", "pins.yaml": "extends: f.yaml\nlaunch: {env: {A: b}}\n"})
+	m, err := pins.ReadCourse(dir)
+	if err != nil || m.Launch.Env["A"] != "b" || len(m.Requests) != 1 {
+		t.Errorf("%+v, %v", m, err)
+	}
+}
+
 func TestBadExtends(t *testing.T) {
 	for name, test := range map[string]struct {
 		files map[string]string
@@ -60,6 +69,8 @@ func TestBadExtends(t *testing.T) {
 		"loop":    {map[string]string{"c/pins.yaml": "extends: ../d/pins.yaml\n", "d/pins.yaml": "extends: ../c/pins.yaml\n"}, "d/pins.yaml:1: extends \"../c/pins.yaml\": it is read already"},
 		"missing": {map[string]string{"c/pins.yaml": "extends: ../d/pins.yaml\n"}, "c/pins.yaml:1: extends \"../d/pins.yaml\": no such file"},
 		"image":   {map[string]string{"c/pins.yaml": "extends: example.org/base:1\n"}, "c/pins.yaml:1: extends \"example.org/base:1\": name a pins.yaml"},
+		"rules":   {map[string]string{"c/pins.yaml": "extends: f.yaml\n", "c/f.yaml": "sync: {rules: [{same: [a]}]}\n"}, "c/f.yaml:1: sync belongs"},
+		"folder":  {map[string]string{"c/pins.yaml": "extends: /etc/pins.yaml\n"}, "c/pins.yaml:1: extends \"/etc/pins.yaml\": name a file relative"},
 		"course":  {map[string]string{"c/pins.yaml": "extends: f.yaml\n", "c/f.yaml": "course: x\n"}, "c/f.yaml:1: course belongs"},
 	} {
 		dir := folder(t, test.files)

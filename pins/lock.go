@@ -256,7 +256,7 @@ func parseArtifact(words []string) (Artifact, error) {
 		return a, fmt.Errorf("%q is not a plain file name", a.File)
 	case a.Kind != Deb && a.Kind != Conda && a.Kind != Npm && strings.Contains(a.File, "/"):
 		return a, fmt.Errorf("%q is not a plain file name", a.File)
-	case a.Kind == Npm && !strings.HasSuffix(path.Dir(a.File), "node_modules/"+a.Name):
+	case a.Kind == Npm && !npmPlace.MatchString(path.Dir(a.File)):
 		return a, fmt.Errorf("%q is not the file of npm's %s: node_modules/NAME/NAME-VERSION.tgz", a.File, a.Name)
 	case a.Kind == Conda && !a.readCondaFile():
 		return a, fmt.Errorf("%q is not the file of conda's %s %s: CHANNEL/SUBDIR/NAME-VERSION-BUILD.conda", a.File, a.Name, a.Version)
@@ -286,6 +286,9 @@ func parseArtifact(words []string) (Artifact, error) {
 	}
 	return a, nil
 }
+
+// npmPlace is the folder of a package of npm's, which has its name or an alias.
+var npmPlace = regexp.MustCompile(`^(?:(?:^|/)node_modules/(?:@[^/]+/)?[^/@][^/]*)+$`)
 
 // readCondaFile learns build and channel from a conda package's file
 // (conda's documentation, "Package naming conventions").

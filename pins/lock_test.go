@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -231,6 +232,34 @@ func TestCommitsAreKept(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// What was built is built again alike only for the same date and tools, and
+// without what is to be upgraded.
+func TestLast(t *testing.T) {
+	old := exampleLock()
+	m := manifest(t, "course: stat159\nas-of: 2023-03-17\npins: {pip: [tornado==6.2.1]}\n")
+	for name, test := range map[string]struct {
+		o    func(*pins.LockOptions)
+		want bool
+	}{
+		"the same":    {func(*pins.LockOptions) {}, true},
+		"other tools": {func(o *pins.LockOptions) { o.Tools[0].Version = "2" }, false},
+		"upgrade":     {func(o *pins.LockOptions) { o.Upgrade = true }, false},
+		"it":          {func(o *pins.LockOptions) { o.Names = []string{"tmpystore"} }, false},
+		"another":     {func(o *pins.LockOptions) { o.Names = []string{"jupyterlab"} }, true},
+	} {
+		o := pins.LockOptions{BaseDigest: "sha256:" + hashA, Tools: []pins.Tool{{Name: "uv", Version: "0.13.9"}}}
+		test.o(&o)
+		r := &fakeResolver{}
+		if _, err := pins.Relock(t.Context(), m, old, r, o); err != nil {
+			t.Fatal(err)
+		}
+		last := r.queries[len(r.queries)-1].Last
+		if got := slices.ContainsFunc(last, func(a pins.Artifact) bool { return a.Name == "tmpystore" }); got != test.want {
+			t.Errorf("%s: tmpystore's wheel is taken over: %t", name, got)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 var (
 	npmName = regexp.MustCompile(`^(?:@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*$`)
+	npmOdd  = regexp.MustCompile(`,|!=|=>|=<|\b0[0-9]+`)
 	npmTag  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]*$`)
 )
 
@@ -40,6 +41,9 @@ func ParseNpm(spec string) (Request, error) {
 	}
 	if r.Constraint == "" {
 		return r, nil
+	}
+	if m := npmOdd.FindString(r.Constraint); m != "" {
+		return r, fmt.Errorf("%q: %q is no part of a range of npm's: write such as >=1.2 <2", spec, m)
 	}
 	if _, err := semver.NewConstraint(r.Constraint); err != nil {
 		return r, fmt.Errorf("%q: %s is not a range of versions: %v", spec, r.Constraint, err)

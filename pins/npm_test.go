@@ -22,7 +22,7 @@ func TestParseNpm(t *testing.T) {
 		}
 	}
 	for spec, want := range map[string]string{
-		"x@latest": "is a tag, which moves", "X@1.0.0": "in lower case", "x@": "no version stands", "": "is not an npm package", "x@1.2.": "not a range",
+		"x@latest": "is a tag, which moves", "X@1.0.0": "in lower case", "x@>=4.1,<5": "is no part of a range", "x@!=4.1": "is no part of a range", "x@=>4": "is no part of a range", "x@4.17.021": "is no part of a range", "x@": "no version stands", "": "is not an npm package", "x@1.2.": "not a range",
 		"x@npm:y@1": "an alias", "git+https://x.test/y": "an address", "@scope@1": "is not an npm package", "x–y@1": "typographic dash",
 	} {
 		if _, err := pins.ParseNpm(spec); err == nil || !strings.Contains(err.Error(), want) {
@@ -72,4 +72,28 @@ func FuzzParseNpm(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Of several copies the pinned one is meant, and a range has no comma.
+func TestNpmCopies(t *testing.T) {
+	text := "driftpin-lock 1\ncourse a\nbase sha256:" + hashA + "\nplatform linux/amd64\nartifacts 2\n" +
+		"npm semver 5.7.3 linux/amd64 node_modules/other/node_modules/semver/semver-5.7.3.tgz sha256:" + hashA + " 9 install by:other\n" +
+		"npm semver 7.0.0 linux/amd64 node_modules/semver/semver-7.0.0.tgz sha256:" + hashB + " 9 install pin\n"
+	l, err := pins.ParseLock("pins.lock", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, ok := l.Find(pins.Npm, "semver", "linux/amd64"); !ok || a.Version != "7.0.0" {
+		t.Errorf("found %s", a.Version)
+	}
+	m := manifest(t, "pins: {apt: [nodejs], npm: [semver@7.0.0]}\n")
+	within, err := m.Within(m.Requests[1], "minor")
+	if err != nil || within.Requests[1].Constraint != ">=7.0.0 <8" {
+		t.Errorf("%+v, %v", within.Requests, err)
+	}
+	for _, place := range []string{"semver", "node_modules/", "node_modules/a/b"} {
+		if _, err := pins.ParseLock("pins.lock", []byte(strings.Replace(text, "node_modules/semver/", place+"/", 1))); err == nil {
+			t.Errorf("%s was accepted", place)
+		}
+	}
 }

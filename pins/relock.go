@@ -31,6 +31,10 @@ type Query struct {
 	Below []Artifact
 	// Prefer is what the last lock has: it stays where it can.
 	Prefer []Artifact
+	// Last is the last lock, if what it has can be taken over as it is: it was made
+	// of the same date and with the same tools. Wheels that are built with what is
+	// to be upgraded are not in it.
+	Last []Artifact
 	// Commits are what git requirements are known to mean: those of the last lock.
 	Commits map[Git]string
 }
@@ -71,7 +75,7 @@ func Relock(ctx context.Context, m *Manifest, old *Lock, r Resolver, o LockOptio
 				q := Query{
 					Kind: kind, Platform: platform, Before: m.AsOf.End, Requests: m.requestsOf(kind),
 					Python: m.python(kind), Channels: m.CondaChannels(), Below: below, Prefer: preferred(old, o),
-					Commits: commits(old, o),
+					Last: last(old, l, o), Commits: commits(old, o),
 				}
 				var err error
 				if found, err = r.Resolve(ctx, q); err != nil {
@@ -272,6 +276,22 @@ func commits(old *Lock, o LockOptions) map[Git]string {
 		}
 	}
 	return known
+}
+
+// last returns the old lock, if it is of the same date and tools, without the
+// wheels that are to be upgraded, or built with what is.
+func last(old, l *Lock, o LockOptions) []Artifact {
+	if old == nil || o.Upgrade || old.AsOf != l.AsOf || !slices.Equal(old.Tools, l.Tools) {
+		return nil
+	}
+	upgrade := func(a Artifact) bool {
+		return slices.ContainsFunc(o.Names, func(n string) bool { return CanonicalName(a.Kind, n) == a.Name })
+	}
+	return slices.DeleteFunc(slices.Clone(old.Artifacts), func(a Artifact) bool {
+		return a.Built() && (upgrade(a) || slices.ContainsFunc(old.Artifacts, func(b Artifact) bool {
+			return b.Use == BuildInput && upgrade(b) && (b.Is(ToolchainRoot) || slices.Contains(b.By, a.Name))
+		}))
+	})
 }
 
 // preferred returns what the old lock has, without what is to be upgraded.

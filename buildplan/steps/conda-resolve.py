@@ -95,7 +95,8 @@ async def resolve(q, urls):
 
 
 def describe(record, urls):
-    (channel,) = [name for name, url in urls.items() if record.channel.rstrip("/") == url]
+    from_here = [name for name, url in urls.items() if Channel(record.channel).base_url == Channel(url).base_url]
+    channel = from_here[0] if from_here else record.channel
     return {
         "name": record.name.normalized, "version": str(record.version), "sha256": record.sha256.hex() if record.sha256 else "",
         "size": record.size or 0, "file": "/".join([channel, record.subdir, record.file_name]), "url": record.url,

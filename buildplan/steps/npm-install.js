@@ -23,7 +23,7 @@ async function install ({ file, place, pinned, scripts }) {
   await pacote.extract('file:' + path.join(packages, file), folder, { cache: '/tmp/cache', offline: true })
   const pkg = normalizeBin(JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8').replace(/^\uFEFF/, '')))
   await binLinks({ path: folder, pkg, top: pinned, global: pinned, force: true })
-  return { folder, pkg, scripts }
+  return { folder, pkg, scripts, where: path.join(environment, 'lib', place.slice(0, place.lastIndexOf('node_modules/'))) }
 }
 
 async function runScripts ({ folder, pkg }) {
@@ -49,10 +49,7 @@ async function main () {
   const installed = []
   for (const p of lock.sort((a, b) => a.place < b.place ? -1 : 1)) installed.push(await install(p))
   for (const p of installed) if (p.scripts) await runScripts(p)
-  const lines = installed.map(({ folder, pkg }) => {
-    const where = folder.slice(layer.length, -('/node_modules/' + pkg.name).length)
-    return ['npm', pkg.name, pkg.version, where].join('\t') + '\n'
-  })
+  const lines = installed.map(({ pkg, where }) => ['npm', pkg.name, pkg.version, where.replace(/\/$/, '')].join('\t') + '\n')
   settle(layer)
   fs.writeFileSync(path.join(out, 'packages.tsv'), lines.sort().join(''))
 }

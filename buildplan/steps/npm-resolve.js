@@ -94,7 +94,7 @@ function failure (done) {
   let error = {}
   try { error = JSON.parse(done.text).error } catch {}
   const text = [error.summary, error.detail].filter(Boolean).join('\n') || done.said
-  const name = Object.keys(q.requirements).find(n => text.includes(`${n}@`) || text.includes(`'${n}'`)) || ''
+  const name = Object.keys(q.requirements).find(n => text.split(/[\s"'\x60,]+/).some(word => word === n || word.startsWith(`${n}@`))) || ''
   return { error: { code: error.code || '', text, name, versions: error.code === 'ETARGET' && name ? versions(name) : {} } }
 }
 
@@ -111,7 +111,7 @@ function resolve () {
   if (done.ok) done = run('ci')
   if (!done.ok) return failure(done)
   const { packages } = read('package-lock.json')
-  const here = Object.keys(packages).filter(place => place && fs.existsSync(path.join(project, place, 'package.json')))
+  const here = Object.keys(packages).filter(place => place && !packages[place].inBundle && fs.existsSync(path.join(project, place, 'package.json')))
   const by = {}
   for (const from of here) {
     for (const [name] of edges(packages[from])) {
@@ -123,7 +123,7 @@ function resolve () {
     packages: here.map(place => {
       const p = packages[place]
       const name = p.name || place.slice(place.lastIndexOf('node_modules/') + 'node_modules/'.length)
-      if (!p.integrity || !p.resolved) throw new Error(`the registry tells no integrity of ${name}`)
+      if (!p.integrity || !p.resolved) return fail(`the registry tells no integrity of ${name}: driftpin can't lock without`)
       return { place, name, version: p.version, by: by[place] || [], ...file(p) }
     })
   }
@@ -137,6 +137,12 @@ function locate () {
     try { addresses[`${name}@${version}`] = JSON.parse(run('view', `${name}@${version}`, 'dist.tarball').text) } catch {}
   }
   return { addresses }
+}
+
+// fail ends with an error in place of an answer.
+function fail (text) {
+  fs.writeFileSync(path.join(out, 'answer.json'), JSON.stringify({ error: { code: '', text, name: '', versions: {} } }))
+  process.exit(0)
 }
 
 fs.writeFileSync(path.join(out, 'answer.json'), JSON.stringify(q.locate ? locate() : resolve()))

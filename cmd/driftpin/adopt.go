@@ -55,7 +55,7 @@ func adopt(s streams, dir, base string, write bool) error {
 	if !write {
 		_, err = s.out.Write(text)
 	} else if err = whole.WriteFile(file, text, 0o644); err == nil {
-		fmt.Fprintf(s.err, "%s: %d pins\n", file, len(m.Requests))
+		fmt.Fprintf(s.err, "%s: %d pins; the files that they come from have no effect any more: delete them\n", file, len(m.Requests))
 	}
 	if err == nil && len(left) > 0 {
 		return errFound

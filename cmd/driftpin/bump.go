@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -56,6 +57,9 @@ other pins do not allow a version, those that would have to move are named.
 			if err := f.read(courses, names); err != nil {
 				return err
 			}
+			if err := f.apart(courses); err != nil {
+				return err
+			}
 			pinned := 0
 			for _, dir := range courses {
 				n, err := f.bump(cmd.Context(), s, dir)
@@ -87,7 +91,10 @@ func (f *bumpFlags) read(courses, names []string) error {
 		return usageError{errors.New("name one or more packages: NAME or NAME=VERSION")}
 	}
 	for _, n := range names {
-		name, version, _ := strings.Cut(n, "=")
+		name, version, given := strings.Cut(n, "=")
+		if given && strings.TrimLeft(version, "=") == "" {
+			return usageError{fmt.Errorf("%s: no version stands behind the =; leave the = out for the newest", n)}
+		}
 		t := target{name: name, version: strings.TrimLeft(version, "=")}
 		if word, rest, ok := strings.Cut(name, ":"); ok {
 			for _, k := range []pins.Kind{pins.Pip, pins.Conda, pins.Deb, pins.Npm, pins.R} {
@@ -98,7 +105,37 @@ func (f *bumpFlags) read(courses, names []string) error {
 		}
 		f.targets = append(f.targets, t)
 	}
+	if f.asOf != "" {
+		if _, err := pins.ParseDate(f.asOf); err != nil {
+			return usageError{fmt.Errorf("--as-of: %w", err)}
+		}
+	}
 	return cmp.Or(oneOf("to", f.to, "latest", "minor", "patch"), f.check())
+}
+
+// apart refuses to write one file for several courses: the second would find its
+// lock stale when the first is done.
+func (f *bumpFlags) apart(courses []string) error {
+	owner := map[string]string{}
+	for _, dir := range courses {
+		m, err := pins.ReadCourse(dir)
+		if err != nil {
+			return err
+		}
+		seen := map[string]bool{}
+		for _, t := range f.targets {
+			for _, r := range m.Pinned(t.name) {
+				seen[filepath.Clean(r.At.File)] = true
+			}
+		}
+		for file := range seen {
+			if other, shared := owner[file]; shared && f.write {
+				return fmt.Errorf("%s is shared by %s and %s: bump one of them, then lock the other, which shows what comes of it there", file, other, dir)
+			}
+			owner[file] = dir
+		}
+	}
+	return nil
 }
 
 // bump bumps one course, and returns how many of its pins.
@@ -147,7 +184,12 @@ func (f *bumpFlags) pinned(c *course, s streams) (out []pins.Bump, err error) {
 			continue
 		}
 		for _, r := range found {
-			out = append(out, pins.Bump{Request: r, Version: t.version})
+			i := slices.IndexFunc(out, func(b pins.Bump) bool { return b.Request.At == r.At })
+			if i < 0 {
+				out = append(out, pins.Bump{Request: r, Version: t.version})
+			} else if out[i].Version != t.version {
+				return nil, usageError{fmt.Errorf("%s is asked for in two versions, %s and %s", r.Name, out[i].Version, t.version)}
+			}
 		}
 	}
 	return out, nil

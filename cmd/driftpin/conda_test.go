@@ -54,6 +54,7 @@ func (l *lab) condas() {
 	lock := l.read("conda/pins.lock")
 	for _, want := range []string{"\nconda hello 1.0.0 linux/amd64 main/noarch/hello-1.0.0-pyhd8ed1ab_0.conda ", "\nconda libexpat 2.5.0 ", " by:python\n", "\npip urllib3 ", "\ntool py-rattler ",
 		"\nnpm pad 2.0.0 linux/amd64 node_modules/pad/pad-2.0.0.tgz ", "\nnpm pad 1.0.0 linux/amd64 node_modules/speak/node_modules/pad/pad-1.0.0.tgz ", " by:speak\n",
+		"\nnpm pad 1.0.0 linux/amd64 node_modules/old-pad/pad-1.0.0.tgz ",
 		"\nconda python 3.11.2 linux/amd64 main/linux-64/python-3.11.2-2_cpython.conda "} {
 		if !strings.Contains(lock, want) {
 			l.t.Errorf("the lock has no %q:\n%s", want, lock)
@@ -69,6 +70,10 @@ func (l *lab) condas() {
 	l.condaMeta(lock)
 	l.run("home1", "lock", "--check", "conda")
 	l.t.Run("elsewhere", func(t *testing.T) {
+		// A machine that has nothing but the lock can bump it.
+		if out := l.at(t).run("home-conda", "bump", "conda", "hello=1.2", "npm:speak"); !strings.Contains(out, "1.2.0") {
+			t.Errorf("bump says %q", out)
+		}
 		if again := l.at(t).run("home-conda", "build", "conda", "--output", "oci-layout:conda-again"); strings.Fields(again)[0] != strings.Fields(first)[0] {
 			t.Errorf("built %q, then %q", first, again)
 		}

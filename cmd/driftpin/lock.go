@@ -64,10 +64,13 @@ or for those that are named.`,
 	return cmd
 }
 
-// split tells courses, which are folders, from names.
+// split tells courses, which are folders, from names: what has a version, a kind
+// or npm's scope is one.
 func split(args []string) (courses, names []string) {
 	for _, a := range args {
-		if info, err := os.Stat(a); err == nil && info.IsDir() || strings.ContainsRune(a, '/') {
+		if strings.HasPrefix(a, "@") || strings.ContainsAny(a, "=:") {
+			names = append(names, a)
+		} else if info, err := os.Stat(a); err == nil && info.IsDir() || strings.ContainsRune(a, '/') {
 			courses = append(courses, a)
 		} else {
 			names = append(names, a)

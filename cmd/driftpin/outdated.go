@@ -155,8 +155,11 @@ func (o *outlook) steps(ctx context.Context, r pins.Request) (out [3]buildplan.R
 			return out, nil
 		}
 		at, known := levels[pins.LevelOf(r.Kind, r.Version, a.Version)]
-		if !known || out[at].Version != "" {
+		if !known {
 			return out, nil
+		}
+		if out[at].Version != "" {
+			continue // the same again: look closer by
 		}
 		found, err := o.releases(ctx, []pins.Request{r}, func(pins.Request) string { return "==" + a.Version })
 		if err != nil {

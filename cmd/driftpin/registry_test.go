@@ -40,7 +40,7 @@ func newRegistry(t *testing.T, token string) *npmRegistry {
 		x.add(t, map[string]any{"name": "speak", "version": v.version, "bin": "speak.js", "dependencies": map[string]string{"pad": "^1.0"}}, v.date, map[string]string{"speak.js": program("speak")})
 	}
 	script := map[string]string{"postinstall": "node -e \"require('fs').writeFileSync('ran', '')\""}
-	x.add(t, map[string]any{"name": "other", "version": "1.0.0", "bin": "other.js", "dependencies": map[string]string{"pad": "2.x"}, "scripts": script}, "2022-01-01", map[string]string{"other.js": program("other")})
+	x.add(t, map[string]any{"name": "other", "version": "1.0.0", "bin": "other.js", "dependencies": map[string]string{"pad": "2.x", "old-pad": "npm:pad@1.0.0"}, "scripts": script}, "2022-01-01", map[string]string{"other.js": program("other")})
 	for _, version := range []string{"1.0.0", "2.0.0"} {
 		x.add(t, map[string]any{"name": "pad", "version": version, "main": "index.js", "bin": "index.js", "scripts": script}, "2022-01-01", map[string]string{"index.js": "#!/usr/bin/env node\nmodule.exports = '" + version + "'\n"})
 	}

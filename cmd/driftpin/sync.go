@@ -43,6 +43,9 @@ func (f *bumpFlags) sync(ctx context.Context, s streams, from, to string, names 
 	if err != nil {
 		return err
 	}
+	if source.broken != nil {
+		return source.broken
+	}
 	target, err := openManifest(to)
 	if err != nil {
 		return err
@@ -51,6 +54,9 @@ func (f *bumpFlags) sync(ctx context.Context, s streams, from, to string, names 
 	for _, name := range names {
 		if !slices.ContainsFunc(target.manifest.Requests, func(r pins.Request) bool { return samePackage(r.Name, name) }) {
 			return fmt.Errorf("%s: it does not pin %s", to, name)
+		}
+		if !slices.ContainsFunc(target.manifest.Requests, func(r pins.Request) bool { return samePackage(r.Name, name) && source.version(r) != "" }) {
+			return fmt.Errorf("%s: it has no version of %s to take", from, name)
 		}
 	}
 	if len(f.targets) == 0 {
@@ -83,8 +89,8 @@ func carried(from *course, m *pins.Manifest, names []string) (out []target) {
 		})
 	}
 	for _, r := range m.Requests {
-		if r.Name == "" || !wanted(r.Name) {
-			continue
+		if r.Name == "" || !wanted(r.Name) || r.Version == "" && r.Git == nil && len(names) == 0 {
+			continue // a range is somebody's wish: it is given up only by name
 		}
 		if v := from.version(r); v != "" && v != r.Version && (r.Git != nil || r.Version == "" || pins.CompareVersions(r.Kind, v, r.Version) != 0) {
 			out = append(out, target{r.Kind, r.Name, v})
