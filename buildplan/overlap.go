@@ -30,15 +30,17 @@ func KnownOverlaps(home string, m *pins.Manifest, l *pins.Lock) (all pins.Findin
 		packages := inEnvironment(l, platform)
 		owned := make([]map[string]string, len(packages))
 		for i, a := range packages {
-			owned[i], _ = recalled(home, a.SHA256)
+			if owned[i], _ = recalled(home, a.SHA256); a.Kind == pins.Npm {
+				owned[i] = atTop(a, owned[i])
+			}
 		}
 		all = append(all, overlaps(m, l, packages, owned)...)
 	}
 	return all
 }
 
-// Overlaps finds the paths that several packages of the environment own, pip's
-// or conda's, with different bytes: only one of them can have its file. Each
+// Overlaps finds the paths that several packages of the environment own, pip's,
+// conda's or npm's, with different bytes: only one of them can have its file. Each
 // pair of packages is a finding, at the pin that brings the first; paths that
 // the manifest's overlaps name are not. It reads what the packages themselves
 // say that they own, and of one that is not at hand it fetches only that part.
@@ -62,9 +64,12 @@ func (b *Builder) Overlaps(ctx context.Context, m *pins.Manifest, l *pins.Lock) 
 	return all, nil
 }
 
-// inEnvironment are the packages that a lock installs into the environment.
+// inEnvironment are the packages that a lock installs into the environment; of
+// npm's, which have a folder each, those that others can get in the way of.
 func inEnvironment(l *pins.Lock, platform string) []pins.Artifact {
-	return slices.DeleteFunc(l.Installed(platform), func(a pins.Artifact) bool { return a.Kind != pins.Pip && a.Kind != pins.Conda })
+	return slices.DeleteFunc(l.Installed(platform), func(a pins.Artifact) bool {
+		return a.Kind != pins.Pip && a.Kind != pins.Conda && !topNpm(a)
+	})
 }
 
 // A pair are two packages, by their places in a list.
@@ -121,8 +126,12 @@ func overlaps(m *pins.Manifest, l *pins.Lock, packages []pins.Artifact, owned []
 		if len(paths) > 3 {
 			paths, more = paths[:3], fmt.Sprintf(" and %d more", len(paths)-3)
 		}
-		f.Message = fmt.Sprintf("%s %s and %s %s both own %s%s, with different bytes: only one of them will find its own; if that does no harm, list the path under overlaps:",
-			a.Name, a.Version, b.Name, b.Version, strings.Join(paths, ", "), more)
+		one, other := a.Name+" "+a.Version, b.Name+" "+b.Version
+		if a.Kind != b.Kind {
+			one, other = string(a.Kind)+"'s "+one, string(b.Kind)+"'s "+other
+		}
+		f.Message = fmt.Sprintf("%s and %s both own %s%s, with different bytes: only one of them will find its own; if that does no harm, list the path under overlaps:",
+			one, other, strings.Join(paths, ", "), more)
 		out = append(out, f)
 	}
 	return out
@@ -130,13 +139,18 @@ func overlaps(m *pins.Manifest, l *pins.Lock, packages []pins.Artifact, owned []
 
 // owned returns the paths that a package owns, with their hashes. Of a wheel
 // that was built on another machine nothing is known.
-func (b *Builder) owned(ctx context.Context, a pins.Artifact) (map[string]string, error) {
+func (b *Builder) owned(ctx context.Context, a pins.Artifact) (owned map[string]string, err error) {
+	if a.Kind == pins.Npm {
+		defer func() { owned = atTop(a, owned) }()
+		if !a.Is(pins.PinRoot) { // only the programs of pins are linked to
+			return nil, nil
+		}
+	}
 	if known, ok := recalled(b.home, a.SHA256); ok || a.Built() {
 		return known, nil
 	}
 	b.files.Expect(a.SHA256, path.Base(a.File), a.Size)
-	owned, err := b.peekOwned(ctx, a)
-	if err != nil { // of a server's ranges, or of a size that is not true: the whole file has a hash
+	if owned, err = b.peekOwned(ctx, a); err != nil { // of a server's ranges, or of a size that is not true: the whole file has a hash
 		if owned, err = b.fileOwned(ctx, a); err != nil {
 			return nil, fmt.Errorf("%s: %w", a.File, err)
 		}
@@ -145,7 +159,7 @@ func (b *Builder) owned(ctx context.Context, a pins.Artifact) (map[string]string
 }
 
 func (b *Builder) peekOwned(ctx context.Context, a pins.Artifact) (map[string]string, error) {
-	if strings.HasSuffix(a.File, ".tar.bz2") {
+	if strings.HasSuffix(a.File, ".tar.bz2") || a.Kind == pins.Npm {
 		return nil, errors.New("one stream can't be read in parts")
 	}
 	r, err := b.files.Peek(ctx, a.SHA256, a.Size)
@@ -176,6 +190,8 @@ func (b *Builder) fileOwned(ctx context.Context, a pins.Artifact) (map[string]st
 // ownedBy reads what an artifact owns from its file.
 func ownedBy(a pins.Artifact, r io.ReaderAt, size int64) (map[string]string, error) {
 	switch {
+	case a.Kind == pins.Npm:
+		return readNpm(io.NewSectionReader(r, 0, size))
 	case a.Kind != pins.Conda:
 		return readOwned(r, size)
 	case strings.HasSuffix(a.File, ".tar.bz2"):
