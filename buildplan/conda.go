@@ -50,9 +50,10 @@ func (g *graph) installConda(l Layer) llb.ExecState {
 // condaFiles mounts packages' files, with what the installer is told of them.
 func (g *graph) condaFiles(packages []pins.Artifact) (options []llb.RunOption) {
 	lock := struct {
-		Python   string            `json:"python"`
-		Channels map[string]string `json:"channels"`
-	}{Channels: map[string]string{}}
+		Python   string              `json:"python"`
+		Channels map[string]string   `json:"channels"`
+		Replaced map[string][]string `json:"replaced,omitempty"`
+	}{Channels: map[string]string{}, Replaced: map[string][]string{}}
 	for _, l := range g.plan.Conda {
 		for _, a := range l.Packages {
 			if a.Name == condaPython {
@@ -63,6 +64,9 @@ func (g *graph) condaFiles(packages []pins.Artifact) (options []llb.RunOption) {
 	for _, a := range packages {
 		file := path.Base(a.File)
 		lock.Channels[file] = a.Channel
+		if names := g.plan.Replaced[a.Name]; len(names) > 0 {
+			lock.Replaced[file] = names
+		}
 		options = append(options, llb.AddMount(condaDir+file, g.fetch(a), llb.SourcePath("/"+file), llb.Readonly))
 	}
 	data, err := json.Marshal(lock)

@@ -111,6 +111,9 @@ func clashes(owned []map[string]string) map[pair][]string {
 func overlaps(m *pins.Manifest, l *pins.Lock, packages []pins.Artifact, owned []map[string]string) pins.Findings {
 	found := clashes(owned)
 	maps.DeleteFunc(found, func(k pair, paths []string) bool {
+		if replaces(m, packages[k.a], packages[k.b]) || replaces(m, packages[k.b], packages[k.a]) {
+			return true
+		}
 		found[k] = slices.DeleteFunc(paths, m.MayOverlap)
 		return len(found[k]) == 0
 	})
@@ -135,6 +138,12 @@ func overlaps(m *pins.Manifest, l *pins.Lock, packages []pins.Artifact, owned []
 		out = append(out, f)
 	}
 	return out
+}
+
+// replaces reports whether a pip pin stands for what a conda package brings.
+func replaces(m *pins.Manifest, a, b pins.Artifact) bool {
+	r := m.Request(a.Kind, a.Name, a.From)
+	return r != nil && b.Kind == pins.Conda && r.Replaces == b.Name
 }
 
 // owned returns the paths that a package owns, with their hashes. Of a wheel

@@ -48,19 +48,20 @@ type Plan struct {
 	Platform   string
 	LockDigest string
 	Base       Base
-	Steps      string            // digest of the scripts that steps run
-	BuildKit   string            // version
-	Layering   map[string]string // how layers are compressed: the exporter's attributes
-	Tools      []pins.Tool       // mounted into steps
-	Python     []pins.Artifact   // debs the environment's Python needs
-	ToolPython []pins.Artifact   `json:",omitempty"` // debs of the Python that conda's installer runs on
-	Apt        []pins.Artifact   // debs that pins ask for
-	Conda      []Layer           `json:",omitempty"` // conda packages
-	Layers     []Layer           // pip packages
-	Npm        []pins.Artifact   `json:",omitempty"`
-	Scripts    []string          `json:",omitempty"` // of npm's packages, those whose scripts run
-	Wheels     []Wheel           // wheels that are built
-	Toolchain  []pins.Artifact   // debs the wheels are built with
+	Steps      string              // digest of the scripts that steps run
+	BuildKit   string              // version
+	Layering   map[string]string   // how layers are compressed: the exporter's attributes
+	Tools      []pins.Tool         // mounted into steps
+	Python     []pins.Artifact     // debs the environment's Python needs
+	ToolPython []pins.Artifact     `json:",omitempty"` // debs of the Python that conda's installer runs on
+	Apt        []pins.Artifact     // debs that pins ask for
+	Conda      []Layer             `json:",omitempty"` // conda packages
+	Replaced   map[string][]string `json:",omitempty"` // by conda package, the Python distributions in it that pip's stand for
+	Layers     []Layer             // pip packages
+	Npm        []pins.Artifact     `json:",omitempty"`
+	Scripts    []string            `json:",omitempty"` // of npm's packages, those whose scripts run
+	Wheels     []Wheel             // wheels that are built
+	Toolchain  []pins.Artifact     // debs the wheels are built with
 	Files      []File
 	Cmd        []string
 	Env        map[string]string
@@ -109,6 +110,14 @@ func New(m *pins.Manifest, l *pins.Lock, platform string, base Base) (*Plan, err
 	}
 	for _, t := range m.Launch.Cmd {
 		p.Cmd = append(p.Cmd, t.Value)
+	}
+	for _, r := range m.Requests {
+		if r.Replaces != "" {
+			if p.Replaced == nil {
+				p.Replaced = map[string][]string{}
+			}
+			p.Replaced[r.Replaces] = append(p.Replaced[r.Replaces], r.Name)
+		}
 	}
 	p.locate(m, l)
 	if err := p.sort(m, l); err != nil {

@@ -224,8 +224,8 @@ func (r *resolution) locateConda(ctx context.Context, packages []pins.Artifact) 
 type distribution struct{ name, version, owner string }
 
 // condaProvides finds the Python distributions that conda packages bring; the
-// state holds a wheel that stands for each.
-func (s *pipSolve) condaProvides(ctx context.Context, packages []pins.Artifact) (found []distribution, wheels llb.State, err error) {
+// state holds a wheel that stands for each, but for those that are replaced.
+func (s *pipSolve) condaProvides(ctx context.Context, packages []pins.Artifact, replaced []string) (found []distribution, wheels llb.State, err error) {
 	g := s.stepGraph()
 	var python pins.Artifact
 	for _, a := range packages {
@@ -237,7 +237,7 @@ func (s *pipSolve) condaProvides(ctx context.Context, packages []pins.Artifact) 
 	if len(packages) == 0 {
 		return nil, llb.Scratch(), nil
 	}
-	options := append(step("what conda's packages bring of Python's", []string{stepInterpreter, "-B", stepsDir + "conda-provides.py", condaDir, "/out"},
+	options := append(step("what conda's packages bring of Python's", []string{stepInterpreter, "-B", stepsDir + "conda-provides.py", condaDir, "/out", strings.Join(replaced, " ")},
 		script("conda-provides.py"), llb.AddMount("/out", llb.Scratch())), g.rattler()...)
 	options = append(options, g.condaFiles(packages)...)
 	wheels = g.toolPython().Run(options...).GetMount("/out")

@@ -110,18 +110,32 @@ func (s *pipSolve) onConda() bool { return len(s.condas) > 0 }
 // learnBrought finds out what conda's packages bring, so that uv takes it for
 // given, and refuses pins that ask for it again.
 func (s *pipSolve) learnBrought(ctx context.Context) (err error) {
-	if !s.onConda() {
-		return nil
-	}
-	if s.brought, s.stand, err = s.condaProvides(ctx, s.condas); err != nil {
-		return err
-	}
-	for _, d := range s.brought {
-		if q := s.request(d.name); q != nil {
-			return fmt.Errorf("%s: conda's %s brings %s %s already, and pip would install its own over it: take this pin out, or ask conda for that version", q.At, d.owner, d.name, d.version)
+	var replacing []string
+	for _, q := range s.query.Requests {
+		if q.Replaces != "" {
+			replacing = append(replacing, q.Name)
 		}
 	}
-	return nil
+	if s.brought, s.stand, err = s.condaProvides(ctx, s.condas, replacing); err != nil {
+		return err
+	}
+	replaced := map[string]bool{}
+	s.brought = slices.DeleteFunc(s.brought, func(d distribution) bool {
+		q := s.request(d.name)
+		if q != nil && q.Replaces == d.owner {
+			replaced[q.Name] = true
+		} else if q != nil && err == nil {
+			err = fmt.Errorf("%s: conda's %s brings %s %s already, and pip would install its own over it: take this pin out, or ask conda for that version, or, if it has to be pip's, write replaces: %s on this pin",
+				q.At, d.owner, d.name, d.version, d.owner)
+		}
+		return replaced[d.name]
+	})
+	for _, q := range s.query.Requests {
+		if q.Replaces != "" && !replaced[q.Name] && err == nil {
+			err = fmt.Errorf("%s: replaces: no conda package %s with a Python distribution %s is locked", q.At, q.Replaces, q.Name)
+		}
+	}
+	return err
 }
 
 // An answer is uv's.

@@ -248,9 +248,9 @@ func (m *Manifest) readPins(r yamlReader, n *yaml.Node) {
 }
 
 // readPin reads a pin: a text, or a mapping with pin, need, why, until and, of
-// npm's, scripts.
+// npm's, scripts, or of pip's, replaces.
 func (m *Manifest) readPin(r yamlReader, n *yaml.Node, parse func(string) (Request, error)) {
-	spec, need, why, until, at := "", "", "", "", n
+	spec, need, why, until, replaces, at := "", "", "", "", "", n
 	scripts := false
 	if n.Kind == yaml.MappingNode {
 		r.mapping(n, "a pin",
@@ -258,6 +258,7 @@ func (m *Manifest) readPin(r yamlReader, n *yaml.Node, parse func(string) (Reque
 			field{"need", func(n *yaml.Node) { need = m.readNeed(r, n) }},
 			field{"why", func(n *yaml.Node) { why = r.text(n, "why") }},
 			field{"until", func(n *yaml.Node) { until = r.text(n, "until") }},
+			field{"replaces", func(n *yaml.Node) { replaces = r.text(n, "replaces") }},
 			field{"scripts", func(n *yaml.Node) { scripts = r.boolean(n, "scripts") }},
 		)
 		if at == n {
@@ -278,7 +279,10 @@ func (m *Manifest) readPin(r yamlReader, n *yaml.Node, parse func(string) (Reque
 	if scripts && q.Kind != Npm {
 		r.wrong(at, "pin", "scripts: only npm's packages bring scripts that installing may run")
 	}
-	q.At, q.Need, q.Why, q.Until, q.Scripts = r.at(at), Need(need), why, until, scripts
+	if replaces != "" && q.Kind != Pip {
+		r.wrong(at, "pin", "replaces: only a pip pin can stand for what a conda package brings")
+	}
+	q.At, q.Need, q.Why, q.Until, q.Scripts, q.Replaces = r.at(at), Need(need), why, until, scripts, CanonicalName(Conda, replaces)
 	if q.Need == "" {
 		q.Need = Wanted
 	}

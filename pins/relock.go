@@ -240,6 +240,9 @@ func (r Request) normal() string {
 	if len(r.Hashes) > 0 {
 		normal += " " + strings.Join(slices.Sorted(slices.Values(r.Hashes)), " ")
 	}
+	if r.Replaces != "" {
+		normal += " replaces " + r.Replaces
+	}
 	return normal
 }
 

@@ -29,6 +29,7 @@ type Request struct {
 	Marker     string   // pip: the environment marker (PEP 508), unevaluated
 	Hashes     []string // pip: ALGORITHM:HEX that its file must have one of, where the requirement says
 	Scripts    bool     // npm: whether scripts that the package brings may run when it is installed
+	Replaces   string   // pip: the conda package whose Python distribution gives way to this one
 	Git        *Git     // set if the package comes from a git repository
 	At         Position
 	Need       Need

@@ -2,17 +2,20 @@
 
     python3 -B conda-install.py PACKAGES ENVIRONMENT LAYER OUT      rattler on PYTHONPATH
 
-PACKAGES holds *.conda and *.tar.bz2, and lock.json: {"python": its version, or "", "channels": {file: channel}}. What they
-hold is written to LAYER/ENVIRONMENT. If a Python package of every platform is among them, the Python of the environment
+PACKAGES holds *.conda and *.tar.bz2, and lock.json: {"python": its version, or "", "channels": {file: channel}, "replaced":
+{file: [names of Python distributions in it that are left out]}}. What they hold is written to LAYER/ENVIRONMENT. If a Python package of every platform is among them, the Python of the environment
 lies at ENVIRONMENT/bin/python, and compiles it. Scripts that packages bring (post-link) are not run. OUT/packages.tsv says
 what is installed, as found on disk: conda, name, version, environment, commit (none), build, channel.
 """
 import asyncio
+import configparser
 import contextlib
+import csv
 import glob
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,6 +24,7 @@ import time
 from rattler import BuildString, PackageName, PackageRecord, RepoDataRecord, Subdir, VersionWithSource, install
 
 EPOCH = int(os.environ["SOURCE_DATE_EPOCH"])
+SUBDIR = {"x86_64": "linux-64", "aarch64": "linux-aarch64"}[os.uname().machine]
 NOWHERE = "https://conda.invalid/"  # a record has an address; which mirror a package came from is nobody's business
 
 COMPILE = """
@@ -37,7 +41,7 @@ for line in sys.stdin:
 
 def elsewhere(version):
     """A record of the Python that another layer has."""
-    record = PackageRecord(PackageName("python"), VersionWithSource(version), BuildString("0"), 0, "linux-64")
+    record = PackageRecord(PackageName("python"), VersionWithSource(version), BuildString("0"), 0, SUBDIR)
     return RepoDataRecord(record, "python-%s-0.conda" % version, NOWHERE + "python.conda", NOWHERE)
 
 
@@ -47,7 +51,7 @@ async def link(archive, target, environment, python):
     others = [elsewhere(python)] if python and record.name.normalized != "python" else []
     with tempfile.TemporaryDirectory() as cache:
         await install([record] + others, target, cache_dir=cache, installed_packages=[], ignored_packages={"python"} if others else set(),
-                      platform=Subdir("linux-64"), execute_link_scripts=False, show_progress=False, alternative_target_prefix=environment)
+                      platform=Subdir(SUBDIR), execute_link_scripts=False, show_progress=False, alternative_target_prefix=environment)
     for junk in ("CACHEDIR.TAG", "conda-meta/history", ".lock"):
         with contextlib.suppress(FileNotFoundError):
             os.remove(os.path.join(target, junk))
@@ -66,11 +70,37 @@ def compile_files(target, environment, meta):
         meta["paths_data"]["paths"].append({"_path": path, "path_type": "pyc_file", "sha256": hashlib.sha256(data).hexdigest(), "size_in_bytes": len(data)})
 
 
-def finish(target, environment, channel):
+def leave_out(target, name):
+    """Remove a Python distribution: what its RECORD tells (PyPA, "Recording installed projects"), and the programs it names."""
+    for record in glob.glob(target + "/**/site-packages/*.dist-info/RECORD", recursive=True):
+        info = os.path.dirname(record)
+        if re.sub(r"[-_.]+", "-", os.path.basename(info).split("-")[0]).lower() != name:
+            continue
+        scripts = configparser.ConfigParser(delimiters="=", interpolation=None)
+        scripts.optionxform = str
+        scripts.read(info + "/entry_points.txt")
+        paths = [target + "/bin/" + program for section in ("console_scripts", "gui_scripts") if scripts.has_section(section) for program in scripts[section]]
+        with open(record, newline="") as f:
+            paths += [os.path.join(os.path.dirname(info), row[0]) for row in csv.reader(f) if row]
+        for path in set(map(os.path.normpath, paths + glob.glob(info + "/*"))):  # conda adds to dist-info
+            if path.startswith(target + "/") and os.path.lexists(path) and not os.path.isdir(path):
+                os.remove(path)
+        for folder, _, _ in os.walk(target, topdown=False):
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
+        return
+    sys.exit("there is no Python distribution %s with a RECORD that could be left out" % name)
+
+
+def finish(target, environment, channel, replaced):
     """Make the record in conda-meta (CEP 34) say what holds of every installation, and nothing of this one."""
     (path,) = glob.glob(target + "/conda-meta/*.json")
     with open(path) as f:
         meta = json.load(f)
+    for name in replaced:
+        leave_out(target, name)
+        meta["files"] = [f for f in meta["files"] if os.path.lexists(os.path.join(target, f))]
+        meta["paths_data"]["paths"] = [p for p in meta["paths_data"]["paths"] if os.path.lexists(os.path.join(target, p["_path"]))]
     if meta.get("noarch") == "python":
         compile_files(target, environment, meta)
     meta["channel"] = channel
@@ -112,7 +142,8 @@ async def main(packages, environment, layer, out):
     for archive in sorted(glob.glob(packages + "/*.conda") + glob.glob(packages + "/*.tar.bz2")):
         with tempfile.TemporaryDirectory(dir=layer) as stage:
             await link(archive, stage, environment, lock["python"])
-            meta = finish(stage, environment, lock["channels"][os.path.basename(archive)])
+            name = os.path.basename(archive)
+            meta = finish(stage, environment, lock["channels"][name], lock.get("replaced", {}).get(name, []))
             move(stage, layer + environment)
         lines.append("\t".join(["conda", meta["name"], meta["version"], environment, "", meta["build"], meta["channel"]]) + "\n")
     os.chmod(layer + environment, 0o755)

@@ -1,9 +1,10 @@
 """Say which Python distributions conda packages bring, as wheels that hold nothing: for a solver that must not bring them again.
 
-    python3 -B conda-provides.py PACKAGES OUT      rattler on PYTHONPATH
+    python3 -B conda-provides.py PACKAGES OUT REPLACED      rattler on PYTHONPATH
 
 PACKAGES holds *.conda and *.tar.bz2. OUT/provides.tsv has the distribution's name, its version and the archive, a line
-each; OUT/NAME-VERSION-py3-none-any.whl stands for it, and requires nothing: what it needs conda has seen to.
+each; OUT/NAME-VERSION-py3-none-any.whl stands for it, and requires nothing: what it needs conda has seen to. For those
+whose names are among the words of REPLACED none does.
 """
 import asyncio
 import glob
@@ -37,13 +38,14 @@ def stand_in(out, name, version):
             z.writestr(zipfile.ZipInfo(info + file, (2020, 1, 1, 0, 0, 0)), text)
 
 
-def main(packages, out):
+def main(packages, out, replaced):
     with open(os.path.join(out, "provides.tsv"), "w") as table:
         for archive in sorted(glob.glob(packages + "/*.conda") + glob.glob(packages + "/*.tar.bz2")):
             with tempfile.TemporaryDirectory() as folder:
                 extract(archive, folder)
                 for name, version in sorted(set(metadata(folder))):
-                    stand_in(out, name, version)
+                    if re.sub(r"[-_.]+", "-", name).lower() not in replaced.split():
+                        stand_in(out, name, version)
                     table.write("\t".join([name, version, os.path.basename(archive)]) + "\n")
 
 

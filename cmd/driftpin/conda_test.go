@@ -39,6 +39,18 @@ checks:
   - "! command -v gcc && ! test -e /usr/bin/python3 && ! test -w /opt/env"
 `
 
+// replacedCourse has a package of pip's in place of what conda's brings.
+const replacedCourse = `course: mixed
+base: oci-layout:../base
+as-of: 2023-03-17
+pins:
+  channels: [main]
+  conda: [python=3.11, prefixed]
+  pip: [{pin: idna==3.3, replaces: idna, why: 3.4 is stricter}]
+checks:
+  - python -c 'import idna, importlib.metadata as m; assert [d.version for d in m.distributions() if d.name == "idna"] == [idna.__version__] == ["3.3"], idna.__version__'
+`
+
 // condas is a course with conda pins, from a channel of its own.
 func (l *lab) condas() {
 	c := newChannel(l.t)
@@ -80,6 +92,18 @@ func (l *lab) condas() {
 	})
 	l.t.Run("failures", func(t *testing.T) { l.at(t).condaFailures(lock) })
 	l.t.Run("bump", func(t *testing.T) { l.at(t).condaBump(lock) })
+	l.t.Run("replaced", func(t *testing.T) {
+		l := l.at(t)
+		l.write("replaced/pins.lock", lock)
+		l.write("replaced/pins.yaml", replacedCourse)
+		l.run("home1", "lock", "replaced")
+		l.run("home1", "build", "replaced", "--output", "oci-layout:replaced-image")
+		l.run("home1", "verify", "--deep", "replaced", "oci-layout:replaced-image")
+		l.write("replaced/pins.yaml", strings.Replace(replacedCourse, "replaces: idna", "replaces: hello", 1))
+		l.fails(1, "pins.yaml:7: conda's idna brings idna 3.4 already", "lock", "replaced")
+		l.write("replaced/pins.yaml", strings.Replace(replacedCourse, "idna==3.3", "certifi", 1))
+		l.fails(1, "pins.yaml:7: replaces: no conda package idna with a Python distribution certifi is locked", "lock", "replaced")
+	})
 	l.t.Run("alone", func(t *testing.T) {
 		l := l.at(t)
 		l.write("alone/environment.yml", "channels: [main]\ndependencies:\n  - python=3.11 # the term's\n  - hello=1.0\n")
