@@ -25,6 +25,9 @@ type Base struct {
 	Digest string // of the manifest for one platform, or of the index that lists it
 	Layers int
 	Config ocispecs.Image
+	// Extended says that pins are added to the environment that the base has,
+	// which else gets a new one.
+	Extended bool `json:",omitempty"`
 }
 
 // layoutPrefix marks a base, or an image, that lies in a folder.
@@ -33,13 +36,14 @@ const layoutPrefix = "oci-layout:"
 // OpenBase says which image a manifest's base is; dir is the course's folder,
 // to which a layout's path is relative. A layout is read here and now. A
 // registry's image is not asked for: its Digest is the one that the reference
-// names, or empty, and its config is learnt by the engine.
-func OpenBase(ref, dir string) (Base, error) {
+// names, or empty, and its config is learnt by the engine. Of a layout with
+// images for several platforms the config is that of one.
+func OpenBase(ref, dir, platform string) (Base, error) {
 	if folder, ok := strings.CutPrefix(ref, layoutPrefix); ok {
 		if !filepath.IsAbs(folder) {
 			folder = filepath.Join(dir, filepath.FromSlash(folder))
 		}
-		return openLayout(folder)
+		return openLayout(folder, platform)
 	}
 	parsed, err := name.ParseReference(ref)
 	if err != nil {
@@ -54,7 +58,7 @@ func OpenBase(ref, dir string) (Base, error) {
 	return b, nil
 }
 
-func openLayout(folder string) (Base, error) {
+func openLayout(folder, platform string) (Base, error) {
 	b := Base{Layout: folder}
 	index, err := layout.ImageIndexFromPath(folder)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -71,11 +75,34 @@ func openLayout(folder string) (Base, error) {
 		return b, fmt.Errorf("base %s%s: it holds %d images: a base's layout holds one", layoutPrefix, folder, len(manifest.Manifests))
 	}
 	b.Digest = manifest.Manifests[0].Digest.String()
-	img, err := index.Image(manifest.Manifests[0].Digest)
+	img, err := imageFor(index, manifest.Manifests[0], platform)
 	if err != nil {
 		return b, fmt.Errorf("base %s%s: %w", layoutPrefix, folder, err)
 	}
 	return b, b.readConfig(img)
+}
+
+// imageFor returns the image that a descriptor means on a platform: it may be
+// an index of images for several, and of attestations.
+func imageFor(index v1.ImageIndex, d v1.Descriptor, platform string) (v1.Image, error) {
+	if !d.MediaType.IsIndex() {
+		return index.Image(d.Digest)
+	}
+	below, err := index.ImageIndex(d.Digest)
+	if err != nil {
+		return nil, err
+	}
+	manifest, err := below.IndexManifest()
+	if err != nil {
+		return nil, err
+	}
+	want := ociPlatform(platform)
+	for _, m := range manifest.Manifests {
+		if m.Platform != nil && m.Platform.OS == want.OS && m.Platform.Architecture == want.Architecture {
+			return below.Image(m.Digest)
+		}
+	}
+	return nil, fmt.Errorf("it holds no image for %s", platform)
 }
 
 func (b *Base) readConfig(img v1.Image) error {

@@ -31,18 +31,18 @@ func (g *graph) toolPython() llb.State {
 // rattler returns the options of a step that uses conda's installer.
 func (g *graph) rattler() []llb.RunOption {
 	wheel := rattler.artifact(g.plan.Platform)
-	unpacked := g.unpack(g.toolPython(), stepInterpreter, g.fetch(wheel), wheel)
+	unpacked := g.unpack(g.toolPython(), g.stepInterpreter(), g.fetch(wheel), wheel)
 	return []llb.RunOption{llb.AddMount(rattlerDir, unpacked, llb.Readonly), llb.AddEnv("PYTHONPATH", rattlerDir)}
 }
 
 // installConda lays out the packages of a layer at layerDir, as if they were
 // installed in the environment; its /out tells what lies there then.
 func (g *graph) installConda(l Layer) llb.ExecState {
-	options := append(step(l.title(), []string{stepInterpreter, "-B", stepsDir + "conda-install.py", condaDir, Env, layerDir, "/out"},
+	options := append(step(l.title(), []string{g.stepInterpreter(), "-B", stepsDir + "conda-install.py", condaDir, g.plan.prefix(), layerDir, "/out"},
 		script("conda-install.py"), llb.AddMount("/out", llb.Scratch()), llb.AddMount(layerDir, llb.Scratch()), g.location(l.Packages...)), g.rattler()...)
 	options = append(options, g.condaFiles(l.Packages)...)
 	if slices.ContainsFunc(l.Packages, pins.Artifact.Noarch) && g.plan.condaPython() {
-		options = append(options, llb.AddMount(Env, g.onConda(llb.Scratch()), llb.SourcePath(Env), llb.Readonly))
+		options = append(options, llb.AddMount(g.plan.prefix(), g.onConda(llb.Scratch()), llb.SourcePath(g.plan.prefix()), llb.Readonly))
 	}
 	return g.toolPython().Run(options...)
 }
@@ -95,10 +95,16 @@ func (g *graph) onConda(st llb.State) llb.State {
 // interpreter is the Python by which wheels are unpacked and built.
 func (g *graph) interpreter() string {
 	if g.plan.condaPython() {
-		return Env + "/bin/python"
+		return g.plan.prefix() + "/bin/python"
 	}
-	return stepInterpreter
+	return g.stepInterpreter()
 }
 
-// stepInterpreter is Debian's Python.
-const stepInterpreter = "python3"
+// stepInterpreter is the Python that steps run on which have none of the
+// environment's: Debian's, or the one that an extended base has.
+func (g *graph) stepInterpreter() string {
+	if g.plan.Base.Extended {
+		return g.plan.prefix() + "/bin/python"
+	}
+	return "python3"
+}

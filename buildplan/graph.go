@@ -28,6 +28,9 @@ import (
 //	on      = Merge(env, the layers of conda's Python)
 //	pip i   = Diff(on, on.Run(install wheels of i))
 //	image   = Merge(env, apt, conda 1 … conda m, pip 1 … pip n, files)
+//
+// On a base that is extended env is the base with a user: the environment is
+// the one that lies there, and pip i holds what it adds to that.
 type graph struct {
 	plan       *Plan
 	sourceMaps map[string]*llb.SourceMap
@@ -137,11 +140,11 @@ func (g *graph) python(img *image) llb.State {
 func (g *graph) env(img *image) llb.State {
 	st := g.python(img)
 	prefix := ""
-	if len(g.plan.Layers) > 0 && !g.plan.condaPython() {
+	if len(g.plan.Layers) > 0 && !g.plan.condaPython() && !g.plan.Base.Extended {
 		prefix = Env
 	}
-	img.history = append(img.history, event("user jovyan, "+Env))
-	run := st.Run(step("user jovyan, "+Env, []string{"/bin/sh", stepsDir + "env.sh", "python3", prefix, "/out"},
+	img.history = append(img.history, event("user jovyan, "+g.plan.prefix()))
+	run := st.Run(step("user jovyan, "+g.plan.prefix(), []string{"/bin/sh", stepsDir + "env.sh", "python3", prefix, "/out"},
 		script("env.sh"), llb.AddMount("/out", llb.Scratch()))...)
 	img.reports = append(img.reports, report{run.GetMount("/out"), 0})
 	return run.Root()
@@ -168,7 +171,7 @@ func (g *graph) installDebs(st llb.State, name string, debs []pins.Artifact) llb
 // installWheels installs the wheels of a layer into the environment, without
 // their dependencies; its /out tells what lies there then.
 func (g *graph) installWheels(env llb.State, l Layer) llb.ExecState {
-	options := step(l.title(), []string{Env + "/bin/python", "-B", stepsDir + "pip-install.py", uvPath, wheelsDir, "/out"},
+	options := step(l.title(), []string{g.plan.prefix() + "/bin/python", "-B", stepsDir + "pip-install.py", uvPath, wheelsDir, "/out"},
 		script("pip-install.py"), g.uv(env), llb.AddMount("/out", llb.Scratch()), g.location(l.Packages...))
 	for _, w := range l.Packages {
 		options = append(options, llb.AddMount(wheelsDir+w.File, g.wheel(w), llb.SourcePath("/"+w.File), llb.Readonly))

@@ -237,7 +237,8 @@ func (s *pipSolve) rememberFiles(ctx context.Context, requirements, options []st
 // stepSolve is a solve on a Python for steps: for tools that come before the
 // environment's Python is known.
 func (r *resolution) stepSolve() *pipSolve {
-	return &pipSolve{resolution: r, python: r.stepGraph().stepPython(), interpreter: stepInterpreter, built: map[string]*wheelBuild{}}
+	g := r.stepGraph()
+	return &pipSolve{resolution: r, python: g.stepPython(), interpreter: g.stepInterpreter(), built: map[string]*wheelBuild{}}
 }
 
 // stepGraph is a graph with a Python for steps.

@@ -33,7 +33,7 @@ func (g *graph) stepPython() llb.State {
 // node shows npm, and the node that it runs on, to a step.
 func (g *graph) node() llb.RunOption {
 	wheel := npm.artifact(g.plan.Platform)
-	return llb.AddMount(nodeDir, g.unpack(g.stepPython(), stepInterpreter, g.fetch(wheel), wheel), llb.Readonly)
+	return llb.AddMount(nodeDir, g.unpack(g.stepPython(), g.stepInterpreter(), g.fetch(wheel), wheel), llb.Readonly)
 }
 
 // An npmPlace is what npm-install.js is told of a package.
@@ -48,7 +48,7 @@ type npmPlace struct {
 // the environment; its /out tells what lies there then.
 func (g *graph) installNpm() llb.ExecState {
 	packages := g.plan.Npm
-	options := step(npmTitle(packages), []string{nodePath, stepsDir + "npm-install.js", npmPath, packagesDir, Env, layerDir, "/out"},
+	options := step(npmTitle(packages), []string{nodePath, stepsDir + "npm-install.js", npmPath, packagesDir, g.plan.prefix(), layerDir, "/out"},
 		script("npm-install.js"), g.node(), llb.AddMount("/out", llb.Scratch()), llb.AddMount(layerDir, llb.Scratch()), g.location(packages...))
 	var lock []npmPlace
 	mounted := map[string]bool{}
@@ -120,7 +120,11 @@ func (r *resolution) npm(ctx context.Context) ([]pins.Artifact, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.npmArtifacts(text)
+	found, err := r.npmArtifacts(text)
+	if err != nil {
+		return nil, err
+	}
+	return found, r.refuseHeldNpm(ctx, found)
 }
 
 // askNpm runs npm-resolve.js once, and returns what it says.

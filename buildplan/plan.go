@@ -103,6 +103,9 @@ const maxCopied = 4 << 20
 
 // New returns the plan of a course's image for one of its lock's platforms.
 func New(m *pins.Manifest, l *pins.Lock, platform string, base Base) (*Plan, error) {
+	if err := base.checkEnvironment(); err != nil {
+		return nil, err
+	}
 	p := &Plan{
 		Format: planFormat, Course: m.Course, Platform: platform, LockDigest: l.Digest(), Base: base,
 		Steps: stepsDigest(), BuildKit: BuildKitVersion(), Layering: compression, Tools: l.Tools,
@@ -136,6 +139,7 @@ func (p *Plan) sort(m *pins.Manifest, l *pins.Lock) error {
 		}
 		byFile[a.File] = a
 		switch {
+		case a.Use == pins.Held: // it is in the base already
 		case a.Kind == pins.Deb && a.Use == pins.BuildInput && a.Is(pins.PythonRoot):
 			p.ToolPython = append(p.ToolPython, a)
 		case a.Kind == pins.Deb && a.Use == pins.BuildInput:
@@ -258,6 +262,9 @@ const condaPython = "python"
 func (p *Plan) condaPython() bool {
 	return slices.ContainsFunc(p.Conda, func(l Layer) bool { return l.Python })
 }
+
+// prefix is the environment's.
+func (p *Plan) prefix() string { return cmp.Or(p.Base.Environment(), Env) }
 
 func bucket(name string) uint32 {
 	h := fnv.New32a()
@@ -400,7 +407,9 @@ func (p *Plan) Config() ocispecs.Image {
 	c := ocispecs.Image{Created: &created, Platform: ociPlatform(p.Platform)}
 	c.RootFS.Type = "layers"
 	c.Config = p.Base.Config.Config
-	c.Config.Entrypoint = nil
+	if !p.Base.Extended {
+		c.Config.Entrypoint = nil
+	}
 	c.Config.User, c.Config.WorkingDir = "1000", "/home/jovyan"
 	if len(p.Cmd) > 0 {
 		c.Config.Cmd = p.Cmd
@@ -428,8 +437,11 @@ func (p *Plan) environ() []string {
 		env[k] = v
 	}
 	search := cmp.Or(env["PATH"], "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-	env["PATH"] = Env + "/bin:" + search
-	env["NB_PYTHON_PREFIX"] = Env
+	if !strings.HasPrefix(search+":", p.prefix()+"/bin:") {
+		search = p.prefix() + "/bin:" + search
+	}
+	env["PATH"] = search
+	env["NB_PYTHON_PREFIX"] = p.prefix()
 	env["LANG"] = "C.UTF-8"
 	env["NB_USER"], env["NB_UID"], env["HOME"] = "jovyan", "1000", "/home/jovyan"
 	if len(p.Conda) > 0 {

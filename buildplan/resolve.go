@@ -1,6 +1,7 @@
 package buildplan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +17,7 @@ import (
 func (b *Builder) Resolve(ctx context.Context, q pins.Query) ([]pins.Artifact, error) {
 	var found []pins.Artifact
 	_, err := b.run(ctx, client.SolveOpt{}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-		if err := b.Base.resolve(ctx, c, q.Platform); err != nil {
+		if err := cmp.Or(b.Base.resolve(ctx, c, q.Platform), b.Base.checkEnvironment()); err != nil {
 			return nil, err
 		}
 		r := resolution{Builder: b, gateway: c, query: q}

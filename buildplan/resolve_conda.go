@@ -87,7 +87,7 @@ func (r *resolution) askConda(ctx context.Context, name string, q condaQuestion)
 		return nil, err
 	}
 	in := llb.Scratch().File(llb.Mkfile("/question.json", 0o644, data), llb.WithCustomName("write question.json"))
-	options := step(name, []string{stepInterpreter, "-B", stepsDir + "conda-resolve.py", "/run/driftpin/question.json", "/run/secrets/channels", "/out"},
+	options := step(name, []string{g.stepInterpreter(), "-B", stepsDir + "conda-resolve.py", "/run/driftpin/question.json", "/run/secrets/channels", "/out"},
 		script("conda-resolve.py"), llb.IgnoreCache, llb.AddMount("/out", llb.Scratch()),
 		llb.AddMount("/run/driftpin/question.json", in, llb.SourcePath("/question.json"), llb.Readonly),
 		llb.AddSecret("/run/secrets/channels", llb.SecretID(condaSecret), llb.SecretFileOpt(0, 0, 0o400)),
@@ -237,7 +237,7 @@ func (s *pipSolve) condaProvides(ctx context.Context, packages []pins.Artifact, 
 	if len(packages) == 0 {
 		return nil, llb.Scratch(), nil
 	}
-	options := append(step("what conda's packages bring of Python's", []string{stepInterpreter, "-B", stepsDir + "conda-provides.py", condaDir, "/out", strings.Join(replaced, " ")},
+	options := append(step("what conda's packages bring of Python's", []string{g.stepInterpreter(), "-B", stepsDir + "conda-provides.py", condaDir, "/out", strings.Join(replaced, " ")},
 		script("conda-provides.py"), llb.AddMount("/out", llb.Scratch())), g.rattler()...)
 	options = append(options, g.condaFiles(packages)...)
 	wheels = g.toolPython().Run(options...).GetMount("/out")

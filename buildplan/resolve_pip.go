@@ -18,8 +18,9 @@ type pipSolve struct {
 	*resolution
 	python      llb.State
 	interpreter string // the Python in it
-	// condas are conda's packages; brought are the distributions that they bring,
-	// and stand the wheels that stand for those while uv solves.
+	// condas are conda's packages; brought are the distributions that they, or an
+	// extended base, bring, and stand the wheels that stand for those while uv
+	// solves.
 	condas  []pins.Artifact
 	brought []distribution
 	stand   llb.State
@@ -110,6 +111,9 @@ func (s *pipSolve) onConda() bool { return len(s.condas) > 0 }
 // learnBrought finds out what conda's packages bring, so that uv takes it for
 // given, and refuses pins that ask for it again.
 func (s *pipSolve) learnBrought(ctx context.Context) (err error) {
+	if s.Base.Extended {
+		return s.learnHeld(ctx)
+	}
 	var replacing []string
 	for _, q := range s.query.Requests {
 		if q.Replaces != "" {
@@ -293,6 +297,7 @@ func (s *pipSolve) artifacts(ctx context.Context, a *answer) ([]pins.Artifact, e
 		}
 		out = append(out, art)
 	}
+	out = append(out, s.held(a)...)
 	if len(s.built) > 0 {
 		out = append(out, s.tools...)
 	}
@@ -308,13 +313,13 @@ func (s *pipSolve) asked(a pins.Artifact) bool {
 // mergeInputs makes one line of build requirements that several wheels share.
 func mergeInputs(artifacts []pins.Artifact) []pins.Artifact {
 	type id struct {
-		file string
-		use  pins.Use
+		name, file string
+		use        pins.Use
 	}
 	at := map[id]int{}
 	var out []pins.Artifact
 	for _, a := range artifacts {
-		key := id{a.File, a.Use}
+		key := id{a.Name, a.File, a.Use}
 		if i, ok := at[key]; ok {
 			out[i].By = append(out[i].By, a.By...)
 			continue

@@ -1,6 +1,7 @@
 package images
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/driftpin/driftpin/pins"
@@ -43,7 +44,7 @@ func Explain(changes []Change, a, b *Reason) {
 		if c.Change == Removed {
 			r = a
 		}
-		if r == nil || c.Kind == pins.Pip && c.Where != environment {
+		if r == nil || c.Kind == pins.Pip && c.Where != cmp.Or(r.Lock.Environment, environment) {
 			continue
 		}
 		c.Cause = r.cause(c.Kind, c.Name)

@@ -1,6 +1,7 @@
 package images
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -42,18 +43,18 @@ func (img *Image) Inventory(ctx context.Context) ([]Package, error) {
 	return packages, nil
 }
 
-// LockPackages is what a lock says will be installed. Of the base's own
-// packages it says nothing.
+// LockPackages is what a lock says will be in the image. Of the base's own
+// packages it has those of an extended environment that pins need.
 func LockPackages(l *pins.Lock) []Package {
 	var out []Package
-	for _, a := range l.Installed(l.Platforms[0]) {
+	for _, a := range l.Present(l.Platforms[0]) {
 		p := Package{Pin: a.Pin}
 		switch a.Kind {
 		case pins.Pip, pins.Conda:
-			p.Where = environment
+			p.Where = cmp.Or(l.Environment, environment)
 		case pins.Npm: // node_modules/NAME/FILE, or further down
 			place := path.Dir(a.File)
-			p.Where = path.Join(environment, "lib", place[:strings.LastIndex(place, "node_modules/")])
+			p.Where = path.Join(cmp.Or(l.Environment, environment), "lib", place[:strings.LastIndex(place, "node_modules/")])
 		}
 		out = append(out, p)
 	}

@@ -171,7 +171,7 @@ func (l *Lock) Below() []Artifact {
 // npm's, which may lie in several places, it is the one that is pinned, or else
 // the one at the top.
 func (l *Lock) Find(kind Kind, name, platform string) (found Artifact, ok bool) {
-	for _, a := range l.Installed(platform) {
+	for _, a := range l.Present(platform) {
 		if a.Kind == kind && a.Name == CanonicalName(kind, name) && (!ok || a.Is(PinRoot) || len(a.File) < len(found.File) && !found.Is(PinRoot)) {
 			found, ok = a, true
 		}

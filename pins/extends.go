@@ -13,15 +13,15 @@ import (
 // extend takes over what the fragment that a manifest extends asks for: a
 // pins.yaml that several courses share. What the manifest itself says holds: its
 // pin of a package stands for the fragment's, its base, as-of, channels and cmd
-// for those of the fragment. file is the manifest's, relative to the course's
-// folder.
+// for those of the fragment. Or, if it is an image that is extended, that is the
+// base. file is the manifest's, relative to the course's folder.
 func (c *course) extend(m *Manifest, file string) {
 	at := m.extends.At
 	if at.File == "" {
 		return
 	}
 	if !strings.HasSuffix(m.extends.Value, ".yaml") && !strings.HasSuffix(m.extends.Value, ".yml") {
-		m.Findings.fatal(at, "extends", "extends %q: name a pins.yaml that courses share, such as ../common/pins.yaml", m.extends.Value)
+		m.extendImage()
 		return
 	}
 	if path.IsAbs(filepath.ToSlash(m.extends.Value)) {
@@ -53,11 +53,23 @@ func (c *course) extend(m *Manifest, file string) {
 	m.takeOver(f, path.Dir(fragment))
 }
 
+// extendImage makes an image the base, whose environment is added to.
+func (m *Manifest) extendImage() {
+	at := m.extends.At
+	if m.Base.Value != "" {
+		m.Findings.fatal(at, "extends", "extends %q: an image that is extended is the base: take base (%s) out; or name a pins.yaml that courses share", m.extends.Value, m.Base.At)
+	}
+	m.Base, m.Extends = m.extends, true
+	if condas := m.requestsOf(Conda); len(condas) > 0 {
+		m.Findings.fatal(condas[0].At, "extends", "%s: conda pins can't be added to the environment of an extended image yet: put them into the course that the image is made from", condas[0].Spec)
+	}
+}
+
 // takeOver adds what a fragment in dir, relative to the course's folder, says
 // and the manifest does not.
 func (m *Manifest) takeOver(f *Manifest, dir string) {
 	if m.Base.Value == "" {
-		m.Base = f.Base
+		m.Base, m.Extends = f.Base, f.Extends
 		if layout, ok := strings.CutPrefix(f.Base.Value, "oci-layout:"); ok && !path.IsAbs(layout) {
 			m.Base.Value = "oci-layout:" + path.Join(dir, layout)
 		}

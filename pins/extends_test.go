@@ -61,6 +61,18 @@ func TestExtendsLittle(t *testing.T) {
 	}
 }
 
+// An image that is extended is the base; a fragment may name it too.
+func TestExtendsImage(t *testing.T) {
+	dir := folder(t, map[string]string{"f.yaml": "extends: oci-layout:image\npins: {pip: [tornado==6.3.3]}\n", "c/pins.yaml": "extends: ../f.yaml\n", "d/pins.yaml": "base: own\nextends: ../f.yaml\n"})
+	m, err := pins.ReadCourse(filepath.Join(dir, "c"))
+	if err != nil || !m.Extends || m.Base.Value != "oci-layout:../image" || len(m.Requests) != 1 {
+		t.Errorf("%+v, %v", m, err)
+	}
+	if m, err = pins.ReadCourse(filepath.Join(dir, "d")); err != nil || m.Extends || m.Base.Value != "own" {
+		t.Errorf("%+v, %v", m, err)
+	}
+}
+
 func TestBadExtends(t *testing.T) {
 	for name, test := range map[string]struct {
 		files map[string]string
@@ -68,7 +80,8 @@ func TestBadExtends(t *testing.T) {
 	}{
 		"loop":    {map[string]string{"c/pins.yaml": "extends: ../d/pins.yaml\n", "d/pins.yaml": "extends: ../c/pins.yaml\n"}, "d/pins.yaml:1: extends \"../c/pins.yaml\": it is read already"},
 		"missing": {map[string]string{"c/pins.yaml": "extends: ../d/pins.yaml\n"}, "c/pins.yaml:1: extends \"../d/pins.yaml\": no such file"},
-		"image":   {map[string]string{"c/pins.yaml": "extends: example.org/base:1\n"}, "c/pins.yaml:1: extends \"example.org/base:1\": name a pins.yaml"},
+		"image":   {map[string]string{"c/pins.yaml": "base: x\nextends: example.org/base:1\n"}, "c/pins.yaml:2: extends \"example.org/base:1\": an image that is extended is the base: take base (c/pins.yaml:1) out"},
+		"conda":   {map[string]string{"c/pins.yaml": "extends: example.org/base:1\npins: {conda: [xz]}\n"}, "c/pins.yaml:2: xz: conda pins can't be added"},
 		"rules":   {map[string]string{"c/pins.yaml": "extends: f.yaml\n", "c/f.yaml": "sync: {rules: [{same: [a]}]}\n"}, "c/f.yaml:1: sync belongs"},
 		"folder":  {map[string]string{"c/pins.yaml": "extends: /etc/pins.yaml\n"}, "c/pins.yaml:1: extends \"/etc/pins.yaml\": name a file relative"},
 		"course":  {map[string]string{"c/pins.yaml": "extends: f.yaml\n", "c/f.yaml": "course: x\n"}, "c/f.yaml:1: course belongs"},

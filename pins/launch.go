@@ -43,7 +43,7 @@ func CheckLaunch(m *Manifest, l *Lock) (found Findings) {
 
 // python is a locked Python package, pip's or conda's.
 func (l *Lock) python(name string) (Artifact, bool) {
-	for _, a := range l.Installed(l.Platforms[0]) {
+	for _, a := range l.Present(l.Platforms[0]) {
 		if (a.Kind == Pip || a.Kind == Conda) && CanonicalName(Pip, a.Name) == CanonicalName(Pip, name) {
 			return a, true
 		}

@@ -26,9 +26,12 @@ type Lock struct {
 	AsOf      string // as the manifest wrote it; may be empty
 	Base      string // the base image's digest
 	Platforms []string
-	Tools     []Tool          // what resolved and will install
-	Inputs    map[Kind]string // per kind, the digest of what was asked for
-	Artifacts []Artifact
+	// Environment is where the packages of the environment are: empty for the one
+	// that driftpin makes, /opt/env.
+	Environment string
+	Tools       []Tool          // what resolved and will install
+	Inputs      map[Kind]string // per kind, the digest of what was asked for
+	Artifacts   []Artifact
 }
 
 // A Tool is a program that driftpin mounts into its build steps.
@@ -51,11 +54,17 @@ type Artifact struct {
 // Use says what an artifact is for.
 type Use string
 
-// The uses: into the image, or only into the step that builds a wheel.
+// The uses: into the image; only into the step that builds a wheel; in the base
+// image already, which the course extends.
 const (
 	Install    Use = "install"
 	BuildInput Use = "build"
+	Held       Use = "base"
 )
+
+// HeldFile stands for the file of what is in the base image already; its sha256
+// is the base's digest.
+const HeldFile = "base"
 
 // Root is a reason for an artifact that no other package is.
 type Root string
@@ -105,14 +114,24 @@ func orderArtifacts(a, b Artifact) int {
 // Installed returns what the lock says will be installed on a platform, one
 // artifact a package.
 func (l *Lock) Installed(platform string) []Artifact {
+	return slices.DeleteFunc(l.Present(platform), func(a Artifact) bool { return a.Use == Held })
+}
+
+// Present is Installed with what the extended base already holds, as far as
+// pins name or require it.
+func (l *Lock) Present(platform string) []Artifact {
 	var out []Artifact
 	for _, a := range l.Artifacts {
-		if a.Use == Install && a.Platform == platform {
+		if a.InImage() && a.Platform == platform {
 			out = append(out, a)
 		}
 	}
 	return out
 }
+
+// InImage reports whether the artifact is in the image, rather than only in
+// steps that build it.
+func (a Artifact) InImage() bool { return a.Use == Install || a.Use == Held }
 
 const lockFormat = "driftpin-lock 1"
 
@@ -126,6 +145,9 @@ func (l *Lock) String() string {
 		line("as-of", l.AsOf)
 	}
 	line("base", l.Base)
+	if l.Environment != "" {
+		line("environment", l.Environment)
+	}
 	for _, p := range l.Platforms {
 		line("platform", p)
 	}
@@ -221,6 +243,8 @@ func (l *Lock) parseLine(words []string) error {
 		l.AsOf = words[1]
 	case key == "base" && len(words) == 2 && digestText.MatchString(words[1]):
 		l.Base = words[1]
+	case key == "environment" && len(words) == 2 && isCleanAbs(words[1]):
+		l.Environment = words[1]
 	case key == "platform" && len(words) == 2 && platform.MatchString(words[1]):
 		l.Platforms = append(l.Platforms, words[1])
 	case key == "artifacts" && len(words) == 2: // String writes how many there are: a lost line shows
@@ -260,8 +284,10 @@ func parseArtifact(words []string) (Artifact, error) {
 		return a, fmt.Errorf("%q is not the file of npm's %s: node_modules/NAME/NAME-VERSION.tgz", a.File, a.Name)
 	case a.Kind == Conda && !a.readCondaFile():
 		return a, fmt.Errorf("%q is not the file of conda's %s %s: CHANNEL/SUBDIR/NAME-VERSION-BUILD.conda", a.File, a.Name, a.Version)
-	case a.Use != Install && a.Use != BuildInput:
-		return a, fmt.Errorf("%q is not a use: install or build", words[7])
+	case a.Use != Install && a.Use != BuildInput && a.Use != Held:
+		return a, fmt.Errorf("%q is not a use: install, build or base", words[7])
+	case (a.Use == Held) != (a.File == HeldFile):
+		return a, fmt.Errorf("%q: what is in the base has no file but %q", a.File, HeldFile)
 	case !digestText.MatchString(words[5]):
 		return a, fmt.Errorf("%q is not a sha256 digest", words[5])
 	}

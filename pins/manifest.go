@@ -22,6 +22,7 @@ type Manifest struct {
 	Dir       string // the course's folder
 	Course    string // the course's name; the folder's, unless pins.yaml says
 	Base      Text   // registry reference, or oci-layout:DIR
+	Extends   bool   // pins are added to the environment that the base has, whose packages stay as they are
 	AsOf      Date   // nothing newer is resolved; zero means today
 	Platforms []string
 	Channels  []Text // conda's, in order of priority

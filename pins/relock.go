@@ -43,7 +43,9 @@ type Query struct {
 type LockOptions struct {
 	Base       string // the base's reference as it is written, where that may come to mean another image
 	BaseDigest string // of the base image, as the resolver found it
-	Tools      []Tool // what resolves and installs: other tools, another lock
+	// Environment is that of a base which is extended, if it is not /opt/env.
+	Environment string
+	Tools       []Tool // what resolves and installs: other tools, another lock
 	// Was is the manifest that the old lock was made of, if that is known: git
 	// requirements that stand in it too keep their commits.
 	Was     *Manifest
@@ -109,6 +111,8 @@ func Stale(m *Manifest, l *Lock, o LockOptions) string {
 		return "as-of is another date"
 	case l.Course != want.Course:
 		return "the course has another name"
+	case l.Environment != want.Environment:
+		return "the base's environment is another"
 	}
 	for _, k := range []Kind{Deb, Conda, Pip, Npm} {
 		if slices.Contains(m.kinds(), k) {
@@ -144,7 +148,7 @@ func changedRequests(m *Manifest, l *Lock, k Kind) string {
 
 func header(m *Manifest, o LockOptions) *Lock {
 	l := &Lock{
-		Course: m.Course, AsOf: m.AsOf.Text, Base: o.BaseDigest,
+		Course: m.Course, AsOf: m.AsOf.Text, Base: o.BaseDigest, Environment: o.Environment,
 		Platforms: slices.Sorted(slices.Values(m.Platforms)), Tools: slices.Clone(o.Tools), Inputs: map[Kind]string{},
 	}
 	l.Sort()
@@ -169,6 +173,9 @@ func (m *Manifest) kinds() []Kind {
 // conda's Python where there are conda pins, else on Debian's. Tools come as
 // wheels, so steps need one where the image has none of Debian's.
 func (m *Manifest) python(k Kind) Use {
+	if m.Extends {
+		return "" // the base has one
+	}
 	conda, pip := len(m.requestsOf(Conda)) > 0, len(m.requestsOf(Pip)) > 0
 	switch {
 	case k == Deb && pip && !conda || k == Conda && pip:
@@ -184,6 +191,9 @@ func (m *Manifest) python(k Kind) Use {
 // not decide what pip gets: only the Python does.
 func inputs(l *Lock, m *Manifest, k Kind, o LockOptions, below []Artifact) string {
 	lines := []string{"base " + o.Base + " " + l.Base}
+	if m.Extends {
+		lines = append(lines, "extended")
+	}
 	tools := func() {
 		for _, t := range l.Tools {
 			lines = append(lines, "tool "+t.Name+" "+t.Version)
@@ -284,7 +294,7 @@ func commits(old *Lock, o LockOptions) map[Git]string {
 // last returns the old lock, if it is of the same date and tools, without the
 // wheels that are to be upgraded, or built with what is.
 func last(old, l *Lock, o LockOptions) []Artifact {
-	if old == nil || o.Upgrade || old.AsOf != l.AsOf || !slices.Equal(old.Tools, l.Tools) {
+	if old == nil || o.Upgrade || old.AsOf != l.AsOf || old.Base != l.Base || !slices.Equal(old.Tools, l.Tools) {
 		return nil
 	}
 	upgrade := func(a Artifact) bool {

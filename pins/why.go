@@ -16,7 +16,7 @@ func Why(m *Manifest, l *Lock, kind Kind, name string) (chain []Step, by []strin
 	name = CanonicalName(kind, name)
 	artifacts := map[string]Artifact{}
 	for _, a := range l.Artifacts {
-		if a.Kind == kind && a.Use == Install {
+		if a.Kind == kind && a.InImage() {
 			artifacts[a.Name] = a
 		}
 	}
@@ -76,7 +76,7 @@ func WithoutIt(l *Lock, kind Kind, name string) (breaks, leave []Artifact) {
 	name = CanonicalName(kind, name)
 	var all []Artifact
 	for _, a := range l.Artifacts {
-		if a.Kind == kind && a.Use == Install {
+		if a.Kind == kind && a.InImage() {
 			all = append(all, a)
 		}
 	}

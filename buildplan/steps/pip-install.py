@@ -2,8 +2,8 @@
 
     ENV/bin/python -B pip-install.py UV WHEELS OUT
 
-The environment is the one of the python that runs this, and has no packages yet: whatever is in it afterwards came
-from WHEELS/*.whl. Beside a wheel built from a git commit lies WHEEL.direct_url.json (PEP 610). OUT/packages.tsv says
+The environment is the one of the python that runs this. It has none of the packages yet: whatever is new in it afterwards
+came from WHEELS/*.whl. Beside a wheel built from a git commit lies WHEEL.direct_url.json (PEP 610). OUT/packages.tsv says
 what is installed, as found on disk: pip, name, version, environment, commit.
 Wanted in the environment: SOURCE_DATE_EPOCH, PYTHONHASHSEED=0, PYTHONDONTWRITEBYTECODE=1, and a /tmp that is not kept.
 """
@@ -18,12 +18,14 @@ import py_compile
 import subprocess
 import sys
 import sysconfig
+import time
 import warnings
 import zipfile
 from importlib import metadata
 
 EPOCH = int(os.environ["SOURCE_DATE_EPOCH"])
 SITE = sysconfig.get_path("purelib")
+BEFORE = frozenset(os.listdir(SITE))
 
 
 def install(uv, wheels):
@@ -45,7 +47,7 @@ def clash():
 
 
 def infos():
-    return sorted(n for n in os.listdir(SITE) if n.endswith(".dist-info"))
+    return sorted(n for n in os.listdir(SITE) if n.endswith(".dist-info") and n not in BEFORE)
 
 
 def read_record(info):
@@ -117,16 +119,18 @@ def row(path):
     return [path, "sha256=" + digest, str(len(data))]
 
 
-def settle(root):
-    """One modification time for all that this step wrote."""
+def settle(root, started):
+    """One modification time for all that this step wrote: what was there before is not ours."""
     for folder, _, files in os.walk(root, topdown=False):
         for path in [os.path.join(folder, f) for f in files] + [folder]:
-            if os.lstat(path).st_mtime_ns != EPOCH * 10**9:
+            info = os.lstat(path)
+            if info.st_ctime >= started and info.st_mtime_ns != EPOCH * 10**9:
                 os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
 
 
 def main(uv, folder, out):
     os.umask(0o022)
+    started = time.time() - 0.1  # the clock of files is coarser
     wheels = sorted(glob.glob(os.path.join(folder, "*.whl")))
     install(uv, wheels)
     origin = origins(wheels)
@@ -137,7 +141,7 @@ def main(uv, folder, out):
         url = json.loads(dist.read_text("direct_url.json") or "{}")
         commit = url.get("vcs_info", {}).get("commit_id", "")
         lines.append("\t".join(["pip", dist.metadata["Name"], dist.version, sys.prefix, commit]))
-    settle(sys.prefix)
+    settle(sys.prefix, started)
     with open(os.path.join(out, "packages.tsv"), "w", encoding="utf-8") as f:
         f.write("".join(sorted(line + "\n" for line in lines)))
 

@@ -81,6 +81,7 @@ func TestMainJob(t *testing.T) {
 	t.Run("failures", func(t *testing.T) { l.at(t).failures() })
 	t.Run("elsewhere", func(t *testing.T) { l.at(t).elsewhere() })
 	t.Run("index", func(t *testing.T) { l.at(t).indexFaults() })
+	t.Run("extends", func(t *testing.T) { l.at(t).extends() })
 	t.Run("export", func(t *testing.T) { l.at(t).exports() })
 	t.Run("conda", func(t *testing.T) { l.at(t).condas() })
 	t.Run("interruptions", func(t *testing.T) { l.at(t).interruptions() })

@@ -122,7 +122,7 @@ func (p *bumping) cost(o *outcome) (string, error) {
 }
 
 func size(l *pins.Lock) (n int64) {
-	for _, a := range l.Installed(l.Platforms[0]) {
+	for _, a := range l.Present(l.Platforms[0]) {
 		n += a.Size
 	}
 	return n

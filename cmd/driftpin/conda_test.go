@@ -111,6 +111,11 @@ func (l *lab) condas() {
 		l.run("home1", "build", "alone", "--base", "oci-layout:base", "--output", "oci-layout:alone-image")
 		l.run("home1", "verify", "alone", "oci-layout:alone-image", "--base", "oci-layout:base")
 		l.condaExports()
+		// Conda's environment as a base's own.
+		l.write("onconda/pins.yaml", "extends: oci-layout:../alone-image\nas-of: 2023-03-17\npins: {pip: [idna==3.3]}\nchecks:\n  - python -c 'import hello, idna'\n")
+		l.run("home1", "lock", "onconda")
+		l.run("home1", "build", "onconda", "--output", "oci-layout:onconda-image")
+		l.run("home1", "verify", "--deep", "onconda", "oci-layout:onconda-image")
 	})
 }
 

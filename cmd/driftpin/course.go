@@ -70,21 +70,27 @@ func openCourse(dir, base string) (*course, error) {
 	if ref == "" {
 		return nil, fmt.Errorf("%s: no base image is named: write base: in its %s, or give --base or $DRIFTPIN_BASE", dir, pins.ManifestName)
 	}
-	if c.base, err = buildplan.OpenBase(ref, from); err != nil {
+	if c.base, err = buildplan.OpenBase(ref, from, c.manifest.Platforms[0]); err != nil {
 		if at := c.manifest.Base.At; at.File != "" {
 			return nil, fmt.Errorf("%s: %w", at, err)
 		}
 		return nil, err
 	}
+	c.base.Extended = c.manifest.Extends
 	return c, nil
 }
 
-// options are what a lock of the course is made with, today. A base without a
-// known digest is taken to be the locked one.
+// options are what a lock of the course is made with, today. A base that is not
+// known yet is taken to be the locked one.
 func (c *course) options() pins.LockOptions {
 	o := pins.LockOptions{Base: c.base.Ref, BaseDigest: c.base.Digest, Tools: buildplan.Tools(c.manifest)}
 	if o.BaseDigest == "" && c.lock != nil {
 		o.BaseDigest = c.lock.Base
+	}
+	if o.Environment = c.base.Environment(); o.Environment == buildplan.Env {
+		o.Environment = ""
+	} else if o.Environment == "" && c.lock != nil {
+		o.Environment = c.lock.Environment
 	}
 	return o
 }

@@ -1,0 +1,123 @@
+package buildplan
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/driftpin/driftpin/pins"
+	"github.com/moby/buildkit/client/llb"
+)
+
+// environmentVariables are those by which an image says where its environment
+// is: repo2docker's and driftpin's, Jupyter's docker-stacks', Python's and
+// conda's.
+var environmentVariables = []string{"NB_PYTHON_PREFIX", "CONDA_DIR", "VIRTUAL_ENV", "CONDA_PREFIX"}
+
+// Environment is the prefix of the environment that pins are installed in: of
+// a base that is extended its own, as its config tells; else [Env]. It is empty
+// if the config tells of none, or is not known.
+func (b Base) Environment() string {
+	if !b.Extended {
+		return Env
+	}
+	for _, name := range environmentVariables {
+		for _, kv := range b.Config.Config.Env {
+			if prefix, ok := strings.CutPrefix(kv, name+"="); ok && path.IsAbs(prefix) && path.Clean(prefix) == prefix && prefix != "/" {
+				return prefix
+			}
+		}
+	}
+	return ""
+}
+
+// checkEnvironment says what an extended base lacks.
+func (b Base) checkEnvironment() error {
+	if b.Environment() == "" {
+		return fmt.Errorf("base %s can't be extended: its config names no environment by %s; it can be a base: then pins get an environment of their own",
+			b, strings.Join(environmentVariables, ", "))
+	}
+	return nil
+}
+
+// learnHeld finds out what the environment of an extended base holds: uv takes
+// it for given. A pin of such a package has to allow the base's version.
+func (s *pipSolve) learnHeld(ctx context.Context) (err error) {
+	s.stand = s.python.Run(step("what the base's environment holds", []string{s.interpreter, "-IB", stepsDir + "base-holds.py", "/out"},
+		script("base-holds.py"), llb.AddMount("/out", llb.Scratch()))...).GetMount("/out")
+	ref, err := solve(ctx, s.gateway, s.stand, s.query.Platform)
+	if err != nil {
+		return fmt.Errorf("base %s: asking the Python in %s what it holds: %w", s.Base, s.Base.Environment(), err)
+	}
+	table, err := readFile(ctx, ref, "/", "provides.tsv")
+	if err != nil {
+		return err
+	}
+	s.brought = parseHeld(string(table))
+	for _, d := range s.brought {
+		q := s.request(d.name)
+		if q == nil {
+			continue
+		}
+		if fits, err := pins.Satisfies(pins.Pip, d.version, q.Constraint); q.Git != nil || err != nil || !fits {
+			return fmt.Errorf("%s: the base image %s holds %s %s, and an image that extends it keeps that: ask for this version, or bump it in the base: %w",
+				q.At, s.Base, d.name, d.version, ErrNoSolution)
+		}
+	}
+	return nil
+}
+
+// parseHeld reads base-holds.py's table.
+func parseHeld(table string) (found []distribution) {
+	for _, line := range strings.Split(table, "\n") {
+		name, version, _ := strings.Cut(line, "\t")
+		if r, err := pins.ParsePip(name + "==" + version); err == nil && r.Version != "" {
+			found = append(found, distribution{name: r.Name, version: r.Version})
+		}
+	}
+	return found
+}
+
+// held are a lock's lines for those packages of an extended base that pins name
+// or require.
+func (s *pipSolve) held(a *answer) (out []pins.Artifact) {
+	for _, d := range s.brought {
+		art := pins.Artifact{Pin: pins.New(pins.Pip, d.name, d.version), Platform: s.query.Platform, File: pins.HeldFile,
+			SHA256: strings.TrimPrefix(s.Base.Digest, "sha256:"), Use: pins.Held, By: a.by[d.name]}
+		if s.request(d.name) != nil {
+			art.Roots = []pins.Root{pins.PinRoot}
+		}
+		if s.Base.Extended && len(art.By)+len(art.Roots) > 0 {
+			out = append(out, art)
+		}
+	}
+	return out
+}
+
+// refuseHeldNpm refuses packages of npm's that would lie over those of an
+// extended base.
+func (r *resolution) refuseHeldNpm(ctx context.Context, packages []pins.Artifact) error {
+	if !r.Base.Extended {
+		return nil
+	}
+	list := r.Base.state(r.query.Platform).Run(step("what the base holds of npm's", []string{"/bin/sh", "-ec",
+		`cd "$1" 2>/dev/null && ls -d * @*/* >/out/names 2>/dev/null || [ -e /out/names ] || : >/out/names`, "sh", r.Base.Environment() + "/" + npmRoot},
+		llb.AddMount("/out", llb.Scratch()))...).GetMount("/out")
+	ref, err := solve(ctx, r.gateway, list, r.query.Platform)
+	if err != nil {
+		return err
+	}
+	names, err := readFile(ctx, ref, "/", "names")
+	if err != nil {
+		return err
+	}
+	held := strings.Fields(string(names))
+	for _, a := range packages {
+		if name := strings.TrimPrefix(path.Dir(a.File), "node_modules/"); topNpm(a) && slices.Contains(held, name) {
+			return r.at(a.Name, "the base image %s holds npm's %s already, and %s %s would be laid over it: take the pin out, or bump it in the base", r.Base, name, a.Name, a.Version)
+		}
+	}
+	return nil
+}
