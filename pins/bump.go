@@ -56,22 +56,24 @@ func (m *Manifest) EditAll(bumps []Bump) (map[string][]byte, error) {
 	return edited, nil
 }
 
-// EditDate returns a file with another as-of in place of the manifest's; edited
-// holds what is edited in it already.
-func (m *Manifest) EditDate(date string, edited map[string][]byte) error {
-	at := m.AsOf.At
-	if at.File == "" {
-		return fmt.Errorf("%s: there is no as-of to change: without one, today's versions are resolved", m.Sources[0].Name)
-	}
+// EditDate puts another date in place of an as-of of a file that the manifest
+// was read from; edited holds what is edited in it already.
+func (m *Manifest) EditDate(old Date, date string, edited map[string][]byte) {
+	at := old.At
 	source, ok := edited[at.File]
 	if !ok {
 		source, _ = m.source(at.File)
 	}
 	lines := bytes.SplitAfter(source, []byte("\n"))
-	old := lines[at.Line-1]
-	lines[at.Line-1] = bytes.Replace(old, []byte(m.AsOf.Text), []byte(date), 1)
+	lines[at.Line-1] = bytes.Replace(lines[at.Line-1], []byte(old.Text), []byte(date), 1)
 	edited[at.File] = bytes.Join(lines, nil)
-	return nil
+}
+
+// Reads reports whether the manifest was read from a file, by the name that
+// positions give it.
+func (m *Manifest) Reads(file string) bool {
+	_, ok := m.source(file)
+	return ok
 }
 
 func (m *Manifest) source(name string) ([]byte, bool) {

@@ -23,9 +23,7 @@ func TestEditAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := m.EditDate("2024-01-01", edited); err != nil {
-		t.Fatal(err)
-	}
+	m.EditDate(m.AsOf, "2024-01-01", edited)
 	want := strings.NewReplacer("==1", "==2.0.1", "2023-03-17", "2024-01-01").Replace(file)
 	if got := string(edited["pins.yaml"]); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)

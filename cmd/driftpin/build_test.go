@@ -243,6 +243,46 @@ func (l *lab) bump() {
 		l.t.Errorf("a bump of one pin made %d new layers", fresh)
 	}
 	l.fails(3, "idna  3.3 → 3.4", "drift", "oci-layout:image", "oci-layout:bumped-image")
+	l.t.Run("several", func(t *testing.T) { l.at(t).bumpSeveral() })
+}
+
+// bumpSeveral bumps two courses that share a fragment, of which each has one pin
+// of its own in place of the fragment's.
+func (l *lab) bumpSeveral() {
+	files := map[string]string{
+		"several/all.yaml":    "base: oci-layout:../base\nas-of: 2023-03-17\npins:\n  pip:\n    - idna==3.3\n    - certifi==2022.9.24\n",
+		"several/a/pins.yaml": "extends: ../all.yaml\npins:\n  pip: [certifi==2022.6.15]\n",
+		"several/b/pins.yaml": "extends: ../all.yaml\npins:\n  pip: [idna==3.2, requests==2.28.2]\n",
+	}
+	courses := []string{"several/a", "several/b"}
+	same := func(want map[string]string) {
+		l.t.Helper()
+		for name, text := range want {
+			if got := l.read(name); got != text {
+				l.t.Errorf("%s is\n%s", name, got)
+			}
+		}
+	}
+	for name, text := range files {
+		l.write(name, text)
+	}
+	l.run("home1", append([]string{"lock"}, courses...)...)
+	for _, c := range courses {
+		files[c+"/pins.lock"] = l.read(c + "/pins.lock")
+	}
+	// idna 2.4 is too old for the second course's requests, so neither is written.
+	l.fails(1, "bumping several/b: the pip pins can't be met together", append([]string{"bump", "idna=2.4", "--write"}, courses...)...)
+	same(files)
+	l.run("home1", append([]string{"bump", "idna=3.4", "certifi", "--to", "minor", "--write", "--markdown", "several/body.md"}, courses...)...)
+	same(map[string]string{
+		"several/all.yaml":    strings.NewReplacer("idna==3.3", "idna==3.4", "2022.9.24", "2022.12.7").Replace(files["several/all.yaml"]),
+		"several/a/pins.yaml": strings.Replace(files["several/a/pins.yaml"], "2022.6.15", "2022.12.7", 1),
+		"several/b/pins.yaml": strings.Replace(files["several/b/pins.yaml"], "idna==3.2", "idna==3.4", 1),
+	})
+	l.run("home1", append([]string{"lock", "--check"}, courses...)...)
+	if body := l.read("several/body.md"); !strings.Contains(body, "### a: idna 3.3 → 3.4, certifi 2022.6.15 → 2022.12.7") || !strings.Contains(body, "### b:") {
+		l.t.Errorf("the body is\n%s", body)
+	}
 }
 
 // failures end with the manifest's line, and export nothing.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -44,7 +45,8 @@ nothing in the manifest changes but the versions.
 
 A NAME without a version goes to the newest that resolves together with the
 rest; --to says how far. With several courses, every file that pins the package
-is edited; a KIND (pip, conda, apt, npm) tells pins of one name apart. Where the
+is edited, and all is written or nothing; a KIND (pip, conda, apt, npm) tells pins
+of one name apart. Where the
 other pins do not allow a version, those that would have to move are named.
 --markdown writes what is shown as the body of a pull request.`,
 		Example: `  driftpin bump courses/stat159 tornado=6.3.3          # what would come of it
@@ -54,24 +56,18 @@ other pins do not allow a version, those that would have to move are named.
 		Args: arguments(2, -1, "courses and packages"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			courses, names := split(args)
+			courses, err := named(courses)
+			if err != nil {
+				return err
+			}
 			if err := f.read(courses, names); err != nil {
 				return err
 			}
-			if err := f.apart(courses); err != nil {
-				return err
-			}
-			pinned := 0
-			for _, dir := range courses {
-				n, err := f.bump(cmd.Context(), s, dir)
-				if err != nil {
-					return err
-				}
-				pinned += n
-			}
-			if pinned == 0 {
+			pinned, err := f.bump(cmd.Context(), s, courses)
+			if err == nil && pinned == 0 {
 				return fmt.Errorf("no course pins %s", strings.Join(names, ", "))
 			}
-			return f.writeBody()
+			return err
 		},
 	}
 	f.add(cmd)
@@ -113,57 +109,54 @@ func (f *bumpFlags) read(courses, names []string) error {
 	return cmp.Or(oneOf("to", f.to, "latest", "minor", "patch"), f.check())
 }
 
-// apart refuses to write one file for several courses: the second would find its
-// lock stale when the first is done.
-func (f *bumpFlags) apart(courses []string) error {
-	owner := map[string]string{}
-	for _, dir := range courses {
-		m, err := pins.ReadCourse(dir)
-		if err != nil {
-			return err
-		}
-		seen := map[string]bool{}
-		for _, t := range f.targets {
-			for _, r := range m.Pinned(t.name) {
-				seen[filepath.Clean(r.At.File)] = true
-			}
-		}
-		for file := range seen {
-			if other, shared := owner[file]; shared && f.write {
-				return fmt.Errorf("%s is shared by %s and %s: bump one of them, then lock the other, which shows what comes of it there", file, other, dir)
-			}
-			owner[file] = dir
+// named returns courses named alike, so that a file that several share has one
+// name: all relative, or all absolute.
+func named(courses []string) ([]string, error) {
+	if !slices.ContainsFunc(courses, filepath.IsAbs) {
+		return courses, nil
+	}
+	out := make([]string, len(courses))
+	for i, c := range courses {
+		var err error
+		if out[i], err = filepath.Abs(c); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return out, nil
 }
 
-// bump bumps one course, and returns how many of its pins.
-func (f *bumpFlags) bump(ctx context.Context, s streams, dir string) (n int, err error) {
-	c, err := openCourse(dir, f.base)
-	if err != nil {
-		return 0, err
+// bump bumps courses together: all are resolved and shown before one is
+// written. It returns how many of their pins are named.
+func (f *bumpFlags) bump(ctx context.Context, s streams, dirs []string) (n int, err error) {
+	var all []*bumping
+	for _, dir := range dirs {
+		c, err := openLocked(dir, f.base)
+		if err != nil {
+			return 0, err
+		}
+		asked, err := f.pinned(c, s)
+		if err != nil {
+			return 0, err
+		}
+		if n += len(asked); len(asked) > 0 {
+			all = append(all, &bumping{bumpFlags: f, course: c, streams: s, bumps: asked})
+		}
 	}
-	if _, err := c.locked(); err != nil {
-		return 0, err
+	if n == 0 {
+		return 0, nil
 	}
-	if why := c.stale(); why != "" {
-		return 0, fmt.Errorf("%s: %s: lock the course first, so that a bump is all that changes", c.lockFile, why)
-	}
-	asked, err := f.pinned(c, s)
-	if err != nil || len(asked) == 0 {
-		return 0, err
-	}
-	b, err := f.open(ctx, s, c)
+	b, err := f.builder(ctx, s)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	p := &bumping{bumpFlags: f, course: c, builder: b, streams: s}
-	if err := p.choose(ctx, asked); err != nil {
-		return 0, fmt.Errorf("bumping %s: %w", dir, err)
+	for _, p := range all {
+		p.builder = b
 	}
-	return len(asked), p.carryOut(ctx)
+	if err := chooseAll(ctx, all); err != nil {
+		return 0, err
+	}
+	return n, f.carryOut(ctx, s, all)
 }
 
 // pinned returns the pins of a course that are to be bumped.
@@ -204,56 +197,147 @@ type bumping struct {
 	bumps   []pins.Bump
 }
 
-// choose finds out the versions that were not named.
-func (p *bumping) choose(ctx context.Context, asked []pins.Bump) error {
-	for _, b := range asked {
-		if b.Version != "" {
-			p.bumps = append(p.bumps, b)
-			continue
+// use has the builder work for the course.
+func (p *bumping) use(ctx context.Context) error { return p.course.learn(ctx, p.builder) }
+
+// chooseAll finds out the versions that were not named. A pin in a file that
+// several courses share goes as far as all of them allow.
+func chooseAll(ctx context.Context, all []*bumping) error {
+	chosen := map[pins.Position]string{}
+	for _, p := range all {
+		for _, b := range p.bumps {
+			if b.Version != "" {
+				continue
+			}
+			if err := p.use(ctx); err != nil {
+				return err
+			}
+			version, err := p.newest(ctx, b.Request)
+			if err != nil {
+				return fmt.Errorf("bumping %s: %w", p.course.manifest.Dir, err)
+			}
+			if other := chosen[b.Request.At]; other == "" || pins.CompareVersions(b.Request.Kind, version, other) < 0 {
+				chosen[b.Request.At] = version
+			}
 		}
-		loose, err := p.course.manifest.Within(b.Request, p.to)
-		if err != nil {
-			return err
+	}
+	told := map[pins.Position]bool{}
+	for _, p := range all {
+		p.bumps = slices.DeleteFunc(p.bumps, func(b pins.Bump) bool {
+			r, version := b.Request, chosen[b.Request.At]
+			stays := b.Version == "" && pins.CompareVersions(r.Kind, version, r.Version) == 0
+			if stays && !told[r.At] {
+				told[r.At] = true
+				fmt.Fprintf(p.streams.err, "%s: %s %s is the newest (%s) that resolves with the rest\n", r.At, r.Name, version, p.to)
+			}
+			return stays
+		})
+		for i := range p.bumps {
+			p.bumps[i].Version = cmp.Or(p.bumps[i].Version, chosen[p.bumps[i].Request.At])
 		}
-		o := p.course.sameCourse()
-		o.Names = []string{b.Request.Name}
-		l, err := pins.Relock(ctx, loose, p.course.lock, p.builder, o)
-		if err != nil {
-			return err
-		}
-		a, ok := l.Find(b.Request.Kind, b.Request.Name, l.Platforms[0])
-		if !ok {
-			return fmt.Errorf("%s: the solver leaves %s out", b.Request.At, b.Request.Name)
-		}
-		b.Version = a.Version
-		if pins.CompareVersions(b.Request.Kind, a.Version, b.Request.Version) == 0 {
-			fmt.Fprintf(p.streams.err, "%s: %s %s is the newest (%s) that resolves with the rest\n", b.Request.At, b.Request.Name, a.Version, p.to)
-			continue
-		}
-		p.bumps = append(p.bumps, b)
 	}
 	return nil
 }
 
-// carryOut resolves the edited course, shows what changes, and writes it if
-// that is wanted.
-func (p *bumping) carryOut(ctx context.Context) error {
-	if len(p.bumps) == 0 {
-		return nil
+// newest is the newest version of a pin, within --to, that resolves with the
+// rest of the course.
+func (p *bumping) newest(ctx context.Context, r pins.Request) (string, error) {
+	loose, err := p.course.manifest.Within(r, p.to)
+	if err != nil {
+		return "", err
 	}
+	o := p.course.sameCourse()
+	o.Names = []string{r.Name}
+	l, err := pins.Relock(ctx, loose, p.course.lock, p.builder, o)
+	if err != nil {
+		return "", err
+	}
+	a, ok := l.Find(r.Kind, r.Name, l.Platforms[0])
+	if !ok {
+		return "", fmt.Errorf("%s: the solver leaves %s out", r.At, r.Name)
+	}
+	return a.Version, nil
+}
+
+// carryOut resolves the edited courses, shows what changes, and writes it if
+// that is wanted: all files, or none where a course can't be bumped.
+func (f *bumpFlags) carryOut(ctx context.Context, s streams, all []*bumping) error {
+	written := map[string][]byte{}
+	var failed []error
+	for _, p := range all {
+		if len(p.bumps) == 0 {
+			continue
+		}
+		edited, err := p.edit(all)
+		if err != nil {
+			return err
+		}
+		l, err := p.carryOut(ctx, edited)
+		if ctx.Err() != nil {
+			return err
+		}
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		maps.Copy(written, edited)
+		written[p.course.lockFile] = []byte(l.String())
+	}
+	switch {
+	case len(failed) > 0:
+		return errors.Join(failed...)
+	case len(written) == 0:
+		return nil
+	case !f.write:
+		fmt.Fprintln(s.err, "nothing is written: --write does")
+		clear(written)
+	}
+	if f.markdown != "" {
+		written[f.markdown] = []byte(f.body.String())
+	}
+	return writeAll(written)
+}
+
+// edit returns the course's files as they will be: edited by what is asked of
+// this course, and of others that share them.
+func (p *bumping) edit(all []*bumping) (map[string][]byte, error) {
+	m := p.course.manifest
+	var bumps []pins.Bump
+	var dates []pins.Date
+	for _, other := range all {
+		for _, b := range other.bumps {
+			if m.Reads(b.Request.At.File) && !slices.ContainsFunc(bumps, func(c pins.Bump) bool { return c.Request.At == b.Request.At }) {
+				bumps = append(bumps, b)
+			}
+		}
+		if d := other.course.manifest.AsOf; len(other.bumps) > 0 && p.asOf != "" && m.Reads(d.At.File) && !slices.Contains(dates, d) {
+			dates = append(dates, d)
+		}
+	}
+	if p.asOf != "" && m.AsOf.At.File == "" {
+		return nil, fmt.Errorf("%s: there is no as-of to change: without one, today's versions are resolved", m.Sources[0].Name)
+	}
+	edited, err := m.EditAll(bumps)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range dates {
+		m.EditDate(d, p.asOf, edited)
+	}
+	return edited, nil
+}
+
+// carryOut resolves the edited course, and shows what changes.
+func (p *bumping) carryOut(ctx context.Context, edited map[string][]byte) (*pins.Lock, error) {
 	dir := p.course.manifest.Dir
 	known := make(chan []string, 1)
 	go func() { known <- p.known(ctx) }() // git takes its time, and so does the solver
-	edited, err := p.course.manifest.EditAll(p.bumps)
-	if err == nil && p.asOf != "" {
-		err = p.course.manifest.EditDate(p.asOf, edited)
-	}
-	if err != nil {
-		return err
+	if err := p.use(ctx); err != nil {
+		return nil, err
 	}
 	m, err := pins.ReadEdited(dir, edited)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	l, err := pins.Relock(ctx, m, p.course.lock, p.builder, p.course.sameCourse())
 	notes := <-known
@@ -261,33 +345,29 @@ func (p *bumping) carryOut(ctx context.Context) error {
 		fmt.Fprintln(p.streams.err, report.Clean(note))
 	}
 	if errors.Is(err, buildplan.ErrNoSolution) {
-		return fmt.Errorf("bumping %s: %w%s", dir, err, p.advise(ctx, m))
+		return nil, fmt.Errorf("bumping %s: %w%s", dir, err, p.advise(ctx, m))
 	}
 	if err != nil {
-		return fmt.Errorf("bumping %s: %w", dir, err)
+		return nil, fmt.Errorf("bumping %s: %w", dir, err)
 	}
-	if err := p.show(&outcome{edited, m, l, notes}); err != nil {
-		return err
+	overlaps, err := p.builder.Overlaps(ctx, m, l)
+	if err != nil {
+		return nil, fmt.Errorf("bumping %s: %w", dir, err)
 	}
-	if !p.write {
-		fmt.Fprintln(p.streams.err, "nothing is written: --write does")
-		return nil
-	}
-	return p.writeAll(edited, l)
+	return l, p.show(&outcome{edited, m, l, notes, overlaps})
 }
 
-// writeAll writes the manifests and the lock: all are written beside their
-// places before the first comes there.
-func (p *bumping) writeAll(edited map[string][]byte, l *pins.Lock) error {
-	edited[p.course.lockFile] = []byte(l.String())
+// writeAll writes files: all are written beside their places before the first
+// comes there.
+func writeAll(contents map[string][]byte) error {
 	var files []*whole.File
-	for name, data := range edited {
+	for _, name := range slices.Sorted(maps.Keys(contents)) {
 		file, err := whole.Create(name, 0o644)
 		if err != nil {
 			return err
 		}
 		defer file.Abandon()
-		if _, err := file.Write(data); err != nil {
+		if _, err := file.Write(contents[name]); err != nil {
 			return err
 		}
 		files = append(files, file)

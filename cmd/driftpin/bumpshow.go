@@ -12,7 +12,6 @@ import (
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/history"
-	"github.com/driftpin/driftpin/pins/whole"
 )
 
 // known says what people knew about the versions that go and come: reasons that
@@ -56,6 +55,7 @@ type outcome struct {
 	manifest *pins.Manifest
 	lock     *pins.Lock
 	notes    []string
+	overlaps pins.Findings // paths that several packages own
 }
 
 // show prints the lines of the manifest that change, the lock by package, what
@@ -77,7 +77,7 @@ func (p *bumping) show(o *outcome) error {
 		return err
 	}
 	fmt.Fprintln(&text, cost)
-	unfit := p.unfit(o)
+	unfit := append(p.unfit(o), p.clashing(o)...)
 	for _, f := range unfit {
 		fmt.Fprintln(&text, report.Clean(f.Error()))
 	}
@@ -136,6 +136,17 @@ func (p *bumping) unfit(o *outcome) pins.Findings {
 	})
 }
 
+// clashing are the paths that several packages would own and did not before.
+func (p *bumping) clashing(o *outcome) pins.Findings {
+	var before pins.Findings
+	if dir, err := home(); err == nil {
+		before = buildplan.KnownOverlaps(dir, p.course.manifest, p.course.lock)
+	}
+	return slices.DeleteFunc(o.overlaps, func(f pins.Finding) bool {
+		return slices.ContainsFunc(before, func(b pins.Finding) bool { return b.Message == f.Message })
+	})
+}
+
 // describe adds a course to the pull request's body.
 func (p *bumping) describe(o *outcome, drift *images.Drift, cost string, unfit pins.Findings) {
 	b := &p.body
@@ -156,12 +167,4 @@ func (p *bumping) describe(o *outcome, drift *images.Drift, cost string, unfit p
 		fmt.Fprintf(b, "- :warning: %s\n", report.MarkdownText(f.Error()))
 	}
 	fmt.Fprintf(b, "\n%s\n\n%s\n%s\n\n", report.MarkdownText(report.Headline(drift)), report.MarkdownPackages(drift), report.MarkdownText(cost))
-}
-
-// writeBody writes the pull request's body, if it is wanted.
-func (f *bumpFlags) writeBody() error {
-	if f.markdown == "" {
-		return nil
-	}
-	return whole.WriteFile(f.markdown, []byte(f.body.String()), 0o644)
 }

@@ -23,6 +23,7 @@ type course struct {
 	broken   error      // why the lock can't be read
 	lockFile string
 	base     buildplan.Base
+	learnt   bool // all of the base is known
 }
 
 // openManifest reads a course's manifest and lock.
@@ -77,6 +78,22 @@ func openCourse(dir, base string) (*course, error) {
 		return nil, err
 	}
 	c.base.Extended = c.manifest.Extends
+	return c, nil
+}
+
+// openLocked reads a course whose lock is there, and not stale: so that what a
+// command resolves differs from it by what the command does alone.
+func openLocked(dir, base string) (*course, error) {
+	c, err := openCourse(dir, base)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.locked(); err != nil {
+		return nil, err
+	}
+	if why := c.stale(); why != "" {
+		return nil, fmt.Errorf("%s: %s: lock the course first", c.lockFile, why)
+	}
 	return c, nil
 }
 
@@ -152,12 +169,22 @@ func (f *engineFlags) open(ctx context.Context, s streams, c *course) (*buildpla
 	if err != nil {
 		return nil, err
 	}
-	b.Base = c.base
-	if err := b.LearnBase(ctx, c.manifest.Platforms[0]); err != nil {
+	if err := c.learn(ctx, b); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
-	c.base = b.Base
 	return b, nil
+}
+
+// learn has a builder work for the course, and learns of the base what its
+// reference does not tell.
+func (c *course) learn(ctx context.Context, b *buildplan.Builder) error {
+	b.Base = c.base
+	if c.learnt {
+		return nil
+	}
+	err := b.LearnBase(ctx, c.manifest.Platforms[0])
+	c.base, c.learnt = b.Base, err == nil
+	return err
 }
 
 // builder opens the engine.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"strings"
 
@@ -175,7 +176,7 @@ func (f lockFlags) resolve(ctx context.Context, s streams, c *course) (_ *pins.L
 	if err != nil {
 		return nil, nil, err
 	}
-	if c.lock == nil || o.Upgrade || len(o.Names) > 0 || l.Inputs[pins.Pip] != c.lock.Inputs[pins.Pip] {
+	if c.lock == nil || o.Upgrade || len(o.Names) > 0 || !maps.Equal(l.Inputs, c.lock.Inputs) {
 		overlaps, err = b.Overlaps(ctx, c.manifest, l)
 	}
 	return l, overlaps, err

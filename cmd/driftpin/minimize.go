@@ -41,15 +41,9 @@ shown. Nothing is written. Exit status 3 if a pin is not needed.`,
 }
 
 func minimize(ctx context.Context, s streams, dir string, names []string, flags engineFlags, checks bool) (err error) {
-	c, err := openCourse(dir, flags.base)
+	c, err := openLocked(dir, flags.base)
 	if err != nil {
 		return err
-	}
-	if _, err := c.locked(); err != nil {
-		return err
-	}
-	if why := c.stale(); why != "" {
-		return fmt.Errorf("%s: %s: lock the course first", c.lockFile, why)
 	}
 	candidates, err := c.leftOut(names)
 	if err != nil {

@@ -39,15 +39,9 @@ is said too. The course's as-of holds, unless --as-of gives another date.`,
 }
 
 func outdated(ctx context.Context, s streams, dir string, names []string, asOf string, flags engineFlags) (err error) {
-	c, err := openCourse(dir, flags.base)
+	c, err := openLocked(dir, flags.base)
 	if err != nil {
 		return err
-	}
-	if _, err := c.locked(); err != nil {
-		return err
-	}
-	if why := c.stale(); why != "" {
-		return fmt.Errorf("%s: %s: lock the course first", c.lockFile, why)
 	}
 	if asOf != "" {
 		if c.manifest.AsOf, err = pins.ParseDate(asOf); err != nil {

@@ -63,10 +63,8 @@ func (f *bumpFlags) sync(ctx context.Context, s streams, from, to string, names 
 		fmt.Fprintf(s.err, "%s: its pins have the versions of %s\n", to, from)
 		return nil
 	}
-	if _, err = f.bump(ctx, s, to); err != nil {
-		return err
-	}
-	return f.writeBody()
+	_, err = f.bump(ctx, s, []string{to})
+	return err
 }
 
 // carried are the versions that pins of a manifest would take from another
