@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -42,6 +44,17 @@ func readCondarc() (c condarc, err error) {
 		if err := checkChannel(address); err != nil {
 			return condarc{}, fmt.Errorf("the address of custom_channels %s in .condarc: %w", name, err)
 		}
+	}
+	logins := map[string]string{}
+	for _, address := range append(slices.Sorted(maps.Values(c.Custom)), c.Alias) {
+		u, err := url.Parse(address)
+		if err != nil || u.User == nil {
+			continue
+		}
+		if other, ok := logins[u.Hostname()]; ok && other != u.User.String() {
+			return condarc{}, fmt.Errorf("two channels on %s have different users or passwords in .condarc: conda's solver knows one of a host: give the channels one", u.Hostname())
+		}
+		logins[u.Hostname()] = u.User.String()
 	}
 	if c.Alias != "" {
 		if err := checkChannel(c.Alias); err != nil {

@@ -2,6 +2,7 @@ package buildplan
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,11 +24,9 @@ type Neighbours struct {
 // maxSiblings is how many packages are asked for a version.
 const maxSiblings = 12
 
-// Neighbours asks the index what there is, up to the date q.Before, around a
-// version that it does not have; siblings are packages that may have been
-// meant, at whatever date. Of a version that there is nothing is said.
-func (b *Builder) Neighbours(ctx context.Context, q pins.Query, name, version string, siblings []string) (n Neighbours, err error) {
-	_, err = b.run(ctx, client.SolveOpt{}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+// asking lets f ask what there is, in the place of a query.
+func (b *Builder) asking(ctx context.Context, q pins.Query, f func(context.Context, *resolution) error) error {
+	_, err := b.run(ctx, client.SolveOpt{}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		if err := b.Base.resolve(ctx, c, q.Platform); err != nil {
 			return nil, err
 		}
@@ -35,34 +34,49 @@ func (b *Builder) Neighbours(ctx context.Context, q pins.Query, name, version st
 		if err := r.locateBelow(ctx); err != nil {
 			return nil, err
 		}
-		s := r.newPipSolve()
-		if err := s.locateTool(ctx, uv); err != nil {
-			return nil, err
-		}
-		exact, err := s.only(ctx, name+"=="+version)
-		if err != nil || exact != "" {
-			return gateway.NewResult(), err
-		}
-		if n.Below, err = s.only(ctx, name+"<"+version); err != nil {
-			return nil, err
-		}
-		if n.Above, err = s.only(ctx, name+">"+version, "--resolution", "lowest"); err != nil {
-			return nil, err
-		}
-		s.query.Before = time.Time{}
-		for _, sibling := range siblings[:min(len(siblings), maxSiblings)] {
-			found, err := s.only(ctx, sibling+"=="+version)
-			if err != nil {
-				return nil, err
-			}
-			if found != "" {
-				n.Sibling = sibling
-				break
-			}
-		}
-		return gateway.NewResult(), nil
+		return gateway.NewResult(), f(ctx, r)
+	})
+	return err
+}
+
+// Neighbours asks the index what there is, up to the date q.Before, around a
+// version that it does not have; siblings are packages that may have been
+// meant, at whatever date. Of a version that there is nothing is said.
+func (b *Builder) Neighbours(ctx context.Context, q pins.Query, name, version string, siblings []string) (n Neighbours, err error) {
+	err = b.asking(ctx, q, func(ctx context.Context, r *resolution) (err error) {
+		n, err = r.neighbours(ctx, name, version, siblings)
+		return err
 	})
 	return n, err
+}
+
+func (r *resolution) neighbours(ctx context.Context, name, version string, siblings []string) (n Neighbours, err error) {
+	s := r.newPipSolve()
+	if err := s.locateTool(ctx, uv); err != nil {
+		return n, err
+	}
+	exact, err := s.only(ctx, name+"=="+version)
+	if err != nil || exact != "" {
+		return n, err
+	}
+	if n.Below, err = s.only(ctx, name+"<"+version); err != nil {
+		return n, err
+	}
+	if n.Above, err = s.only(ctx, name+">"+version, "--resolution", "lowest"); err != nil {
+		return n, err
+	}
+	s.query.Before = time.Time{}
+	for _, sibling := range siblings[:min(len(siblings), maxSiblings)] {
+		found, err := s.only(ctx, sibling+"=="+version)
+		if err != nil {
+			return n, err
+		}
+		if found != "" {
+			n.Sibling = sibling
+			break
+		}
+	}
+	return n, nil
 }
 
 // only returns the version that one requirement leads to, without what it
@@ -110,32 +124,94 @@ func common(a, b string) (n int) {
 	return n
 }
 
-// A Release is a version of a package, and when its file was uploaded; zero if
-// the index does not tell.
+// A Release is a version of a package, and when it was published; zero if that
+// is not told (apt tells of none).
 type Release struct {
-	Version  string
-	Uploaded time.Time
+	Version   string
+	Published time.Time
 }
 
-// Releases asks the index for the newest version of each of some requirements,
-// by itself and up to the date q.Before. A package that has none is left out.
+// Releases asks the index, the channels, the registry or apt for the newest
+// version of each of some requirements of one kind, by itself and up to the date
+// q.Before. requirements are constraints by name; apt's mean nothing. A package
+// that has none is left out.
 func (b *Builder) Releases(ctx context.Context, q pins.Query, requirements map[string]string) (found map[string]Release, err error) {
-	_, err = b.run(ctx, client.SolveOpt{}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-		if err := b.Base.resolve(ctx, c, q.Platform); err != nil {
-			return nil, err
+	err = b.asking(ctx, q, func(ctx context.Context, r *resolution) (err error) {
+		switch q.Kind {
+		case pins.Pip:
+			s := r.newPipSolve()
+			if err := s.locateTool(ctx, uv); err != nil {
+				return err
+			}
+			found, err = s.releases(ctx, requirements)
+		case pins.Deb:
+			found, err = r.candidates(ctx, slices.Sorted(maps.Keys(requirements)))
+		default:
+			found, err = r.listed(ctx, requirements)
 		}
-		r := &resolution{Builder: b, gateway: c, query: q}
-		if err := r.locateBelow(ctx); err != nil {
-			return nil, err
-		}
-		s := r.newPipSolve()
-		if err := s.locateTool(ctx, uv); err != nil {
-			return nil, err
-		}
-		found, err = s.releases(ctx, requirements)
-		return gateway.NewResult(), err
+		return err
 	})
 	return found, err
+}
+
+// candidates are what apt would install.
+func (r *resolution) candidates(ctx context.Context, names []string) (map[string]Release, error) {
+	answers, err := r.askApt(ctx, r.Base.state(r.query.Platform), "apt", "", names)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]Release{}
+	for _, a := range answers[0] {
+		if slices.Contains(names, a.Name) {
+			found[a.Name] = Release{Version: a.Version}
+		}
+	}
+	return found, nil
+}
+
+// listed is Releases for conda and npm, which list what there is with dates.
+func (r *resolution) listed(ctx context.Context, requirements map[string]string) (map[string]Release, error) {
+	versions, err := r.versions(ctx, slices.Sorted(maps.Keys(requirements)))
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]Release{}
+	for name, constraint := range requirements {
+		for v, text := range versions[name] {
+			published, err := time.Parse(time.DateOnly, text[:min(len(text), len(time.DateOnly))])
+			if err == nil && !r.query.Before.IsZero() && !published.Before(r.query.Before) {
+				continue
+			}
+			if fits, err := pins.Satisfies(r.query.Kind, v, constraint); err == nil && fits && (found[name].Version == "" || pins.CompareVersions(r.query.Kind, v, found[name].Version) > 0) {
+				found[name] = Release{v, published}
+			}
+		}
+	}
+	return found, nil
+}
+
+// versions are all that there are of conda's or npm's packages, with dates.
+func (r *resolution) versions(ctx context.Context, names []string) (map[string]map[string]string, error) {
+	title := fmt.Sprintf("list the versions of %d packages", len(names))
+	if r.query.Kind == pins.Npm {
+		text, err := r.askNpm(ctx, title, npmQuestion{List: names})
+		if err != nil {
+			return nil, err
+		}
+		var answer struct{ Versions map[string]map[string]string }
+		if err := json.Unmarshal(text, &answer); err != nil {
+			return nil, fmt.Errorf("what npm said: %w", err)
+		}
+		return answer.Versions, nil
+	}
+	answer, err := r.askConda(ctx, title, condaQuestion{Specs: names, Channels: r.query.Channels, Subdir: subdirs[r.query.Platform], Prefer: [][4]string{}, List: true})
+	if err != nil {
+		return nil, err
+	}
+	if answer.Error != nil {
+		return nil, r.condaFailure(answer.Error)
+	}
+	return answer.Versions, nil
 }
 
 // releases is one question of Releases. uv must not build, so packages without

@@ -87,6 +87,7 @@ type npmQuestion struct {
 	Prefer       map[string]string `json:"prefer"`
 	Before       string            `json:"before"`
 	Locate       map[string]string `json:"locate,omitempty"` // only say where these versions are
+	List         []string          `json:"list,omitempty"`   // only say which versions there are of these
 }
 
 // An npmAnswer is what npm-resolve.js says.

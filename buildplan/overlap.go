@@ -47,6 +47,13 @@ func KnownOverlaps(home string, m *pins.Manifest, l *pins.Lock) (all pins.Findin
 func (b *Builder) Overlaps(ctx context.Context, m *pins.Manifest, l *pins.Lock) (pins.Findings, error) {
 	var all pins.Findings
 	for _, platform := range l.Platforms {
+		p, err := New(m, l, platform, b.Base)
+		if err != nil {
+			return nil, err
+		}
+		if err := b.locate(ctx, p); err != nil {
+			return nil, err
+		}
 		packages := inEnvironment(l, platform)
 		owned := make([]map[string]string, len(packages))
 		group, gctx := errgroup.WithContext(ctx)

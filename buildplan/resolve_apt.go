@@ -85,8 +85,13 @@ func (r *resolution) debsAndTools(ctx context.Context, base llb.State, preferred
 	return out, nil
 }
 
-// toolchain resolves the compilers, on top of the Python.
+// toolchain resolves the compilers, on top of the Python; those of the last lock
+// stay, where the Python is the same and they can be had.
 func (s *pipSolve) toolchain(ctx context.Context) ([]pins.Artifact, error) {
+	last := slices.DeleteFunc(slices.Clone(s.query.Compilers), func(a pins.Artifact) bool { return a.Platform != s.query.Platform })
+	if len(last) > 0 && samePython(s.query.Prefer, s.query.Below) && s.canFetch(ctx, last) {
+		return last, nil
+	}
 	wanted := toolchainDebs
 	if !s.onConda() {
 		wanted = append(slices.Clone(wanted), headerDebs...)

@@ -22,12 +22,14 @@ type condaQuestion struct {
 	Prefer   [][4]string `json:"prefer"`
 	Before   string      `json:"before"`
 	Locate   bool        `json:"locate"`
+	List     bool        `json:"list"` // only say which versions there are of Specs, which are names
 }
 
 // A condaAnswer is what it says.
 type condaAnswer struct {
 	Packages []condaPackage
-	Channels map[string]string // the address of each
+	Channels map[string]string            // the address of each
+	Versions map[string]map[string]string // of what is listed: the date of each
 	Error    *condaError
 }
 

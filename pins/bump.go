@@ -174,9 +174,15 @@ func (l *Lock) Below() []Artifact {
 // the one at the top.
 func (l *Lock) Find(kind Kind, name, platform string) (found Artifact, ok bool) {
 	for _, a := range l.Present(platform) {
-		if a.Kind == kind && a.Name == CanonicalName(kind, name) && (!ok || a.Is(PinRoot) || len(a.File) < len(found.File) && !found.Is(PinRoot)) {
+		if a.Kind == kind && a.Name == CanonicalName(kind, name) && (!ok || a.before(found)) {
 			found, ok = a, true
 		}
 	}
 	return found, ok
+}
+
+// before reports whether an artifact is the one that is meant by its name,
+// rather than another copy, which lies deeper.
+func (a Artifact) before(b Artifact) bool {
+	return a.Is(PinRoot) || len(a.File) < len(b.File) && !b.Is(PinRoot)
 }

@@ -83,6 +83,9 @@ func (r *Request) condaConstraint(text string) error {
 	if text == "" {
 		return nil
 	}
+	if r.Constraint != "" {
+		return fmt.Errorf("%q asks for a version twice: once before the brackets or once in them is enough", r.Spec)
+	}
 	if m := condaBuild.FindStringSubmatch(text); m != nil && !strings.HasSuffix(strings.TrimSpace(m[1]), "=") && strings.Trim(m[1], "=<>!~ ") != "" {
 		text, r.Build = strings.TrimSpace(m[1]), m[2]
 		if strings.HasPrefix(text, "=") && !strings.HasPrefix(text, "==") {

@@ -48,6 +48,14 @@ func ReadEdited(dir string, edited map[string][]byte) (*Manifest, error) {
 	return m, m.Findings.Err()
 }
 
+// IsCourse reports whether a folder has a file that makes it a course.
+func IsCourse(dir string) bool {
+	return slices.ContainsFunc([]string{ManifestName, "environment.yml", "requirements.txt", "apt.txt", "runtime.txt", "pixi.toml", "binder", ".binder"}, func(name string) bool {
+		_, err := os.Stat(filepath.Join(dir, name))
+		return err == nil
+	})
+}
+
 // A course is a folder being read.
 type course struct {
 	m       *Manifest

@@ -73,7 +73,7 @@ func (r Request) parseAgain(spec string) (Request, error) {
 var (
 	gitAt         = regexp.MustCompile(`^(.*?://[^/]*/[^@#]*)(@[^#]*)?`)
 	specHead      = map[Kind]*regexp.Regexp{Pip: regexp.MustCompile(`^\s*[A-Za-z0-9._-]+\s*(?:\[[^\]]*\])?`), Conda: regexp.MustCompile(`^\s*(?:[^ =<>!~\[]+::)?[^ =<>!~\[]+`), Deb: regexp.MustCompile(`^[^=]+`), Npm: regexp.MustCompile(`^@?[^@]+`)}
-	operatorBlank = regexp.MustCompile(`^[@v=\s(]*`)
+	operatorBlank = regexp.MustCompile(`^\s*(?:\[\s*version\s*=\s*["']?)?[@v=\s(]*`)
 )
 
 // replace says which bytes of a request's words become what.

@@ -20,6 +20,7 @@ func TestEdit(t *testing.T) {
     - git+https://h.test/y.git
     - idna == 3.3
   apt: [git, curl=7.88.1-10]
+  conda: ["xz[version='5.4.1']", "zstd=1.5.2=h3eb15da_6", "perl 5.32.1", "hdf5[build=h0]", "lz4[version='>=1,<2',build=h1]"]
 `
 	m, err := pins.ParseManifest("pins.yaml", []byte("base: oci-layout:x\n"+file))
 	if err != nil {
@@ -35,6 +36,10 @@ func TestEdit(t *testing.T) {
 		{"git+https://h.test/y.git", "main", "y.git\n", "y.git@main\n"},
 		{"idna == 3.3", "3.4", "idna == 3.3", "idna == 3.4"},
 		{"git", "1:2.39.2-1", "[git,", "[git=1:2.39.2-1,"},
+		{"xz[version='5.4.1']", "5.4.2", "='5.4.1']", "='5.4.2']"},
+		{"zstd=1.5.2=h3eb15da_6", "1.5.5", "=1.5.2=", "=1.5.5="},
+		{"perl 5.32.1", "5.34.0", "perl 5.32.1", "perl 5.34.0"},
+		{"hdf5[build=h0]", "1.12.2", "hdf5[build", "hdf5==1.12.2[build"},
 		{"curl=7.88.1-10", "7.88.1-11", "curl=7.88.1-10]", "curl=7.88.1-11]"},
 	} {
 		for _, r := range m.Requests {
@@ -44,6 +49,13 @@ func TestEdit(t *testing.T) {
 			got, err := pins.Edit(source, r, test.version)
 			if want := strings.Replace(string(source), test.old, test.new, 1); err != nil || string(got) != want {
 				t.Errorf("%s: got\n%s\n%v", test.spec, got, err)
+			}
+		}
+	}
+	for _, r := range m.Requests {
+		if r.Name == "lz4" { // a range in brackets is left to people
+			if got, err := pins.Edit(source, r, "1.9.4"); err == nil {
+				t.Errorf("%s became\n%s", r.Spec, got)
 			}
 		}
 	}

@@ -14,6 +14,9 @@ import (
 // install it with --no-deps. Where a file has hashes, pip and uv take nothing
 // without, so what is built from a git commit stands there as a comment.
 func WriteRequirements(w io.Writer, l *Lock, platform string) error {
+	if len(pipOf(l, platform)) == 0 {
+		return errNone(Pip)
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s on %s, as driftpin locked it. Install with --no-deps.\n", l.Course, platform)
 	for _, a := range pipOf(l, platform) {
@@ -75,6 +78,9 @@ func WritePylock(w io.Writer, l *Lock, platform string, address func(sha256 stri
 		}
 		return pylockFile{a.File, url, a.Size, map[string]string{"sha256": a.SHA256}}, nil
 	}
+	if len(pipOf(l, platform)) == 0 {
+		return errNone(Pip)
+	}
 	for _, a := range pipOf(l, platform) {
 		p := pylockPackage{Name: a.Name, Version: a.Version}
 		g, git := a.Git()
@@ -102,9 +108,17 @@ func WritePylock(w io.Writer, l *Lock, platform string, address func(sha256 stri
 	return toml.NewEncoder(w).Encode(out)
 }
 
-// pipOf are the artifacts that a lock installs with pip, by name.
-func pipOf(l *Lock, platform string) []Artifact {
-	return slices.DeleteFunc(l.Installed(platform), func(a Artifact) bool { return a.Kind != Pip })
+// pipOf are the artifacts that a lock installs with pip, by name, and condaOf
+// those with conda.
+func pipOf(l *Lock, platform string) []Artifact   { return l.installs(Pip, platform) }
+func condaOf(l *Lock, platform string) []Artifact { return l.installs(Conda, platform) }
+
+func (l *Lock) installs(k Kind, platform string) []Artifact {
+	return slices.DeleteFunc(l.Installed(platform), func(a Artifact) bool { return a.Kind != k })
+}
+
+func errNone(k Kind) error {
+	return fmt.Errorf("the lock installs nothing with %s: there is nothing to export in this format", k)
 }
 
 // sourceOf is the source distribution that a wheel is built from.
@@ -126,10 +140,10 @@ var condaSubdirs = map[string]string{"linux/amd64": "linux-64", "linux/arm64": "
 func WriteCondaExplicit(w io.Writer, l *Lock, platform string, address func(sha256 string) (string, bool)) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# platform: %s\n@EXPLICIT\n", condaSubdirs[platform])
-	for _, a := range l.Installed(platform) {
-		if a.Kind != Conda {
-			continue
-		}
+	if len(condaOf(l, platform)) == 0 {
+		return errNone(Conda)
+	}
+	for _, a := range condaOf(l, platform) {
 		url, ok := address(a.SHA256)
 		if !ok {
 			return fmt.Errorf("no address of %s is known on this machine, and an explicit list names addresses: lock or build the course here first", a.File)
@@ -145,17 +159,15 @@ func WriteCondaExplicit(w io.Writer, l *Lock, platform string, address func(sha2
 // environment file manually"), which names versions and builds but no hashes.
 func WriteEnvironment(w io.Writer, l *Lock, platform string, channels []string) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "name: %s\nchannels:\n", l.Course)
+	fmt.Fprintf(&b, "name: %q\nchannels:\n", l.Course)
 	for _, c := range append(slices.Clone(channels), "nodefaults") {
 		fmt.Fprintf(&b, "  - %s\n", c)
 	}
 	b.WriteString("dependencies:\n")
 	hasPip := false
-	for _, a := range l.Installed(platform) {
-		if a.Kind == Conda {
-			hasPip = hasPip || a.Name == "pip"
-			fmt.Fprintf(&b, "  - %s::%s=%s=%s\n", a.Channel, a.Name, a.Version, a.Build)
-		}
+	for _, a := range condaOf(l, platform) {
+		hasPip = hasPip || a.Name == "pip"
+		fmt.Fprintf(&b, "  - %s::%s=%s=%s\n", a.Channel, a.Name, a.Version, a.Build)
 	}
 	if wheels := pipOf(l, platform); len(wheels) > 0 {
 		if !hasPip {

@@ -35,6 +35,9 @@ type Query struct {
 	// of the same date and with the same tools. Wheels that are built with what is
 	// to be upgraded are not in it.
 	Last []Artifact
+	// Compilers are those of the last lock, if it is of the same base: what is apt's
+	// hangs on no date.
+	Compilers []Artifact
 	// Commits are what git requirements are known to mean: those of the last lock.
 	Commits map[Git]string
 }
@@ -77,7 +80,7 @@ func Relock(ctx context.Context, m *Manifest, old *Lock, r Resolver, o LockOptio
 				q := Query{
 					Kind: kind, Platform: platform, Before: m.AsOf.End, Requests: m.requestsOf(kind),
 					Python: m.python(kind), Channels: m.CondaChannels(), Below: below, Prefer: preferred(old, o),
-					Last: last(old, l, o), Commits: commits(old, o),
+					Last: last(old, l, o), Compilers: compilers(old, l, o), Commits: commits(old, o),
 				}
 				var err error
 				if found, err = r.Resolve(ctx, q); err != nil {
@@ -305,6 +308,26 @@ func last(old, l *Lock, o LockOptions) []Artifact {
 			return b.Use == BuildInput && upgrade(b) && (b.Is(ToolchainRoot) || slices.Contains(b.By, a.Name))
 		}))
 	})
+}
+
+// compilers returns what the old lock builds wheels with, if it is of the same
+// base and nothing of it is to be upgraded.
+func compilers(old, l *Lock, o LockOptions) (tools []Artifact) {
+	if old == nil || old.Base != l.Base {
+		return nil
+	}
+	for _, a := range old.Artifacts {
+		if a.Is(ToolchainRoot) {
+			tools = append(tools, a)
+		}
+	}
+	kept := preferred(old, o)
+	if slices.ContainsFunc(tools, func(t Artifact) bool {
+		return !slices.ContainsFunc(kept, func(a Artifact) bool { return a.SHA256 == t.SHA256 })
+	}) {
+		return nil
+	}
+	return tools
 }
 
 // preferred returns what the old lock has, without what is to be upgraded.

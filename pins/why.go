@@ -17,7 +17,9 @@ func Why(m *Manifest, l *Lock, kind Kind, name string) (chain []Step, by []strin
 	artifacts := map[string]Artifact{}
 	for _, a := range l.Artifacts {
 		if a.Kind == kind && a.InImage() {
-			artifacts[a.Name] = a
+			if b, ok := artifacts[a.Name]; !ok || a.before(b) {
+				artifacts[a.Name] = a
+			}
 		}
 	}
 	target, ok := artifacts[name]

@@ -141,8 +141,11 @@ async def main(packages, environment, layer, out):
     lines = []
     for archive in sorted(glob.glob(packages + "/*.conda") + glob.glob(packages + "/*.tar.bz2")):
         with tempfile.TemporaryDirectory(dir=layer) as stage:
-            await link(archive, stage, environment, lock["python"])
             name = os.path.basename(archive)
+            try:
+                await link(archive, stage, environment, lock["python"])
+            except Exception as error:  # rattler has no type for it
+                sys.exit("%s can't be unpacked: %s" % (name, error))
             meta = finish(stage, environment, lock["channels"][name], lock.get("replaced", {}).get(name, []))
             move(stage, layer + environment)
         lines.append("\t".join(["conda", meta["name"], meta["version"], environment, "", meta["build"], meta["channel"]]) + "\n")

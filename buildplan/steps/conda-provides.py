@@ -42,7 +42,10 @@ def main(packages, out, replaced):
     with open(os.path.join(out, "provides.tsv"), "w") as table:
         for archive in sorted(glob.glob(packages + "/*.conda") + glob.glob(packages + "/*.tar.bz2")):
             with tempfile.TemporaryDirectory() as folder:
-                extract(archive, folder)
+                try:
+                    extract(archive, folder)
+                except Exception as error:  # rattler has no type for it
+                    sys.exit("%s can't be unpacked: %s" % (os.path.basename(archive), error))
                 for name, version in sorted(set(metadata(folder))):
                     if re.sub(r"[-_.]+", "-", name).lower() not in replaced.split():
                         stand_in(out, name, version)

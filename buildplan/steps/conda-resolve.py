@@ -9,8 +9,9 @@ IN is a JSON file:
     prefer    [name, version, build, sha256] of the packages to stay with
     before    nothing newer than this instant (RFC 3339); empty: no limit
     locate    true: only say where the channels are
+    list      true: only say which versions there are of specs, which are names
 CHANNELS is a JSON file with conda's settings (custom_channels, channel_alias): {"custom": {NAME: ADDRESS}, "alias": ADDRESS}.
-OUT gets answer.json: {"packages": […]}, or {"channels": {NAME: ADDRESS}}, or
+OUT gets answer.json: {"packages": […]}, or {"channels": {NAME: ADDRESS}}, or {"versions": {NAME: {VERSION: DATE}}}, or
     {"error": {"text", "versions": {NAME: {VERSION: DATE}}, "near": {NAME: [NAME]}}}
 where versions are all that the channels have of what was asked for, of whatever date, and near are names like those that
 no channel has.
@@ -67,15 +68,21 @@ async def kept(gateway, q, urls):
     return [r for records in found for r in records if r.sha256 and r.sha256.hex() in hashes]
 
 
-async def explain(error, gateway, q, urls, specs):
-    """What there is, where what was asked for can't be had."""
-    asked = sorted({s.name.normalized for s in specs})
+async def available(asked, gateway, q, urls):
+    """All versions that the channels have of some packages, with dates."""
     found = await gateway.query(list(urls.values()), [q["subdir"], "noarch"], asked, recursive=False)
     versions = {}
     for r in (r for records in found for r in records):
         date = r.timestamp.date().isoformat() if r.timestamp else ""
         of = versions.setdefault(r.name.normalized, {})
         of[str(r.version)] = min(date, of.get(str(r.version), date))
+    return versions
+
+
+async def explain(error, gateway, q, urls, specs):
+    """What there is, where what was asked for can't be had."""
+    asked = sorted({s.name.normalized for s in specs})
+    versions = await available(asked, gateway, q, urls)
     missing = [n for n in asked if n not in versions]
     known = [n.normalized for n in await gateway.names(list(urls.values()), [q["subdir"], "noarch"])] if missing else []
     return {"error": {"text": str(error), "versions": versions, "near": {n: difflib.get_close_matches(n, known, 1) for n in missing}}}
@@ -84,6 +91,8 @@ async def explain(error, gateway, q, urls, specs):
 async def resolve(q, urls):
     specs = [parse(s, urls) for s in q["specs"]]
     gateway = Gateway(cache_dir=CACHE, client=Client.default_client())
+    if q["list"]:
+        return {"versions": await available(q["specs"], gateway, q, urls)}
     before = datetime.datetime.fromisoformat(q["before"].replace("Z", "+00:00")) if q["before"] else None
     try:
         records = await solve(list(urls.values()), specs, gateway, [q["subdir"], "noarch"],

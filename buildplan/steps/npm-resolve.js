@@ -7,6 +7,7 @@
 //   prefer        {NAME: VERSION}, what to stay with
 //   before        nothing newer than this instant (RFC 3339); empty: no limit
 //   locate        {NAME: VERSION}, if given: only say where their files are, as {addresses: {NAME@VERSION: ADDRESS}}
+//   list          [NAME], if given: only say which versions there are, as {versions: {NAME: {VERSION: DATE}}}
 // OUT/answer.json gets {packages: [{place, name, version, url, sha256, size, by}]}, where place is the package's folder
 // (node_modules/…) and by are the places of those that require it, or {error: {code, text, name, versions: {VERSION: DATE}}}.
 'use strict'
@@ -25,6 +26,7 @@ function run (...args) {
   const all = [npm + '/bin/npm-cli.js', ...args, '--ignore-scripts', '--no-audit', '--no-fund', '--no-update-notifier', '--loglevel=error', '--omit=dev',
     '--omit-lockfile-registry-resolved=false', '--cache', cache]
   if (q.before) all.push('--before', q.before)
+  fs.mkdirSync(project, { recursive: true })
   const done = spawnSync(process.execPath, all, { cwd: project, encoding: 'utf8', env: { ...process.env, npm_config_json: 'true' } })
   return { ok: done.status === 0, text: done.stdout, said: done.stderr }
 }
@@ -129,10 +131,12 @@ function resolve () {
   }
 }
 
+// list says which versions there are: none of what the registry does not have.
+const list = () => ({ versions: Object.fromEntries(q.list.map(name => [name, versions(name)])) })
+
 // locate says where files are, as far as the registry has them.
 function locate () {
   const addresses = {}
-  fs.mkdirSync(project, { recursive: true })
   for (const [name, version] of Object.entries(q.locate)) {
     try { addresses[`${name}@${version}`] = JSON.parse(run('view', `${name}@${version}`, 'dist.tarball').text) } catch {}
   }
@@ -145,4 +149,4 @@ function fail (text) {
   process.exit(0)
 }
 
-fs.writeFileSync(path.join(out, 'answer.json'), JSON.stringify(q.locate ? locate() : resolve()))
+fs.writeFileSync(path.join(out, 'answer.json'), JSON.stringify(q.list ? list() : q.locate ? locate() : resolve()))

@@ -243,6 +243,9 @@ func chooseAll(ctx context.Context, all []*bumping) error {
 // rest of the course.
 func (p *bumping) newest(ctx context.Context, r pins.Request) (string, error) {
 	loose, err := p.course.manifest.Within(r, p.to)
+	if err == nil && p.asOf != "" {
+		loose.AsOf, err = pins.ParseDate(p.asOf)
+	}
 	if err != nil {
 		return "", err
 	}

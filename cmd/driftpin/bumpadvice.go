@@ -111,7 +111,8 @@ func (p *bumping) adviseVersions(ctx context.Context, before time.Time) string {
 			}
 		}
 		if len(there) > 0 {
-			fmt.Fprintf(&text, "\nThe nearest of %s are %s.", b.Request.Name, strings.Join(there, " and "))
+			are := map[bool]string{true: "is", false: "are"}[len(there) == 1]
+			fmt.Fprintf(&text, "\nThe nearest of %s %s %s.", b.Request.Name, are, strings.Join(there, " and "))
 		}
 		if n.Sibling != "" {
 			fmt.Fprintf(&text, " %s is a version of %s.", b.Version, n.Sibling)

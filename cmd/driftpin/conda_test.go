@@ -31,6 +31,7 @@ pins:
   npm:
     - speak@^1.0
     - {pin: other@1.0.0, scripts: true}
+    - quiet@1.0.0
 checks:
   - test "$(hello)" = "hello 1.0.0" && python -c 'import greet, idna, requests'
   - test "$(speak)" = "speak 1.0.0 pad 1.0.0" && test "$(other)" = "other 1.0.0 pad 2.0.0" && test -e $CONDA_PREFIX/lib/node_modules/other/ran
@@ -91,6 +92,15 @@ func (l *lab) condas() {
 		}
 	})
 	l.t.Run("failures", func(t *testing.T) { l.at(t).condaFailures(lock) })
+	l.t.Run("outdated", func(t *testing.T) {
+		got := l.at(t).run("home1", "outdated", "conda")
+		for i, line := range strings.Split(got, "\n") {
+			if f, want := strings.Join(strings.Fields(line), " "), []string{"PIN NOW PATCH MINOR MAJOR NEWEST", "conda:hello 1.0.0 1.2.0 (2023-03-01)", "npm:quiet 1.0.0 1.0.1 (2022-02-01)", ""}; i >= len(want) || f != want[i] {
+				t.Errorf("outdated says\n%s", got)
+				break
+			}
+		}
+	})
 	l.t.Run("bump", func(t *testing.T) { l.at(t).condaBump(lock) })
 	l.t.Run("replaced", func(t *testing.T) {
 		l := l.at(t)

@@ -66,12 +66,13 @@ or for those that are named.`,
 }
 
 // split tells courses, which are folders, from names: what has a version, a kind
-// or npm's scope is one.
+// or npm's scope is one, and so is a folder behind the courses that only happens
+// to be called like a package.
 func split(args []string) (courses, names []string) {
 	for _, a := range args {
 		if strings.HasPrefix(a, "@") || strings.ContainsAny(a, "=:") {
 			names = append(names, a)
-		} else if info, err := os.Stat(a); err == nil && info.IsDir() || strings.ContainsRune(a, '/') {
+		} else if info, err := os.Stat(a); strings.ContainsRune(a, '/') || err == nil && info.IsDir() && (len(courses) == 0 || pins.IsCourse(a)) {
 			courses = append(courses, a)
 		} else {
 			names = append(names, a)

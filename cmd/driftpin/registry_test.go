@@ -41,6 +41,9 @@ func newRegistry(t *testing.T, token string) *npmRegistry {
 	}
 	script := map[string]string{"postinstall": "node -e \"require('fs').writeFileSync('ran', '')\""}
 	x.add(t, map[string]any{"name": "other", "version": "1.0.0", "bin": "other.js", "dependencies": map[string]string{"pad": "2.x", "old-pad": "npm:pad@1.0.0"}, "scripts": script}, "2022-01-01", map[string]string{"other.js": program("other")})
+	for version, date := range map[string]string{"1.0.0": "2022-01-01", "1.0.1": "2022-02-01", "1.1.0": "2023-04-01"} {
+		x.add(t, map[string]any{"name": "quiet", "version": version}, date, map[string]string{})
+	}
 	for _, version := range []string{"1.0.0", "2.0.0"} {
 		x.add(t, map[string]any{"name": "pad", "version": version, "main": "index.js", "bin": "index.js", "scripts": script}, "2022-01-01", map[string]string{"index.js": "#!/usr/bin/env node\nmodule.exports = '" + version + "'\n"})
 	}
