@@ -2,36 +2,51 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
 	"runtime/debug"
+	"strconv"
 	"time"
 
+	"github.com/containerd/containerd/v2/core/diff/apply"
+	"github.com/containerd/containerd/v2/core/metadata"
 	"github.com/containerd/containerd/v2/core/remotes/docker"
 	"github.com/containerd/containerd/v2/core/snapshots"
+	"github.com/containerd/containerd/v2/plugins/content/local"
+	"github.com/containerd/containerd/v2/plugins/diff/walking"
 	"github.com/containerd/containerd/v2/plugins/snapshots/native"
 	"github.com/containerd/containerd/v2/plugins/snapshots/overlay"
 	"github.com/containerd/containerd/v2/plugins/snapshots/overlay/overlayutils"
+	"github.com/containerd/platforms"
+	cachemetadata "github.com/moby/buildkit/cache/metadata"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/executor/oci"
+	"github.com/moby/buildkit/executor/resources"
+	"github.com/moby/buildkit/executor/runcexecutor"
+	containerdsnapshot "github.com/moby/buildkit/snapshot/containerd"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/db/boltutil"
 	"github.com/moby/buildkit/util/disk"
-	"github.com/moby/buildkit/util/network/cniprovider"
-	"github.com/moby/buildkit/util/network/netproviders"
+	"github.com/moby/buildkit/util/leaseutil"
+	"github.com/moby/buildkit/util/network"
+	"github.com/moby/buildkit/util/winlayers"
 	"github.com/moby/buildkit/worker/base"
-	"github.com/moby/buildkit/worker/runc"
+	"github.com/moby/buildkit/worker/label"
 	"github.com/moby/sys/userns"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	bolt "go.etcd.io/bbolt"
 	"golang.org/x/sync/semaphore"
 )
 
 // newWorker makes the worker that runs build steps with the runc at runcPath.
 func newWorker(ctx context.Context, root, runcPath string, hosts docker.RegistryHosts, opts Options) (*base.Worker, error) {
-	var sem *semaphore.Weighted
-	if opts.Parallel > 0 {
-		sem = semaphore.NewWeighted(int64(opts.Parallel))
-	}
-	network := netproviders.Opt{Mode: "host", CNI: cniprovider.Opt{Root: root}}
-	opt, err := runc.NewWorkerOpt(root, snapshotter(root, opts.Native), userns.RunningInUserNS(), oci.ProcessSandbox,
-		nil, nil, network, nil, runcPath, "", false, sem, "", "", nil)
+	opt, err := workerOptions(root, runcPath, opts.Native)
 	if err != nil {
 		return nil, err
+	}
+	if opts.Parallel > 0 {
+		opt.ParallelismSem = semaphore.NewWeighted(int64(opts.Parallel))
 	}
 	opt.RegistryHosts = hosts
 	opt.GCPolicy = gcPolicy(root, opts.Keep)
@@ -39,15 +54,104 @@ func newWorker(ctx context.Context, root, runcPath string, hosts docker.Registry
 	return base.NewWorker(ctx, opt)
 }
 
+// namespace is BuildKit's in containerd's databases.
+const namespace = "buildkit"
+
+// workerOptions puts a worker's parts together as BuildKit's worker/runc does.
+// That one makes a provider of proxies too, and an RSA key for it at every
+// start, which takes 0.1 s on average; no step of ours asks for a proxy.
+func workerOptions(root, runcPath string, forceNative bool) (opt base.WorkerOpt, err error) {
+	name, newSnapshotter := snapshotter(root, forceNative)
+	root = filepath.Join(root, "runc-"+name)
+	if err := os.MkdirAll(root, 0o700); err != nil {
+		return opt, err
+	}
+	networks := map[pb.NetMode]network.Provider{
+		pb.NetMode_UNSET: network.NewHostProvider(),
+		pb.NetMode_HOST:  network.NewHostProvider(),
+		pb.NetMode_NONE:  network.NewNoneProvider(),
+	}
+	monitor, err := resources.NewMonitor()
+	if err != nil {
+		return opt, err
+	}
+	executor, err := runcexecutor.New(runcexecutor.Opt{
+		Root:              filepath.Join(root, "executor"),
+		CommandCandidates: []string{runcPath},
+		Rootless:          userns.RunningInUserNS(),
+		ProcessMode:       oci.ProcessSandbox,
+		ResourceMonitor:   monitor,
+	}, networks)
+	if err != nil {
+		return opt, err
+	}
+	id, err := base.ID(root)
+	if err != nil {
+		return opt, err
+	}
+	hostname, err := os.Hostname()
+	if err != nil {
+		hostname = "unknown"
+	}
+
+	layers, err := newSnapshotter(filepath.Join(root, "snapshots"))
+	if err != nil {
+		return opt, err
+	}
+	blobs, err := local.NewStore(filepath.Join(root, "content"))
+	if err != nil {
+		return opt, errors.Join(err, layers.Close())
+	}
+	db, err := boltutil.Open(filepath.Join(root, "containerdmeta.db"), 0o644,
+		&bolt.Options{FreelistType: bolt.FreelistMapType, NoFreelistSync: true})
+	if err != nil {
+		return opt, errors.Join(err, layers.Close())
+	}
+	meta := metadata.NewDB(db, blobs, map[string]snapshots.Snapshotter{name: layers})
+	if err := meta.Init(context.Background()); err != nil {
+		return opt, errors.Join(err, db.Close(), layers.Close())
+	}
+	records, err := cachemetadata.NewStore(filepath.Join(root, "metadata_v2.db"))
+	if err != nil {
+		return opt, errors.Join(err, db.Close(), layers.Close())
+	}
+	content := containerdsnapshot.NewContentStore(meta.ContentStore(), namespace)
+	return base.WorkerOpt{
+		ID:   id,
+		Root: root,
+		Labels: map[string]string{
+			label.Executor:       "oci",
+			label.Snapshotter:    name,
+			label.Hostname:       hostname,
+			label.Network:        "host",
+			label.OCIProcessMode: oci.ProcessSandbox.String(),
+			label.SELinuxEnabled: strconv.FormatBool(false),
+		},
+		MetadataStore:    records,
+		ContentMetadata:  db,
+		NetworkProviders: networks,
+		Executor:         executor,
+		Snapshotter:      containerdsnapshot.NewSnapshotter(name, meta.Snapshotter(name), namespace, nil),
+		ContentStore:     content,
+		Applier:          winlayers.NewFileSystemApplierWithWindows(content, apply.NewFileSystemApplier(content)),
+		Differ:           winlayers.NewWalkingDiffWithWindows(content, walking.NewWalkingDiff(content)),
+		Platforms:        []ocispecs.Platform{platforms.Normalize(platforms.DefaultSpec())},
+		LeaseManager:     leaseutil.WithNamespace(metadata.NewLeaseManager(meta), namespace),
+		GarbageCollect:   meta.GarbageCollect,
+		MountPoolRoot:    filepath.Join(root, "cachemounts"),
+		ResourceMonitor:  monitor,
+	}, nil
+}
+
 // snapshotter returns overlayfs where the kernel and root's file system have
 // it, else plain copies.
-func snapshotter(root string, forceNative bool) runc.SnapshotterFactory {
+func snapshotter(root string, forceNative bool) (name string, open func(dir string) (snapshots.Snapshotter, error)) {
 	if forceNative || overlayutils.Supported(root) != nil {
-		return runc.SnapshotterFactory{Name: "native", New: native.NewSnapshotter}
+		return "native", native.NewSnapshotter
 	}
-	return runc.SnapshotterFactory{Name: "overlayfs", New: func(dir string) (snapshots.Snapshotter, error) {
+	return "overlayfs", func(dir string) (snapshots.Snapshotter, error) {
 		return overlay.NewSnapshotter(dir, overlay.AsynchronousRemove)
-	}}
+	}
 }
 
 const (
