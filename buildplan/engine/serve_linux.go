@@ -109,7 +109,7 @@ func newController(ctx context.Context, root string, w *base.Worker, hosts docke
 		SessionManager:            sessions,
 		WorkerController:          workers,
 		Frontends:                 map[string]frontend.Frontend{}, // client.Build needs none
-		CacheManager:              solver.NewCacheManager(ctx, "local", cache, worker.NewCacheResultStorage(workers)),
+		CacheManager:              openCache(ctx, cache, worker.NewCacheResultStorage(workers)),
 		ResolveCacheExporterFuncs: cacheExporters(sessions, hosts),
 		ResolveCacheImporterFuncs: cacheImporters(sessions, hosts, w),
 		HistoryDB:                 history,
@@ -124,6 +124,30 @@ func newController(ctx context.Context, root string, w *base.Worker, hosts docke
 		return nil, errors.Join(err, cache.Close(), history.Close())
 	}
 	return ctrl, nil
+}
+
+// openCache opens the solver's cache on its store. BuildKit would first look for
+// every result that the store names; it does so again after each sweep, and a
+// result that is gone is found out when it is asked for.
+func openCache(ctx context.Context, store *bboltcachestorage.Store, results solver.CacheResultStorage) solver.CacheManager {
+	s := &unwalked{Store: store, opening: true}
+	cache := solver.NewCacheManager(ctx, "local", s, results)
+	s.opening = false
+	return cache
+}
+
+// unwalked is a store that shows nothing to a walk while it is opened.
+type unwalked struct {
+	*bboltcachestorage.Store
+	opening bool
+}
+
+// Walk implements solver.CacheKeyStorage.
+func (s *unwalked) Walk(f func(id string) error) error {
+	if s.opening {
+		return nil
+	}
+	return s.Store.Walk(f)
 }
 
 // registryHosts configures how registries are reached.
