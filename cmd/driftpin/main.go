@@ -6,6 +6,8 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/moby/sys/reexec"
@@ -15,9 +17,27 @@ func main() {
 	if reexec.Init() { // BuildKit starts this program again, for work in other namespaces
 		return
 	}
+	collectLate()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
+}
+
+// firstHeap is how large the heap grows before garbage is collected at all.
+const firstHeap = 192 << 20
+
+// collectLate spares runs that need little memory the collection of garbage:
+// opening an engine makes much of it, in small heaps, which are collected often.
+// From the first collection on all is as usual.
+func collectLate() {
+	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	percent, limit := debug.SetGCPercent(-1), debug.SetMemoryLimit(firstHeap)
+	runtime.AddCleanup(new(*int), func(struct{}) {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+	}, struct{}{})
 }
