@@ -333,11 +333,12 @@ func walk(dir string, f pins.File, add func(pins.Position, File) error) error {
 // locate notes the place of the pin that each artifact is there for.
 func (p *Plan) locate(m *pins.Manifest, l *pins.Lock) {
 	p.at = map[string]pins.Position{}
+	reasons := pins.NewReasons(m, l)
 	for _, a := range l.Artifacts {
 		if a.Use != pins.Install {
 			continue
 		}
-		if chain, _ := pins.Why(m, l, a.Kind, a.Name); len(chain) > 0 && chain[0].Request != nil {
+		if chain, _ := reasons.Why(a.Kind, a.Name); len(chain) > 0 && chain[0].Request != nil {
 			p.at[string(a.Kind)+" "+a.Name] = chain[0].Request.At
 		}
 	}

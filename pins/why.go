@@ -13,40 +13,61 @@ type Step struct {
 // pin of the manifest (first) to the package (last), and the names of all that
 // require it. The chain is nil if the lock has no such package.
 func Why(m *Manifest, l *Lock, kind Kind, name string) (chain []Step, by []string) {
-	name = CanonicalName(kind, name)
-	artifacts := map[string]Artifact{}
-	for _, a := range l.Artifacts {
-		if a.Kind == kind && a.InImage() {
-			if b, ok := artifacts[a.Name]; !ok || a.before(b) {
-				artifacts[a.Name] = a
-			}
+	return NewReasons(m, l).Why(kind, name)
+}
+
+// Reasons tell why the packages of a lock are there.
+type Reasons struct {
+	manifest  *Manifest
+	artifacts map[Kind]map[string]*Artifact
+}
+
+// NewReasons returns the reasons of a lock's packages; the manifest may be nil.
+func NewReasons(m *Manifest, l *Lock) *Reasons {
+	r := &Reasons{m, map[Kind]map[string]*Artifact{}}
+	for i, a := range l.Artifacts {
+		if !a.InImage() {
+			continue
+		}
+		if r.artifacts[a.Kind] == nil {
+			r.artifacts[a.Kind] = map[string]*Artifact{}
+		}
+		if b := r.artifacts[a.Kind][a.Name]; b == nil || a.before(*b) {
+			r.artifacts[a.Kind][a.Name] = &l.Artifacts[i]
 		}
 	}
-	target, ok := artifacts[name]
-	if !ok {
+	return r
+}
+
+// Why is the function Why for one of the packages.
+func (r *Reasons) Why(kind Kind, name string) (chain []Step, by []string) {
+	name = CanonicalName(kind, name)
+	artifacts := r.artifacts[kind]
+	target := artifacts[name]
+	if target == nil {
 		return nil, nil
 	}
 	next := map[string]string{name: ""}
 	for queue := []string{name}; len(queue) > 0; queue = queue[1:] {
 		at := artifacts[queue[0]]
 		if len(at.Roots) > 0 && (at.Is(PinRoot) || len(at.By) == 0) {
-			return unroll(m, artifacts, next, at.Name), target.By
+			return r.unroll(artifacts, next, at.Name), target.By
 		}
 		for _, parent := range at.By {
-			if _, seen := next[parent]; !seen && artifacts[parent].Name != "" {
+			if _, seen := next[parent]; !seen && artifacts[parent] != nil {
 				next[parent] = at.Name
 				queue = append(queue, parent)
 			}
 		}
 	}
-	return []Step{{Artifact: target}}, target.By
+	return []Step{{Artifact: *target}}, target.By
 }
 
-func unroll(m *Manifest, artifacts map[string]Artifact, next map[string]string, name string) (chain []Step) {
+func (r *Reasons) unroll(artifacts map[string]*Artifact, next map[string]string, name string) (chain []Step) {
 	for ; name != ""; name = next[name] {
-		s := Step{Artifact: artifacts[name]}
-		if s.Artifact.Is(PinRoot) && m != nil {
-			s.Request = m.Request(s.Artifact.Kind, name, s.Artifact.From)
+		s := Step{Artifact: *artifacts[name]}
+		if s.Artifact.Is(PinRoot) && r.manifest != nil {
+			s.Request = r.manifest.Request(s.Artifact.Kind, name, s.Artifact.From)
 		}
 		chain = append(chain, s)
 	}
