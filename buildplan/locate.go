@@ -152,7 +152,7 @@ func (r *resolution) locateDebs(ctx context.Context, debs []pins.Artifact) error
 	}
 	in := llb.Scratch().File(llb.Mkfile("/specs", 0o644, []byte(specs.String())))
 	options := step(fmt.Sprintf("find %d packages of apt", len(debs)), []string{"/bin/sh", stepsDir + "apt-locate.sh", "/run/driftpin/specs", "/out"},
-		script("apt-locate.sh"), llb.IgnoreCache, llb.AddMount("/out", llb.Scratch()),
+		script("apt-locate.sh"), anew(), llb.AddMount("/out", llb.Scratch()),
 		llb.AddMount("/run/driftpin/specs", in, llb.SourcePath("/specs"), llb.Readonly))
 	ref, err := solve(ctx, r.gateway, r.Base.state(r.query.Platform).Run(append(options, r.host.online()...)...).GetMount("/out"), r.query.Platform)
 	if err != nil {

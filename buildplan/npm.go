@@ -136,7 +136,7 @@ func (r *resolution) askNpm(ctx context.Context, name string, q npmQuestion) ([]
 	g := r.stepGraph()
 	in := llb.Scratch().File(llb.Mkfile("/question.json", 0o644, must(json.Marshal(q))), llb.WithCustomName("write question.json"))
 	options := step(name, []string{nodePath, stepsDir + "npm-resolve.js", npmPath, "/run/driftpin/question.json", "/out"},
-		script("npm-resolve.js"), g.node(), llb.IgnoreCache, llb.AddMount("/out", llb.Scratch()), llb.AddEnv("NODE_EXTRA_CA_CERTS", "/run/secrets/ca"),
+		script("npm-resolve.js"), g.node(), anew(), llb.AddMount("/out", llb.Scratch()), llb.AddEnv("NODE_EXTRA_CA_CERTS", "/run/secrets/ca"),
 		llb.AddMount("/run/driftpin/question.json", in, llb.SourcePath("/question.json"), llb.Readonly),
 		llb.AddSecret("/root/.npmrc", llb.SecretID(npmrcSecret), llb.SecretFileOpt(0, 0, 0o400)),
 		llb.AddMount("/var/cache/driftpin-npm", llb.Scratch(), llb.AsPersistentCacheDir("driftpin-npm-"+npm.version, llb.CacheMountShared)))

@@ -116,7 +116,7 @@ func (r *resolution) askApt(ctx context.Context, st llb.State, name, preferences
 		script_ += fmt.Sprintf("sh %sapt-resolve.sh /out/%d %s || exit 0\n", stepsDir, i, strings.Join(set, " "))
 	}
 	in := llb.Scratch().File(llb.Mkfile("/preferences", 0o644, []byte(preferences)))
-	options := step("resolve "+name, []string{"/bin/sh", "-euc", script_}, script("apt-resolve.sh"), llb.IgnoreCache,
+	options := step("resolve "+name, []string{"/bin/sh", "-euc", script_}, script("apt-resolve.sh"), anew(),
 		llb.AddMount("/out", llb.Scratch()), llb.AddMount("/run/driftpin/preferences", in, llb.SourcePath("/preferences"), llb.Readonly))
 	run := st.Run(append(options, r.host.online()...)...)
 	ref, err := solve(ctx, r.gateway, run.GetMount("/out"), r.query.Platform)

@@ -90,7 +90,7 @@ func (r *resolution) askConda(ctx context.Context, name string, q condaQuestion)
 	}
 	in := llb.Scratch().File(llb.Mkfile("/question.json", 0o644, data), llb.WithCustomName("write question.json"))
 	options := step(name, []string{g.stepInterpreter(), "-B", stepsDir + "conda-resolve.py", "/run/driftpin/question.json", "/run/secrets/channels", "/out"},
-		script("conda-resolve.py"), llb.IgnoreCache, llb.AddMount("/out", llb.Scratch()),
+		script("conda-resolve.py"), anew(), llb.AddMount("/out", llb.Scratch()),
 		llb.AddMount("/run/driftpin/question.json", in, llb.SourcePath("/question.json"), llb.Readonly),
 		llb.AddSecret("/run/secrets/channels", llb.SecretID(condaSecret), llb.SecretFileOpt(0, 0, 0o400)),
 		llb.AddSecret("/run/secrets/logins", llb.SecretID(loginSecret), llb.SecretFileOpt(0, 0, 0o400)),

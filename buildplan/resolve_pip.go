@@ -216,7 +216,7 @@ func (s *pipSolve) runUv(ctx context.Context, requirements []string, preferences
 	}
 	args := append([]string{"/bin/sh", stepsDir + "uv-resolve.sh", uvPath, s.interpreter, "/run/driftpin/in", "/out"}, options...)
 	run := step(fmt.Sprintf("resolve pip: %d requirements", len(requirements)), args,
-		script("uv-resolve.sh"), s.uv(), llb.IgnoreCache,
+		script("uv-resolve.sh"), s.uv(), anew(),
 		llb.AddMount("/run/driftpin/in", in), llb.AddMount("/out", llb.Scratch()),
 		llb.AddMount("/var/cache/driftpin-uv", llb.Scratch(), llb.AsPersistentCacheDir("driftpin-uv-"+uv.version, llb.CacheMountShared)))
 	if len(s.brought) > 0 {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"runtime/debug"
 	"strconv"
+	"time"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/pb"
@@ -61,6 +62,13 @@ func step(name string, args []string, more ...llb.RunOption) []llb.RunOption {
 		llb.AddEnv("LC_ALL", "C.UTF-8"), llb.AddEnv("HOME", "/root"), llb.AddEnv("DEBIAN_FRONTEND", "noninteractive"),
 		llb.AddMount("/tmp", llb.Scratch(), llb.Tmpfs()),
 	}, more...)
+}
+
+// anew has a step run although it has run before: what it asks the network may
+// have another answer now. llb.IgnoreCache would do so too, but BuildKit then
+// empties the folders that the step keeps what it has fetched in.
+func anew() llb.RunOption {
+	return llb.AddEnv("DRIFTPIN_ASKED", time.Now().UTC().Format(time.RFC3339Nano))
 }
 
 // BuildKitVersion is the version of BuildKit that this program is linked with.
