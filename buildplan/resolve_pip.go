@@ -204,16 +204,14 @@ func (s *pipSolve) allowed(name, sha256 string) bool {
 
 // runUv runs one solve and returns the files it wrote, or why it failed.
 func (s *pipSolve) runUv(ctx context.Context, requirements []string, preferences, known string, options []string) (files map[string]string, failure string, err error) {
-	in := llb.Scratch()
 	var given strings.Builder
 	for _, d := range s.brought {
 		fmt.Fprintf(&given, "%s==%s\n", d.name, d.version)
 	}
-	for _, f := range []struct{ name, text string }{
-		{"requirements.in", strings.Join(requirements, "\n") + "\n"}, {"preferences.txt", preferences}, {"given.txt", given.String()}, {"uv.toml", known},
-	} {
-		in = in.File(llb.Mkfile("/"+f.name, 0o644, []byte(f.text)), llb.WithCustomName("write "+f.name))
-	}
+	in := llb.Scratch().File(llb.Mkfile("/requirements.in", 0o644, []byte(strings.Join(requirements, "\n")+"\n")).
+		Mkfile("/preferences.txt", 0o644, []byte(preferences)).
+		Mkfile("/given.txt", 0o644, []byte(given.String())).
+		Mkfile("/uv.toml", 0o644, []byte(known)), llb.WithCustomName("write requirements.in"))
 	args := append([]string{"/bin/sh", stepsDir + "uv-resolve.sh", uvPath, s.interpreter, "/run/driftpin/in", "/out"}, options...)
 	run := step(fmt.Sprintf("resolve pip: %d requirements", len(requirements)), args,
 		script("uv-resolve.sh"), s.uv(), anew(),
