@@ -19,6 +19,7 @@ import (
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/solver"
 	"github.com/moby/buildkit/solver/bboltcachestorage"
+	"github.com/moby/buildkit/util/archutil"
 	"github.com/moby/buildkit/util/db/boltutil"
 	"github.com/moby/buildkit/util/grpcerrors"
 	"github.com/moby/buildkit/util/resolver"
@@ -48,6 +49,7 @@ func serve(ctx context.Context, root, runc string, opts Options) (*server, error
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s := &server{root: root, runc: runc, lis: bufconn.Listen(pipeBuffer), stop: stop}
 	hosts := registryHosts(opts.PlainHTTP)
+	go archutil.SupportedPlatforms(false) // the first solve asks, and it takes a program's start for each
 	var err error
 	if s.worker, err = newWorker(ctx, root, runc, hosts, opts); err != nil {
 		stop()
