@@ -118,7 +118,11 @@ func (p *bumping) cost(o *outcome) (string, error) {
 		text += ": " + strings.Join(names, ", ")
 	}
 	was, is := size(p.course.lock), size(o.lock)
-	return fmt.Sprintf("downloads: %+.1f MB, to %.1f MB; %s", float64(is-was)/1e6, float64(is)/1e6, text), nil
+	more := "no more than before"
+	if is/1e5 != was/1e5 {
+		more = fmt.Sprintf("%+.1f MB", float64(is-was)/1e6)
+	}
+	return fmt.Sprintf("downloads: %s, %.1f MB in all; %s", more, float64(is)/1e6, text), nil
 }
 
 func size(l *pins.Lock) (n int64) {
