@@ -41,7 +41,8 @@ func (b *Builder) asking(ctx context.Context, q pins.Query, f func(context.Conte
 
 // Neighbours asks the index what there is, up to the date q.Before, around a
 // version that it does not have; siblings are packages that may have been
-// meant, at whatever date. Of a version that there is nothing is said.
+// meant, at whatever date. Of a version that there is, be it too new, nothing is
+// said.
 func (b *Builder) Neighbours(ctx context.Context, q pins.Query, name, version string, siblings []string) (n Neighbours, err error) {
 	err = b.asking(ctx, q, func(ctx context.Context, r *resolution) (err error) {
 		n, err = r.neighbours(ctx, name, version, siblings)
@@ -55,10 +56,13 @@ func (r *resolution) neighbours(ctx context.Context, name, version string, sibli
 	if err := s.locateTool(ctx, uv); err != nil {
 		return n, err
 	}
+	before := s.query.Before
+	s.query.Before = time.Time{}
 	exact, err := s.only(ctx, name+"=="+version)
 	if err != nil || exact != "" {
 		return n, err
 	}
+	s.query.Before = before
 	if n.Below, err = s.only(ctx, name+"<"+version); err != nil {
 		return n, err
 	}
