@@ -162,7 +162,7 @@ func (f *bumpFlags) bump(ctx context.Context, s streams, dirs []string) (n int, 
 // pinned returns the pins of a course that are to be bumped.
 func (f *bumpFlags) pinned(c *course, s streams) (out []pins.Bump, err error) {
 	for _, t := range f.targets {
-		found := slices.DeleteFunc(c.manifest.Pinned(t.name), func(r pins.Request) bool { return t.kind != "" && r.Kind != t.kind })
+		found := slices.DeleteFunc(c.effective(c.manifest.Pinned(t.name)), func(r pins.Request) bool { return t.kind != "" && r.Kind != t.kind })
 		if len(found) > 1 && t.version != "" && found[0].Kind != found[1].Kind {
 			return nil, fmt.Errorf("%s is pinned at %s and at %s: write %s:%s or %s:%s", t.name, found[0].At, found[1].At, found[0].Kind.Key(), t.name, found[1].Kind.Key(), t.name)
 		}

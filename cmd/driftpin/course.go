@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/driftpin/driftpin/buildplan"
@@ -95,6 +96,21 @@ func openLocked(dir, base string) (*course, error) {
 		return nil, fmt.Errorf("%s: %s: lock the course first", c.lockFile, why)
 	}
 	return c, nil
+}
+
+// effective leaves out pins whose marker does not hold in the course's
+// environment: of several pins of a package, those of another version than the
+// one that is locked.
+func (c *course) effective(requests []pins.Request) []pins.Request {
+	holds := func(r pins.Request) bool {
+		a, ok := c.lock.Find(r.Kind, r.Name, c.lock.Platforms[0])
+		return ok && pins.CompareVersions(r.Kind, a.Version, r.Version) == 0
+	}
+	return slices.DeleteFunc(slices.Clone(requests), func(r pins.Request) bool {
+		return r.Marker != "" && r.Version != "" && !holds(r) && slices.ContainsFunc(requests, func(q pins.Request) bool {
+			return q.Kind == r.Kind && q.Name == r.Name && q.Marker != r.Marker && holds(q)
+		})
+	})
 }
 
 // options are what a lock of the course is made with, today. A base that is not

@@ -111,7 +111,7 @@ func (c *course) versioned(names []string) (out []pins.Request, err error) {
 			asked = append(asked, found...)
 		}
 	}
-	for _, r := range asked {
+	for _, r := range c.effective(asked) {
 		if r.Version != "" && r.Git == nil {
 			out = append(out, r)
 		}
