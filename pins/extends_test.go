@@ -93,3 +93,19 @@ func TestBadExtends(t *testing.T) {
 		}
 	}
 }
+
+// A pip pin that replaces what a conda package brings may stand beside a conda
+// pin of that package; without that word it may not.
+func TestReplaces(t *testing.T) {
+	const manifest = "base: oci-layout:x\npins:\n  conda: [numpy=1.24, xz]\n  pip:\n    - {pin: numpy==1.24.2, replaces: numpy}\n"
+	m, err := pins.ParseManifest("pins.yaml", []byte(manifest))
+	if err != nil || m.Requests[2].Replaces != "numpy" {
+		t.Errorf("%+v, %v", m.Requests, err)
+	}
+	for old, want := range map[string]string{"replaces: numpy": "pins.yaml:5: numpy is pinned for pip", "[numpy=1.24, xz]": "pins.yaml:3: replaces: only a pip pin"} {
+		bad := strings.Replace(manifest, old, map[string]string{"replaces: numpy": "replaces: xz", "[numpy=1.24, xz]": "[{pin: numpy=1.24, replaces: xz}]"}[old], 1)
+		if _, err := pins.ParseManifest("pins.yaml", []byte(bad)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want …%s…", bad, err, want)
+		}
+	}
+}

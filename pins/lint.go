@@ -29,7 +29,7 @@ func (m *Manifest) lintEcosystems() {
 		}
 	}
 	for _, r := range m.Requests {
-		if c, both := conda[r.Name]; r.Kind == Pip && both {
+		if c, both := conda[r.Name]; r.Kind == Pip && both && r.Replaces != c.Name {
 			m.Findings.fatal(r.At, "two-ecosystems", "%s is pinned for pip, as %q here, and for conda, as %q at %s: keep one", r.Name, r.Spec, c.Spec, c.At)
 		}
 	}

@@ -167,6 +167,9 @@ func (r *Request) parseSpecifiers(constraint string) error {
 		if _, err := semver.PyPI.Parse(strings.TrimSuffix(version, ".*")); err != nil && op != "===" {
 			return fmt.Errorf("%q: %q is not a version (PEP 440)", r.Spec, version)
 		}
+		if !exact && op != "==" && op != "!=" {
+			return fmt.Errorf("%q: a wildcard goes with == and != only (PEP 440): write %s%s", r.Spec, op, strings.TrimSuffix(version, ".*"))
+		}
 		if exact && (op == "==" || op == "===") {
 			r.Version = version
 		}
