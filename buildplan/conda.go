@@ -53,7 +53,7 @@ func (g *graph) condaFiles(packages []pins.Artifact) (options []llb.RunOption) {
 		Python   string              `json:"python"`
 		Channels map[string]string   `json:"channels"`
 		Replaced map[string][]string `json:"replaced,omitempty"`
-	}{Channels: map[string]string{}, Replaced: map[string][]string{}}
+	}{Python: g.plan.HeldPython, Channels: map[string]string{}, Replaced: map[string][]string{}}
 	for _, l := range g.plan.Conda {
 		for _, a := range l.Packages {
 			if a.Name == condaPython {

@@ -62,8 +62,7 @@ func (s *pipSolve) learnHeld(ctx context.Context) (err error) {
 			continue
 		}
 		if fits, err := pins.Satisfies(pins.Pip, d.version, q.Constraint); q.Git != nil || err != nil || !fits {
-			return fmt.Errorf("%s: the base image %s holds %s %s, and an image that extends it keeps that: ask for this version, or bump it in the base: %w",
-				q.At, s.Base, d.name, d.version, ErrNoSolution)
+			return s.heldOtherwise(q, d.name, d.version)
 		}
 	}
 	return nil
@@ -84,16 +83,73 @@ func parseHeld(table string) (found []distribution) {
 // or require.
 func (s *pipSolve) held(a *answer) (out []pins.Artifact) {
 	for _, d := range s.brought {
-		art := pins.Artifact{Pin: pins.New(pins.Pip, d.name, d.version), Platform: s.query.Platform, File: pins.HeldFile,
-			SHA256: strings.TrimPrefix(s.Base.Digest, "sha256:"), Use: pins.Held, By: a.by[d.name]}
-		if s.request(d.name) != nil {
-			art.Roots = []pins.Root{pins.PinRoot}
-		}
-		if s.Base.Extended && len(art.By)+len(art.Roots) > 0 {
+		if art := s.heldArtifact(pins.Pip, d.name, d.version, a.by[d.name]); d.owner == "" && len(art.By)+len(art.Roots) > 0 {
 			out = append(out, art)
 		}
 	}
 	return out
+}
+
+// heldArtifact is a lock's line for a package of an extended base.
+func (r *resolution) heldArtifact(kind pins.Kind, name, version string, by []string) pins.Artifact {
+	a := pins.Artifact{Pin: pins.New(kind, name, version), Platform: r.query.Platform, File: pins.HeldFile,
+		SHA256: strings.TrimPrefix(r.Base.Digest, "sha256:"), Use: pins.Held, By: by}
+	if r.request(name) != nil {
+		a.Roots = []pins.Root{pins.PinRoot}
+	}
+	return a
+}
+
+// heldPython is the version of conda's Python in an extended base, if packages
+// of conda's that are added run on it.
+func heldPython(artifacts []pins.Artifact) string {
+	for _, a := range artifacts {
+		if a.Kind == pins.Conda && a.Name == condaPython && a.Use == pins.Held {
+			return a.Version
+		}
+	}
+	return ""
+}
+
+// checkHeldConda refuses conda pins where the base's environment is not conda's,
+// and those of what it holds in another version.
+func (r *resolution) checkHeldConda(ctx context.Context) error {
+	prefix := r.Base.Environment()
+	list := r.Base.state(r.query.Platform).Run(step("what the base holds of conda's", []string{"/bin/sh", "-ec", `cd "$1/conda-meta" 2>/dev/null && ls >/out/names || : >/out/names`, "sh", prefix},
+		llb.AddMount("/out", llb.Scratch()))...).GetMount("/out")
+	ref, err := solve(ctx, r.gateway, list, r.query.Platform)
+	if err != nil {
+		return err
+	}
+	names, err := readFile(ctx, ref, "/", "names")
+	if err != nil {
+		return err
+	}
+	there := 0
+	for _, file := range strings.Fields(string(names)) {
+		words := strings.Split(strings.TrimSuffix(file, ".json"), "-") // NAME-VERSION-BUILD.json, CEP 34
+		if len(words) < 3 || !strings.HasSuffix(file, ".json") {
+			continue
+		}
+		there++
+		name, version := strings.Join(words[:len(words)-2], "-"), words[len(words)-2]
+		if q := r.request(name); q != nil {
+			if fits, err := pins.Satisfies(pins.Conda, version, q.Constraint); err != nil || !fits {
+				return r.heldOtherwise(q, name, version)
+			}
+		}
+	}
+	if there == 0 {
+		return fmt.Errorf("%s: the environment at %s in the base image %s is not conda's: conda pins can't be added to it", r.query.Requests[0].At, prefix, r.Base)
+	}
+	return nil
+}
+
+// heldOtherwise words that an extended base holds a package in another version
+// than is asked for.
+func (r *resolution) heldOtherwise(q *pins.Request, name, version string) error {
+	return fmt.Errorf("%s: the base image %s holds %s %s, and an image that extends it keeps that: ask for this version, or bump it in the base: %w",
+		q.At, r.Base, name, version, ErrNoSolution)
 }
 
 // refuseHeldNpm refuses packages of npm's that would lie over those of an

@@ -60,6 +60,9 @@ func (b *Builder) locate(ctx context.Context, p *Plan) error {
 func (r *resolution) locateBelow(ctx context.Context) error {
 	var debs, condas []pins.Artifact
 	for _, a := range r.query.Below {
+		if a.Use == pins.Held {
+			continue
+		}
 		r.files.Expect(a.SHA256, path.Base(a.File), a.Size)
 		switch {
 		case r.known(a.SHA256):

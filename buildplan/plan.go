@@ -56,6 +56,7 @@ type Plan struct {
 	ToolPython []pins.Artifact     `json:",omitempty"` // debs of the Python that conda's installer runs on
 	Apt        []pins.Artifact     // debs that pins ask for
 	Conda      []Layer             `json:",omitempty"` // conda packages
+	HeldPython string              `json:",omitempty"` // version of conda's Python in the base that they are added to
 	Replaced   map[string][]string `json:",omitempty"` // by conda package, the Python distributions in it that pip's stand for
 	Layers     []Layer             // pip packages
 	Npm        []pins.Artifact     `json:",omitempty"`
@@ -140,6 +141,7 @@ func (p *Plan) sort(m *pins.Manifest, l *pins.Lock) error {
 		byFile[a.File] = a
 		switch {
 		case a.Use == pins.Held: // it is in the base already
+			p.HeldPython = cmp.Or(p.HeldPython, heldPython([]pins.Artifact{a}))
 		case a.Kind == pins.Deb && a.Use == pins.BuildInput && a.Is(pins.PythonRoot):
 			p.ToolPython = append(p.ToolPython, a)
 		case a.Kind == pins.Deb && a.Use == pins.BuildInput:

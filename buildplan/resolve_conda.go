@@ -21,6 +21,7 @@ type condaQuestion struct {
 	Subdir   string      `json:"subdir"`
 	Prefer   [][4]string `json:"prefer"`
 	Before   string      `json:"before"`
+	Prefix   string      `json:"prefix"` // of an environment that is added to
 	Locate   bool        `json:"locate"`
 	List     bool        `json:"list"` // only say which versions there are of Specs, which are names
 }
@@ -36,6 +37,7 @@ type condaAnswer struct {
 type condaPackage struct {
 	Name, Version, SHA256, File, URL string
 	Size                             int64
+	Held                             bool     // it is in the base
 	Depends                          []string // names
 }
 
@@ -67,6 +69,12 @@ func (r *resolution) conda(ctx context.Context) ([]pins.Artifact, error) {
 		if p.Kind == pins.Conda {
 			q.Prefer = append(q.Prefer, [4]string{p.Name, p.Version, p.Build, p.SHA256})
 		}
+	}
+	if r.Base.Extended {
+		if err := r.checkHeldConda(ctx); err != nil {
+			return nil, err
+		}
+		q.Prefix = r.Base.Environment()
 	}
 	answer, err := r.askConda(ctx, fmt.Sprintf("resolve conda: %d requirements", len(q.Specs)), q)
 	if err != nil {
@@ -126,6 +134,12 @@ func (r *resolution) condaArtifacts(packages []condaPackage) (out []pins.Artifac
 		}
 	}
 	for _, p := range packages {
+		if p.Held {
+			if a := r.heldArtifact(pins.Conda, p.Name, p.Version, by[p.Name]); len(a.By)+len(a.Roots) > 0 {
+				out = append(out, a)
+			}
+			continue
+		}
 		if p.SHA256 == "" {
 			return nil, fmt.Errorf("the channel tells no sha256 of %s: driftpin can't lock without", path.Base(p.File))
 		}
@@ -230,8 +244,8 @@ type distribution struct{ name, version, owner string }
 func (s *pipSolve) condaProvides(ctx context.Context, packages []pins.Artifact, replaced []string) (found []distribution, wheels llb.State, err error) {
 	g := s.stepGraph()
 	var python pins.Artifact
-	for _, a := range packages {
-		if a.Name == condaPython {
+	for _, a := range s.query.Below {
+		if a.Kind == pins.Conda && a.Name == condaPython {
 			python = a
 		}
 	}

@@ -80,8 +80,8 @@ type source struct {
 // newPipSolve returns a solve in the base with the Python that the environment
 // will run on.
 func (r *resolution) newPipSolve() *pipSolve {
-	s := &pipSolve{resolution: r, built: map[string]*wheelBuild{}}
-	s.condas = slices.DeleteFunc(slices.Clone(r.query.Below), func(a pins.Artifact) bool { return a.Kind != pins.Conda })
+	s := &pipSolve{resolution: r, built: map[string]*wheelBuild{}, stand: llb.Scratch()}
+	s.condas = slices.DeleteFunc(slices.Clone(r.query.Below), func(a pins.Artifact) bool { return a.Kind != pins.Conda || a.Use == pins.Held })
 	g := s.planned(nil)
 	s.python, s.interpreter = g.onConda(g.python(&image{})), g.interpreter()
 	return s
@@ -89,7 +89,7 @@ func (r *resolution) newPipSolve() *pipSolve {
 
 // planned is a graph with the environment's Python, and with compilers.
 func (s *pipSolve) planned(toolchain []pins.Artifact) *graph {
-	p := Plan{Python: imagePython(s.query.Below), ToolPython: toolPython(s.query.Below), Toolchain: toolchain}
+	p := Plan{Python: imagePython(s.query.Below), ToolPython: toolPython(s.query.Below), Toolchain: toolchain, HeldPython: heldPython(s.query.Below)}
 	p.deal(s.condas, nil, 0)
 	return s.graph(p)
 }
@@ -112,7 +112,9 @@ func (s *pipSolve) onConda() bool { return len(s.condas) > 0 }
 // given, and refuses pins that ask for it again.
 func (s *pipSolve) learnBrought(ctx context.Context) (err error) {
 	if s.Base.Extended {
-		return s.learnHeld(ctx)
+		if err := s.learnHeld(ctx); err != nil {
+			return err
+		}
 	}
 	var replacing []string
 	for _, q := range s.query.Requests {
@@ -120,11 +122,13 @@ func (s *pipSolve) learnBrought(ctx context.Context) (err error) {
 			replacing = append(replacing, q.Name)
 		}
 	}
-	if s.brought, s.stand, err = s.condaProvides(ctx, s.condas, replacing); err != nil {
+	brought, stand, err := s.condaProvides(ctx, s.condas, replacing)
+	if err != nil {
 		return err
 	}
+	s.stand = llb.Merge([]llb.State{s.stand, stand}, llb.WithCustomName("what stands for what is there"))
 	replaced := map[string]bool{}
-	s.brought = slices.DeleteFunc(s.brought, func(d distribution) bool {
+	brought = slices.DeleteFunc(brought, func(d distribution) bool {
 		q := s.request(d.name)
 		if q != nil && q.Replaces == d.owner {
 			replaced[q.Name] = true
@@ -139,6 +143,7 @@ func (s *pipSolve) learnBrought(ctx context.Context) (err error) {
 			err = fmt.Errorf("%s: replaces: no conda package %s with a Python distribution %s is locked", q.At, q.Replaces, q.Name)
 		}
 	}
+	s.brought = append(s.brought, brought...)
 	return err
 }
 

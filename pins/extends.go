@@ -60,9 +60,6 @@ func (m *Manifest) extendImage() {
 		m.Findings.fatal(at, "extends", "extends %q: an image that is extended is the base: take base (%s) out; or name a pins.yaml that courses share", m.extends.Value, m.Base.At)
 	}
 	m.Base, m.Extends = m.extends, true
-	if condas := m.requestsOf(Conda); len(condas) > 0 {
-		m.Findings.fatal(condas[0].At, "extends", "%s: conda pins can't be added to the environment of an extended image yet: put them into the course that the image is made from", condas[0].Spec)
-	}
 }
 
 // takeOver adds what a fragment in dir, relative to the course's folder, says

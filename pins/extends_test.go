@@ -81,7 +81,6 @@ func TestBadExtends(t *testing.T) {
 		"loop":    {map[string]string{"c/pins.yaml": "extends: ../d/pins.yaml\n", "d/pins.yaml": "extends: ../c/pins.yaml\n"}, "d/pins.yaml:1: extends \"../c/pins.yaml\": it is read already"},
 		"missing": {map[string]string{"c/pins.yaml": "extends: ../d/pins.yaml\n"}, "c/pins.yaml:1: extends \"../d/pins.yaml\": no such file"},
 		"image":   {map[string]string{"c/pins.yaml": "base: x\nextends: example.org/base:1\n"}, "c/pins.yaml:2: extends \"example.org/base:1\": an image that is extended is the base: take base (c/pins.yaml:1) out"},
-		"conda":   {map[string]string{"c/pins.yaml": "extends: example.org/base:1\npins: {conda: [xz]}\n"}, "c/pins.yaml:2: xz: conda pins can't be added"},
 		"rules":   {map[string]string{"c/pins.yaml": "extends: f.yaml\n", "c/f.yaml": "sync: {rules: [{same: [a]}]}\n"}, "c/f.yaml:1: sync belongs"},
 		"folder":  {map[string]string{"c/pins.yaml": "extends: /etc/pins.yaml\n"}, "c/pins.yaml:1: extends \"/etc/pins.yaml\": name a file relative"},
 		"course":  {map[string]string{"c/pins.yaml": "extends: f.yaml\n", "c/f.yaml": "course: x\n"}, "c/f.yaml:1: course belongs"},

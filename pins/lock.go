@@ -282,7 +282,7 @@ func parseArtifact(words []string) (Artifact, error) {
 		return a, fmt.Errorf("%q is not a plain file name", a.File)
 	case a.Kind == Npm && !npmPlace.MatchString(path.Dir(a.File)):
 		return a, fmt.Errorf("%q is not the file of npm's %s: node_modules/NAME/NAME-VERSION.tgz", a.File, a.Name)
-	case a.Kind == Conda && !a.readCondaFile():
+	case a.Kind == Conda && a.Use != Held && !a.readCondaFile():
 		return a, fmt.Errorf("%q is not the file of conda's %s %s: CHANNEL/SUBDIR/NAME-VERSION-BUILD.conda", a.File, a.Name, a.Version)
 	case a.Use != Install && a.Use != BuildInput && a.Use != Held:
 		return a, fmt.Errorf("%q is not a use: install, build or base", words[7])

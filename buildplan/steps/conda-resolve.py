@@ -10,8 +10,9 @@ IN is a JSON file:
     before    nothing newer than this instant (RFC 3339); empty: no limit
     locate    true: only say where the channels are
     list      true: only say which versions there are of specs, which are names
+    prefix    an environment that is added to, whose packages stay as they are; empty: a new one
 CHANNELS is a JSON file with conda's settings (custom_channels, channel_alias): {"custom": {NAME: ADDRESS}, "alias": ADDRESS}.
-OUT gets answer.json: {"packages": […]}, or {"channels": {NAME: ADDRESS}}, or {"versions": {NAME: {VERSION: DATE}}}, or
+OUT gets answer.json: {"packages": […]}, of which some are "held" by the environment at prefix, or {"channels": {NAME: ADDRESS}}, or {"versions": {NAME: {VERSION: DATE}}}, or
     {"error": {"text", "versions": {NAME: {VERSION: DATE}}, "near": {NAME: [NAME]}}}
 where versions are all that the channels have of what was asked for, of whatever date, and near are names like those that
 no channel has.
@@ -19,13 +20,14 @@ no channel has.
 import asyncio
 import datetime
 import difflib
+import glob
 import json
 import os
 import platform
 import sys
 
 from rattler import (BuildString, Channel, ChannelPriority, Client, Gateway, GenericVirtualPackage, MatchSpec, PackageName,
-                     Version, solve)
+                     PrefixRecord, Version, solve)
 from rattler.exceptions import GatewayError, InvalidMatchSpecError, SolverError
 
 CACHE = "/var/cache/driftpin-rattler"
@@ -93,23 +95,25 @@ async def resolve(q, urls):
     gateway = Gateway(cache_dir=CACHE, client=Client.default_client())
     if q["list"]:
         return {"versions": await available(q["specs"], gateway, q, urls)}
+    held = [PrefixRecord.from_path(path) for path in sorted(glob.glob(q["prefix"] + "/conda-meta/*.json"))] if q["prefix"] else []
+    there = {(r.name.normalized, str(r.version), r.build) for r in held}
     before = datetime.datetime.fromisoformat(q["before"].replace("Z", "+00:00")) if q["before"] else None
     try:
-        records = await solve(list(urls.values()), specs, gateway, [q["subdir"], "noarch"],
+        records = await solve(list(urls.values()), specs, gateway, [q["subdir"], "noarch"], pinned_packages=held,
                               locked_packages=await kept(gateway, q, urls), virtual_packages=virtual_packages(q["subdir"]),
                               exclude_newer=before, channel_priority=ChannelPriority.Strict)
     except SolverError as error:
         return await explain(error, gateway, q, urls, specs)
-    return {"packages": [describe(r, urls) for r in records]}
+    return {"packages": [describe(r, urls, (r.name.normalized, str(r.version), r.build) in there) for r in records]}
 
 
-def describe(record, urls):
+def describe(record, urls, held):
     from_here = [name for name, url in urls.items() if Channel(record.channel).base_url == Channel(url).base_url]
     channel = from_here[0] if from_here else record.channel
     return {
         "name": record.name.normalized, "version": str(record.version), "sha256": record.sha256.hex() if record.sha256 else "",
         "size": record.size or 0, "file": "/".join([channel, record.subdir, record.file_name]), "url": record.url,
-        "depends": [d.split()[0].split("[")[0].lower() for d in record.depends],
+        "held": held, "depends": [d.split()[0].split("[")[0].lower() for d in record.depends],
     }
 
 

@@ -122,10 +122,17 @@ func (l *lab) condas() {
 		l.run("home1", "verify", "alone", "oci-layout:alone-image", "--base", "oci-layout:base")
 		l.condaExports()
 		// Conda's environment as a base's own.
-		l.write("onconda/pins.yaml", "extends: oci-layout:../alone-image\nas-of: 2023-03-17\npins: {pip: [idna==3.3]}\nchecks:\n  - python -c 'import hello, idna'\n")
+		l.write("onconda/pins.yaml", "extends: oci-layout:../alone-image\nas-of: 2023-03-17\npins: {pip: [certifi==2022.12.7], conda: [greet, prefixed, hello=1.0], channels: [main]}\nchecks:\n  - python -c 'import hello, idna, greet, certifi' && test \"$(prefixed)\" = /opt/env\n")
 		l.run("home1", "lock", "onconda")
+		for _, want := range []string{"\nconda hello 1.0.0 linux/amd64 base sha256:", " 0 base pin+by:greet\n", "\nconda python 3.11.2 linux/amd64 base ", "\nconda idna 3.4 linux/amd64 main/noarch/"} {
+			if lock := l.read("onconda/pins.lock"); !strings.Contains(lock, want) {
+				t.Errorf("the lock has no %q:\n%s", want, lock)
+			}
+		}
 		l.run("home1", "build", "onconda", "--output", "oci-layout:onconda-image")
 		l.run("home1", "verify", "--deep", "onconda", "oci-layout:onconda-image")
+		l.write("onconda/pins.yaml", strings.Replace(l.read("onconda/pins.yaml"), "hello=1.0", "hello=1.2", 1))
+		l.fails(1, "onconda/pins.yaml:3: the base image", "lock", "onconda")
 	})
 }
 

@@ -68,7 +68,7 @@ func (l *lab) extends() {
 	for name, test := range map[string]struct{ old, new, want string }{
 		"another version": {"tornado==6.2.0", "tornado==6.3.3", "pins.yaml:6: the base image oci-layout:"},
 		"required":        {"requests==2.28.2", "requests==2.0.0\n    - pip==22.3.1\n    - ypy-websocket==0.8.2", "pins.yaml:10: the base image"},
-		"conda":           {"  apt: [file]", "  conda: [xz]", "pins.yaml:10: xz: conda pins can't be added"},
+		"conda":           {"  apt: [file]", "  conda: [xz]", "pins.yaml:10: the environment at /opt/env in the base image"},
 	} {
 		l.t.Run(name, func(t *testing.T) {
 			l := l.at(t)
