@@ -1,7 +1,6 @@
 package pins_test
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -9,24 +8,8 @@ import (
 	"github.com/driftpin/driftpin/pins"
 )
 
-// folder writes files below a folder of the test's.
-func folder(t *testing.T, files map[string]string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, text := range files {
-		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
 func TestExtends(t *testing.T) {
-	dir := folder(t, map[string]string{
+	dir := write(t, map[string]string{
 		"all/pins.yaml":    "base: oci-layout:base\nas-of: 2023-03-17\npins:\n  pip: [numpy==1.23.5, pandas==1.5.3]\n  apt: [git]\nlaunch: {cmd: [a], env: {X: all, Y: all}}\nchecks: [true]\n",
 		"stats/pins.yaml":  "extends: ../all/pins.yaml\npins: {pip: [scipy==1.10.0, pandas==1.5.2]}\n",
 		"course/pins.yaml": "extends: ../stats/pins.yaml\npins:\n  pip:\n    - NumPy==1.24.2 # the course's own\nlaunch: {env: {X: own}}\n",
@@ -54,7 +37,7 @@ func TestExtends(t *testing.T) {
 
 // A fragment need say nothing of what the manifest says.
 func TestExtendsLittle(t *testing.T) {
-	dir := folder(t, map[string]string{"f.yaml": "pins: {pip: [tornado==6.3.3]}\n", "pins.yaml": "extends: f.yaml\nlaunch: {env: {A: b}}\n"})
+	dir := write(t, map[string]string{"f.yaml": "pins: {pip: [tornado==6.3.3]}\n", "pins.yaml": "extends: f.yaml\nlaunch: {env: {A: b}}\n"})
 	m, err := pins.ReadCourse(dir)
 	if err != nil || m.Launch.Env["A"] != "b" || len(m.Requests) != 1 {
 		t.Errorf("%+v, %v", m, err)
@@ -63,7 +46,7 @@ func TestExtendsLittle(t *testing.T) {
 
 // An image that is extended is the base; a fragment may name it too.
 func TestExtendsImage(t *testing.T) {
-	dir := folder(t, map[string]string{"f.yaml": "extends: oci-layout:image\npins: {pip: [tornado==6.3.3]}\n", "c/pins.yaml": "extends: ../f.yaml\n", "d/pins.yaml": "base: own\nextends: ../f.yaml\n"})
+	dir := write(t, map[string]string{"f.yaml": "extends: oci-layout:image\npins: {pip: [tornado==6.3.3]}\n", "c/pins.yaml": "extends: ../f.yaml\n", "d/pins.yaml": "base: own\nextends: ../f.yaml\n"})
 	m, err := pins.ReadCourse(filepath.Join(dir, "c"))
 	if err != nil || !m.Extends || m.Base.Value != "oci-layout:../image" || len(m.Requests) != 1 {
 		t.Errorf("%+v, %v", m, err)
@@ -85,7 +68,7 @@ func TestBadExtends(t *testing.T) {
 		"folder":  {map[string]string{"c/pins.yaml": "extends: /etc/pins.yaml\n"}, "c/pins.yaml:1: extends \"/etc/pins.yaml\": name a file relative"},
 		"course":  {map[string]string{"c/pins.yaml": "extends: f.yaml\n", "c/f.yaml": "course: x\n"}, "c/f.yaml:1: course belongs"},
 	} {
-		dir := folder(t, test.files)
+		dir := write(t, test.files)
 		_, err := pins.ReadCourse(filepath.Join(dir, "c"))
 		if err == nil || !strings.Contains(strings.ReplaceAll(err.Error(), dir+"/", ""), test.want) {
 			t.Errorf("%s: got %v, want …%s…", name, err, test.want)

@@ -44,7 +44,7 @@ cuda = "*"
 `
 
 func TestPixi(t *testing.T) {
-	m, err := pins.ReadCourse(folder(t, map[string]string{"pixi.toml": pixiToml}))
+	m, err := pins.ReadCourse(write(t, map[string]string{"pixi.toml": pixiToml}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestBadPixi(t *testing.T) {
 		"[pypi-dependencies]\na = \"1\"\n":                     "pixi.toml:2: ",
 		"[workspace]\nchannels = [3]\n[dependencies]\na='*'\n": "pixi.toml:2: channel \"\": name it",
 	} {
-		_, err := pins.ReadCourse(folder(t, map[string]string{"pixi.toml": text}))
+		_, err := pins.ReadCourse(write(t, map[string]string{"pixi.toml": text}))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want …%s…", text, err, want)
 		}
