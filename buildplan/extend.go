@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"deps.dev/util/semver"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client/llb"
 )
@@ -61,7 +62,12 @@ func (s *pipSolve) learnHeld(ctx context.Context) (err error) {
 		if q == nil {
 			continue
 		}
-		if fits, err := pins.Satisfies(pins.Pip, d.version, q.Constraint); q.Git != nil || err != nil || !fits {
+		// What hangs on markers or on pre-releases uv says.
+		fits, err := pins.Satisfies(pins.Pip, d.version, q.Constraint)
+		if v, bad := semver.PyPI.Parse(d.version); bad != nil || v.IsPrerelease() || q.Marker != "" || err != nil {
+			fits = true
+		}
+		if q.Git != nil || !fits {
 			return s.heldOtherwise(q, d.name, d.version)
 		}
 	}
@@ -82,6 +88,9 @@ func parseHeld(table string) (found []distribution) {
 // held are a lock's lines for those packages of an extended base that pins name
 // or require.
 func (s *pipSolve) held(a *answer) (out []pins.Artifact) {
+	if !s.Base.Extended {
+		return nil
+	}
 	for _, d := range s.brought {
 		if art := s.heldArtifact(pins.Pip, d.name, d.version, a.by[d.name]); d.owner == "" && len(art.By)+len(art.Roots) > 0 {
 			out = append(out, art)

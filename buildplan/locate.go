@@ -17,36 +17,49 @@ import (
 // remembered: a lock that comes from another machine tells hashes only. What
 // no index has any more stays unknown; it may still be at hand.
 func (b *Builder) locate(ctx context.Context, p *Plan) error {
-	debs, condas, npms, wheels := b.unlocated(p)
-	needUv := len(p.Layers) > 0 && !b.known(uv.artifact(p.Platform).SHA256)
-	needRattler := len(p.Conda) > 0 && !b.known(rattler.artifact(p.Platform).SHA256)
-	needNpm := len(p.Npm) > 0 && !b.known(npm.artifact(p.Platform).SHA256)
-	if len(debs)+len(condas)+len(npms)+len(wheels) == 0 && !needUv && !needRattler && !needNpm {
+	var tools []tool
+	for t, needed := range map[*tool]bool{&uv: len(p.Layers) > 0, &rattler: len(p.Conda) > 0, &npm: len(p.Npm) > 0} {
+		if needed && !b.known(t.artifact(p.Platform).SHA256) {
+			tools = append(tools, *t)
+		}
+	}
+	return b.locateFiles(ctx, pins.Query{Platform: p.Platform, Below: p.below()}, p.fetched(), tools...)
+}
+
+// locateFiles looks up the addresses of files, and of tools, that are not
+// remembered, in the place of a query.
+func (b *Builder) locateFiles(ctx context.Context, q pins.Query, files []pins.Artifact, tools ...tool) error {
+	debs, condas, npms, wheels := b.unlocated(files)
+	if len(debs)+len(condas)+len(npms)+len(wheels)+len(tools) == 0 {
 		return nil
 	}
 	_, err := b.run(ctx, client.SolveOpt{}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-		if err := b.Base.resolve(ctx, c, p.Platform); err != nil {
+		if err := b.Base.resolve(ctx, c, q.Platform); err != nil {
 			return nil, err
 		}
-		r := &resolution{Builder: b, gateway: c, query: pins.Query{Platform: p.Platform, Below: p.below()}}
+		r := &resolution{Builder: b, gateway: c, query: q}
 		if len(debs) > 0 {
 			if err := r.locateDebs(ctx, debs); err != nil {
 				return nil, err
 			}
 		}
-		if len(condas) > 0 || needRattler {
+		for _, t := range tools {
+			if err := r.stepSolve().locateTool(ctx, t); err != nil {
+				return nil, err
+			}
+		}
+		if len(condas) > 0 {
 			if err := r.locateConda(ctx, condas); err != nil {
 				return nil, err
 			}
 		}
-		if len(npms) > 0 || needNpm {
+		if len(npms) > 0 {
 			if err := r.locateNpm(ctx, npms); err != nil {
 				return nil, err
 			}
 		}
-		if len(wheels) > 0 || needUv {
-			s := r.newPipSolve()
-			if err := s.locateWheels(ctx, wheels); err != nil {
+		if len(wheels) > 0 {
+			if err := r.newPipSolve().locateWheels(ctx, wheels); err != nil {
 				return nil, err
 			}
 		}
@@ -90,8 +103,8 @@ func (b *Builder) known(sha256 string) bool {
 }
 
 // unlocated returns what has to be fetched and has no known address.
-func (b *Builder) unlocated(p *Plan) (debs, condas, npms, wheels []pins.Artifact) {
-	for _, a := range p.fetched() {
+func (b *Builder) unlocated(files []pins.Artifact) (debs, condas, npms, wheels []pins.Artifact) {
+	for _, a := range files {
 		b.files.Expect(a.SHA256, path.Base(a.File), a.Size)
 		if b.known(a.SHA256) {
 			continue
@@ -218,7 +231,7 @@ func (s *pipSolve) rememberFiles(ctx context.Context, requirements, options []st
 			fmt.Fprintf(&known, "[[dependency-metadata]]\nname = %q\nrequires-dist = []\n", f.Name)
 		}
 	}
-	text, failure, err := s.runUv(ctx, requirements, "", known.String(), options)
+	text, failure, err := s.runUv(ctx, uvQuestion{requirements: requirements, options: options, known: known.String()})
 	if err != nil {
 		return err
 	}

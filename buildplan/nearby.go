@@ -86,11 +86,7 @@ func (r *resolution) neighbours(ctx context.Context, name, version string, sibli
 // only returns the version that one requirement leads to, without what it
 // requires; empty if there is none.
 func (s *pipSolve) only(ctx context.Context, requirement string, options ...string) (string, error) {
-	options = append(options, "--no-deps")
-	if !s.query.Before.IsZero() {
-		options = append(options, "--exclude-newer", s.query.Before.Format(time.RFC3339))
-	}
-	files, failure, err := s.runUv(ctx, []string{requirement}, "", "", options)
+	files, failure, err := s.runUv(ctx, uvQuestion{requirements: []string{requirement}, options: append(options, "--no-deps"), before: s.query.Before})
 	if err != nil || failure != "" {
 		return "", err
 	}
@@ -181,7 +177,8 @@ func (r *resolution) listed(ctx context.Context, requirements map[string]string)
 	}
 	found := map[string]Release{}
 	for name, constraint := range requirements {
-		for v, text := range versions[name] {
+		for _, v := range slices.Sorted(maps.Keys(versions[name])) {
+			text := versions[name][v]
 			published, err := time.Parse(time.DateOnly, text[:min(len(text), len(time.DateOnly))])
 			if err == nil && !r.query.Before.IsZero() && !published.Before(r.query.Before) {
 				continue
@@ -202,9 +199,12 @@ func (r *resolution) versions(ctx context.Context, names []string) (map[string]m
 		if err != nil {
 			return nil, err
 		}
-		var answer struct{ Versions map[string]map[string]string }
+		var answer npmAnswer
 		if err := json.Unmarshal(text, &answer); err != nil {
 			return nil, fmt.Errorf("what npm said: %w", err)
+		}
+		if answer.Error != nil {
+			return nil, r.npmFailure(&answer)
 		}
 		return answer.Versions, nil
 	}
@@ -221,10 +221,6 @@ func (r *resolution) versions(ctx context.Context, names []string) (map[string]m
 // releases is one question of Releases. uv must not build, so packages without
 // wheels are taken to require nothing.
 func (s *pipSolve) releases(ctx context.Context, requirements map[string]string) (map[string]Release, error) {
-	options := []string{"--no-deps"}
-	if !s.query.Before.IsZero() {
-		options = append(options, "--exclude-newer", s.query.Before.Format(time.RFC3339))
-	}
 	found := map[string]Release{}
 	for len(requirements) > 0 {
 		var lines []string
@@ -233,7 +229,7 @@ func (s *pipSolve) releases(ctx context.Context, requirements map[string]string)
 			lines = append(lines, name+requirements[name])
 			fmt.Fprintf(&known, "[[dependency-metadata]]\nname = %q\nrequires-dist = []\n", name)
 		}
-		files, failure, err := s.runUv(ctx, lines, "", known.String(), options)
+		files, failure, err := s.runUv(ctx, uvQuestion{requirements: lines, options: []string{"--no-deps"}, before: s.query.Before, known: known.String()})
 		if err != nil {
 			return nil, err
 		}

@@ -97,7 +97,8 @@ type npmAnswer struct {
 		Size                              int64
 		By                                []string // places
 	}
-	Error *struct {
+	Versions map[string]map[string]string // of what is listed, with dates
+	Error    *struct {
 		Code, Text, Name string
 		Versions         map[string]string // of Name, with dates
 	}

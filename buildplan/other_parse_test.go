@@ -110,7 +110,7 @@ func TestCondaFailure(t *testing.T) {
 	}{
 		"channel":  {condaError{Text: "401 for https://u:s3cret@x.test"}, "can't read a channel of conda's (main; .condarc"},
 		"name":     {condaError{Versions: map[string]map[string]string{}, Near: map[string][]string{"scipi": {"scipy"}}}, "pins.yaml:5: no channel (main) has a package scipi: did you mean scipy?"},
-		"version":  {condaError{Versions: map[string]map[string]string{"numpy": {"1.23.5": "2022-01-01", "1.25.0": "2023-01-01"}}}, "pins.yaml:4: numpy has no version =1.24: the nearest are 1.23.5 and 1.25.0"},
+		"version":  {condaError{Versions: map[string]map[string]string{"numpy": {"1.23.5": "2022-01-01", "1.25.0": "2023-01-01"}}}, "pins.yaml:4: numpy has no version =1.24: the nearest: 1.23.5 and 1.25.0"},
 		"late":     {condaError{Versions: map[string]map[string]string{"numpy": {"1.24.1": "2023-01-01"}, "hello": {"2.0": "2023-04-01", "2.0.1": "2023-05-01"}}}, "pins.yaml:6: hello =2.0 is newer than as-of: it was published on 2023-04-01"},
 		"together": {condaError{Text: "numpy 1.24 needs hello 1", Versions: map[string]map[string]string{"numpy": {"1.24.1": ""}, "hello": {"2.0": ""}}}, "numpy 1.24 needs hello 1\nIt speaks of these pins:\n  pins.yaml:4: numpy=1.24\n  pins.yaml:6: hello=2.0"},
 	} {
@@ -129,7 +129,7 @@ func TestNpmFailure(t *testing.T) {
 	r := &resolution{Builder: &Builder{host: Host{Npmrc: []byte("//x.test/:_authToken=t0ken\n")}}, query: pins.Query{Requests: []pins.Request{q}}}
 	for name, test := range map[string]struct{ answer, want string }{
 		"name":     {`{"error":{"code":"E404","name":"speak","text":"404"}}`, "pins.yaml:3: no registry has a package speak"},
-		"version":  {`{"error":{"code":"ETARGET","name":"speak","versions":{"1.6.0":"2022-01-01T00:00:00Z","2.0.0":"2022-01-01"}}}`, "pins.yaml:3: speak has no version 1.7.0: the nearest are 1.6.0 and 2.0.0"},
+		"version":  {`{"error":{"code":"ETARGET","name":"speak","versions":{"1.6.0":"2022-01-01T00:00:00Z","2.0.0":"2022-01-01"}}}`, "pins.yaml:3: speak has no version 1.7.0: the nearest: 1.6.0 and 2.0.0"},
 		"together": {`{"error":{"code":"ERESOLVE","text":"speak wants pad@1"}}`, "can't be met together: no solution\nspeak wants pad@1\nIt speaks of these pins:\n  pins.yaml:3: speak@1.7.0"},
 		"registry": {`{"error":{"code":"E401","text":"not with t0ken"}}`, "npm can't resolve (the registry is named by .npmrc"},
 		"not JSON": {`[`, "what npm said"},

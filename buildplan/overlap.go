@@ -30,9 +30,7 @@ func KnownOverlaps(home string, m *pins.Manifest, l *pins.Lock) (all pins.Findin
 		packages := inEnvironment(l, platform)
 		owned := make([]map[string]string, len(packages))
 		for i, a := range packages {
-			if owned[i], _ = recalled(home, a.SHA256); a.Kind == pins.Npm {
-				owned[i] = atTop(a, owned[i])
-			}
+			owned[i], _ = knownOwned(home, a)
 		}
 		all = append(all, overlaps(m, l, packages, owned)...)
 	}
@@ -47,14 +45,14 @@ func KnownOverlaps(home string, m *pins.Manifest, l *pins.Lock) (all pins.Findin
 func (b *Builder) Overlaps(ctx context.Context, m *pins.Manifest, l *pins.Lock) (pins.Findings, error) {
 	var all pins.Findings
 	for _, platform := range l.Platforms {
-		p, err := New(m, l, platform, b.Base)
-		if err != nil {
-			return nil, err
-		}
-		if err := b.locate(ctx, p); err != nil {
-			return nil, err
-		}
 		packages := inEnvironment(l, platform)
+		unknown := slices.DeleteFunc(slices.Clone(packages), func(a pins.Artifact) bool {
+			_, known := knownOwned(b.home, a)
+			return known
+		})
+		if err := b.locateFiles(ctx, pins.Query{Platform: platform, Below: below(l, platform)}, unknown); err != nil {
+			return nil, err
+		}
 		owned := make([]map[string]string, len(packages))
 		group, gctx := errgroup.WithContext(ctx)
 		for i, a := range packages {
@@ -69,6 +67,11 @@ func (b *Builder) Overlaps(ctx context.Context, m *pins.Manifest, l *pins.Lock) 
 		all = append(all, overlaps(m, l, packages, owned)...)
 	}
 	return all, nil
+}
+
+// below are what a lock installs on a platform below pip's packages.
+func below(l *pins.Lock, platform string) []pins.Artifact {
+	return slices.DeleteFunc(l.Below(), func(a pins.Artifact) bool { return a.Platform != platform })
 }
 
 // inEnvironment are the packages that a lock installs into the environment; of
@@ -118,10 +121,10 @@ func clashes(owned []map[string]string) map[pair][]string {
 func overlaps(m *pins.Manifest, l *pins.Lock, packages []pins.Artifact, owned []map[string]string) pins.Findings {
 	found := clashes(owned)
 	maps.DeleteFunc(found, func(k pair, paths []string) bool {
-		if replaces(m, packages[k.a], packages[k.b]) || replaces(m, packages[k.b], packages[k.a]) {
-			return true
-		}
-		found[k] = slices.DeleteFunc(paths, m.MayOverlap)
+		replaced := replaces(m, packages[k.a], packages[k.b]) || replaces(m, packages[k.b], packages[k.a])
+		found[k] = slices.DeleteFunc(paths, func(p string) bool {
+			return m.MayOverlap(p) || replaced && (strings.HasPrefix(p, "site-packages/") || strings.HasPrefix(p, "bin/"))
+		})
 		return len(found[k]) == 0
 	})
 	var out pins.Findings
@@ -155,23 +158,37 @@ func replaces(m *pins.Manifest, a, b pins.Artifact) bool {
 
 // owned returns the paths that a package owns, with their hashes. Of a wheel
 // that was built on another machine nothing is known.
-func (b *Builder) owned(ctx context.Context, a pins.Artifact) (owned map[string]string, err error) {
-	if a.Kind == pins.Npm {
-		defer func() { owned = atTop(a, owned) }()
-		if !a.Is(pins.PinRoot) { // only the programs of pins are linked to
-			return nil, nil
-		}
-	}
-	if known, ok := recalled(b.home, a.SHA256); ok || a.Built() {
+func (b *Builder) owned(ctx context.Context, a pins.Artifact) (map[string]string, error) {
+	if known, ok := knownOwned(b.home, a); ok {
 		return known, nil
 	}
 	b.files.Expect(a.SHA256, path.Base(a.File), a.Size)
-	if owned, err = b.peekOwned(ctx, a); err != nil { // of a server's ranges, or of a size that is not true: the whole file has a hash
+	owned, err := b.peekOwned(ctx, a)
+	if err != nil { // of a server's ranges, or of a size that is not true: the whole file has a hash
 		if owned, err = b.fileOwned(ctx, a); err != nil {
 			return nil, fmt.Errorf("%s: %w", a.File, err)
 		}
 	}
-	return owned, b.recall(a.SHA256, owned)
+	if err := b.recall(a.SHA256, owned); err != nil {
+		return nil, err
+	}
+	if a.Kind == pins.Npm {
+		owned = atTop(a, owned)
+	}
+	return owned, nil
+}
+
+// knownOwned is owned as far as it is known in home; known reports whether
+// nothing more can be learnt.
+func knownOwned(home string, a pins.Artifact) (owned map[string]string, known bool) {
+	if a.Kind == pins.Npm && !a.Is(pins.PinRoot) { // only the programs of pins are linked to
+		return atTop(a, nil), true
+	}
+	owned, known = recalled(home, a.SHA256)
+	if a.Kind == pins.Npm {
+		owned = atTop(a, owned)
+	}
+	return owned, known || a.Built()
 }
 
 func (b *Builder) peekOwned(ctx context.Context, a pins.Artifact) (map[string]string, error) {

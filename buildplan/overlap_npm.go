@@ -85,7 +85,7 @@ func npmPrograms(manifest []byte, files []string) (map[string]string, error) {
 	owned := map[string]string{}
 	add := func(name, runs string) {
 		if name = path.Base(path.Clean("/" + name)); name != "/" && !strings.ContainsAny(name, "\t\n\r") {
-			owned["bin/"+name] = "runs " + p.Name + "/" + strings.Join(strings.Fields(path.Clean("/" + runs)[1:]), " ")
+			owned["bin/"+name] = "runs " + strings.Join(strings.Fields(p.Name+path.Clean("/"+runs)), " ")
 		}
 	}
 	var one string

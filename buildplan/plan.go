@@ -120,7 +120,7 @@ func New(m *pins.Manifest, l *pins.Lock, platform string, base Base) (*Plan, err
 			if p.Replaced == nil {
 				p.Replaced = map[string][]string{}
 			}
-			p.Replaced[r.Replaces] = append(p.Replaced[r.Replaces], r.Name)
+			p.Replaced[r.Replaces] = slices.Sorted(slices.Values(append(p.Replaced[r.Replaces], r.Name)))
 		}
 	}
 	p.locate(m, l)
@@ -448,7 +448,7 @@ func (p *Plan) environ() []string {
 	env["LANG"] = "C.UTF-8"
 	env["NB_USER"], env["NB_UID"], env["HOME"] = "jovyan", "1000", "/home/jovyan"
 	if len(p.Conda) > 0 {
-		env["CONDA_PREFIX"] = Env // by which packages find their data
+		env["CONDA_PREFIX"] = p.prefix() // by which packages find their data
 	}
 	maps.Copy(env, p.Env)
 	out := []string{"PATH=" + env["PATH"]}

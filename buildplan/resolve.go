@@ -1,7 +1,6 @@
 package buildplan
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +16,10 @@ import (
 func (b *Builder) Resolve(ctx context.Context, q pins.Query) ([]pins.Artifact, error) {
 	var found []pins.Artifact
 	_, err := b.run(ctx, client.SolveOpt{}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-		if err := cmp.Or(b.Base.resolve(ctx, c, q.Platform), b.Base.checkEnvironment()); err != nil {
+		if err := b.Base.resolve(ctx, c, q.Platform); err != nil {
+			return nil, err
+		}
+		if err := b.Base.checkEnvironment(); err != nil {
 			return nil, err
 		}
 		r := resolution{Builder: b, gateway: c, query: q}

@@ -209,7 +209,7 @@ func (r *resolution) noSuchVersion(q pins.Request, versions map[string]string) s
 	text := fmt.Sprintf("%s has no version %s", q.Name, q.Constraint)
 	below, above := pins.Nearest(q.Kind, q.Version, slices.Collect(maps.Keys(versions)))
 	if near := slices.DeleteFunc([]string{below, above}, func(v string) bool { return v == "" }); q.Version != "" && len(near) > 0 {
-		text += ": the nearest are " + strings.Join(near, " and ")
+		text += ": the nearest: " + strings.Join(near, " and ")
 	}
 	return text
 }

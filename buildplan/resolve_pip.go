@@ -133,8 +133,7 @@ func (s *pipSolve) learnBrought(ctx context.Context) (err error) {
 		if q != nil && q.Replaces == d.owner {
 			replaced[q.Name] = true
 		} else if q != nil && err == nil {
-			err = fmt.Errorf("%s: conda's %s brings %s %s already, and pip would install its own over it: take this pin out, or ask conda for that version, or, if it has to be pip's, write replaces: %s on this pin",
-				q.At, d.owner, d.name, d.version, d.owner)
+			err = s.alreadyThere(q, d)
 		}
 		return replaced[d.name]
 	})
@@ -145,6 +144,16 @@ func (s *pipSolve) learnBrought(ctx context.Context) (err error) {
 	}
 	s.brought = append(s.brought, brought...)
 	return err
+}
+
+// alreadyThere words that what a pin asks pip for is brought by conda's packages,
+// or by an extended base.
+func (s *pipSolve) alreadyThere(q *pins.Request, d distribution) error {
+	if d.owner == "" {
+		return s.heldOtherwise(q, d.name, d.version)
+	}
+	return fmt.Errorf("%s: conda's %s brings %s %s already, and pip would install its own over it: take this pin out, or ask conda for that version, or, if it has to be pip's, write replaces: %s on this pin",
+		q.At, d.owner, d.name, d.version, d.owner)
 }
 
 // An answer is uv's.
@@ -166,16 +175,13 @@ func (s *pipSolve) ask(ctx context.Context, requirements []string, sources map[s
 		}
 		fmt.Fprintf(&known, "requires-dist = [%s]\n", quoteAll(sources[name].requires))
 	}
-	if !s.query.Before.IsZero() {
-		options = append(options, "--exclude-newer", s.query.Before.Format(time.RFC3339))
-	}
 	var preferences strings.Builder
 	for _, p := range prefer {
 		if p.Kind == pins.Pip && p.Use == pins.Install && p.Commit == "" {
 			fmt.Fprintf(&preferences, "%s==%s\n", p.Name, p.Version)
 		}
 	}
-	text, failure, err := s.runUv(ctx, requirements, preferences.String(), known.String(), options)
+	text, failure, err := s.runUv(ctx, uvQuestion{requirements, options, s.query.Before, known.String(), preferences.String(), s.brought})
 	if err != nil {
 		return nil, "", err
 	}
@@ -207,22 +213,35 @@ func (s *pipSolve) allowed(name, sha256 string) bool {
 	return q == nil || len(q.Hashes) == 0 || slices.Contains(q.Hashes, "sha256:"+sha256)
 }
 
-// runUv runs one solve and returns the files it wrote, or why it failed.
-func (s *pipSolve) runUv(ctx context.Context, requirements []string, preferences, known string, options []string) (files map[string]string, failure string, err error) {
+// A uvQuestion is what uv is asked.
+type uvQuestion struct {
+	requirements []string
+	options      []string
+	before       time.Time // nothing newer; zero: no limit
+	known        string    // uv.toml: what is known of packages
+	preferences  string    // NAME==VERSION, one a line: what to stay with
+	given        []distribution
+}
+
+// runUv asks uv once and returns the files it wrote, or why it failed.
+func (s *pipSolve) runUv(ctx context.Context, q uvQuestion) (files map[string]string, failure string, err error) {
 	var given strings.Builder
-	for _, d := range s.brought {
+	for _, d := range q.given {
 		fmt.Fprintf(&given, "%s==%s\n", d.name, d.version)
 	}
-	in := llb.Scratch().File(llb.Mkfile("/requirements.in", 0o644, []byte(strings.Join(requirements, "\n")+"\n")).
-		Mkfile("/preferences.txt", 0o644, []byte(preferences)).
+	if !q.before.IsZero() {
+		q.options = append(slices.Clone(q.options), "--exclude-newer", q.before.Format(time.RFC3339))
+	}
+	in := llb.Scratch().File(llb.Mkfile("/requirements.in", 0o644, []byte(strings.Join(q.requirements, "\n")+"\n")).
+		Mkfile("/preferences.txt", 0o644, []byte(q.preferences)).
 		Mkfile("/given.txt", 0o644, []byte(given.String())).
-		Mkfile("/uv.toml", 0o644, []byte(known)), llb.WithCustomName("write requirements.in"))
-	args := append([]string{"/bin/sh", stepsDir + "uv-resolve.sh", uvPath, s.interpreter, "/run/driftpin/in", "/out"}, options...)
-	run := step(fmt.Sprintf("resolve pip: %d requirements", len(requirements)), args,
+		Mkfile("/uv.toml", 0o644, []byte(q.known)), llb.WithCustomName("write requirements.in"))
+	args := append([]string{"/bin/sh", stepsDir + "uv-resolve.sh", uvPath, s.interpreter, "/run/driftpin/in", "/out"}, q.options...)
+	run := step(fmt.Sprintf("resolve pip: %d requirements", len(q.requirements)), args,
 		script("uv-resolve.sh"), s.uv(), anew(),
 		llb.AddMount("/run/driftpin/in", in), llb.AddMount("/out", llb.Scratch()),
 		llb.AddMount("/var/cache/driftpin-uv", llb.Scratch(), llb.AsPersistentCacheDir("driftpin-uv-"+uv.version, llb.CacheMountShared)))
-	if len(s.brought) > 0 {
+	if len(q.given) > 0 {
 		run = append(run, llb.AddMount("/run/driftpin/given", s.stand, llb.Readonly))
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.built)) {

@@ -7,7 +7,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client/llb"
@@ -141,6 +140,9 @@ func (s *pipSolve) gitWheels(ctx context.Context) ([]string, error) {
 			return nil, fmt.Errorf("%s: building %s: %w", q.At, locked.String(), err)
 		}
 		b.git, b.Commit = true, commit
+		if i := slices.IndexFunc(s.brought, func(d distribution) bool { return d.name == b.Name }); i >= 0 {
+			return nil, s.alreadyThere(&q, s.brought[i])
+		}
 		if s.built[b.Name] != nil {
 			return nil, fmt.Errorf("%s: another git requirement is %s too", q.At, b.Name)
 		}
@@ -321,11 +323,7 @@ func (s *pipSolve) buildRequirements(ctx context.Context, name string, requires 
 	if len(requires) == 0 {
 		return nil, nil
 	}
-	options := []string{"--only-binary", ":all:"}
-	if !s.query.Before.IsZero() {
-		options = append(options, "--exclude-newer", s.query.Before.Format(time.RFC3339))
-	}
-	files, failure, err := s.runUv(ctx, requires, "", "", options)
+	files, failure, err := s.runUv(ctx, uvQuestion{requirements: requires, options: []string{"--only-binary", ":all:"}, before: s.query.Before})
 	if err != nil {
 		return nil, err
 	}

@@ -65,7 +65,9 @@ func (m *Manifest) EditDate(old Date, date string, edited map[string][]byte) {
 		source, _ = m.source(at.File)
 	}
 	lines := bytes.SplitAfter(source, []byte("\n"))
-	lines[at.Line-1] = bytes.Replace(lines[at.Line-1], []byte(old.Text), []byte(date), 1)
+	line := lines[at.Line-1]
+	column := min(max(at.Column-1, 0), len(line))
+	lines[at.Line-1] = append(line[:column:column], bytes.Replace(line[column:], []byte(old.Text), []byte(date), 1)...)
 	edited[at.File] = bytes.Join(lines, nil)
 }
 
@@ -123,8 +125,15 @@ func (m *Manifest) Within(r Request, step string) (*Manifest, error) {
 	if r.Version == "" {
 		return nil, fmt.Errorf("%s: %s pins no one version: name the version to take", r.At, r.Spec)
 	}
-	constraint := ">=" + r.Version
-	_, parts := release(r.Kind, r.Version)
+	lowest := r.Version
+	if r.Kind == Pip {
+		lowest, _, _ = strings.Cut(lowest, "+") // no range names a local version (PEP 440)
+	}
+	constraint := ">=" + lowest
+	epoch, parts := release(r.Kind, r.Version)
+	if epoch != "" {
+		epoch += "!"
+	}
 	n := map[string]int{"minor": 1, "patch": 2}[step]
 	if n > 0 {
 		upper := slices.Clone(parts[:min(n, len(parts))])
@@ -134,7 +143,7 @@ func (m *Manifest) Within(r Request, step string) (*Manifest, error) {
 		if r.Kind == Npm {
 			and = " "
 		}
-		constraint += and + "<" + strings.Join(upper, ".")
+		constraint += and + "<" + epoch + strings.Join(upper, ".")
 	}
 	if r.Kind == Deb {
 		if n > 0 {

@@ -50,7 +50,7 @@ func ReadEdited(dir string, edited map[string][]byte) (*Manifest, error) {
 
 // IsCourse reports whether a folder has a file that makes it a course.
 func IsCourse(dir string) bool {
-	return slices.ContainsFunc([]string{ManifestName, "environment.yml", "requirements.txt", "apt.txt", "runtime.txt", "pixi.toml", "binder", ".binder"}, func(name string) bool {
+	return slices.ContainsFunc([]string{ManifestName, "environment.yml", "environment.yaml", "requirements.txt", "apt.txt", "runtime.txt", "pixi.toml", "binder", ".binder"}, func(name string) bool {
 		_, err := os.Stat(filepath.Join(dir, name))
 		return err == nil
 	})

@@ -280,8 +280,8 @@ func (m *Manifest) readPin(r yamlReader, n *yaml.Node, parse func(string) (Reque
 	if scripts && q.Kind != Npm {
 		r.wrong(at, "pin", "scripts: only npm's packages bring scripts that installing may run")
 	}
-	if replaces != "" && q.Kind != Pip {
-		r.wrong(at, "pin", "replaces: only a pip pin can stand for what a conda package brings")
+	if replaces != "" && (q.Kind != Pip || q.Name == "") {
+		r.wrong(at, "pin", "replaces: only a pip pin with a name can stand for what a conda package brings (NAME==VERSION, or NAME @ git+URL)")
 	}
 	q.At, q.Need, q.Why, q.Until, q.Scripts, q.Replaces = r.at(at), Need(need), why, until, scripts, CanonicalName(Conda, replaces)
 	if q.Need == "" {

@@ -68,6 +68,9 @@ func Satisfies(kind Kind, version, constraint string) (bool, error) {
 		if err != nil {
 			return false, fmt.Errorf("%q: %w", constraint, err)
 		}
+		if v, local, ok := strings.Cut(version, "+"); ok && !strings.Contains(constraint, "+") && local != "" {
+			version = v // "Version matching": what has no local label says nothing of it
+		}
 		return c.Match(version), nil
 	case Conda:
 		return satisfiesConda(version, constraint)

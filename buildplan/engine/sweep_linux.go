@@ -33,8 +33,16 @@ func (s *sweeper) Prune(ctx context.Context, freed chan client.UsageInfo, policy
 	}
 	select {
 	case <-s.closing:
-		return nil
+	case <-ctx.Done():
 	case <-time.After(wait):
+	}
+	select {
+	case <-s.closing: // before all else: the databases may be closed
+		return nil
+	default:
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	if err := s.Worker.Prune(ctx, freed, policy...); err != nil {
 		return err

@@ -26,13 +26,17 @@ def stand_in(out, dist, name, version):
 
 
 def main(out):
-    lines = set()
-    sites = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    for dist in metadata.distributions(path=sorted(sites)):
+    lines, seen = [], set()
+    sites = dict.fromkeys(sysconfig.get_path(which) for which in ("purelib", "platlib"))
+    for dist in metadata.distributions(path=list(sites)):
         name, version = dist.metadata["Name"], dist.version
+        canonical = re.sub(r"[-_.]+", "-", name or "").lower()
+        if canonical in seen:
+            continue  # left behind by an installer: the first is the one that Python finds
+        seen.add(canonical)
         if name and version and re.fullmatch(r"[A-Za-z0-9._-]+", name) and re.fullmatch(r"[A-Za-z0-9.+!]+", version):
             stand_in(out, dist, name, version)
-            lines.add("%s\t%s\n" % (name, version))
+            lines.append("%s\t%s\n" % (name, version))
     with open(os.path.join(out, "provides.tsv"), "w") as table:
         table.writelines(sorted(lines))
 

@@ -83,7 +83,8 @@ def leave_out(target, name):
         with open(record, newline="") as f:
             paths += [os.path.join(os.path.dirname(info), row[0]) for row in csv.reader(f) if row]
         for path in set(map(os.path.normpath, paths + glob.glob(info + "/*"))):  # conda adds to dist-info
-            if path.startswith(target + "/") and os.path.lexists(path) and not os.path.isdir(path):
+            inside = os.path.realpath(os.path.dirname(path)) + "/"  # a link may lead out of the package
+            if inside.startswith(os.path.realpath(target) + "/") and os.path.lexists(path) and not os.path.isdir(path):
                 os.remove(path)
         for folder, _, _ in os.walk(target, topdown=False):
             with contextlib.suppress(OSError):

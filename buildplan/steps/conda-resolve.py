@@ -77,7 +77,7 @@ async def available(asked, gateway, q, urls):
     for r in (r for records in found for r in records):
         date = r.timestamp.date().isoformat() if r.timestamp else ""
         of = versions.setdefault(r.name.normalized, {})
-        of[str(r.version)] = min(date, of.get(str(r.version), date))
+        of[str(r.version)] = min(filter(None, (date, of.get(str(r.version)))), default="")
     return versions
 
 

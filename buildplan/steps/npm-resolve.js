@@ -86,9 +86,14 @@ function decide () {
   }
 }
 
-// versions are what the registry has of a package, with dates; what has no date has no version either.
-function versions (name) {
-  try { return JSON.parse(run('view', name, 'time').text) } catch { return {} }
+// versions are what the registry has of a package, with dates; what has no date has no version either. lost is called where it
+// can't be asked.
+function versions (name, lost = () => ({})) {
+  const done = run('view', name, 'time')
+  let told
+  try { told = JSON.parse(done.text) } catch { return lost(done.said) }
+  if (!done.ok) return told?.error?.code === 'E404' ? {} : lost(told?.error?.summary || done.said)
+  return Object.fromEntries(Object.entries(told || {}).filter(([version]) => semver.valid(version)))
 }
 
 // failure says why npm found nothing, and of which package it speaks.
@@ -132,7 +137,7 @@ function resolve () {
 }
 
 // list says which versions there are: none of what the registry does not have.
-const list = () => ({ versions: Object.fromEntries(q.list.map(name => [name, versions(name)])) })
+const list = () => ({ versions: Object.fromEntries(q.list.map(name => [name, versions(name, fail)])) })
 
 // locate says where files are, as far as the registry has them.
 function locate () {

@@ -18,6 +18,7 @@ import py_compile
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 import warnings
 import zipfile
@@ -124,13 +125,15 @@ def settle(root, started):
     for folder, _, files in os.walk(root, topdown=False):
         for path in [os.path.join(folder, f) for f in files] + [folder]:
             info = os.lstat(path)
-            if info.st_ctime >= started and info.st_mtime_ns != EPOCH * 10**9:
+            if info.st_ctime_ns > started and info.st_mtime_ns != EPOCH * 10**9:
                 os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
 
 
 def main(uv, folder, out):
     os.umask(0o022)
-    started = time.time() - 0.1  # the clock of files is coarser
+    with tempfile.NamedTemporaryFile() as stamp:  # the clock of files is coarser than ours
+        started = os.stat(stamp.name).st_ctime_ns
+    time.sleep(0.02)
     wheels = sorted(glob.glob(os.path.join(folder, "*.whl")))
     install(uv, wheels)
     origin = origins(wheels)

@@ -187,12 +187,12 @@ func (l *lab) condaFailures(lock string) {
 		want     string
 	}{
 		"no such package": {"- greet", "- greett", 1, "pins.yaml:9: no channel (main) has a package greett: did you mean greet?"},
-		"no such version": {"hello=1.0", "hello=1.1", 1, "pins.yaml:8: hello has no version =1.1: the nearest are 1.0.0 and 1.2.0"},
+		"no such version": {"hello=1.0", "hello=1.1", 1, "pins.yaml:8: hello has no version =1.1: the nearest: 1.0.0 and 1.2.0"},
 		"too new":         {"hello=1.0", "hello=2.0", 1, "pins.yaml:8: hello =2.0 is newer than as-of: it was published on 2023-04-01"},
 		"no solution":     {"- greet", "- loud", 1, "pins.yaml:8: hello=1.0 (wanted: 1.2 speaks to nobody)"},
 		"brought already": {"requests==2.28.2", "idna==3.3", 1, "pins.yaml:12: conda's idna brings idna 3.4 already"},
 		"two owners":      {"- prefixed", "- prefixed\n    - clobber", 3, "clobber 1.0 and prefixed 2.0 both own share/shared.txt"},
-		"no npm version":  {"speak@^1.0", "speak@1.7.0", 1, "pins.yaml:15: speak has no version 1.7.0: the nearest are 1.1.0"},
+		"no npm version":  {"speak@^1.0", "speak@1.7.0", 1, "pins.yaml:15: speak has no version 1.7.0: the nearest: 1.1.0"},
 		"no npm package":  {"speak@^1.0", "speek@^1.0", 1, "pins.yaml:15: no registry has a package speek"},
 		"channel":         {"[main]", "[nowhere]", 1, "can't read a channel of conda's (nowhere;"},
 	} {

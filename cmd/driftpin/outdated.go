@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -69,7 +70,7 @@ func outdated(ctx context.Context, s streams, dir string, names []string, asOf s
 	for _, row := range rows {
 		held, highest := "", cmp.Or(row.steps[2], row.steps[1], row.steps[0])
 		if pins.CompareVersions(row.pin.Kind, highest.Version, row.newest.Version) != 0 {
-			held = dated(row.newest) + ", which the other pins hold back"
+			held = dated(row.newest) + ", which the rest holds back"
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", title(row.pin), row.now, dated(row.steps[0]), dated(row.steps[1]), dated(row.steps[2]), held)
 	}
@@ -139,7 +140,8 @@ func (o *outlook) rows(ctx context.Context, s streams, pinned []pins.Request) (r
 		wanted := map[string]string{}
 		for _, r := range pinned {
 			if r.Kind == kind {
-				wanted[r.Name] = ">=" + r.Version
+				lowest, _, _ := strings.Cut(r.Version, "+") // no range names a local version (PEP 440)
+				wanted[r.Name] = ">=" + lowest
 			}
 		}
 		newest, err := o.releases(ctx, kind, wanted)
