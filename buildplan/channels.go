@@ -45,17 +45,6 @@ func readCondarc() (c condarc, err error) {
 			return condarc{}, fmt.Errorf("the address of custom_channels %s in .condarc: %w", name, err)
 		}
 	}
-	logins := map[string]string{}
-	for _, address := range append(slices.Sorted(maps.Values(c.Custom)), c.Alias) {
-		u, err := url.Parse(address)
-		if err != nil || u.User == nil {
-			continue
-		}
-		if other, ok := logins[u.Hostname()]; ok && other != u.User.String() {
-			return condarc{}, fmt.Errorf("two channels on %s have different users or passwords in .condarc: conda's solver knows one of a host: give the channels one", u.Hostname())
-		}
-		logins[u.Hostname()] = u.User.String()
-	}
 	if c.Alias != "" {
 		if err := checkChannel(c.Alias); err != nil {
 			return condarc{}, fmt.Errorf("channel_alias of .condarc, or $CONDA_CHANNEL_ALIAS: %w", err)
@@ -81,25 +70,33 @@ func checkChannel(address string) error {
 
 // condaSecrets are the settings as conda-resolve.py reads them, without users
 // and passwords, and those as rattler reads them, by host (its documentation,
-// "Authentication").
-func (h Host) condaSecrets() (settings, logins []byte) {
-	auth := map[string]any{}
+// "Authentication"): of a host it can have one.
+func (h Host) condaSecrets() (settings, logins []byte, err error) {
+	type login struct {
+		User     string `json:"username"`
+		Password string `json:"password"`
+	}
+	auth := map[string]map[string]login{}
 	plain := func(address string) string {
-		u, err := url.Parse(address)
-		if err != nil || u.Host == "" {
+		u, bad := url.Parse(address)
+		if bad != nil || u.Host == "" {
 			return ""
 		}
 		if user, password := h.login(u); user+password != "" {
-			auth[u.Hostname()] = map[string]any{"BasicHTTP": map[string]string{"username": user, "password": password}}
+			other, known := auth[u.Hostname()]
+			if l := (login{user, password}); known && other["BasicHTTP"] != l {
+				err = fmt.Errorf("two channels on %s have different users or passwords: conda's solver knows one of a host: give the channels one", u.Hostname())
+			}
+			auth[u.Hostname()] = map[string]login{"BasicHTTP": {user, password}}
 		}
 		u.User = nil
 		return u.String()
 	}
 	places := condarc{plain(h.Conda.Alias), map[string]string{}}
-	for name, address := range h.Conda.Custom {
-		places.Custom[name] = plain(address)
+	for _, name := range slices.Sorted(maps.Keys(h.Conda.Custom)) {
+		places.Custom[name] = plain(h.Conda.Custom[name])
 	}
-	return must(json.Marshal(places)), must(json.Marshal(auth))
+	return must(json.Marshal(places)), must(json.Marshal(auth)), err
 }
 
 // must is for what can't fail.

@@ -133,7 +133,7 @@ const (
 // secrets are the settings as BuildKit's session serves them.
 func (h Host) secrets() map[string][]byte {
 	s := map[string][]byte{caSecret: h.CA, tomlSecret: h.UvToml, netrcSecret: h.Netrc, npmrcSecret: h.Npmrc}
-	s[condaSecret], s[loginSecret] = h.condaSecrets()
+	s[condaSecret], s[loginSecret], _ = h.condaSecrets() // who asks conda has looked
 	for k, v := range h.Env {
 		s[envSecret+k] = []byte(v)
 	}

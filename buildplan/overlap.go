@@ -145,6 +145,7 @@ func overlaps(m *pins.Manifest, l *pins.Lock, packages []pins.Artifact, owned []
 		}
 		f.Message = fmt.Sprintf("%s and %s both own %s%s, with different bytes: only one of them will find its own; if that does no harm, list the path under overlaps:",
 			one, other, strings.Join(paths, ", "), more)
+		f.Subject = fmt.Sprintf("%s %s, %s %s: %s", a.Kind, a.Name, b.Kind, b.Name, strings.Join(paths, ", "))
 		out = append(out, f)
 	}
 	return out

@@ -92,6 +92,9 @@ func (r *resolution) askConda(ctx context.Context, name string, q condaQuestion)
 	if err := r.stepSolve().locateTool(ctx, rattler); err != nil {
 		return nil, err
 	}
+	if _, _, err := r.host.condaSecrets(); err != nil {
+		return nil, err
+	}
 	data, err := json.Marshal(q)
 	if err != nil {
 		return nil, err
@@ -237,7 +240,11 @@ func (r *resolution) locateConda(ctx context.Context, packages []pins.Artifact) 
 }
 
 // A distribution is a Python distribution that a conda package brings.
-type distribution struct{ name, version, owner string }
+type distribution struct {
+	name, version string
+	owner         string // the conda package; empty: an extended base
+	recorded      bool   // its files are told, so that they can give way to others
+}
 
 // condaProvides finds the Python distributions that conda packages bring; the
 // state holds a wheel that stands for each, but for those that are replaced.
@@ -276,14 +283,14 @@ func (s *pipSolve) condaProvides(ctx context.Context, packages []pins.Artifact, 
 func parseProvides(table string, owners map[string]string) (found []distribution) {
 	for _, line := range strings.Split(table, "\n") {
 		f := strings.Split(line, "\t")
-		if len(f) != 3 || owners[f[2]] == "" {
+		if len(f) != 4 || owners[f[2]] == "" {
 			continue
 		}
 		r, err := pins.ParsePip(f[0] + "==" + f[1])
 		if err != nil {
 			continue // no version that pip's world knows
 		}
-		found = append(found, distribution{r.Name, r.Version, owners[f[2]]})
+		found = append(found, distribution{r.Name, r.Version, owners[f[2]], f[3] == "recorded"})
 	}
 	return found
 }

@@ -132,6 +132,9 @@ func (s *pipSolve) learnBrought(ctx context.Context) (err error) {
 		q := s.request(d.name)
 		if q != nil && q.Replaces == d.owner {
 			replaced[q.Name] = true
+			if !d.recorded && err == nil {
+				err = fmt.Errorf("%s: replaces: conda's %s does not tell which files of it are %s's (there is no RECORD): they can't give way to pip's", q.At, d.owner, d.name)
+			}
 		} else if q != nil && err == nil {
 			err = s.alreadyThere(q, d)
 		}

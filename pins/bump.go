@@ -44,7 +44,7 @@ func (m *Manifest) EditAll(bumps []Bump) (map[string][]byte, error) {
 		file := b.Request.At.File
 		source, ok := edited[file]
 		if !ok {
-			if source, ok = m.source(file); !ok {
+			if source, ok = m.Source(file); !ok {
 				return nil, fmt.Errorf("%s: the file was not read", b.Request.At)
 			}
 		}
@@ -62,7 +62,7 @@ func (m *Manifest) EditDate(old Date, date string, edited map[string][]byte) {
 	at := old.At
 	source, ok := edited[at.File]
 	if !ok {
-		source, _ = m.source(at.File)
+		source, _ = m.Source(at.File)
 	}
 	lines := bytes.SplitAfter(source, []byte("\n"))
 	line := lines[at.Line-1]
@@ -74,11 +74,13 @@ func (m *Manifest) EditDate(old Date, date string, edited map[string][]byte) {
 // Reads reports whether the manifest was read from a file, by the name that
 // positions give it.
 func (m *Manifest) Reads(file string) bool {
-	_, ok := m.source(file)
+	_, ok := m.Source(file)
 	return ok
 }
 
-func (m *Manifest) source(name string) ([]byte, bool) {
+// Source is the content of a file that the manifest was read from, by the name
+// that positions give it.
+func (m *Manifest) Source(name string) ([]byte, bool) {
 	for _, s := range m.Sources {
 		if s.Name == name {
 			return s.Data, true

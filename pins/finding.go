@@ -30,6 +30,7 @@ type Finding struct {
 	Rule    string `json:"rule"`
 	Message string `json:"message"`
 	Fatal   bool   `json:"fatal"`
+	Subject string `json:"-"` // what it is about, without versions, where findings are compared
 }
 
 // Error returns "file:line: message".
@@ -67,9 +68,9 @@ func (fs Findings) sort() {
 }
 
 func (fs *Findings) fatal(at Position, rule, format string, args ...any) {
-	*fs = append(*fs, Finding{at, rule, fmt.Sprintf(format, args...), true})
+	*fs = append(*fs, Finding{Position: at, Rule: rule, Message: fmt.Sprintf(format, args...), Fatal: true})
 }
 
 func (fs *Findings) warn(at Position, rule, format string, args ...any) {
-	*fs = append(*fs, Finding{at, rule, fmt.Sprintf(format, args...), false})
+	*fs = append(*fs, Finding{Position: at, Rule: rule, Message: fmt.Sprintf(format, args...)})
 }

@@ -51,7 +51,11 @@ func newWorker(ctx context.Context, root, runcPath string, hosts docker.Registry
 	opt.RegistryHosts = hosts
 	opt.GCPolicy = gcPolicy(root, opts.Keep)
 	opt.BuildkitVersion = client.BuildkitVersion{Package: buildkitModule, Version: buildkitVersion()}
-	return base.NewWorker(ctx, opt)
+	w, err := base.NewWorker(ctx, opt)
+	if err != nil {
+		return nil, errors.Join(err, opt.MetadataStore.Close(), opt.ContentMetadata.Close(), opt.Snapshotter.Close())
+	}
+	return w, nil
 }
 
 // namespace is BuildKit's in containerd's databases.

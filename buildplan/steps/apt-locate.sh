@@ -5,7 +5,10 @@
 set -eu
 specs=$1 out=$2
 opts="-o APT::Sandbox::User=root -o Acquire::Languages=none -o Acquire::Retries=3 ${CA_BUNDLE:+-o Acquire::https::CaInfo=$CA_BUNDLE}"
-apt-get $opts -qq -o APT::Update::Error-Mode=any update
+# apt itself waits for ever now and then, where a mirror changes under it.
+update() { timeout -k 10 300 apt-get $opts -qq -o APT::Update::Error-Mode=any update; }
+again() { [ $? = 124 ] && update; }
+update || again
 
 # What the lists do not have would make apt refuse all.
 xargs apt-cache show <"$specs" 2>/dev/null | awk '

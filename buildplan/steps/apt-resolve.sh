@@ -11,7 +11,10 @@ export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 opts="-o APT::Sandbox::User=root -o Acquire::Languages=none -o Acquire::Retries=3 ${CA_BUNDLE:+-o Acquire::https::CaInfo=$CA_BUNDLE}"
 mkdir -p "$out"; : >"$out/error.txt"
 
-ls /var/lib/apt/lists/*Packages* >/dev/null 2>&1 || apt-get $opts -qq -o APT::Update::Error-Mode=any update
+# apt itself waits for ever now and then, where a mirror changes under it.
+update() { timeout -k 10 300 apt-get $opts -qq -o APT::Update::Error-Mode=any update; }
+again() { [ $? = 124 ] && update; }
+ls /var/lib/apt/lists/*Packages* >/dev/null 2>&1 || update || again
 
 # apt takes an unknown name for a pattern, so look first.
 apt-cache pkgnames | sort >"$out/names"

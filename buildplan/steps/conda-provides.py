@@ -2,8 +2,8 @@
 
     python3 -B conda-provides.py PACKAGES OUT REPLACED      rattler on PYTHONPATH
 
-PACKAGES holds *.conda and *.tar.bz2. OUT/provides.tsv has the distribution's name, its version and the archive, a line
-each; OUT/NAME-VERSION-py3-none-any.whl stands for it, and requires nothing: what it needs conda has seen to. For those
+PACKAGES holds *.conda and *.tar.bz2. OUT/provides.tsv has the distribution's name, its version, the archive, and whether its
+files are recorded, a line each; OUT/NAME-VERSION-py3-none-any.whl stands for it, and requires nothing: what it needs conda has seen to. For those
 whose names are among the words of REPLACED none does.
 """
 import asyncio
@@ -26,7 +26,7 @@ def metadata(folder):
                 with open(path, encoding="utf-8", errors="replace") as f:
                     meta = HeaderParser().parse(f)
                 if meta["Name"] and meta["Version"]:
-                    yield meta["Name"], meta["Version"]
+                    yield meta["Name"], meta["Version"], "recorded" if os.path.exists(os.path.dirname(path) + "/RECORD") else ""
 
 
 def stand_in(out, name, version):
@@ -46,10 +46,10 @@ def main(packages, out, replaced):
                     extract(archive, folder)
                 except Exception as error:  # rattler has no type for it
                     sys.exit("%s can't be unpacked: %s" % (os.path.basename(archive), error))
-                for name, version in sorted(set(metadata(folder))):
+                for name, version, recorded in sorted(set(metadata(folder))):
                     if re.sub(r"[-_.]+", "-", name).lower() not in replaced.split():
                         stand_in(out, name, version)
-                    table.write("\t".join([name, version, os.path.basename(archive)]) + "\n")
+                    table.write("\t".join([name, version, os.path.basename(archive), recorded]) + "\n")
 
 
 main(*sys.argv[1:])

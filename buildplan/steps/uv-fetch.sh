@@ -4,7 +4,10 @@
 set -eu
 version=$1 sha256=$2 out=$3
 opts="-o APT::Sandbox::User=root -o Acquire::Languages=none -o Acquire::Retries=3 ${CA_BUNDLE:+-o Acquire::https::CaInfo=$CA_BUNDLE}"
-apt-get $opts -qq -o APT::Update::Error-Mode=any update
+# apt itself waits for ever now and then, where a mirror changes under it.
+update() { timeout -k 10 300 apt-get $opts -qq -o APT::Update::Error-Mode=any update; }
+again() { [ $? = 124 ] && update; }
+update || again
 apt-get $opts -qq -y --no-install-recommends install python3-pip >/dev/null
 
 # pip knows its own names for where packages come from.

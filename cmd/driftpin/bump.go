@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -109,17 +108,30 @@ func (f *bumpFlags) read(courses, names []string) error {
 	return cmp.Or(oneOf("to", f.to, "latest", "minor", "patch"), f.check())
 }
 
-// named returns courses named alike, so that a file that several share has one
-// name: all relative, or all absolute.
-func named(courses []string) ([]string, error) {
-	if !slices.ContainsFunc(courses, filepath.IsAbs) {
-		return courses, nil
+// named returns courses by one name each, so that a file that several share has
+// one too: relative to the working folder, without symbolic links. A course that
+// is named twice is there once.
+func named(courses []string) (out []string, err error) {
+	here, err := filepath.Abs(".")
+	if err == nil {
+		here, err = filepath.EvalSymlinks(here)
 	}
-	out := make([]string, len(courses))
-	for i, c := range courses {
-		var err error
-		if out[i], err = filepath.Abs(c); err != nil {
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range courses {
+		real, err := filepath.EvalSymlinks(c)
+		if err != nil {
 			return nil, err
+		}
+		if !filepath.IsAbs(real) {
+			real = filepath.Join(here, real)
+		}
+		if real, err = filepath.Rel(here, real); err != nil {
+			return nil, err
+		}
+		if !slices.Contains(out, real) {
+			out = append(out, real)
 		}
 	}
 	return out, nil
@@ -129,17 +141,25 @@ func named(courses []string) ([]string, error) {
 // written. It returns how many of their pins are named.
 func (f *bumpFlags) bump(ctx context.Context, s streams, dirs []string) (n int, err error) {
 	var all []*bumping
+	found := map[target]bool{}
 	for _, dir := range dirs {
 		c, err := openLocked(dir, f.base)
 		if err != nil {
 			return 0, err
 		}
-		asked, err := f.pinned(c, s)
+		asked, err := f.pinned(c, s, found)
 		if err != nil {
 			return 0, err
 		}
-		if n += len(asked); len(asked) > 0 {
-			all = append(all, &bumping{bumpFlags: f, course: c, streams: s, bumps: asked})
+		if f.asOf != "" && len(asked) > 0 && c.manifest.AsOf.At.File == "" {
+			return 0, fmt.Errorf("%s: there is no as-of to change: without one, today's versions are resolved", c.manifest.Sources[0].Name)
+		}
+		n += len(asked)
+		all = append(all, &bumping{bumpFlags: f, course: c, streams: s, bumps: asked})
+	}
+	for _, t := range f.targets {
+		if n > 0 && !found[t] {
+			return 0, fmt.Errorf("no course pins %s: nothing is bumped", t.name)
 		}
 	}
 	if n == 0 {
@@ -159,12 +179,13 @@ func (f *bumpFlags) bump(ctx context.Context, s streams, dirs []string) (n int, 
 	return n, f.carryOut(ctx, s, all)
 }
 
-// pinned returns the pins of a course that are to be bumped.
-func (f *bumpFlags) pinned(c *course, s streams) (out []pins.Bump, err error) {
+// pinned returns the pins of a course that are to be bumped, and notes which
+// targets it found.
+func (f *bumpFlags) pinned(c *course, s streams, seen map[target]bool) (out []pins.Bump, err error) {
 	for _, t := range f.targets {
 		found := slices.DeleteFunc(c.effective(c.manifest.Pinned(t.name)), func(r pins.Request) bool { return t.kind != "" && r.Kind != t.kind })
-		if len(found) > 1 && t.version != "" && found[0].Kind != found[1].Kind {
-			return nil, fmt.Errorf("%s is pinned at %s and at %s: write %s:%s or %s:%s", t.name, found[0].At, found[1].At, found[0].Kind.Key(), t.name, found[1].Kind.Key(), t.name)
+		if i := slices.IndexFunc(found, func(r pins.Request) bool { return r.Kind != found[0].Kind }); i > 0 && t.version != "" {
+			return nil, fmt.Errorf("%s is pinned at %s and at %s: write %s:%s or %s:%s", t.name, found[0].At, found[i].At, found[0].Kind.Key(), t.name, found[i].Kind.Key(), t.name)
 		}
 		if len(found) == 0 {
 			hint := ""
@@ -176,6 +197,7 @@ func (f *bumpFlags) pinned(c *course, s streams) (out []pins.Bump, err error) {
 			fmt.Fprintf(s.err, "%s: it does not pin %s%s\n", c.manifest.Dir, t.name, hint)
 			continue
 		}
+		seen[t] = true
 		for _, r := range found {
 			i := slices.IndexFunc(out, func(b pins.Bump) bool { return b.Request.At == r.At })
 			if i < 0 {
@@ -198,25 +220,31 @@ type bumping struct {
 }
 
 // use has the builder work for the course.
-func (p *bumping) use(ctx context.Context) error { return p.course.learn(ctx, p.builder) }
+func (p *bumping) use(ctx context.Context) error {
+	if err := p.course.learn(ctx, p.builder); err != nil {
+		return err
+	}
+	return p.course.settled()
+}
 
 // chooseAll finds out the versions that were not named. A pin in a file that
 // several courses share goes as far as all of them allow.
 func chooseAll(ctx context.Context, all []*bumping) error {
 	chosen := map[pins.Position]string{}
 	for _, p := range all {
+		if !slices.ContainsFunc(p.bumps, func(b pins.Bump) bool { return b.Version == "" }) {
+			continue
+		}
+		if err := p.use(ctx); err != nil {
+			return err
+		}
+		newest, err := p.newest(ctx)
+		if err != nil {
+			return fmt.Errorf("bumping %s: %w", p.course.manifest.Dir, err)
+		}
 		for _, b := range p.bumps {
-			if b.Version != "" {
-				continue
-			}
-			if err := p.use(ctx); err != nil {
-				return err
-			}
-			version, err := p.newest(ctx, b.Request)
-			if err != nil {
-				return fmt.Errorf("bumping %s: %w", p.course.manifest.Dir, err)
-			}
-			if other := chosen[b.Request.At]; other == "" || pins.CompareVersions(b.Request.Kind, version, other) < 0 {
+			version, ok := newest[b.Request.At]
+			if other := chosen[b.Request.At]; ok && (other == "" || pins.CompareVersions(b.Request.Kind, version, other) < 0) {
 				chosen[b.Request.At] = version
 			}
 		}
@@ -239,66 +267,94 @@ func chooseAll(ctx context.Context, all []*bumping) error {
 	return nil
 }
 
-// newest is the newest version of a pin, within --to, that resolves with the
-// rest of the course.
-func (p *bumping) newest(ctx context.Context, r pins.Request) (string, error) {
-	loose, err := p.course.manifest.Within(r, p.to)
+// newest are the newest versions of the pins whose version was not named, within
+// --to, that resolve together with the rest of the course, by the pins' places.
+func (p *bumping) newest(ctx context.Context) (map[pins.Position]string, error) {
+	var explicit []pins.Bump
+	o := p.course.sameCourse()
+	for _, b := range p.bumps {
+		if b.Version != "" {
+			explicit = append(explicit, b)
+		}
+	}
+	edited, err := p.course.manifest.EditAll(explicit)
+	if err != nil {
+		return nil, err
+	}
+	loose, err := pins.ReadEdited(p.course.manifest.Dir, edited)
 	if err == nil && p.asOf != "" {
 		loose.AsOf, err = pins.ParseDate(p.asOf)
 	}
-	if err != nil {
-		return "", err
+	for i, r := range p.course.manifest.Requests { // an edit moves no pin in the list
+		if b := slices.IndexFunc(p.bumps, func(b pins.Bump) bool { return b.Request.At == r.At && b.Version == "" }); err == nil && b >= 0 {
+			o.Names = append(o.Names, r.Name)
+			loose, err = loose.Within(loose.Requests[i], p.to)
+		}
 	}
-	o := p.course.sameCourse()
-	o.Names = []string{r.Name}
+	if err != nil {
+		return nil, err
+	}
 	l, err := pins.Relock(ctx, loose, p.course.lock, p.builder, o)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	a, ok := l.Find(r.Kind, r.Name, l.Platforms[0])
-	if !ok {
-		return "", fmt.Errorf("%s: the solver leaves %s out", r.At, r.Name)
+	found := map[pins.Position]string{}
+	for _, b := range p.bumps {
+		if b.Version != "" {
+			continue
+		}
+		a, ok := l.Find(b.Request.Kind, b.Request.Name, l.Platforms[0])
+		if !ok {
+			return nil, fmt.Errorf("%s: the solver leaves %s out", b.Request.At, b.Request.Name)
+		}
+		found[b.Request.At] = a.Version
 	}
-	return a.Version, nil
+	return found, nil
 }
 
 // carryOut resolves the edited courses, shows what changes, and writes it if
 // that is wanted: all files, or none where a course can't be bumped.
 func (f *bumpFlags) carryOut(ctx context.Context, s streams, all []*bumping) error {
-	written := map[string][]byte{}
+	var change change
 	var failed []error
 	for _, p := range all {
-		if len(p.bumps) == 0 {
-			continue
-		}
 		edited, err := p.edit(all)
 		if err != nil {
 			return err
 		}
-		l, err := p.carryOut(ctx, edited)
+		if len(edited) == 0 {
+			continue
+		}
+		l, err := p.resolve(ctx, edited)
 		if ctx.Err() != nil {
-			return err
+			return cmp.Or(err, ctx.Err())
 		}
 		if err != nil {
 			failed = append(failed, err)
 			continue
 		}
-		maps.Copy(written, edited)
-		written[p.course.lockFile] = []byte(l.String())
+		for name, data := range edited {
+			was, _ := p.course.manifest.Source(name)
+			change.file(name, was, data)
+		}
+		change.file(p.course.lockFile, []byte(p.course.lock.String()), []byte(l.String()))
 	}
 	switch {
 	case len(failed) > 0:
 		return errors.Join(failed...)
-	case len(written) == 0:
+	case len(change) == 0:
 		return nil
-	case !f.write:
-		fmt.Fprintln(s.err, "nothing is written: --write does")
-		clear(written)
 	}
 	if f.markdown != "" {
-		written[f.markdown] = []byte(f.body.String())
+		if err := whole.WriteFile(f.markdown, []byte(f.body.String()), 0o644); err != nil {
+			return err
+		}
 	}
-	return writeAll(written)
+	if !f.write {
+		fmt.Fprintln(s.err, "nothing is written: --write does")
+		return nil
+	}
+	return change.write()
 }
 
 // edit returns the course's files as they will be: edited by what is asked of
@@ -317,9 +373,6 @@ func (p *bumping) edit(all []*bumping) (map[string][]byte, error) {
 			dates = append(dates, d)
 		}
 	}
-	if p.asOf != "" && m.AsOf.At.File == "" {
-		return nil, fmt.Errorf("%s: there is no as-of to change: without one, today's versions are resolved", m.Sources[0].Name)
-	}
 	edited, err := m.EditAll(bumps)
 	if err != nil {
 		return nil, err
@@ -330,8 +383,8 @@ func (p *bumping) edit(all []*bumping) (map[string][]byte, error) {
 	return edited, nil
 }
 
-// carryOut resolves the edited course, and shows what changes.
-func (p *bumping) carryOut(ctx context.Context, edited map[string][]byte) (*pins.Lock, error) {
+// resolve resolves the edited course, and shows what changes.
+func (p *bumping) resolve(ctx context.Context, edited map[string][]byte) (*pins.Lock, error) {
 	dir := p.course.manifest.Dir
 	known := make(chan []string, 1)
 	go func() { known <- p.known(ctx) }() // git takes its time, and so does the solver
@@ -358,27 +411,4 @@ func (p *bumping) carryOut(ctx context.Context, edited map[string][]byte) (*pins
 		return nil, fmt.Errorf("bumping %s: %w", dir, err)
 	}
 	return l, p.show(&outcome{edited, m, l, notes, overlaps})
-}
-
-// writeAll writes files: all are written beside their places before the first
-// comes there.
-func writeAll(contents map[string][]byte) error {
-	var files []*whole.File
-	for _, name := range slices.Sorted(maps.Keys(contents)) {
-		file, err := whole.Create(name, 0o644)
-		if err != nil {
-			return err
-		}
-		defer file.Abandon()
-		if _, err := file.Write(contents[name]); err != nil {
-			return err
-		}
-		files = append(files, file)
-	}
-	for _, file := range files {
-		if err := file.Commit(); err != nil {
-			return err
-		}
-	}
-	return nil
 }

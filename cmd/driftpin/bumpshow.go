@@ -147,7 +147,7 @@ func (p *bumping) clashing(o *outcome) pins.Findings {
 		before = buildplan.KnownOverlaps(dir, p.course.manifest, p.course.lock)
 	}
 	return slices.DeleteFunc(o.overlaps, func(f pins.Finding) bool {
-		return slices.ContainsFunc(before, func(b pins.Finding) bool { return b.Message == f.Message })
+		return slices.ContainsFunc(before, func(b pins.Finding) bool { return b.Subject == f.Subject })
 	})
 }
 

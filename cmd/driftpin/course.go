@@ -92,10 +92,16 @@ func openLocked(dir, base string) (*course, error) {
 	if _, err := c.locked(); err != nil {
 		return nil, err
 	}
+	return c, c.settled()
+}
+
+// settled says that the lock is stale, if it is: also of a base that is another
+// by now.
+func (c *course) settled() error {
 	if why := c.stale(); why != "" {
-		return nil, fmt.Errorf("%s: %s: lock the course first", c.lockFile, why)
+		return fmt.Errorf("%s: %s: lock the course first", c.lockFile, why)
 	}
-	return c, nil
+	return nil
 }
 
 // effective leaves out pins whose marker does not hold in the course's

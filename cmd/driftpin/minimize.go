@@ -54,6 +54,9 @@ func minimize(ctx context.Context, s streams, dir string, names []string, flags 
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
+	if err := c.settled(); err != nil {
+		return err
+	}
 	var found error
 	for _, r := range candidates {
 		needed, err := c.without(ctx, s, b, r, checks)

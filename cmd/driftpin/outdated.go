@@ -60,6 +60,9 @@ func outdated(ctx context.Context, s streams, dir string, names []string, asOf s
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
+	if err := c.settled(); err != nil {
+		return err
+	}
 	o := &outlook{course: c, builder: b}
 	rows, err := o.rows(ctx, s, pinned)
 	if err != nil {

@@ -76,7 +76,7 @@ func (x *npmRegistry) add(t *testing.T, manifest map[string]any, published strin
 	told := maps.Clone(manifest)
 	told["dist"] = map[string]string{"tarball": x.URL + file, "integrity": "sha512-" + base64.StdEncoding.EncodeToString(hash[:])}
 	if x.all[name] == nil {
-		x.all[name], x.dates[name] = map[string]any{}, map[string]string{}
+		x.all[name], x.dates[name] = map[string]any{}, map[string]string{"created": published + "T00:00:00.000Z", "modified": "2023-03-01T00:00:00.000Z"}
 	}
 	x.all[name][version], x.dates[name][version] = told, published+"T00:00:00.000Z"
 	x.files[file] = b.Bytes()
