@@ -3,13 +3,15 @@ package buildplan
 import (
 	"context"
 	"fmt"
+	"os"
 	"path"
-	"slices"
 	"strings"
 
 	"deps.dev/util/semver"
 	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/whole"
 	"github.com/moby/buildkit/client/llb"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
 )
 
 // environmentVariables are those by which an image says where its environment
@@ -43,24 +45,84 @@ func (b Base) checkEnvironment() error {
 	return nil
 }
 
+// askHeld runs base-holds.py in the base; the state is what it writes.
+func (r *resolution) askHeld(ctx context.Context) (gateway.Reference, llb.State, error) {
+	out := r.Base.state(r.query.Platform).Run(step("what the base's environment holds", []string{r.Base.Environment() + "/bin/python", "-IB", stepsDir + "base-holds.py", "/out"},
+		script("base-holds.py"), llb.AddMount("/out", llb.Scratch()))...).GetMount("/out")
+	ref, err := solve(ctx, r.gateway, out, r.query.Platform)
+	if err != nil {
+		err = fmt.Errorf("base %s: asking the Python in %s what it holds: %w", r.Base, r.Base.Environment(), err)
+	}
+	return ref, out, err
+}
+
+// heldOwners finds out which files the packages of an extended base own, and
+// notes it in home.
+func (b *Builder) heldOwners(ctx context.Context, q pins.Query) error {
+	if _, err := os.Stat(heldMemory(b.home, b.Base.Digest)); err == nil || !b.Base.Extended {
+		return nil
+	}
+	return b.asking(ctx, q, func(ctx context.Context, r *resolution) error {
+		ref, _, err := r.askHeld(ctx)
+		if err != nil {
+			return err
+		}
+		table, err := readFile(ctx, ref, "/", "owned.tsv")
+		if err != nil {
+			return err
+		}
+		return whole.WriteFile(heldMemory(b.home, b.Base.Digest), table, 0o644)
+	})
+}
+
+func heldMemory(home, digest string) string {
+	return memory(home, strings.TrimPrefix(digest, "sha256:")+".held")
+}
+
+// recalledHeld are the packages of an extended base and what they own, as far as
+// heldOwners has noted it.
+func recalledHeld(home string, l *pins.Lock, platform string) (packages []pins.Artifact, owned []map[string]string) {
+	table, err := os.ReadFile(heldMemory(home, l.Base))
+	if err != nil {
+		return nil, nil
+	}
+	at := map[pins.Pin]int{}
+	for _, line := range strings.Split(string(table), "\n") {
+		f := strings.Split(line, "\t")
+		if len(f) != 5 {
+			continue
+		}
+		p := pins.New(pins.Kind(f[0]), f[1], f[2])
+		i, ok := at[p]
+		if !ok {
+			i, at[p] = len(packages), len(packages)
+			packages = append(packages, pins.Artifact{Pin: p, Platform: platform, Use: pins.Held})
+			owned = append(owned, map[string]string{})
+		}
+		owned[i][f[3]] = f[4]
+	}
+	return packages, owned
+}
+
 // learnHeld finds out what the environment of an extended base holds: uv takes
 // it for given. A pin of such a package has to allow the base's version.
 func (s *pipSolve) learnHeld(ctx context.Context) (err error) {
-	s.stand = s.python.Run(step("what the base's environment holds", []string{s.interpreter, "-IB", stepsDir + "base-holds.py", "/out"},
-		script("base-holds.py"), llb.AddMount("/out", llb.Scratch()))...).GetMount("/out")
-	ref, err := solve(ctx, s.gateway, s.stand, s.query.Platform)
+	ref, stand, err := s.askHeld(ctx)
 	if err != nil {
-		return fmt.Errorf("base %s: asking the Python in %s what it holds: %w", s.Base, s.Base.Environment(), err)
+		return err
 	}
 	table, err := readFile(ctx, ref, "/", "provides.tsv")
 	if err != nil {
 		return err
 	}
-	s.brought = parseHeld(string(table))
+	s.brought, s.stand = parseHeld(string(table)), stand
 	for _, d := range s.brought {
 		q := s.request(d.name)
 		if q == nil {
 			continue
+		}
+		if q.Replaces != "" {
+			return fmt.Errorf("%s: replaces: the base image %s holds %s, and what it holds stays: replace it in the base", q.At, s.Base, d.name)
 		}
 		// What hangs on markers or on pre-releases uv says.
 		fits, err := pins.Satisfies(pins.Pip, d.version, q.Constraint)
@@ -158,31 +220,5 @@ func (r *resolution) checkHeldConda(ctx context.Context) error {
 // than is asked for.
 func (r *resolution) heldOtherwise(q *pins.Request, name, version string) error {
 	return fmt.Errorf("%s: the base image %s holds %s %s, and an image that extends it keeps that: ask for this version, or bump it in the base: %w",
-		q.At, r.Base, name, version, ErrNoSolution)
-}
-
-// refuseHeldNpm refuses packages of npm's that would lie over those of an
-// extended base.
-func (r *resolution) refuseHeldNpm(ctx context.Context, packages []pins.Artifact) error {
-	if !r.Base.Extended {
-		return nil
-	}
-	list := r.Base.state(r.query.Platform).Run(step("what the base holds of npm's", []string{"/bin/sh", "-ec",
-		`cd "$1" 2>/dev/null && ls -d * @*/* >/out/names 2>/dev/null || [ -e /out/names ] || : >/out/names`, "sh", r.Base.Environment() + "/" + npmRoot},
-		llb.AddMount("/out", llb.Scratch()))...).GetMount("/out")
-	ref, err := solve(ctx, r.gateway, list, r.query.Platform)
-	if err != nil {
-		return err
-	}
-	names, err := readFile(ctx, ref, "/", "names")
-	if err != nil {
-		return err
-	}
-	held := strings.Fields(string(names))
-	for _, a := range packages {
-		if name := strings.TrimPrefix(path.Dir(a.File), "node_modules/"); topNpm(a) && slices.Contains(held, name) {
-			return r.at(a.Name, "the base image %s holds npm's %s already, and %s %s would be laid over it: take the pin out, or bump it in the base", r.Base, name, a.Name, a.Version)
-		}
-	}
-	return nil
+		q.At, r.Base, name, version, ErrHeld)
 }

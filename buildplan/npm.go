@@ -122,11 +122,7 @@ func (r *resolution) npm(ctx context.Context) ([]pins.Artifact, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := r.npmArtifacts(text)
-	if err != nil {
-		return nil, err
-	}
-	return found, r.refuseHeldNpm(ctx, found)
+	return r.npmArtifacts(text)
 }
 
 // askNpm runs npm-resolve.js once, and returns what it says.

@@ -32,7 +32,7 @@ func KnownOverlaps(home string, m *pins.Manifest, l *pins.Lock) (all pins.Findin
 		for i, a := range packages {
 			owned[i], _ = knownOwned(home, a)
 		}
-		all = append(all, overlaps(m, l, packages, owned)...)
+		all = append(all, overlapsIn(home, m, l, platform, packages, owned)...)
 	}
 	return all
 }
@@ -50,7 +50,11 @@ func (b *Builder) Overlaps(ctx context.Context, m *pins.Manifest, l *pins.Lock) 
 			_, known := knownOwned(b.home, a)
 			return known
 		})
-		if err := b.locateFiles(ctx, pins.Query{Platform: platform, Below: below(l, platform)}, unknown); err != nil {
+		q := pins.Query{Platform: platform, Below: below(l, platform)}
+		if err := b.locateFiles(ctx, q, unknown); err != nil {
+			return nil, err
+		}
+		if err := b.heldOwners(ctx, q); err != nil {
 			return nil, err
 		}
 		owned := make([]map[string]string, len(packages))
@@ -64,9 +68,18 @@ func (b *Builder) Overlaps(ctx context.Context, m *pins.Manifest, l *pins.Lock) 
 		if err := group.Wait(); err != nil {
 			return nil, err
 		}
-		all = append(all, overlaps(m, l, packages, owned)...)
+		all = append(all, overlapsIn(b.home, m, l, platform, packages, owned)...)
 	}
 	return all, nil
+}
+
+// overlapsIn is overlaps with what an extended base holds.
+func overlapsIn(home string, m *pins.Manifest, l *pins.Lock, platform string, packages []pins.Artifact, owned []map[string]string) pins.Findings {
+	if m.Extends {
+		held, theirs := recalledHeld(home, l, platform)
+		packages, owned = append(packages, held...), append(owned, theirs...)
+	}
+	return overlaps(m, l, packages, owned)
 }
 
 // below are what a lock installs on a platform below pip's packages.
@@ -121,6 +134,9 @@ func clashes(owned []map[string]string) map[pair][]string {
 func overlaps(m *pins.Manifest, l *pins.Lock, packages []pins.Artifact, owned []map[string]string) pins.Findings {
 	found := clashes(owned)
 	maps.DeleteFunc(found, func(k pair, paths []string) bool {
+		if packages[k.a].Use == pins.Held { // two of the base: its own affair
+			return true
+		}
 		replaced := replaces(m, packages[k.a], packages[k.b]) || replaces(m, packages[k.b], packages[k.a])
 		found[k] = slices.DeleteFunc(paths, func(p string) bool {
 			return m.MayOverlap(p) || replaced && (strings.HasPrefix(p, "site-packages/") || strings.HasPrefix(p, "bin/"))
@@ -142,6 +158,9 @@ func overlaps(m *pins.Manifest, l *pins.Lock, packages []pins.Artifact, owned []
 		one, other := a.Name+" "+a.Version, b.Name+" "+b.Version
 		if a.Kind != b.Kind {
 			one, other = string(a.Kind)+"'s "+one, string(b.Kind)+"'s "+other
+		}
+		if b.Use == pins.Held {
+			other += ", of the base image,"
 		}
 		f.Message = fmt.Sprintf("%s and %s both own %s%s, with different bytes: only one of them will find its own; if that does no harm, list the path under overlaps:",
 			one, other, strings.Join(paths, ", "), more)

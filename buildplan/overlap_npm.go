@@ -32,7 +32,7 @@ func atTop(a pins.Artifact, programs map[string]string) map[string]string {
 	if owned == nil {
 		owned = map[string]string{}
 	}
-	owned["lib/"+path.Dir(a.File)+"/package.json"] = "npm " + a.SHA256
+	owned["lib/"+path.Dir(a.File)+"/package.json"] = "npm " + a.Name + " " + a.Version
 	return owned
 }
 

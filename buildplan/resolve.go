@@ -133,3 +133,7 @@ func nameByte(c byte) bool {
 // ErrNoSolution is wrapped by every error that says that requests can't be met,
 // each alone or all together.
 var ErrNoSolution = errors.New("no solution")
+
+// ErrHeld is an ErrNoSolution that no other pins are the cause of: an extended
+// base holds the package in another version.
+var ErrHeld = fmt.Errorf("%w", ErrNoSolution)

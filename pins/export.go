@@ -19,6 +19,9 @@ func WriteRequirements(w io.Writer, l *Lock, platform string) error {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s on %s, as driftpin locked it. Install with --no-deps.\n", l.Course, platform)
+	for _, a := range l.held(platform) {
+		fmt.Fprintf(&b, "# in the base image: %s==%s\n", a.Name, a.Version)
+	}
 	for _, a := range pipOf(l, platform) {
 		switch g, git := a.Git(); {
 		case git:
@@ -81,6 +84,9 @@ func WritePylock(w io.Writer, l *Lock, platform string, address func(sha256 stri
 	if len(pipOf(l, platform)) == 0 {
 		return errNone(Pip)
 	}
+	if held := l.held(platform); len(held) > 0 {
+		return fmt.Errorf("the base image holds %s and more that the course needs: a pylock.toml that leaves them out would be none", held[0].Name)
+	}
 	for _, a := range pipOf(l, platform) {
 		p := pylockPackage{Name: a.Name, Version: a.Version}
 		g, git := a.Git()
@@ -115,6 +121,11 @@ func condaOf(l *Lock, platform string) []Artifact { return l.installs(Conda, pla
 
 func (l *Lock) installs(k Kind, platform string) []Artifact {
 	return slices.DeleteFunc(l.Installed(platform), func(a Artifact) bool { return a.Kind != k })
+}
+
+// held are the packages of an extended base that pins need.
+func (l *Lock) held(platform string) []Artifact {
+	return slices.DeleteFunc(l.Present(platform), func(a Artifact) bool { return a.Use != Held })
 }
 
 func errNone(k Kind) error {
@@ -158,6 +169,9 @@ func WriteCondaExplicit(w io.Writer, l *Lock, platform string, address func(sha2
 // platform as an environment file (conda's documentation, "Creating an
 // environment file manually"), which names versions and builds but no hashes.
 func WriteEnvironment(w io.Writer, l *Lock, platform string, channels []string) error {
+	if held := l.held(platform); len(held) > 0 {
+		return fmt.Errorf("the base image holds %s and more that the course needs: an environment file that leaves them out would be none", held[0].Name)
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "name: %q\nchannels:\n", l.Course)
 	for _, c := range append(slices.Clone(channels), "nodefaults") {

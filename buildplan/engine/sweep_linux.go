@@ -3,9 +3,11 @@ package engine
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/util/disk"
 	"github.com/moby/buildkit/worker/base"
 )
 
@@ -28,8 +30,13 @@ type sweeper struct {
 // before.
 func (s *sweeper) Prune(ctx context.Context, freed chan client.UsageInfo, policy ...client.PruneInfo) error {
 	var wait time.Duration
-	if info, err := os.Stat(s.mark); err == nil && time.Since(info.ModTime()) < sweepEvery {
+	if info, err := os.Stat(s.mark); err == nil && time.Since(info.ModTime()).Abs() < sweepEvery {
 		wait = time.Until(s.opened.Add(sweepWait))
+	}
+	for _, p := range policy {
+		if stat, err := disk.GetDiskStat(filepath.Dir(s.mark)); err == nil && stat.Available < p.MinFreeSpace/2 {
+			wait = 0 // what is there matters more than the time it takes
+		}
 	}
 	select {
 	case <-s.closing:

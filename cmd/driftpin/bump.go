@@ -12,7 +12,6 @@ import (
 	"github.com/driftpin/driftpin/buildplan"
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
-	"github.com/driftpin/driftpin/pins/whole"
 	"github.com/spf13/cobra"
 )
 
@@ -30,6 +29,23 @@ type bumpFlags struct {
 type target struct {
 	kind          pins.Kind // empty: any
 	name, version string
+}
+
+// parseTarget reads [KIND:]NAME.
+func parseTarget(text string) target {
+	if word, rest, ok := strings.Cut(text, ":"); ok {
+		for _, k := range []pins.Kind{pins.Pip, pins.Conda, pins.Deb, pins.Npm, pins.R} {
+			if k.Key() == word {
+				return target{kind: k, name: rest}
+			}
+		}
+	}
+	return target{name: text}
+}
+
+// in are the pins of a course that a target means.
+func (t target) in(c *course) []pins.Request {
+	return slices.DeleteFunc(c.effective(c.manifest.Pinned(t.name)), func(r pins.Request) bool { return t.kind != "" && r.Kind != t.kind })
 }
 
 func bumpCommand(s streams) *cobra.Command {
@@ -90,14 +106,11 @@ func (f *bumpFlags) read(courses, names []string) error {
 		if given && strings.TrimLeft(version, "=") == "" {
 			return usageError{fmt.Errorf("%s: no version stands behind the =; leave the = out for the newest", n)}
 		}
-		t := target{name: name, version: strings.TrimLeft(version, "=")}
-		if word, rest, ok := strings.Cut(name, ":"); ok {
-			for _, k := range []pins.Kind{pins.Pip, pins.Conda, pins.Deb, pins.Npm, pins.R} {
-				if k.Key() == word {
-					t.kind, t.name = k, rest
-				}
-			}
+		if strings.ContainsAny(name, "<>!~") {
+			return usageError{fmt.Errorf("%s: a range can't be asked for: write NAME=VERSION, or NAME for the newest", n)}
 		}
+		t := parseTarget(name)
+		t.version = strings.TrimLeft(version, "=")
 		f.targets = append(f.targets, t)
 	}
 	if f.asOf != "" {
@@ -138,7 +151,7 @@ func named(courses []string) (out []string, err error) {
 }
 
 // bump bumps courses together: all are resolved and shown before one is
-// written. It returns how many of their pins are named.
+// written. It returns 0 if none of them pins what is named.
 func (f *bumpFlags) bump(ctx context.Context, s streams, dirs []string) (n int, err error) {
 	var all []*bumping
 	found := map[target]bool{}
@@ -154,16 +167,19 @@ func (f *bumpFlags) bump(ctx context.Context, s streams, dirs []string) (n int, 
 		if f.asOf != "" && len(asked) > 0 && c.manifest.AsOf.At.File == "" {
 			return 0, fmt.Errorf("%s: there is no as-of to change: without one, today's versions are resolved", c.manifest.Sources[0].Name)
 		}
+		if f.markdown != "" && (c.manifest.Reads(filepath.ToSlash(filepath.Clean(f.markdown))) || filepath.Clean(f.markdown) == filepath.Clean(c.lockFile)) {
+			return 0, usageError{fmt.Errorf("--markdown %s: that is a file of the course %s", f.markdown, dir)}
+		}
 		n += len(asked)
 		all = append(all, &bumping{bumpFlags: f, course: c, streams: s, bumps: asked})
 	}
 	for _, t := range f.targets {
-		if n > 0 && !found[t] {
+		if len(found) > 0 && !found[t] {
 			return 0, fmt.Errorf("no course pins %s: nothing is bumped", t.name)
 		}
 	}
 	if n == 0 {
-		return 0, nil
+		return len(found), nil
 	}
 	b, err := f.builder(ctx, s)
 	if err != nil {
@@ -183,7 +199,7 @@ func (f *bumpFlags) bump(ctx context.Context, s streams, dirs []string) (n int, 
 // targets it found.
 func (f *bumpFlags) pinned(c *course, s streams, seen map[target]bool) (out []pins.Bump, err error) {
 	for _, t := range f.targets {
-		found := slices.DeleteFunc(c.effective(c.manifest.Pinned(t.name)), func(r pins.Request) bool { return t.kind != "" && r.Kind != t.kind })
+		found := t.in(c)
 		if i := slices.IndexFunc(found, func(r pins.Request) bool { return r.Kind != found[0].Kind }); i > 0 && t.version != "" {
 			return nil, fmt.Errorf("%s is pinned at %s and at %s: write %s:%s or %s:%s", t.name, found[0].At, found[i].At, found[0].Kind.Key(), t.name, found[i].Kind.Key(), t.name)
 		}
@@ -199,6 +215,10 @@ func (f *bumpFlags) pinned(c *course, s streams, seen map[target]bool) (out []pi
 		}
 		seen[t] = true
 		for _, r := range found {
+			if t.version != "" && r.Git == nil && t.version == r.Version {
+				fmt.Fprintf(s.err, "%s: %s is there already\n", r.At, r.Spec)
+				continue
+			}
 			i := slices.IndexFunc(out, func(b pins.Bump) bool { return b.Request.At == r.At })
 			if i < 0 {
 				out = append(out, pins.Bump{Request: r, Version: t.version})
@@ -346,7 +366,7 @@ func (f *bumpFlags) carryOut(ctx context.Context, s streams, all []*bumping) err
 		return nil
 	}
 	if f.markdown != "" {
-		if err := whole.WriteFile(f.markdown, []byte(f.body.String()), 0o644); err != nil {
+		if err := writeOut(f.markdown, []byte(f.body.String())); err != nil {
 			return err
 		}
 	}
@@ -400,7 +420,7 @@ func (p *bumping) resolve(ctx context.Context, edited map[string][]byte) (*pins.
 	for _, note := range notes {
 		fmt.Fprintln(p.streams.err, report.Clean(note))
 	}
-	if errors.Is(err, buildplan.ErrNoSolution) {
+	if errors.Is(err, buildplan.ErrNoSolution) && !errors.Is(err, buildplan.ErrHeld) {
 		return nil, fmt.Errorf("bumping %s: %w%s", dir, err, p.advise(ctx, m))
 	}
 	if err != nil {

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 
+	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/whole"
 )
 
@@ -30,6 +32,8 @@ func (c *change) file(name string, was, now []byte) {
 // is an error, all are written beside their places before the first comes there,
 // and if one can't come there those before it go back to what they were.
 func (c change) write() error {
+	// Locks last: a lock that is older than its manifest is stale, and says so.
+	slices.SortStableFunc(c, func(a, b changedFile) int { return isLock(a.name) - isLock(b.name) })
 	var files []*whole.File
 	for _, f := range c {
 		file, err := whole.Create(f.name, 0o644)
@@ -56,4 +60,21 @@ func (c change) write() error {
 		}
 	}
 	return nil
+}
+
+// isLock is 1 for a lock's name, and 0 for others.
+func isLock(name string) int {
+	if filepath.Base(name) == pins.LockName {
+		return 1
+	}
+	return 0
+}
+
+// writeOut writes what a command says to a file, or to what there is in its
+// place: a pipe, a terminal.
+func writeOut(name string, data []byte) error {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return os.WriteFile(name, data, 0o644)
+	}
+	return whole.WriteFile(name, data, 0o644)
 }

@@ -92,8 +92,8 @@ func (l *lab) condas() {
 		}
 	})
 	l.t.Run("failures", func(t *testing.T) { l.at(t).condaFailures(lock) })
-	l.write("onnpm/pins.yaml", "extends: oci-layout:../conda-image\nas-of: 2023-03-17\npins:\n  npm: [quiet@1.0.0, speak@1.0.0]\n")
-	l.fails(1, "holds npm's quiet already", "lock", "onnpm")
+	l.write("onnpm/pins.yaml", "extends: oci-layout:../conda-image\nas-of: 2023-03-17\npins:\n  npm: [quiet@1.0.1, speak@1.0.0]\n")
+	l.fails(3, "onnpm/pins.yaml:4: quiet 1.0.1 and quiet 1.0.0, of the base image, both own lib/node_modules/quiet/package.json,", "lock", "onnpm")
 	l.t.Run("outdated", func(t *testing.T) {
 		got := l.at(t).run("home1", "outdated", "conda")
 		for i, line := range strings.Split(got, "\n") {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/driftpin/driftpin/buildplan/store"
 	"github.com/driftpin/driftpin/pins"
-	"github.com/driftpin/driftpin/pins/whole"
 	"github.com/spf13/cobra"
 )
 
@@ -65,7 +64,7 @@ func export(s streams, dir, format, output string) error {
 		return err
 	}
 	if output != "" {
-		return whole.WriteFile(output, out.Bytes(), 0o644)
+		return writeOut(output, out.Bytes())
 	}
 	_, err = s.out.Write(out.Bytes())
 	return err

@@ -77,6 +77,9 @@ func (l *lab) extends() {
 			l.fails(1, test.want, "lock", dir)
 		})
 	}
+	l.write("over/pins.yaml", strings.Replace(extendingCourse, "wget==3.2", "docopt-ng==0.7.2", 1))
+	l.fails(3, "over/pins.yaml:9: docopt-ng 0.7.2 and docopt 0.6.2, of the base image, both own site-packages/docopt.py,", "lock", "over")
+	l.fails(3, "of the base image, both own site-packages/docopt.py,", "lock", "--check", "over")
 	l.t.Run("elsewhere", func(t *testing.T) { l.at(t).extendsElsewhere() })
 }
 

@@ -108,7 +108,7 @@ func (c *course) versioned(names []string) (out []pins.Request, err error) {
 	if len(names) > 0 {
 		asked = nil
 		for _, name := range names {
-			found := c.manifest.Pinned(name)
+			found := parseTarget(name).in(c)
 			if len(found) == 0 {
 				return nil, fmt.Errorf("%s: it does not pin %s", c.manifest.Dir, name)
 			}
