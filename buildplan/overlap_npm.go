@@ -16,9 +16,6 @@ import (
 	"github.com/driftpin/driftpin/pins"
 )
 
-// npmRoot is where npm's packages lie in the environment.
-const npmRoot = "lib/node_modules/"
-
 // topNpm reports whether a package of npm's lies at the top of the environment's
 // node_modules, where other kinds of package may put theirs too.
 func topNpm(a pins.Artifact) bool {

@@ -70,6 +70,41 @@ func TestLockedConda(t *testing.T) {
 	}
 }
 
+// extendingLock is one of a course that extends an image.
+func extendingLock() *pins.Lock {
+	l := exampleLock()
+	l.Environment = "/opt/conda"
+	for _, k := range []pins.Kind{pins.Pip, pins.Conda} {
+		l.Artifacts = append(l.Artifacts, pins.Artifact{Pin: pins.New(k, "idna", "3.3"), Platform: "linux/amd64", File: pins.HeldFile, SHA256: hashA, Use: pins.Held, By: []string{"jupyterlab"}})
+	}
+	l.Sort()
+	return l
+}
+
+// What an extended base holds is in the image, and nothing installs it.
+func TestLockedHeld(t *testing.T) {
+	want := extendingLock()
+	got, err := pins.ParseLock("pins.lock", []byte(want.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if a, ok := got.Find(pins.Pip, "idna", "linux/amd64"); !ok || a.Use != pins.Held || len(got.Present("linux/amd64")) != len(got.Installed("linux/amd64"))+2 {
+		t.Errorf("found %+v, %v", a, ok)
+	}
+	if chain, _ := pins.Why(nil, got, pins.Pip, "idna"); len(chain) != 2 || chain[0].Artifact.Name != "jupyterlab" {
+		t.Errorf("the chain is %+v", chain)
+	}
+	for old, bad := range map[string]string{"pip idna 3.3 linux/amd64 base sha256:" + hashA + " 0 base": "pip idna 3.3 linux/amd64 base sha256:" + hashA + " 0 install",
+		"environment /opt/conda": "environment opt/../conda"} {
+		if _, err := pins.ParseLock("pins.lock", []byte(strings.Replace(want.String(), old, bad, 1))); err == nil {
+			t.Errorf("%s was accepted", bad)
+		}
+	}
+}
+
 func TestBadLocks(t *testing.T) {
 	text := exampleLock().String()
 	lines := strings.SplitAfter(text, "\n")
@@ -102,6 +137,7 @@ func TestBadLocks(t *testing.T) {
 
 func FuzzParseLock(f *testing.F) {
 	f.Add([]byte(exampleLock().String()))
+	f.Add([]byte(extendingLock().String()))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		l, err := pins.ParseLock("pins.lock", data)
 		if err == nil && l.String() != string(data) {
