@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -168,7 +169,7 @@ func readBlobs(ctx context.Context, dir string, commits []commit, name string) (
 	if err != nil {
 		return nil, err
 	}
-	reader := &finder{name: name, lines: mentions(name), known: map[string]map[pins.Kind]pins.Request{}}
+	reader := newFinder(name)
 	found := map[string]map[pins.Kind]pins.Request{}
 	for len(out) > 0 {
 		head, rest, _ := bytes.Cut(out, []byte("\n"))
@@ -187,26 +188,42 @@ func readBlobs(ctx context.Context, dir string, commits []commit, name string) (
 	return found, nil
 }
 
-// mentions matches the lines that name a package, however it is spelled.
-func mentions(name string) *regexp.Regexp {
-	parts := regexp.MustCompile(`[-_.]+`).Split(name, -1)
-	for i := range parts {
-		parts[i] = regexp.QuoteMeta(parts[i])
-	}
-	return regexp.MustCompile(`(?mi)^.*(?:` + strings.Join(parts, `[-_.]+`) + `|^\s*-?\s*"?pip"?:).*$`)
-}
-
 // A finder reads what contents ask for of one package. Contents whose lines
 // about it are equal are read once: a course's file has hundreds of versions,
 // of which few touch one package.
 type finder struct {
-	name  string
-	lines *regexp.Regexp
-	known map[string]map[pins.Kind]pins.Request
+	name    string
+	word    []byte         // in every spelling of the name, in lower case
+	mention *regexp.Regexp // of the name, however it is spelled
+	known   map[string]map[pins.Kind]pins.Request
+}
+
+func newFinder(name string) *finder {
+	parts := regexp.MustCompile(`[-_.]+`).Split(strings.ToLower(name), -1)
+	f := &finder{name: name, word: []byte(slices.MaxFunc(parts, func(a, b string) int { return len(a) - len(b) })), known: map[string]map[pins.Kind]pins.Request{}}
+	for i := range parts {
+		parts[i] = regexp.QuoteMeta(parts[i])
+	}
+	f.mention = regexp.MustCompile(strings.Join(parts, `[-_.]+`))
+	return f
+}
+
+// pipList begins the list of pip's pins in an environment file.
+var pipList = regexp.MustCompile(`^\s*-?\s*"?pip"?:`)
+
+// about returns the lines that name the package, or begin a list of pip's.
+func (f *finder) about(data []byte) (lines [][]byte) {
+	for line := range bytes.Lines(data) {
+		lower := bytes.ToLower(line)
+		if bytes.Contains(lower, f.word) && f.mention.Match(lower) || bytes.Contains(lower, []byte("pip")) && pipList.Match(lower) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 func (f *finder) find(file string, data []byte) map[pins.Kind]pins.Request {
-	about := f.lines.FindAll(data, -1)
+	about := f.about(data)
 	if len(about) == 0 {
 		return nil
 	}
