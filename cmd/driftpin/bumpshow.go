@@ -143,7 +143,7 @@ func (p *bumping) unfit(o *outcome) pins.Findings {
 // clashing are the paths that several packages would own and did not before.
 func (p *bumping) clashing(o *outcome) pins.Findings {
 	var before pins.Findings
-	if dir, err := home(); err == nil {
+	if dir, err := home(); err == nil && len(o.overlaps) > 0 {
 		before = buildplan.KnownOverlaps(dir, p.course.manifest, p.course.lock)
 	}
 	return slices.DeleteFunc(o.overlaps, func(f pins.Finding) bool {
