@@ -70,23 +70,7 @@ func workerOptions(root, runcPath string, forceNative bool) (opt base.WorkerOpt,
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return opt, err
 	}
-	networks := map[pb.NetMode]network.Provider{
-		pb.NetMode_UNSET: network.NewHostProvider(),
-		pb.NetMode_HOST:  network.NewHostProvider(),
-		pb.NetMode_NONE:  network.NewNoneProvider(),
-	}
-	monitor, err := resources.NewMonitor()
-	if err != nil {
-		return opt, err
-	}
-	executor, err := runcexecutor.New(runcexecutor.Opt{
-		Root:              filepath.Join(root, "executor"),
-		CommandCandidates: []string{runcPath},
-		Rootless:          userns.RunningInUserNS(),
-		ProcessMode:       oci.ProcessSandbox,
-		ResourceMonitor:   monitor,
-	}, networks)
-	if err != nil {
+	if err := addExecutor(&opt, root, runcPath); err != nil {
 		return opt, err
 	}
 	id, err := base.ID(root)
@@ -120,31 +104,43 @@ func workerOptions(root, runcPath string, forceNative bool) (opt base.WorkerOpt,
 		return opt, errors.Join(err, db.Close(), layers.Close())
 	}
 	content := containerdsnapshot.NewContentStore(meta.ContentStore(), namespace)
-	return base.WorkerOpt{
-		ID:   id,
-		Root: root,
-		Labels: map[string]string{
-			label.Executor:       "oci",
-			label.Snapshotter:    name,
-			label.Hostname:       hostname,
-			label.Network:        "host",
-			label.OCIProcessMode: oci.ProcessSandbox.String(),
-			label.SELinuxEnabled: strconv.FormatBool(false),
-		},
-		MetadataStore:    records,
-		ContentMetadata:  db,
-		NetworkProviders: networks,
-		Executor:         executor,
-		Snapshotter:      containerdsnapshot.NewSnapshotter(name, meta.Snapshotter(name), namespace, nil),
-		ContentStore:     content,
-		Applier:          winlayers.NewFileSystemApplierWithWindows(content, apply.NewFileSystemApplier(content)),
-		Differ:           winlayers.NewWalkingDiffWithWindows(content, walking.NewWalkingDiff(content)),
-		Platforms:        []ocispecs.Platform{platforms.Normalize(platforms.DefaultSpec())},
-		LeaseManager:     leaseutil.WithNamespace(metadata.NewLeaseManager(meta), namespace),
-		GarbageCollect:   meta.GarbageCollect,
-		MountPoolRoot:    filepath.Join(root, "cachemounts"),
-		ResourceMonitor:  monitor,
-	}, nil
+	opt.ID, opt.Root, opt.MountPoolRoot = id, root, filepath.Join(root, "cachemounts")
+	opt.Labels = map[string]string{
+		label.Executor:       "oci",
+		label.Snapshotter:    name,
+		label.Hostname:       hostname,
+		label.Network:        "host",
+		label.OCIProcessMode: oci.ProcessSandbox.String(),
+		label.SELinuxEnabled: strconv.FormatBool(false),
+	}
+	opt.Platforms = []ocispecs.Platform{platforms.Normalize(platforms.DefaultSpec())}
+	opt.MetadataStore, opt.ContentMetadata, opt.ContentStore = records, db, content
+	opt.Snapshotter = containerdsnapshot.NewSnapshotter(name, meta.Snapshotter(name), namespace, nil)
+	opt.Applier = winlayers.NewFileSystemApplierWithWindows(content, apply.NewFileSystemApplier(content))
+	opt.Differ = winlayers.NewWalkingDiffWithWindows(content, walking.NewWalkingDiff(content))
+	opt.LeaseManager = leaseutil.WithNamespace(metadata.NewLeaseManager(meta), namespace)
+	opt.GarbageCollect = meta.GarbageCollect
+	return opt, nil
+}
+
+// addExecutor adds what runs steps.
+func addExecutor(opt *base.WorkerOpt, root, runcPath string) (err error) {
+	opt.NetworkProviders = map[pb.NetMode]network.Provider{
+		pb.NetMode_UNSET: network.NewHostProvider(),
+		pb.NetMode_HOST:  network.NewHostProvider(),
+		pb.NetMode_NONE:  network.NewNoneProvider(),
+	}
+	if opt.ResourceMonitor, err = resources.NewMonitor(); err != nil {
+		return err
+	}
+	opt.Executor, err = runcexecutor.New(runcexecutor.Opt{
+		Root:              filepath.Join(root, "executor"),
+		CommandCandidates: []string{runcPath},
+		Rootless:          userns.RunningInUserNS(),
+		ProcessMode:       oci.ProcessSandbox,
+		ResourceMonitor:   opt.ResourceMonitor,
+	}, opt.NetworkProviders)
+	return err
 }
 
 // snapshotter returns overlayfs where the kernel and root's file system have
