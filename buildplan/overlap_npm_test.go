@@ -105,8 +105,13 @@ func TestOverlapsOfNpm(t *testing.T) {
 
 func FuzzReadNpm(f *testing.F) {
 	f.Add(npmFile(f, `{"name":"a","bin":{"b":"c"}}`, "x"), []byte(`{"name":"a","bin":"b"}`))
-	f.Fuzz(func(_ *testing.T, archive, manifest []byte) {
+	f.Fuzz(func(t *testing.T, archive, manifest []byte) {
 		_, _ = readNpm(bytes.NewReader(archive))
-		_, _ = npmPrograms(manifest, []string{"a/b", ""})
+		owned, _ := npmPrograms(manifest, []string{"a/b", ""})
+		for p, runs := range owned { // they are kept as lines
+			if strings.ContainsAny(p+runs, "\t\n\r") || strings.Count(p, "/") != 1 {
+				t.Errorf("%q: %q", p, runs)
+			}
+		}
 	})
 }

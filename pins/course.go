@@ -50,7 +50,8 @@ func ReadEdited(dir string, edited map[string][]byte) (*Manifest, error) {
 
 // IsCourse reports whether a folder has a file that makes it a course.
 func IsCourse(dir string) bool {
-	return slices.ContainsFunc([]string{ManifestName, "environment.yml", "environment.yaml", "requirements.txt", "apt.txt", "runtime.txt", "pixi.toml", "binder", ".binder"}, func(name string) bool {
+	names := append(slices.Concat(pinFiles...), ManifestName, "apt.txt", "binder", ".binder")
+	return slices.ContainsFunc(names, func(name string) bool {
 		_, err := os.Stat(filepath.Join(dir, name))
 		return err == nil
 	})
@@ -192,11 +193,15 @@ func (c *course) repo2docker() error {
 	return nil
 }
 
+// pinFiles are the names of files with pins, from what wins to what loses; those
+// side by side are the same.
+var pinFiles = [][]string{{"environment.yml", "environment.yaml"}, {"pixi.toml"}, {"requirements.txt"}, {"runtime.txt"}}
+
 // buildFiles are the files with pins that repo2docker would read: an
 // environment file wins over pixi.toml (which driftpin reads, if repo2docker does
 // not), and that over requirements.txt and runtime.txt.
 func (c *course) buildFiles(root string) (files []string) {
-	for _, choice := range [][]string{{"environment.yml", "environment.yaml"}, {"pixi.toml"}, {"requirements.txt"}, {"runtime.txt"}} {
+	for _, choice := range pinFiles {
 		for _, name := range choice {
 			if file := path.Join(root, name); c.exists(file) {
 				files = append(files, file)

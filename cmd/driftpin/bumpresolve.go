@@ -117,7 +117,7 @@ func (p *bumping) newest(ctx context.Context) (map[pins.Position]string, error) 
 // carryOut resolves the edited courses, shows what changes, and writes it if
 // that is wanted: all files, or none where a course can't be bumped.
 func (f *bumpFlags) carryOut(ctx context.Context, s streams, all []*bumping) error {
-	var change change
+	var files change
 	var failed []error
 	for _, p := range all {
 		edited, err := p.edit(all)
@@ -137,14 +137,14 @@ func (f *bumpFlags) carryOut(ctx context.Context, s streams, all []*bumping) err
 		}
 		for name, data := range edited {
 			was, _ := p.course.manifest.Source(name)
-			change.file(name, was, data)
+			files.file(name, was, data)
 		}
-		change.file(p.course.lockFile, []byte(p.course.lock.String()), []byte(l.String()))
+		files.file(p.course.lockFile, []byte(p.course.lock.String()), []byte(l.String()))
 	}
 	switch {
 	case len(failed) > 0:
 		return errors.Join(failed...)
-	case len(change) == 0:
+	case len(files) == 0:
 		return nil
 	}
 	if f.markdown != "" {
@@ -156,7 +156,7 @@ func (f *bumpFlags) carryOut(ctx context.Context, s streams, all []*bumping) err
 		fmt.Fprintln(s.err, "nothing is written: --write does")
 		return nil
 	}
-	return change.write()
+	return files.write()
 }
 
 // edit returns the course's files as they will be: edited by what is asked of

@@ -95,6 +95,9 @@ func (l *lab) condas() {
 	l.write("onnpm/pins.yaml", "extends: oci-layout:../conda-image\nas-of: 2023-03-17\npins:\n  npm: [quiet@1.0.1, speak@1.0.0]\n")
 	l.fails(3, "onnpm/pins.yaml:4: quiet 1.0.1 and quiet 1.0.0, of the base image, both own lib/node_modules/quiet/package.json,", "lock", "onnpm")
 	l.t.Run("outdated", func(t *testing.T) {
+		if later := l.at(t).run("home1", "outdated", "conda", "npm:quiet", "--as-of", "2023-05-01"); !strings.Contains(later, "1.1.0 (2023-04-01)") {
+			t.Errorf("at a later date outdated says\n%s", later)
+		}
 		got := l.at(t).run("home1", "outdated", "conda")
 		for i, line := range strings.Split(got, "\n") {
 			if f, want := strings.Join(strings.Fields(line), " "), []string{"PIN NOW PATCH MINOR MAJOR NEWEST", "conda:hello 1.0.0 1.2.0 (2023-03-01)", "npm:quiet 1.0.0 1.0.1 (2022-02-01)", ""}; i >= len(want) || f != want[i] {

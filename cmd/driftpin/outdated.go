@@ -46,8 +46,9 @@ func outdated(ctx context.Context, s streams, dir string, names []string, asOf s
 	if err != nil {
 		return err
 	}
+	date := c.manifest.AsOf
 	if asOf != "" {
-		if c.manifest.AsOf, err = pins.ParseDate(asOf); err != nil {
+		if date, err = pins.ParseDate(asOf); err != nil {
 			return usageError{fmt.Errorf("--as-of: %w", err)}
 		}
 	}
@@ -63,6 +64,7 @@ func outdated(ctx context.Context, s streams, dir string, names []string, asOf s
 	if err := c.settled(); err != nil {
 		return err
 	}
+	c.manifest.AsOf = date // from here on: the lock is of the course's own
 	o := &outlook{course: c, builder: b}
 	rows, err := o.rows(ctx, s, pinned)
 	if err != nil {
