@@ -8,17 +8,22 @@ import (
 )
 
 // A Cause says why a package is there, by a lock: it is asked for at a line of
-// the manifest, or what is asked for there requires it.
+// the manifest, or what is asked for there requires it; or it is the base's.
 type Cause struct {
-	Asked bool     `json:"asked"`          // the package itself is a pin of the manifest
-	Chain []string `json:"chain"`          // the names from the pin to the package
-	File  string   `json:"file,omitempty"` // the pin's place
-	Line  int      `json:"line,omitempty"`
-	Why   string   `json:"why,omitempty"` // the manifest's reason
+	Asked bool      `json:"asked"`           // a pin changed: what the manifests ask for of the package itself
+	Chain []string  `json:"chain,omitempty"` // the names from the pin to the package
+	File  string    `json:"file,omitempty"`  // the pin's place
+	Line  int       `json:"line,omitempty"`
+	Need  pins.Need `json:"need,omitempty"` // of the pin, if the package is one
+	Why   string    `json:"why,omitempty"`  // the manifest's reason
+	Base  bool      `json:"base,omitempty"` // it came with another base image
 }
 
 // String words the cause in one line.
 func (c Cause) String() string {
+	if c.Base {
+		return "the base image"
+	}
 	s := strings.Join(c.Chain, " → ")
 	if c.File != "" {
 		s = (pins.Position{File: c.File, Line: c.Line}).String() + ": " + s
@@ -38,21 +43,62 @@ type Reason struct {
 // Explain gives each change its cause: of what b holds by b's lock, of what
 // was removed by a's. Either may be nil.
 func Explain(changes []Change, a, b *Reason) {
+	var reasons [2]*pins.Reasons
+	for i, r := range []*Reason{a, b} {
+		if r != nil {
+			reasons[i] = pins.NewReasons(r.Manifest, r.Lock)
+		}
+	}
 	for i := range changes {
 		c := &changes[i]
-		r := b
+		r, why := b, reasons[1]
 		if c.Change == Removed {
-			r = a
+			r, why = a, reasons[0]
 		}
-		if r == nil || c.Kind == pins.Pip && c.Where != cmp.Or(r.Lock.Environment, environment) {
+		if r == nil || c.Kind == pins.Pip && c.Where != "" && c.Where != cmp.Or(r.Lock.Environment, environment) {
 			continue
 		}
-		c.Cause = r.cause(c.Kind, c.Name)
+		if c.Cause = r.cause(why, c.Kind, c.Name); c.Cause == nil {
+			if a != nil && b != nil && c.Kind == pins.Deb && a.Lock.Base != b.Lock.Base {
+				c.Cause = &Cause{Base: true}
+			}
+			continue
+		}
+		if a != nil && b != nil && a.Manifest != nil && b.Manifest != nil {
+			c.Cause.Asked = a.asks(*c) != b.asks(*c)
+		}
 	}
 }
 
-func (r *Reason) cause(kind pins.Kind, name string) *Cause {
-	chain, _ := pins.Why(r.Manifest, r.Lock, kind, name)
+// asks is what a manifest asks for of a package that changed, in its words.
+func (r *Reason) asks(c Change) string {
+	for _, name := range []string{c.Name, wasName(c)} {
+		if q := r.Manifest.Request(c.Kind, name, r.from(c.Kind, name)); q != nil {
+			return q.Spec
+		}
+	}
+	return ""
+}
+
+func wasName(c Change) string {
+	if c.Was != nil {
+		return c.Was.Name
+	}
+	return c.Name
+}
+
+// from is what a package is built from, by the lock.
+func (r *Reason) from(kind pins.Kind, name string) string {
+	for _, a := range r.Lock.Artifacts {
+		if a.Kind == kind && a.Name == name && a.InImage() {
+			return a.From
+		}
+	}
+	return ""
+}
+
+func (r *Reason) cause(reasons *pins.Reasons, kind pins.Kind, name string) *Cause {
+	chain, _ := reasons.Why(kind, name)
 	if len(chain) == 0 {
 		return nil
 	}
@@ -62,6 +108,9 @@ func (r *Reason) cause(kind pins.Kind, name string) *Cause {
 	}
 	if q := chain[0].Request; q != nil {
 		c.File, c.Line, c.Why = q.At.File, q.At.Line, q.Why
+		if len(chain) == 1 {
+			c.Need = q.Need
+		}
 	}
 	return c
 }

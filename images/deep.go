@@ -1,7 +1,6 @@
 package images
 
 import (
-	"archive/tar"
 	"bytes"
 	"cmp"
 	"context"
@@ -16,8 +15,11 @@ import (
 	"hash"
 	"io"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/driftpin/driftpin/images/layers"
 )
 
 // A Damage is an installed file that is not as its package recorded it.
@@ -36,36 +38,16 @@ type Damage struct {
 // not what someone hid: who can change a file can change its record, and files
 // that nobody recorded are not looked for.
 func (img *Image) Damages(ctx context.Context) ([]Damage, error) {
-	records, err := img.visible(ctx, sieve{isRecord, whole, true})
+	records, err := visible(ctx, img, isRecord, func(_ string, size int64, r io.Reader) ([]byte, error) { return layers.Whole(size, r) })
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", img.Name, err)
 	}
-	expected := map[string][]record{}
-	recorded := map[string]bool{}
-	add := func(name string, r record) {
-		name = follow(records, name)
-		expected[name] = append(expected[name], r)
-		recorded[r.owner] = true
+	expected, recorded, err := readRecords(records)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", img.Name, err)
 	}
-	for name, f := range records {
-		switch {
-		case f.symlink != "":
-		case strings.HasSuffix(name, ".md5sums"):
-			readMD5Sums(name, f.data, add)
-		case path.Base(name) == "RECORD":
-			err = readRecord(name, f.data, add)
-		default:
-			err = readCondaRecord(name, f.data, add)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("reading %s: /%s: %w", img.Name, name, err)
-		}
-	}
-	found, err := img.visible(ctx, sieve{
-		wanted:   func(name string) bool { return len(expected[name]) > 0 || isPipMetadata(name) },
-		keep:     func(h *tar.Header, r io.Reader) ([]byte, error) { return sums(expected[cleanName(h.Name)], r) },
-		symlinks: true,
-	})
+	found, err := visible(ctx, img, func(name string) bool { return len(expected[name]) > 0 || isPipMetadata(name) },
+		func(name string, _ int64, r io.Reader) (string, error) { return sums(expected[name], r) })
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", img.Name, err)
 	}
@@ -77,6 +59,32 @@ func (img *Image) Damages(ctx context.Context) ([]Damage, error) {
 		}
 	}
 	return compareRecords(expected, found), nil
+}
+
+// readRecords returns what packages have recorded of files, by path, and the
+// names of those packages.
+func readRecords(files map[string]layers.Seen[[]byte]) (expected map[string][]record, recorded map[string]bool, err error) {
+	expected, recorded = map[string][]record{}, map[string]bool{}
+	add := func(name string, r record) {
+		name = follow(files, name)
+		expected[name] = append(expected[name], r)
+		recorded[r.owner] = true
+	}
+	for name, f := range files {
+		switch {
+		case f.Symlink != "":
+		case strings.HasSuffix(name, ".md5sums"):
+			readMD5Sums(name, f.Value, add)
+		case path.Base(name) == "RECORD":
+			err = readRecord(name, f.Value, add)
+		default:
+			err = readCondaRecord(name, f.Value, add)
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("/%s: %w", name, err)
+		}
+	}
+	return expected, recorded, nil
 }
 
 // isPipMetadata matches the file by which an installed Python package is known.
@@ -97,21 +105,21 @@ const maxFollow = 40
 
 // follow is where a path leads over the symbolic links of an image's folders:
 // lib64 of an environment, and the folders that were merged into /usr.
-func follow(links map[string]file, name string) string {
+func follow(links map[string]layers.Seen[[]byte], name string) string {
 	for range maxFollow {
 		changed := false
 		for i, c := range name {
 			if c != '/' {
 				continue
 			}
-			target := links[name[:i]].symlink
+			target := links[name[:i]].Symlink
 			if target == "" {
 				continue
 			}
 			if !path.IsAbs(target) {
 				target = path.Join(path.Dir(name[:i]), target)
 			}
-			name, changed = cleanName(target+name[i:]), true
+			name, changed = cleanPath(target+name[i:]), true
 			break
 		}
 		if !changed {
@@ -119,6 +127,17 @@ func follow(links map[string]file, name string) string {
 		}
 	}
 	return name
+}
+
+// cleanPath is a path without a leading slash, and without a way out.
+func cleanPath(name string) string { return strings.TrimPrefix(path.Clean("/"+name), "/") }
+
+// vendored matches a folder within a folder of installed packages.
+var vendored = regexp.MustCompile(`(?:^|/)(?:site|dist)-packages/`)
+
+// isCondaMeta matches conda's record of an installed package, at any prefix.
+func isCondaMeta(dir, base string) bool {
+	return path.Base(dir) == "conda-meta" && strings.HasSuffix(base, ".json")
 }
 
 // isRecord matches the files in which packages record their files.
@@ -156,7 +175,7 @@ func readRecord(name string, data []byte, add func(string, record)) error {
 		if path.IsAbs(row[0]) {
 			file = row[0]
 		}
-		add(cleanName(file), record{owner, algorithm, sum, false})
+		add(cleanPath(file), record{owner, algorithm, sum, false})
 	}
 }
 
@@ -181,7 +200,7 @@ func readCondaRecord(name string, data []byte, add func(string, record)) error {
 	environment := path.Dir(path.Dir(name))
 	for _, p := range meta.Paths.Paths {
 		if sum, ok := recordedSum("sha256", cmp.Or(p.InPrefix, p.SHA256)); ok && p.Type != "softlink" {
-			add(cleanName(path.Join(environment, p.Path)), record{meta.Name, "sha256", sum, false})
+			add(cleanPath(path.Join(environment, p.Path)), record{meta.Name, "sha256", sum, false})
 		}
 	}
 	return nil
@@ -209,7 +228,7 @@ func readMD5Sums(name string, data []byte, add func(string, record)) {
 		if !ok || len(sum) != 2*md5.Size {
 			continue
 		}
-		add(cleanName(file), record{owner, "md5", strings.ToLower(sum), true})
+		add(cleanPath(file), record{owner, "md5", strings.ToLower(sum), true})
 	}
 }
 
@@ -229,7 +248,7 @@ func newHash(algorithm string) hash.Hash {
 
 // sums returns a file's hashes by the algorithms that its records use, as lines
 // of algorithm and hex.
-func sums(records []record, r io.Reader) ([]byte, error) {
+func sums(records []record, r io.Reader) (string, error) {
 	if len(records) == 0 { // the target of a hard link: who knows what its other name is recorded by
 		records = []record{{algorithm: "sha256"}, {algorithm: "md5"}}
 	}
@@ -242,17 +261,17 @@ func sums(records []record, r io.Reader) ([]byte, error) {
 		}
 	}
 	if _, err := io.Copy(io.MultiWriter(writers...), r); err != nil {
-		return nil, err
+		return "", err
 	}
 	var out strings.Builder
 	for algorithm, h := range hashes {
 		fmt.Fprintf(&out, "%s %x\n", algorithm, h.Sum(nil))
 	}
-	return []byte(out.String()), nil
+	return out.String(), nil
 }
 
 // compareRecords says which files are not as recorded.
-func compareRecords(expected map[string][]record, found map[string]file) []Damage {
+func compareRecords(expected map[string][]record, found map[string]layers.Seen[string]) []Damage {
 	out := []Damage{}
 	for name, records := range expected {
 		f, ok := found[name]
@@ -260,7 +279,7 @@ func compareRecords(expected map[string][]record, found map[string]file) []Damag
 		case !ok && slices.ContainsFunc(records, func(r record) bool { return r.optional }):
 		case !ok:
 			out = append(out, Damage{"/" + name, records[0].owner, "missing"})
-		case !slices.ContainsFunc(records, func(r record) bool { return strings.Contains(string(f.data), r.algorithm+" "+r.sum+"\n") }):
+		case !slices.ContainsFunc(records, func(r record) bool { return strings.Contains(f.Value, r.algorithm+" "+r.sum+"\n") }):
 			out = append(out, Damage{"/" + name, records[0].owner, "changed"})
 		}
 	}

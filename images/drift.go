@@ -1,11 +1,12 @@
 package images
 
 import (
-	"cmp"
+	"context"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/driftpin/driftpin/images/layers"
 	"github.com/driftpin/driftpin/pins"
 )
 
@@ -15,8 +16,11 @@ type Drift struct {
 	A        string    `json:"a"` // how the sources are called
 	B        string    `json:"b"`
 	Packages []Change  `json:"packages"`
+	Renames  []Rename  `json:"renames,omitempty"` // environments that are elsewhere now
 	Config   []Setting `json:"config"`
-	Damages  []Damage  `json:"damages,omitempty"` // of the files of b, if they were looked at
+	Damages  []Damage  `json:"damages,omitempty"`  // of the files of b, if they were looked at
+	Breaches []Breach  `json:"breaches,omitempty"` // of a policy, if there was one
+	Layers   *Layers   `json:"layers,omitempty"`   // of both, if they are images
 	Summary  Summary   `json:"summary"`
 }
 
@@ -30,11 +34,13 @@ type Change struct {
 	B       *string      `json:"b"`
 	ADetail *pins.Detail `json:"aDetail,omitempty"`
 	BDetail *pins.Detail `json:"bDetail,omitempty"`
-	Level   pins.Level   `json:"level"`           // of a change; else empty
-	Down    bool         `json:"down,omitempty"`  // b is the older one
-	Layer   string       `json:"layer,omitempty"` // the diffID of the layer of b, of what was removed of a
-	Event   string       `json:"event,omitempty"` // the history entry that made that layer
-	Cause   *Cause       `json:"cause,omitempty"` // if a lock was at hand
+	Was     *Was         `json:"was,omitempty"`    // what it is in a, if that is something else: it moved
+	Brings  []Brought    `json:"brings,omitempty"` // what of its files other package managers see
+	Level   pins.Level   `json:"level"`            // of a change; else empty
+	Down    bool         `json:"down,omitempty"`   // b is the older one
+	Layer   string       `json:"layer,omitempty"`  // the diffID of the layer of b, of what was removed of a
+	Event   string       `json:"event,omitempty"`  // the history entry that made that layer
+	Cause   *Cause       `json:"cause,omitempty"`  // if a lock was at hand
 }
 
 // What a Change can be.
@@ -51,114 +57,179 @@ type Setting struct {
 	B    *string `json:"b"`
 }
 
+// Layers are the layers of two images, the lowest first.
+type Layers struct {
+	A []LayerInfo `json:"a"`
+	B []LayerInfo `json:"b"`
+}
+
+// A LayerInfo tells of a layer.
+type LayerInfo struct {
+	DiffID string `json:"diffID"`
+	Size   int64  `json:"size"` // in bytes, as it is stored; 0 if not known
+	Event  string `json:"event,omitempty"`
+	Shared bool   `json:"shared"` // the other image has it too
+}
+
 // A Summary counts changes.
 type Summary struct {
-	Added   int                `json:"added"`
-	Removed int                `json:"removed"`
-	Changed int                `json:"changed"`
-	Levels  map[pins.Level]int `json:"levels"`
-	Config  int                `json:"config"`
+	Added    int                `json:"added"`
+	Removed  int                `json:"removed"`
+	Changed  int                `json:"changed"`
+	Moved    int                `json:"moved"` // of those that changed
+	Levels   map[pins.Level]int `json:"levels"`
+	Config   int                `json:"config"`
+	Asked    int                `json:"asked"`    // changes for which a pin changed
+	Followed int                `json:"followed"` // changes that came along with those
 }
 
 // Any reports whether there is any drift.
-func (d *Drift) Any() bool { return len(d.Packages)+len(d.Config)+len(d.Damages) > 0 }
+func (d *Drift) Any() bool {
+	return len(d.Packages)+len(d.Renames)+len(d.Config)+len(d.Damages) > 0
+}
 
-// Compare returns what changed from a to b. Packages are known by kind, name
-// and environment; of each environment that holds a package several times,
-// equal versions are paired first. Versions are compared by their kind's rules,
-// so that 6.2 and 6.2.0 are no change.
-func Compare(a, b []Package) []Change {
-	before, after := group(a), group(b)
-	keys := before.keys(after)
-	out := []Change{}
-	for _, k := range keys {
-		was, is := unpaired(before[k], after[k])
-		for i := range max(len(was), len(is)) {
-			out = append(out, change(at(was, i), at(is, i)))
+// New puts a drift together and counts it.
+func New(a, b string, packages []Change, config []Setting) *Drift {
+	d := &Drift{A: a, B: b, Packages: packages, Config: config}
+	d.Count()
+	return d
+}
+
+// Count makes the summary.
+func (d *Drift) Count() {
+	d.Summary = Summary{Levels: map[pins.Level]int{}, Config: len(d.Config)}
+	for _, c := range d.Packages {
+		switch c.Change {
+		case Added:
+			d.Summary.Added++
+		case Removed:
+			d.Summary.Removed++
+		default:
+			d.Summary.Changed++
+			d.Summary.Levels[c.Level]++
 		}
+		if c.Was != nil {
+			d.Summary.Moved++
+		}
+		switch {
+		case c.Cause == nil:
+		case c.Cause.Asked:
+			d.Summary.Asked++
+		default:
+			d.Summary.Followed++
+		}
+	}
+}
+
+// Drift returns what changed from image a to image b. Either may be a lock or
+// an SBOM, which say nothing of how an image runs.
+func (r Reader) Drift(ctx context.Context, a, b *Image) (*Drift, error) {
+	d := &Drift{A: a.Name, B: b.Name, Packages: []Change{}, Config: []Setting{}}
+	if a.HasConfig() && b.HasConfig() {
+		d.Config = CompareConfigs(a.Config, b.Config)
+	}
+	if a.layers != nil && b.layers != nil {
+		d.Layers = &Layers{tellLayers(a, b), tellLayers(b, a)}
+	}
+	same, err := r.samePackages(ctx, a, b)
+	if err != nil {
+		return nil, err
+	}
+	if !same {
+		found, err := r.Inventories(ctx, a, b)
+		if err != nil {
+			return nil, err
+		}
+		if a.placeless() || b.placeless() {
+			found[0], found[1] = placeless(found[0]), placeless(found[1])
+		}
+		d.Packages, d.Renames = Compare(found[0], found[1]), Renamed(found[0], found[1])
+	}
+	d.Count()
+	return d, nil
+}
+
+// samePackages reports whether two images can be seen to hold the same packages
+// without reading all their layers. False means nothing.
+func (r Reader) samePackages(ctx context.Context, a, b *Image) (bool, error) {
+	if r.Layers || a.layers == nil || b.layers == nil {
+		return false, nil
+	}
+	k := 0
+	for k < min(len(a.layers), len(b.layers)) && a.layers[k].DiffID == b.layers[k].DiffID {
+		k++
+	}
+	if k == len(a.layers) && k == len(b.layers) {
+		return true, nil
+	}
+	if k == 0 || r.carries(a) || r.carries(b) || !r.unread(a.layers[:k]) || a.known != nil || b.known != nil {
+		return false, nil
+	}
+	// Layers that both have need not be read if what lies above them does the
+	// same to them in both, and is the same itself.
+	x, y := a.above(k), b.above(k)
+	contents, err := r.contents(ctx, x, y)
+	if err != nil {
+		return false, err
+	}
+	a.known, b.known = append(make([]*Content, k), contents[0]...), append(make([]*Content, k), contents[1]...)
+	if !layers.SameEffect(contents[0], contents[1]) || !slices.Equal(paths(contents[0]), paths(contents[1])) {
+		return false, nil
+	}
+	found, err := r.Inventories(ctx, x, y)
+	return err == nil && len(Compare(found[0], found[1])) == 0, err
+}
+
+// unread reports whether any of some layers would have to be read.
+func (r Reader) unread(list []layers.Layer) bool {
+	return slices.ContainsFunc(list, func(l layers.Layer) bool { return !r.memory().Has(l) })
+}
+
+// above is an image of the layers above the k lowest.
+func (img *Image) above(k int) *Image {
+	out := &Image{Name: img.Name, layers: img.layers[k:]}
+	if img.known != nil {
+		out.known = img.known[k:]
 	}
 	return out
 }
 
-// A place is where one package is, whatever its version.
-type place struct {
-	kind        pins.Kind
-	name, where string
-}
-
-type places map[place][]Package
-
-func group(packages []Package) places {
-	g := places{}
-	for _, p := range packages {
-		k := place{p.Kind, p.Name, p.Where}
-		g[k] = append(g[k], p)
-	}
-	return g
-}
-
-func (g places) keys(other places) []place {
-	all := maps.Clone(g)
-	maps.Copy(all, other)
-	return slices.SortedFunc(maps.Keys(all), func(a, b place) int {
-		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.name, b.name), cmp.Compare(a.where, b.where))
-	})
-}
-
-// unpaired leaves out what is the same on both sides.
-func unpaired(a, b []Package) (was, is []Package) {
-	is = slices.Clone(b)
-	for _, p := range a {
-		i := slices.IndexFunc(is, func(q Package) bool { return same(p.Pin, q.Pin) })
-		if i >= 0 {
-			is = slices.Delete(is, i, i+1)
-		} else {
-			was = append(was, p)
+func paths(contents []*Content) []string {
+	all := map[string]bool{}
+	for _, c := range contents {
+		for name := range c.Files {
+			all[name] = true
 		}
 	}
-	return was, is
+	return slices.Sorted(maps.Keys(all))
 }
 
-// same reports whether two pins of one package mean the same bytes, as far as
-// both tell. A detail that only one of them knows is no difference.
-func same(p, q pins.Pin) bool {
-	differ := func(a, b string) bool { return a != "" && b != "" && a != b }
-	return pins.CompareVersions(p.Kind, p.Version, q.Version) == 0 &&
-		p.Commit == q.Commit && !differ(p.Build, q.Build) && !differ(p.Channel, q.Channel)
+func tellLayers(img, other *Image) []LayerInfo {
+	theirs := map[string]bool{}
+	for _, l := range other.layers {
+		theirs[l.DiffID] = true
+	}
+	out := []LayerInfo{}
+	for _, l := range img.layers {
+		out = append(out, LayerInfo{l.DiffID, l.Size, l.Event, theirs[l.DiffID]})
+	}
+	return out
 }
 
-func at(list []Package, i int) *Package {
-	if i < len(list) {
-		return &list[i]
-	}
-	return nil
-}
+// placeless reports whether the source does not tell environments apart.
+func (img *Image) placeless() bool { return img.Carried != nil && img.Carried.Placeless }
 
-func change(a, b *Package) Change {
-	c := Change{}
-	if a != nil {
-		c.Kind, c.Name, c.Where, c.Layer, c.Event = a.Kind, a.Name, a.Where, a.Layer, a.Event
-		c.A, c.ADetail = &a.Version, detail(a.Pin)
-		c.Change = Removed
+// placeless forgets where packages are. Of several copies of one version one is
+// left, and of what another package brings the owner is forgotten: an SBOM may
+// list it or not.
+func placeless(packages []Package) []Package {
+	out := []Package{}
+	for _, p := range packages {
+		p.Where = ""
+		out = append(out, p)
 	}
-	if b != nil {
-		c.Kind, c.Name, c.Where, c.Layer, c.Event = b.Kind, b.Name, b.Where, b.Layer, b.Event
-		c.B, c.BDetail = &b.Version, detail(b.Pin)
-		c.Change = Added
-	}
-	if a != nil && b != nil {
-		c.Change = Changed
-		c.Level = pins.LevelOf(a.Kind, a.Version, b.Version)
-		c.Down = pins.CompareVersions(a.Kind, a.Version, b.Version) > 0
-	}
-	return c
-}
-
-func detail(p pins.Pin) *pins.Detail {
-	if p.Detail == (pins.Detail{}) {
-		return nil
-	}
-	return &p.Detail
+	slices.SortStableFunc(out, func(a, b Package) int { return pins.Order(a.Pin, b.Pin) })
+	return slices.CompactFunc(out, func(a, b Package) bool { return a.Kind == b.Kind && a.Name == b.Name && a.Version == b.Version })
 }
 
 // CompareConfigs returns what changed from one config to the other. Labels of
@@ -205,9 +276,13 @@ func (c Config) settings() map[string]string {
 	}
 	set("cmd", quoteWords(c.Cmd))
 	set("entrypoint", quoteWords(c.Entrypoint))
+	set("shell", quoteWords(c.Shell))
 	set("user", c.User)
 	set("working-dir", c.WorkingDir)
 	set("platform", c.Platform)
+	set("stop-signal", c.StopSignal)
+	set("healthcheck", c.Healthcheck)
+	set("on-build", strings.Join(c.OnBuild, "; "))
 	for _, v := range c.Volumes {
 		out["volume."+v] = "yes"
 	}
@@ -227,21 +302,4 @@ func quoteWords(words []string) string {
 		quoted[i] = w
 	}
 	return strings.Join(quoted, " ")
-}
-
-// New puts a drift together and counts it.
-func New(a, b string, packages []Change, config []Setting) *Drift {
-	d := &Drift{A: a, B: b, Packages: packages, Config: config, Summary: Summary{Levels: map[pins.Level]int{}, Config: len(config)}}
-	for _, c := range packages {
-		switch c.Change {
-		case Added:
-			d.Summary.Added++
-		case Removed:
-			d.Summary.Removed++
-		default:
-			d.Summary.Changed++
-			d.Summary.Levels[c.Level]++
-		}
-	}
-	return d
 }

@@ -1,46 +1,54 @@
 // Package images says what is in an image, and what changed between two.
 //
-// [Open] gives an [Image] from a registry, an OCI layout, a docker archive or
-// a lock; [Image.Inventory] lists the packages that it holds, by reading its
-// layers as a stream, without unpacking anything to disk; [Compare] is the
-// difference of two inventories, as data, which package report words. Compare
-// does not care where an inventory came from, so image against image, lock
-// against image ([Verify]) and lock against lock are the same thing.
+// [Open] gives an [Image] from a registry, an OCI layout, a docker archive, the
+// Docker Engine, a lock or an SBOM; [Inventories] lists the packages that images
+// hold; [Compare] is the difference of two inventories, as data, which package
+// report words. Compare does not care where an inventory came from, so image
+// against image, lock against image ([Verify]) and lock against lock are the
+// same thing.
 //
-// This package knows nothing of BuildKit. It never trusts what an image says
-// of itself: the layers are read.
+// The way of the bytes: package layers reads what there is to be read of the
+// layers, package installed makes packages of it. What need not be read is not:
+// an image may carry its inventory ([Image.Carried]), layers are remembered,
+// and those that several images share are read once.
+//
+// This package knows nothing of BuildKit.
 package images
 
 import (
-	"io"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/driftpin/driftpin/images/installed"
+	"github.com/driftpin/driftpin/images/layers"
 	"github.com/driftpin/driftpin/pins"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// An Image is a source of packages: an image whose layers can be read, or a
-// lock. It is opened by Open, and closed when no longer used.
+// An Image is a source of packages: an image whose layers can be read, a lock,
+// or an SBOM. It is opened by Open, and closed when no longer used.
 type Image struct {
-	Name   string // as the caller named it
-	Digest string // of the manifest, or of the lock; empty for an archive
-	Config Config
-	Lock   *pins.Lock // set if the source is a lock
+	Name     string // as the caller named it
+	Digest   string // of the manifest, or of the lock; empty where there is none
+	Platform string // the one that was picked of several; else empty
+	Config   Config
+	Lock     *pins.Lock // set if the source is a lock
+	Carried  *Carried   // the inventory that the source carries, if it does
 
-	layers  []layer // bottom first
-	history []string
-	close   func() error
+	layers []layers.Layer // bottom first
+	known  []*Content     // what opening learnt of the layers, where it had to read them
+	close  func() error
 }
 
-// A layer is one layer of an image.
-type layer struct {
-	diffID string // sha256:HEX of the uncompressed tar, by the image's config
-	digest string // sha256:HEX of the bytes that open returns; empty if not known
-	event  string // the history entry that made it
-	open   func() (io.ReadCloser, error)
-}
+// A Content is what one layer says of installed packages.
+type Content = layers.Content[installed.Fact]
+
+// A Package is a package that an image holds, and where it was found.
+type Package = installed.Package
+
+// HasConfig reports whether the source says how it runs: locks and SBOMs don't.
+func (img *Image) HasConfig() bool { return img.layers != nil || img.Config.Platform != "" }
 
 // Close lets go of what the image was read from.
 func (img *Image) Close() error {
@@ -50,27 +58,22 @@ func (img *Image) Close() error {
 	return img.close()
 }
 
-// A Package is a package that an image holds, and where it was found.
-type Package struct {
-	pins.Pin
-	Path  string `json:"path,omitempty"`  // the file that tells of it
-	Layer string `json:"layer,omitempty"` // the diffID of the layer that holds that file
-	Event string `json:"event,omitempty"` // the history entry that made that layer
-	Owner string `json:"owner,omitempty"` // the Debian or conda package that the file belongs to
-}
-
 // Config is what decides how an image runs. Lists keep their order; the rest
 // is sorted.
 type Config struct {
-	Env        map[string]string `json:"env"`
-	Cmd        []string          `json:"cmd"`
-	Entrypoint []string          `json:"entrypoint"`
-	User       string            `json:"user"`
-	WorkingDir string            `json:"workingDir"`
-	Labels     map[string]string `json:"labels"`
-	Volumes    []string          `json:"volumes"`
-	Ports      []string          `json:"exposedPorts"`
-	Platform   string            `json:"platform"`
+	Env         map[string]string `json:"env"`
+	Cmd         []string          `json:"cmd"`
+	Entrypoint  []string          `json:"entrypoint"`
+	Shell       []string          `json:"shell,omitempty"`
+	User        string            `json:"user"`
+	WorkingDir  string            `json:"workingDir"`
+	Labels      map[string]string `json:"labels"`
+	Volumes     []string          `json:"volumes"`
+	Ports       []string          `json:"exposedPorts"`
+	StopSignal  string            `json:"stopSignal,omitempty"`
+	Healthcheck string            `json:"healthcheck,omitempty"`
+	OnBuild     []string          `json:"onBuild,omitempty"`
+	Platform    string            `json:"platform"`
 }
 
 func configOf(c *v1.ConfigFile) Config {
@@ -78,6 +81,10 @@ func configOf(c *v1.ConfigFile) Config {
 		Env: map[string]string{}, Cmd: orEmpty(c.Config.Cmd), Entrypoint: orEmpty(c.Config.Entrypoint), User: c.Config.User,
 		WorkingDir: c.Config.WorkingDir, Labels: c.Config.Labels, Platform: c.OS + "/" + c.Architecture,
 		Volumes: orEmpty(slices.Sorted(maps.Keys(c.Config.Volumes))), Ports: orEmpty(slices.Sorted(maps.Keys(c.Config.ExposedPorts))),
+		StopSignal: c.Config.StopSignal, OnBuild: c.Config.OnBuild, Shell: c.Config.Shell,
+	}
+	if h := c.Config.Healthcheck; h != nil {
+		out.Healthcheck = quoteWords(h.Test)
 	}
 	for _, kv := range c.Config.Env {
 		k, v, _ := strings.Cut(kv, "=")

@@ -3,43 +3,161 @@ package images
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"maps"
+	"io"
 	"path"
-	"runtime"
 	"slices"
 	"strings"
 
+	"github.com/driftpin/driftpin/images/installed"
+	"github.com/driftpin/driftpin/images/layers"
 	"github.com/driftpin/driftpin/pins"
-	"golang.org/x/sync/errgroup"
 )
 
 // environment is where driftpin installs pip's and conda's packages
 // (buildplan.Env).
 const environment = "/opt/env"
 
-// Inventory returns the packages that an image holds, sorted by pins.Order. It
-// reads every layer, several at once, and holds only the metadata files.
+// A Reader reads inventories. The zero Reader is useful: it remembers nothing
+// and believes what images carry.
+type Reader struct {
+	Memory   string           // a folder for what layers say, for the next time; empty: none
+	Layers   bool             // layers are read, and to the last byte, even of images that carry an inventory
+	Progress *layers.Progress // counts what is read; may be nil
+}
+
+// facts is the sieve for metadata.
+func (r Reader) facts() layers.Sieve[installed.Fact] {
+	return layers.Sieve[installed.Fact]{Wanted: installed.IsMetadata, Keep: installed.Read, Check: r.Layers}
+}
+
+func (r Reader) memory() layers.Memory {
+	return layers.Memory{Dir: r.Memory, Version: "v" + installed.Version}
+}
+
+// Inventory returns the packages that an image holds, sorted by pins.Order.
 func (img *Image) Inventory(ctx context.Context) ([]Package, error) {
-	if img.Lock != nil {
+	all, err := Reader{}.Inventories(ctx, img)
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// Inventories returns the packages that each of some images holds, sorted by
+// pins.Order. Layers are read once, however many images have them, and several
+// at a time.
+func (r Reader) Inventories(ctx context.Context, images ...*Image) ([][]Package, error) {
+	contents, err := r.contents(ctx, images...)
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]Package, len(images))
+	for i, img := range images {
+		if out[i], err = r.inventory(ctx, img, contents[i]); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", img.Name, err)
+		}
+	}
+	return out, nil
+}
+
+// carries reports whether an image's packages are known without its layers.
+func (r Reader) carries(img *Image) bool {
+	return img.Lock != nil || img.Carried != nil && (!r.Layers || img.layers == nil)
+}
+
+// contents returns what the layers of images say: what is remembered, or else
+// what is read.
+func (r Reader) contents(ctx context.Context, images ...*Image) ([][]*Content, error) {
+	out := make([][]*Content, len(images))
+	type place struct{ image, layer int }
+	var unread []layers.Layer
+	var places []place
+	recalled := map[string]*Content{}
+	for i, img := range images {
+		if r.carries(img) {
+			continue
+		}
+		out[i] = make([]*Content, len(img.layers))
+		for k, l := range img.layers {
+			if img.known != nil && img.known[k] != nil {
+				out[i][k] = img.known[k]
+				continue
+			}
+			c, asked := recalled[l.Key()]
+			if !asked && !r.Layers {
+				c = layers.Recall[installed.Fact](r.memory(), l)
+				recalled[l.Key()] = c
+			}
+			if out[i][k] = c; c == nil {
+				unread, places = append(unread, l), append(places, place{i, k})
+			}
+		}
+	}
+	if len(unread) == 0 {
+		return out, nil
+	}
+	read, err := layers.Scan(ctx, unread, r.facts(), r.Progress)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", names(images), err)
+	}
+	for i, p := range places {
+		out[p.image][p.layer] = read[i]
+	}
+	for i, img := range images {
+		img.known = out[i]
+	}
+	return out, r.remember(unread, read)
+}
+
+func names(images []*Image) string {
+	var all []string
+	for _, img := range images {
+		all = append(all, img.Name)
+	}
+	return strings.Join(slices.Compact(all), ", ")
+}
+
+// remember keeps what was read of layers whose bytes have been checked.
+func (r Reader) remember(read []layers.Layer, contents []*Content) error {
+	if r.Memory == "" {
+		return nil
+	}
+	for i, l := range read {
+		if l.Checked(r.Layers) {
+			if err := layers.Keep(r.memory(), l, contents[i]); err != nil {
+				return fmt.Errorf("remembering what a layer holds: %w", err)
+			}
+		}
+	}
+	return r.memory().Trim()
+}
+
+// inventory makes packages of what the layers of an image say.
+func (r Reader) inventory(ctx context.Context, img *Image, contents []*Content) ([]Package, error) {
+	switch {
+	case img.Lock != nil:
 		return LockPackages(img.Lock), nil
+	case r.carries(img):
+		return img.Carried.Packages, nil
 	}
-	files, err := img.visible(ctx, sieve{wanted: isMetadata, keep: whole})
+	seen, err := layers.Visible(ctx, img.layers, contents, r.facts())
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", img.Name, err)
+		return nil, err
 	}
-	packages, err := readAll(files)
+	facts := installed.Facts{}
+	for name, s := range seen {
+		facts[name] = s.Value
+	}
+	packages, err := installed.Packages(facts)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", img.Name, err)
+		return nil, err
 	}
 	for i := range packages {
-		f := files[packages[i].Path[1:]]
-		packages[i].Layer, packages[i].Event = img.layers[f.layer].diffID, img.layers[f.layer].event
+		l := img.layers[seen[packages[i].Path[1:]].Layer]
+		packages[i].Layer, packages[i].Event = l.DiffID, l.Event
 	}
-	if err := own(packages, files); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", img.Name, err)
-	}
-	slices.SortFunc(packages, func(a, b Package) int { return pins.Order(a.Pin, b.Pin) })
 	return packages, nil
 }
 
@@ -62,125 +180,16 @@ func LockPackages(l *pins.Lock) []Package {
 	return out
 }
 
-// A file is what a sieve kept of a file, and the layer that it is seen from.
-type file struct {
-	data    []byte
-	layer   int
-	symlink string // what a symbolic link leads to; it has no data
-}
-
-// visible returns the wanted files that can be seen in the image, with
-// whiteouts honoured, by path without a leading slash.
-func (img *Image) visible(ctx context.Context, s sieve) (map[string]file, error) {
-	contents := make([]*content, len(img.layers))
-	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i, l := range img.layers {
-		group.Go(func() (err error) {
-			contents[i], err = l.scan(gctx, s)
-			return err
-		})
+// visible returns the wanted files that can be seen in an image, read from its
+// layers to the last byte.
+func visible[T any](ctx context.Context, img *Image, wanted func(string) bool, keep func(string, int64, io.Reader) (T, error)) (map[string]layers.Seen[T], error) {
+	if img.layers == nil {
+		return nil, errors.New("it has no layers to read")
 	}
-	if err := group.Wait(); err != nil {
+	s := layers.Sieve[T]{Wanted: wanted, Keep: keep, Symlinks: true, Check: true}
+	contents, err := layers.Scan(ctx, img.layers, s, nil)
+	if err != nil {
 		return nil, err
 	}
-	seen := map[string]file{}
-	for i, c := range contents {
-		maps.DeleteFunc(seen, func(name string, _ file) bool { return c.hides(name) })
-		for name, data := range c.files {
-			seen[name] = file{data: data, layer: i}
-		}
-		for name, target := range c.soft {
-			seen[name] = file{layer: i, symlink: target}
-		}
-		if err := img.followLinks(ctx, contents[:i+1], seen, s); err != nil {
-			return nil, err
-		}
-	}
-	return seen, nil
-}
-
-// followLinks adds the wanted files of the last layer that are hard links to
-// other files of the image. A link's target is mostly not wanted itself (a
-// package cache), so its layer is read once more for it.
-func (img *Image) followLinks(ctx context.Context, contents []*content, seen map[string]file, s sieve) error {
-	top := len(contents) - 1
-	missing := map[string][]string{}
-	for name, target := range contents[top].links {
-		if f, ok := seen[target]; ok {
-			seen[name] = file{data: f.data, layer: top}
-			continue
-		}
-		missing[target] = append(missing[target], name)
-	}
-	for i := top; i >= 0 && len(missing) > 0; i-- {
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(missing)), func(t string) bool {
-			_, ok := contents[i].paths[pathHash(t)]
-			return ok
-		}) {
-			continue
-		}
-		c, err := img.layers[i].scan(ctx, sieve{wanted: func(p string) bool { return missing[p] != nil }, keep: s.keep})
-		if err != nil {
-			return err
-		}
-		for target, data := range c.files {
-			for _, name := range missing[target] {
-				seen[name] = file{data: data, layer: top}
-			}
-			delete(missing, target)
-		}
-	}
-	return nil
-}
-
-// A reader reads one kind of metadata file. It gets bytes and opens nothing.
-type reader struct {
-	match func(dir, base string) bool
-	read  func(name string, files map[string]file) ([]Package, error)
-}
-
-// readers are tried in order; the first that matches reads the file. A reader
-// without read marks a file that another one looks at.
-func readers() []reader {
-	return []reader{
-		{isDpkgStatus, readDpkg},
-		{isDpkgList, nil},
-		{isPythonMetadata, readPython},
-		{isPythonOrigin, nil},
-		{isCondaMeta, readConda},
-		{isNodePackage, readNode},
-		{isRDescription, readR},
-	}
-}
-
-func isMetadata(name string) bool {
-	return readerOf(readers(), name) >= 0
-}
-
-func readerOf(table []reader, name string) int {
-	dir, base := path.Dir(name), path.Base(name)
-	return slices.IndexFunc(table, func(r reader) bool { return r.match(dir, base) })
-}
-
-// readAll reads all metadata files. One that can't be read is an error: an
-// inventory is complete or it is none.
-func readAll(files map[string]file) ([]Package, error) {
-	table := readers()
-	out := []Package{}
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		r := table[readerOf(table, name)]
-		if r.read == nil {
-			continue
-		}
-		found, err := r.read(name, files)
-		if err != nil {
-			return nil, fmt.Errorf("/%s: %w", name, err)
-		}
-		for i := range found {
-			found[i].Path = "/" + name
-		}
-		out = append(out, found...)
-	}
-	return out, nil
+	return layers.Visible(ctx, img.layers, contents, s)
 }

@@ -35,6 +35,15 @@ const (
 	R     Kind = "r"     // R packages (CRAN)
 )
 
+// The kinds that are found in images, and not asked for: other packages bring
+// them.
+const (
+	Python          Kind = "python"          // interpreters, and virtual environments
+	LabExtension    Kind = "labextension"    // JupyterLab's prebuilt extensions
+	ServerExtension Kind = "serverextension" // Jupyter's server's; the version is enabled or disabled
+	Kernel          Kind = "kernelspec"      // the version is what people see of it
+)
+
 // Key is the manifest's word for what is asked of this kind: apt for deb, the
 // kind itself for all others.
 func (k Kind) Key() string {
@@ -56,8 +65,9 @@ type Pin struct {
 // Detail holds what a version does not say.
 type Detail struct {
 	Commit  string `json:"commit,omitempty"`  // of a package installed from git: the full commit
-	Build   string `json:"build,omitempty"`   // conda: the build string
+	Build   string `json:"build,omitempty"`   // conda: the build string; R: the day it was packaged; kernelspec: the command
 	Channel string `json:"channel,omitempty"` // conda: the channel
+	State   string `json:"state,omitempty"`   // deb: how far an installation came that broke off
 }
 
 // New returns the pin of a package, with its name made canonical.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -14,7 +13,6 @@ import (
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/whole"
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 )
 
 // driftFlags are the flags of drift.
@@ -85,41 +83,34 @@ func runDrift(ctx context.Context, s streams, a, b string, f driftFlags) error {
 
 // compare opens both sources and compares them.
 func compare(ctx context.Context, a, b string, f driftFlags) (_ *images.Drift, err error) {
-	refs := []string{a, b}
 	var opened [2]*images.Image
-	var found [2][]images.Package
-	group, gctx := errgroup.WithContext(ctx)
-	for i, ref := range refs {
+	for i, ref := range []string{a, b} {
 		if opened[i], err = images.Open(ctx, ref, images.Options{Platform: f.platform}); err != nil {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, opened[i].Close()) }()
 	}
-	for i, img := range opened {
-		group.Go(func() (err error) {
-			found[i], err = img.Inventory(gctx)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
+	r, err := newReader()
+	if err != nil {
 		return nil, err
 	}
-	var config []images.Setting
-	if opened[0].Lock == nil && opened[1].Lock == nil {
-		config = images.CompareConfigs(opened[0].Config, opened[1].Config)
-	} else {
-		config = []images.Setting{}
+	d, err := r.Drift(ctx, opened[0], opened[1])
+	if err != nil {
+		return nil, err
 	}
-	if (opened[0].Lock == nil) != (opened[1].Lock == nil) {
-		return nil, fmt.Errorf("a lock does not tell the packages of its base: compare a lock with a lock, or use driftpin verify COURSE IMAGE")
-	}
-	d := images.New(a, b, images.Compare(found[0], found[1]), config)
 	reasons, err := f.reasons(opened)
 	if err != nil {
 		return nil, err
 	}
 	images.Explain(d.Packages, reasons[0], reasons[1])
+	d.Count()
 	return d, nil
+}
+
+// newReader is a reader of inventories that remembers what layers hold.
+func newReader() (images.Reader, error) {
+	dir, err := home()
+	return images.Reader{Memory: filepath.Join(dir, "layers")}, err
 }
 
 // reasons finds the course that explains each source: the one whose lock the
@@ -137,11 +128,16 @@ func (f driftFlags) reasons(opened [2]*images.Image) (out [2]*images.Reason, err
 		byLock[c.lock.Digest()] = &images.Reason{Manifest: c.manifest, Lock: c.lock}
 	}
 	for i, img := range opened {
+		if img.Carried != nil {
+			out[i] = img.Carried.Reason
+		}
 		if img.Lock != nil {
 			out[i] = &images.Reason{Lock: img.Lock, Manifest: besides(img)}
 			continue
 		}
-		out[i] = byLock[img.Config.Labels[images.LockLabel]]
+		if r := byLock[img.Config.Labels[images.LockLabel]]; r != nil {
+			out[i] = r
+		}
 	}
 	return out, nil
 }

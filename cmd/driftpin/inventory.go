@@ -37,10 +37,15 @@ func listInventory(ctx context.Context, s streams, ref, format string, o images.
 		return err
 	}
 	defer func() { err = errors.Join(err, img.Close()) }()
-	packages, err := img.Inventory(ctx)
+	r, err := newReader()
 	if err != nil {
 		return err
 	}
+	all, err := r.Inventories(ctx, img)
+	if err != nil {
+		return err
+	}
+	packages := all[0]
 	if format == "json" {
 		return writeJSON(s.out, struct {
 			Packages []images.Package `json:"packages"`

@@ -1,0 +1,333 @@
+package images
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/driftpin/driftpin/images/installed"
+	"github.com/driftpin/driftpin/pins"
+)
+
+// Was is what a package that moved is in a: another manager's, under another
+// name, or in another environment.
+type Was struct {
+	Kind  pins.Kind `json:"kind"`
+	Name  string    `json:"name"`
+	Where string    `json:"where"`
+}
+
+// Brought is a change of what another package manager sees of a package's
+// files: pip sees the metadata in conda's numpy.
+type Brought struct {
+	Kind pins.Kind `json:"kind"`
+	Name string    `json:"name"`
+	A    *string   `json:"a"`
+	B    *string   `json:"b"`
+}
+
+// A Rename is an environment that is at another place in b.
+type Rename struct {
+	From     string `json:"from"`
+	To       string `json:"to"`
+	Packages int    `json:"packages"` // that are in both
+}
+
+// Compare returns what changed from a to b. Packages are known by kind, name
+// and environment; of each environment that holds a package several times,
+// equal versions are paired first. Versions are compared by their kind's rules,
+// so that 6.2 and 6.2.0 are no change. What belongs to another package is
+// counted with that, and what moved from one manager, name or environment to
+// another is one change.
+func Compare(a, b []Package) []Change {
+	pairs := unpaired(relocated(a, Renamed(a, b)), b)
+	pairs = fold(pairs)
+	pairs = joinMoved(pairs)
+	out := []Change{}
+	for _, p := range pairs {
+		out = append(out, p.change())
+	}
+	return out
+}
+
+// A pair is a package of a, and what it is in b; either may be nil.
+type pair struct {
+	a, b   *Package
+	brings []*pair
+	gone   bool // another pair tells of it
+}
+
+// either is the package of the newer side that there is.
+func (p *pair) either() *Package { return cmp.Or(p.b, p.a) }
+
+// A place is where one package is, whatever its version.
+type place struct {
+	kind        pins.Kind
+	name, where string
+}
+
+func placeOf(p Package) place { return place{p.Kind, p.Name, p.Where} }
+
+type places map[place][]Package
+
+func group(packages []Package) places {
+	g := places{}
+	for _, p := range packages {
+		g[placeOf(p)] = append(g[placeOf(p)], p)
+	}
+	return g
+}
+
+// unpaired pairs what is not the same on both sides. Of what is the same only
+// that is left which has come to another owner.
+func unpaired(a, b []Package) []*pair {
+	before, after := group(a), group(b)
+	all := maps.Clone(before)
+	maps.Copy(all, after)
+	keys := slices.SortedFunc(maps.Keys(all), func(a, b place) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.name, b.name), cmp.Compare(a.where, b.where))
+	})
+	var out []*pair
+	for _, k := range keys {
+		var was []Package
+		is := slices.Clone(after[k])
+		for _, p := range before[k] {
+			i := slices.IndexFunc(is, func(q Package) bool { return same(p.Pin, q.Pin) })
+			if i < 0 {
+				was = append(was, p)
+				continue
+			}
+			if q := is[i]; (p.Owner == nil) != (q.Owner == nil) {
+				out = append(out, &pair{a: &p, b: &q})
+			}
+			is = slices.Delete(is, i, i+1)
+		}
+		for i := range max(len(was), len(is)) {
+			p := &pair{}
+			if i < len(was) {
+				p.a = &was[i]
+			}
+			if i < len(is) {
+				p.b = &is[i]
+			}
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// same reports whether two pins of one package mean the same bytes, as far as
+// both tell. A detail that only one of them knows is no difference.
+func same(p, q pins.Pin) bool {
+	differ := func(a, b string) bool { return a != "" && b != "" && a != b }
+	return (p.Version == q.Version || pins.CompareVersions(p.Kind, p.Version, q.Version) == 0) &&
+		p.Commit == q.Commit && p.State == q.State && !differ(p.Build, q.Build) && !differ(p.Channel, q.Channel)
+}
+
+// fold counts what belongs to other packages with those, and joins what became
+// another manager's.
+func fold(pairs []*pair) []*pair {
+	f := newFolding(pairs)
+	for _, p := range pairs {
+		var from, to *pair // the changes of the owners
+		if p.a != nil && p.a.Owner != nil {
+			from = f.find(*p.a, func(q *pair) *Package { return q.a })
+		}
+		if p.b != nil && p.b.Owner != nil {
+			to = f.find(*p.b, func(q *pair) *Package { return q.b })
+		}
+		f.foldOne(p, from, to)
+	}
+	return slices.DeleteFunc(pairs, func(p *pair) bool { return p.gone })
+}
+
+// foldOne does it for one pair whose owners' changes are from in a and to in b.
+func (f folding) foldOne(p, from, to *pair) {
+	aOwned, bOwned := p.a == nil || p.a.Owner != nil, p.b == nil || p.b.Owner != nil
+	switch {
+	case aOwned && bOwned:
+		if from != nil && to != nil && from != to && from.b == nil && to.a == nil {
+			to.a, from.gone = from.a, true // the owner has another name now
+		}
+		if owner := cmp.Or(to, from); owner != nil && owner != p {
+			owner.brings, p.gone = append(owner.brings, p), true
+		}
+	case bOwned && to != nil && to.a == nil:
+		to.a, p.gone = p.a, true
+	case bOwned && to != nil && to.b != nil && to.a.Kind == p.a.Kind: // one that moved brings more than one
+		to.brings, p.gone = append(to.brings, p), true
+	case aOwned && from != nil && from.b == nil && p.b != nil:
+		p.a, from.gone = from.a, true
+	}
+	if p.a != nil && p.b != nil && p.a.Kind == p.b.Kind && p.a.Where == p.b.Where && p.a.Name == p.b.Name && same(p.a.Pin, p.b.Pin) {
+		p.gone = true
+	}
+}
+
+// A folding finds the changes of owners.
+type folding map[installed.Owner][]*pair
+
+func newFolding(pairs []*pair) folding {
+	f := folding{}
+	for _, p := range pairs {
+		for _, side := range []*Package{p.a, p.b} {
+			if side != nil {
+				name, _, _ := strings.Cut(side.Name, ":")
+				k := installed.Owner{Kind: side.Kind, Name: name}
+				if list := f[k]; len(list) == 0 || list[len(list)-1] != p {
+					f[k] = append(f[k], p)
+				}
+			}
+		}
+	}
+	return f
+}
+
+// find returns the change of a package's owner on one side, or nil.
+func (f folding) find(of Package, side func(*pair) *Package) *pair {
+	for _, p := range f[*of.Owner] {
+		owner := side(p)
+		if owner != nil && (owner.Where == "" || owner.Where == of.Where || strings.HasPrefix(of.Where, strings.TrimSuffix(owner.Where, "/")+"/")) {
+			return p
+		}
+	}
+	return nil
+}
+
+// joinMoved joins what went from one environment and came to another, where
+// there is one of each.
+func joinMoved(pairs []*pair) []*pair {
+	type thing struct {
+		kind pins.Kind
+		name string
+	}
+	went, came := map[thing][]*pair{}, map[thing][]*pair{}
+	for _, p := range pairs {
+		k := thing{p.either().Kind, p.either().Name}
+		switch {
+		case p.either().Owner != nil || k.kind == pins.Python:
+		case p.b == nil:
+			went[k] = append(went[k], p)
+		case p.a == nil:
+			came[k] = append(came[k], p)
+		}
+	}
+	for k, from := range went {
+		if to := came[k]; len(from) == 1 && len(to) == 1 {
+			to[0].a, from[0].gone = from[0].a, true
+		}
+	}
+	return slices.DeleteFunc(pairs, func(p *pair) bool { return p.gone })
+}
+
+// Renamed finds environments of a that are not in b, and each of which is
+// mostly the same as one that is not in a: half of its packages, by name.
+func Renamed(a, b []Package) []Rename {
+	before, after := rooms(a), rooms(b)
+	var out []Rename
+	taken := map[string]bool{}
+	for _, from := range slices.Sorted(maps.Keys(before)) {
+		if after[from] != nil {
+			continue
+		}
+		best := Rename{From: from}
+		for _, to := range slices.Sorted(maps.Keys(after)) {
+			if before[to] != nil || taken[to] {
+				continue
+			}
+			n := 0
+			for name := range before[from] {
+				if after[to][name] {
+					n++
+				}
+			}
+			if n > best.Packages && 2*n >= min(len(before[from]), len(after[to])) && n >= leastRoom {
+				best.To, best.Packages = to, n
+			}
+		}
+		if best.To != "" {
+			taken[best.To] = true
+			out = append(out, best)
+		}
+	}
+	return out
+}
+
+// leastRoom is how many packages an environment must have in common with
+// another to be taken for it.
+const leastRoom = 5
+
+// rooms are the environments of Python's and conda's packages, with their names.
+func rooms(packages []Package) map[string]map[string]bool {
+	out := map[string]map[string]bool{}
+	for _, p := range packages {
+		if p.Kind != pins.Pip && p.Kind != pins.Conda {
+			continue
+		}
+		if out[p.Where] == nil {
+			out[p.Where] = map[string]bool{}
+		}
+		out[p.Where][string(p.Kind)+" "+p.Name] = true
+	}
+	return out
+}
+
+// relocated are packages with the environments' new names.
+func relocated(packages []Package, renames []Rename) []Package {
+	if len(renames) == 0 {
+		return packages
+	}
+	out := slices.Clone(packages)
+	for i := range out {
+		for _, r := range renames {
+			if w := out[i].Where; w == r.From || strings.HasPrefix(w, r.From+"/") {
+				out[i].Where = r.To + w[len(r.From):]
+				break
+			}
+		}
+	}
+	return out
+}
+
+// change words a pair.
+func (p *pair) change() Change {
+	c := Change{Change: Changed}
+	of := p.either()
+	c.Kind, c.Name, c.Where, c.Layer, c.Event = of.Kind, of.Name, of.Where, of.Layer, of.Event
+	if p.a != nil {
+		c.A, c.ADetail = &p.a.Version, detail(p.a.Pin)
+	} else {
+		c.Change = Added
+	}
+	if p.b != nil {
+		c.B, c.BDetail = &p.b.Version, detail(p.b.Pin)
+	} else {
+		c.Change = Removed
+	}
+	if c.Change == Changed {
+		c.Level = pins.LevelOf(c.Kind, *c.A, *c.B)
+		c.Down = pins.CompareVersions(c.Kind, *c.A, *c.B) > 0
+		if placeOf(*p.a) != placeOf(*p.b) {
+			c.Was = &Was{p.a.Kind, p.a.Name, p.a.Where}
+		}
+	}
+	for _, q := range p.brings {
+		b := Brought{Kind: q.either().Kind, Name: q.either().Name}
+		if q.a != nil {
+			b.A = &q.a.Version
+		}
+		if q.b != nil {
+			b.B = &q.b.Version
+		}
+		c.Brings = append(c.Brings, b)
+	}
+	return c
+}
+
+func detail(p pins.Pin) *pins.Detail {
+	if p.Detail == (pins.Detail{}) {
+		return nil
+	}
+	return &p.Detail
+}

@@ -1,0 +1,47 @@
+package installed
+
+import (
+	"bytes"
+	"strings"
+)
+
+// fields reads the first paragraph of a control file, as Debian (policy 5.1),
+// R (DESCRIPTION) and Python (core metadata, before its body) write it: name:
+// value, and lines that begin with white space go on with the last value. It
+// returns what follows the paragraph. Names come out in lower case; of a
+// repeated one the first counts. Of the values only those of wanted names are
+// kept.
+func fields(data []byte, wanted ...string) (values map[string]string, rest []byte) {
+	values = map[string]string{}
+	key, some := "", false
+	for len(data) > 0 {
+		var line []byte
+		line, data, _ = bytes.Cut(data, []byte("\n"))
+		line = bytes.TrimSuffix(line, []byte("\r"))
+		if len(bytes.TrimSpace(line)) == 0 {
+			if !some {
+				continue
+			}
+			return values, data
+		}
+		some = true
+		if line[0] == ' ' || line[0] == '\t' {
+			if key != "" {
+				values[key] += "\n" + string(bytes.TrimSpace(line))
+			}
+			continue
+		}
+		name, value, ok := bytes.Cut(line, []byte(":"))
+		if key = ""; !ok {
+			continue
+		}
+		for _, w := range wanted {
+			if len(name) >= len(w) && strings.EqualFold(string(bytes.TrimSpace(name)), w) {
+				if _, again := values[w]; !again {
+					key, values[w] = w, string(bytes.TrimSpace(value))
+				}
+			}
+		}
+	}
+	return values, nil
+}

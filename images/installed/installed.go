@@ -1,0 +1,253 @@
+// Package installed says which packages are installed in an image, from the
+// files in which package managers keep their books.
+//
+// Of an image's files those that [IsMetadata] tells are wanted. [Read] makes a
+// [Fact] of one of them: what it says by itself, small and to be kept. From the
+// facts of all that can be seen [Packages] makes the inventory: where each
+// package is, and to which other package its files belong. Nothing here opens a
+// file, so it does not matter where the bytes came from.
+//
+// Every manager has a reader here, tried in the order of readers.
+package installed
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/driftpin/driftpin/pins"
+)
+
+// Version counts changes to what a Fact holds: facts of another version are not
+// to be mixed with these.
+const Version = "1"
+
+// A Package is a package that is installed, and where it was found.
+type Package struct {
+	pins.Pin
+	Path  string `json:"path,omitempty"`  // the file that tells of it
+	Layer string `json:"layer,omitempty"` // the diffID of the layer that holds that file
+	Event string `json:"event,omitempty"` // the history entry that made that layer
+	Owner *Owner `json:"owner,omitempty"` // the package that brought that file
+}
+
+// An Owner is a package whose files tell of another package: conda's numpy
+// brings the metadata by which pip knows numpy.
+type Owner struct {
+	Kind pins.Kind `json:"kind"`
+	Name string    `json:"name"`
+}
+
+// A Fact is what one file says.
+type Fact struct {
+	Items   []Item   `json:"i,omitempty"` // the packages that it tells of
+	Owns    []string `json:"o,omitempty"` // the metadata files that belong to its package
+	Commit  string   `json:"c,omitempty"` // of a package beside it: where that came from
+	Bundles bool     `json:"b,omitempty"` // the package carries its dependencies itself
+	Link    string   `json:"l,omitempty"` // the folder of its sources
+}
+
+// An Item is a package as a file tells of it, by its names there.
+type Item struct {
+	Name    string `json:"n"`
+	Version string `json:"v"`
+	pins.Detail
+}
+
+// Facts are the facts of an image, by path without a leading slash.
+type Facts map[string]Fact
+
+// A reader reads one kind of metadata.
+type reader struct {
+	match func(dir, base string) bool
+	read  func(name string, data []byte) (Fact, error)
+	tell  func(name string, facts Facts) ([]Package, error) // nil for a file that other readers look at
+	head  int                                               // bytes that are enough; 0: all
+}
+
+// readers are tried in order; the first that matches reads the file.
+func readers() []reader {
+	return []reader{
+		{isDpkgStatus, readDpkg, tellDpkg, 0},
+		{isDpkgList, readDpkgList, nil, 0},
+		{isPythonMetadata, readPython, tellPython, headBytes},
+		{isPythonOrigin, readOrigin, nil, 0},
+		{isPythonRecord, readRecord, nil, 0},
+		{isEggLink, readEggLink, tellEggLink, headBytes},
+		{isEggFile, readEggFile, tellHere(pins.Pip), 1},
+		{isInterpreter, readInterpreter, tellInterpreter, interpreterBytes},
+		{isVenv, readVenv, tellVenv, headBytes},
+		{isCondaMeta, readConda, tellConda, 0},
+		{isNodePackage, readNode, tellNode, 0},
+		{isLabExtension, readNode, tellLab, 0},
+		{isServerConfig, readServerConfig, tellServer, 0},
+		{isKernel, readKernel, tellKernel, 0},
+		{isRDescription, readR, tellR, headBytes},
+	}
+}
+
+// table is readers: the functions in it keep nothing.
+var table = readers()
+
+// headBytes are enough of a file whose header alone matters: the first fields
+// of a METADATA name the package, its description may be of any length.
+const headBytes = 1 << 20
+
+// maxBytes is the most that is held of a file.
+const maxBytes = 64 << 20
+
+// elsewhere matches what package managers keep for later: conda's package
+// cache, and those of pip, uv and npm. What lies there is not installed.
+var elsewhere = regexp.MustCompile(`(?:^|/)(?:pkgs/[^/]+-[^/]+-[^/]+|\.cache/[^/]+|\.npm/_[^/]+)/`)
+
+// IsMetadata reports whether a file tells of installed packages. The name has
+// no leading slash.
+func IsMetadata(name string) bool { return readerOf(name) >= 0 }
+
+func readerOf(name string) int {
+	dir, base := path.Dir(name), path.Base(name)
+	i := slices.IndexFunc(table, func(r reader) bool { return r.match(dir, base) })
+	if i >= 0 && elsewhere.MatchString(name) {
+		return -1
+	}
+	return i
+}
+
+// Read makes a Fact of a metadata file.
+func Read(name string, size int64, r io.Reader) (Fact, error) {
+	i := readerOf(name)
+	if i < 0 {
+		return Fact{}, fmt.Errorf("nobody reads it")
+	}
+	limit := int64(table[i].head)
+	if limit == 0 && size > maxBytes {
+		return Fact{}, fmt.Errorf("%d bytes are too many for a package's metadata", size)
+	} else if limit == 0 {
+		limit = size
+	}
+	var b bytes.Buffer
+	b.Grow(int(min(size, limit)) + bytes.MinRead)
+	if _, err := b.ReadFrom(io.LimitReader(r, limit)); err != nil {
+		return Fact{}, err
+	}
+	f, err := table[i].read(name, b.Bytes())
+	f.Owns = slices.DeleteFunc(f.Owns, func(owned string) bool { return !IsMetadata(owned) })
+	return f, err
+}
+
+// Packages returns what facts say is installed, with the owners of what belongs
+// to other packages, sorted by pins.Order. A file that can't be right is an
+// error: an inventory is complete or it is none.
+func Packages(facts Facts) ([]Package, error) {
+	out := []Package{}
+	for _, name := range slices.Sorted(maps.Keys(facts)) {
+		r := table[readerOf(name)]
+		if r.tell == nil {
+			continue
+		}
+		found, err := r.tell(name, facts)
+		if err != nil {
+			return nil, fmt.Errorf("/%s: %w", name, err)
+		}
+		for i := range found {
+			found[i].Path = "/" + name
+		}
+		out = append(out, found...)
+	}
+	own(out, facts)
+	slices.SortStableFunc(out, func(a, b Package) int { return pins.Order(a.Pin, b.Pin) })
+	return slices.CompactFunc(out, sameInterpreter), nil
+}
+
+// tellHere tells of a file's items as packages of a kind; where they are is the
+// prefix of the folder that the file lies in.
+func tellHere(kind pins.Kind) func(string, Facts) ([]Package, error) {
+	return func(name string, facts Facts) ([]Package, error) {
+		return facts[name].packages(kind, prefix(path.Dir(name))), nil
+	}
+}
+
+func (f Fact) packages(kind pins.Kind, where string) []Package {
+	var out []Package
+	for _, i := range f.Items {
+		p := Package{Pin: pins.New(kind, i.Name, i.Version)}
+		p.Where, p.Detail = where, i.Detail
+		out = append(out, p)
+	}
+	return out
+}
+
+// item is the fact of one package; none if it has no name or no version.
+func item(name, version string, d pins.Detail) Fact {
+	if name == "" || version == "" {
+		return Fact{}
+	}
+	return Fact{Items: []Item{{name, version, d}}}
+}
+
+// own notes which package brought each other package's metadata.
+func own(packages []Package, facts Facts) {
+	at := map[string][]int{}
+	for i, p := range packages {
+		at[p.Path] = append(at[p.Path], i)
+	}
+	for _, name := range slices.Sorted(maps.Keys(facts)) {
+		f := facts[name]
+		if f.Bundles {
+			bundle(packages, name, f)
+		}
+		if len(f.Owns) == 0 {
+			continue
+		}
+		owner := ownerOf(name, facts)
+		for _, owned := range f.Owns {
+			for _, i := range at["/"+owned] {
+				if p := &packages[i]; owner.Name != "" && p.Kind != owner.Kind && p.Owner == nil {
+					p.Owner = &owner
+				}
+			}
+		}
+	}
+}
+
+// bundle notes what a node package carries in its own archive.
+func bundle(packages []Package, name string, f Fact) {
+	for i, p := range packages {
+		if p.Kind == pins.Npm && strings.HasPrefix(p.Path, "/"+path.Dir(name)+"/node_modules/") {
+			packages[i].Owner = &Owner{pins.Npm, f.Items[0].Name}
+		}
+	}
+}
+
+// ownerOf is the package whose list of files a file is.
+func ownerOf(name string, facts Facts) Owner {
+	dir, base := path.Dir(name), path.Base(name)
+	switch {
+	case isDpkgList(dir, base):
+		owner, _, _ := strings.Cut(strings.TrimSuffix(strings.TrimSuffix(base, ".list"), ".md5sums"), ":")
+		return Owner{pins.Deb, owner}
+	case isCondaMeta(dir, base) && len(facts[name].Items) > 0:
+		return Owner{pins.Conda, pins.CanonicalName(pins.Conda, facts[name].Items[0].Name)}
+	case isPythonRecord(dir, base):
+		if f := facts[dir+"/METADATA"]; len(f.Items) > 0 {
+			return Owner{pins.Pip, pins.CanonicalName(pins.Pip, f.Items[0].Name)}
+		}
+	}
+	return Owner{}
+}
+
+// prefix is the environment that a folder of Python's packages belongs to: what
+// stands before lib/pythonX.Y/site-packages, or else the folder itself.
+func prefix(site string) string {
+	if m := pythonPrefix.FindStringSubmatch(site); m != nil {
+		return "/" + m[1]
+	}
+	return "/" + site
+}
+
+var pythonPrefix = regexp.MustCompile(`^(.*?)/?lib(?:64)?/python[0-9.]*t?/(?:site|dist)-packages$`)

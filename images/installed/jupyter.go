@@ -1,0 +1,84 @@
+package installed
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/driftpin/driftpin/pins"
+)
+
+var labExtension = regexp.MustCompile(`^(|.*/)share/jupyter/labextensions/(?:@[^/]+/)?[^/@]+$`)
+
+// isLabExtension matches a prebuilt extension of JupyterLab.
+func isLabExtension(dir, base string) bool {
+	return base == "package.json" && labExtension.MatchString(dir)
+}
+
+func tellLab(name string, facts Facts) ([]Package, error) {
+	return facts[name].packages(pins.LabExtension, "/"+strings.TrimSuffix(labExtension.FindStringSubmatch(path.Dir(name))[1], "/")), nil
+}
+
+var serverConfig = regexp.MustCompile(`^(|.*/)etc/jupyter/jupyter_(?:server|notebook)_config\.d$`)
+
+// isServerConfig matches the files that switch extensions of the server on.
+func isServerConfig(dir, base string) bool {
+	return strings.HasSuffix(base, ".json") && serverConfig.MatchString(dir)
+}
+
+func readServerConfig(_ string, data []byte) (f Fact, err error) {
+	var config struct {
+		Server struct {
+			Extensions map[string]bool `json:"jpserver_extensions"`
+		} `json:"ServerApp"`
+		Notebook struct {
+			Extensions map[string]bool `json:"nbserver_extensions"`
+		} `json:"NotebookApp"`
+	}
+	if err := json.Unmarshal(data, &config); err != nil {
+		return f, fmt.Errorf("not a configuration of Jupyter's: %w", err)
+	}
+	for of, extensions := range map[string]map[string]bool{"": config.Server.Extensions, " (notebook)": config.Notebook.Extensions} {
+		for _, name := range slices.Sorted(maps.Keys(extensions)) {
+			state := "disabled"
+			if extensions[name] {
+				state = "enabled"
+			}
+			f.Items = append(f.Items, Item{Name: name + of, Version: state})
+		}
+	}
+	slices.SortFunc(f.Items, func(a, b Item) int { return strings.Compare(a.Name, b.Name) })
+	return f, nil
+}
+
+func tellServer(name string, facts Facts) ([]Package, error) {
+	return facts[name].packages(pins.ServerExtension, "/"+strings.TrimSuffix(serverConfig.FindStringSubmatch(path.Dir(name))[1], "/")), nil
+}
+
+var kernel = regexp.MustCompile(`^(|.*/)share/jupyter/kernels/([^/]+)$`)
+
+// isKernel matches a kernelspec.
+func isKernel(dir, base string) bool {
+	return base == "kernel.json" && kernel.MatchString(dir)
+}
+
+// readKernel reads a kernelspec: its version is what people see, and its build
+// is the command.
+func readKernel(name string, data []byte) (Fact, error) {
+	var spec struct {
+		Display string `json:"display_name"`
+		Argv    []string
+	}
+	if err := json.Unmarshal(data, &spec); err != nil {
+		return Fact{}, fmt.Errorf("not a kernelspec: %w", err)
+	}
+	return item(path.Base(path.Dir(name)), spec.Display, pins.Detail{Build: strings.Join(spec.Argv, " ")}), nil
+}
+
+func tellKernel(name string, facts Facts) ([]Package, error) {
+	return facts[name].packages(pins.Kernel, "/"+strings.TrimSuffix(kernel.FindStringSubmatch(path.Dir(name))[1], "/")), nil
+}

@@ -1,0 +1,196 @@
+package installed
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/driftpin/driftpin/pins"
+)
+
+// isPythonMetadata matches the metadata of an installed distribution
+// (PyPA, "Recording installed projects"), and of an egg.
+func isPythonMetadata(dir, base string) bool {
+	return base == "METADATA" && strings.HasSuffix(dir, ".dist-info") ||
+		base == "PKG-INFO" && (strings.HasSuffix(dir, ".egg-info") || path.Base(dir) == "EGG-INFO") ||
+		strings.HasSuffix(base, ".egg-info")
+}
+
+func readPython(_ string, data []byte) (Fact, error) {
+	f, _ := fields(data, "name", "version")
+	return item(f["name"], f["version"], pins.Detail{}), nil
+}
+
+// vendored matches a folder within a folder of installed packages: what lies
+// there is carried by another package inside itself, and pip does not see it.
+var vendored = regexp.MustCompile(`(?:^|/)(?:site|dist)-packages/`)
+
+// tellPython tells of a distribution; where it lies is the environment's
+// prefix. An egg-info in a folder of sources counts only by an egg-link.
+func tellPython(name string, facts Facts) ([]Package, error) {
+	info := path.Dir(name)
+	if strings.HasSuffix(name, ".egg-info") {
+		info = name
+	}
+	site := path.Dir(info)
+	if path.Base(info) == "EGG-INFO" {
+		site = path.Dir(site)
+	}
+	base := path.Base(site)
+	installs := base == "site-packages" || base == "dist-packages"
+	if vendored.MatchString(site) || !installs && !strings.HasSuffix(info, ".dist-info") {
+		return nil, nil
+	}
+	out := facts[name].packages(pins.Pip, prefix(site))
+	for i := range out {
+		out[i].Commit = facts[info+"/direct_url.json"].Commit
+	}
+	return out, nil
+}
+
+// isPythonOrigin matches the record of where a distribution came from (PEP 610).
+func isPythonOrigin(dir, base string) bool {
+	return base == "direct_url.json" && strings.HasSuffix(dir, ".dist-info")
+}
+
+func readOrigin(_ string, data []byte) (Fact, error) {
+	var record struct {
+		VCS struct {
+			Commit string `json:"commit_id"`
+		} `json:"vcs_info"`
+	}
+	if err := json.Unmarshal(data, &record); err != nil {
+		return Fact{}, fmt.Errorf("not the record of an origin (PEP 610): %w", err)
+	}
+	return Fact{Commit: record.VCS.Commit}, nil
+}
+
+// isPythonRecord matches a distribution's list of files.
+func isPythonRecord(dir, base string) bool {
+	return base == "RECORD" && strings.HasSuffix(dir, ".dist-info")
+}
+
+// readRecord keeps, of a distribution's files, those by which Jupyter knows
+// extensions and kernels.
+func readRecord(name string, data []byte) (f Fact, err error) {
+	site := path.Dir(path.Dir(name))
+	for len(data) > 0 {
+		var line []byte
+		line, data, _ = bytes.Cut(data, []byte("\n"))
+		if !bytes.Contains(line, []byte("jupyter/")) {
+			continue
+		}
+		file, _, _ := strings.Cut(strings.Trim(string(line), `"`), ",")
+		if !path.IsAbs(file) {
+			file = path.Join("/", site, file)
+		}
+		f.Owns = append(f.Owns, strings.TrimPrefix(path.Clean(file), "/"))
+	}
+	return f, nil
+}
+
+// isEggLink matches what setup.py develop leaves: the folder of the sources.
+func isEggLink(dir, base string) bool {
+	return strings.HasSuffix(base, ".egg-link") && (path.Base(dir) == "site-packages" || path.Base(dir) == "dist-packages")
+}
+
+func readEggLink(_ string, data []byte) (Fact, error) {
+	line, _, _ := strings.Cut(string(data), "\n")
+	return Fact{Link: strings.TrimPrefix(path.Clean("/"+strings.TrimSpace(line)), "/")}, nil
+}
+
+// tellEggLink tells of the distribution whose egg-info lies where a link leads.
+func tellEggLink(name string, facts Facts) ([]Package, error) {
+	link := strings.TrimSuffix(path.Base(name), ".egg-link")
+	for _, spelling := range []string{link, strings.ReplaceAll(link, "-", "_")} {
+		info := path.Join(facts[name].Link, spelling+".egg-info/PKG-INFO")
+		if f, ok := facts[info]; ok {
+			return f.packages(pins.Pip, prefix(path.Dir(name))), nil
+		}
+	}
+	return nil, nil // the sources are gone: it can't be imported either
+}
+
+var eggFile = regexp.MustCompile(`^([A-Za-z0-9._]+)-([A-Za-z0-9._!+]+)-py[0-9.]+(?:-[^/]*)?\.egg$`)
+
+// isEggFile matches an egg that is one file, which says what it is by its name.
+func isEggFile(dir, base string) bool {
+	return strings.HasSuffix(base, ".egg") && (path.Base(dir) == "site-packages" || path.Base(dir) == "dist-packages") && eggFile.MatchString(base)
+}
+
+func readEggFile(name string, _ []byte) (Fact, error) {
+	m := eggFile.FindStringSubmatch(path.Base(name))
+	return item(m[1], m[2], pins.Detail{}), nil
+}
+
+var interpreter = regexp.MustCompile(`^(?:bin/python|lib(?:/[^/]+-linux-gnu)?/libpython)([23]\.[0-9]+)(?:t?|t?\.so\.1\.0)$`)
+
+// interpreterBytes is how far into a program its version is looked for.
+const interpreterBytes = 48 << 20
+
+// isInterpreter matches CPython's program, or the library that is all of it.
+func isInterpreter(dir, base string) bool {
+	if !strings.HasPrefix(base, "python") && !strings.HasPrefix(base, "libpython") {
+		return false
+	}
+	folder := path.Base(dir)
+	if strings.HasSuffix(folder, "-linux-gnu") {
+		folder = path.Base(path.Dir(dir)) + "/" + folder
+	}
+	return interpreter.MatchString(folder + "/" + base)
+}
+
+// readInterpreter finds the version that stands in CPython's program, between
+// zero bytes.
+func readInterpreter(name string, data []byte) (Fact, error) {
+	series := regexp.MustCompile(`[23]\.[0-9]+`).FindString(path.Base(name))
+	start := []byte("\x00" + series + ".")
+	for rest := data; ; {
+		i := bytes.Index(rest, start)
+		if i < 0 {
+			return Fact{}, nil
+		}
+		rest = rest[i+1:]
+		version, _, ok := bytes.Cut(rest[:min(len(rest), 32)], []byte{0})
+		if ok && pythonVersion.Match(version) {
+			return item("python", string(version), pins.Detail{}), nil
+		}
+	}
+}
+
+var pythonVersion = regexp.MustCompile(`^[23]\.[0-9]+\.[0-9]+(?:(?:a|b|rc)[0-9]+)?\+?$`)
+
+func tellInterpreter(name string, facts Facts) ([]Package, error) {
+	where := path.Dir(path.Dir(name))
+	if strings.HasSuffix(path.Base(path.Dir(name)), "-linux-gnu") {
+		where = path.Dir(where)
+	}
+	return facts[name].packages(pins.Python, "/"+strings.TrimPrefix(where, ".")), nil
+}
+
+// sameInterpreter reports whether two packages are one interpreter, found by its
+// program and by its library.
+func sameInterpreter(a, b Package) bool { return a.Kind == pins.Python && a.Pin == b.Pin }
+
+// isVenv matches the file that makes a folder a virtual environment (PEP 405).
+func isVenv(_, base string) bool { return base == "pyvenv.cfg" }
+
+func readVenv(_ string, data []byte) (Fact, error) {
+	var version string
+	for line := range strings.Lines(string(data)) {
+		key, value, _ := strings.Cut(line, "=")
+		switch strings.TrimSpace(key) {
+		case "version", "version_info":
+			version = strings.TrimSpace(value)
+		}
+	}
+	version, _, _ = strings.Cut(version, ".final")
+	return item("python", version, pins.Detail{}), nil
+}
+
+func tellVenv(name string, facts Facts) ([]Package, error) {
+	return facts[name].packages(pins.Python, "/"+strings.TrimPrefix(path.Dir(name), ".")), nil
+}

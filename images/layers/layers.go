@@ -1,0 +1,376 @@
+// Package layers reads the layers of an image: which of their files can be
+// seen in the image, and what is in those that somebody wants.
+//
+// A [Layer] says where its bytes are. [Scan] reads some layers, several at
+// once, each one time and as a stream: nothing is unpacked, and of a file that
+// nobody wants no byte is looked at. What a layer says comes out as a
+// [Content]: the wanted files, as the caller's [Sieve] makes something of them,
+// and what hides files of the layers below. A [Memory] keeps contents for the
+// next time. [Visible] lays contents upon each other, as the OCI image
+// specification has it ("Layers").
+//
+// Layers are foreign bytes. Their digests are checked to the last byte, and
+// what one can make us hold is bounded.
+package layers
+
+import (
+	"archive/tar"
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"maps"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/driftpin/driftpin/images/inflate"
+	"golang.org/x/sync/errgroup"
+)
+
+// A Layer is one layer of an image.
+type Layer struct {
+	DiffID string // sha256:HEX of the uncompressed tar, as the image's config has it
+	Digest string // sha256:HEX of the bytes as they are stored; empty if not known
+	Size   int64  // of those bytes; 0 if not known
+	Event  string // the history entry that made it; may be empty
+
+	// Open gives the bytes as they are stored.
+	Open func(context.Context) (io.ReadCloser, error)
+	// Hops is set where Open gives an io.ReaderAt of a tar that is not compressed:
+	// then what is not wanted is hopped over, and the digest is not checked.
+	Hops bool
+	// Stream is set where the bytes come by once only, with those of other layers;
+	// then Open is not.
+	Stream *Stream
+	// Entry is the layer's name in the stream.
+	Entry string
+}
+
+// Key names the bytes of a layer: layers of one key are the same.
+func (l Layer) Key() string { return cmp.Or(l.Digest, l.DiffID) }
+
+// Checked reports whether reading the layer, with Check or without, compares
+// its bytes with its digest.
+func (l Layer) Checked(check bool) bool {
+	return l.Digest != "" && (check || !l.Hops)
+}
+
+// A Sieve says what of a layer is kept.
+type Sieve[T any] struct {
+	Wanted   func(name string) bool
+	Keep     func(name string, size int64, r io.Reader) (T, error) // what is made of a wanted file
+	Symlinks bool                                                  // all symbolic links are kept too
+	Check    bool                                                  // digests are checked even where that means to read what could be hopped over
+}
+
+// maxEntries is how many entries a layer may have.
+const maxEntries = 5 << 20
+
+// A Content is what one layer says. Paths have no leading slash.
+type Content[T any] struct {
+	Files   map[string]T      // the wanted files
+	Links   map[string]string // wanted files that are links to files of lower layers
+	Soft    map[string]string // symbolic links, if the sieve keeps them
+	Hidden  map[string]bool   // what a whiteout removes
+	Opaque  map[string]bool   // folders of which nothing lower is seen
+	Folders map[string]bool   // folders that have the name of a wanted file
+	Others  []uint64          // hashes of all that is no folder, sorted: it hides what lies lower
+}
+
+func newContent[T any]() *Content[T] {
+	return &Content[T]{Files: map[string]T{}, Links: map[string]string{}, Soft: map[string]string{}, Hidden: map[string]bool{}, Opaque: map[string]bool{}, Folders: map[string]bool{}}
+}
+
+// Progress counts the bytes that are read, as they are stored.
+type Progress struct{ Read, Total atomic.Int64 }
+
+// Scan reads layers, those of one key once, the largest first. The contents are
+// in the order of the layers. Progress may be nil.
+func Scan[T any](ctx context.Context, list []Layer, s Sieve[T], p *Progress) ([]*Content[T], error) {
+	if p == nil {
+		p = &Progress{}
+	}
+	first := map[string]int{}
+	var order []int
+	for i, l := range list {
+		if _, known := first[l.Key()]; !known {
+			first[l.Key()] = i
+			order = append(order, i)
+			p.Total.Add(l.Size)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(list[b].Size, list[a].Size) })
+	out := make([]*Content[T], len(list))
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	streams := map[*Stream][]int{}
+	for _, i := range order {
+		if st := list[i].Stream; st != nil {
+			streams[st] = append(streams[st], i)
+			continue
+		}
+		group.Go(func() (err error) {
+			out[i], err = scan(gctx, list[i], s, p)
+			return err
+		})
+	}
+	for st, members := range streams {
+		group.Go(func() error { return scanStream(gctx, st, list, members, s, out) })
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for i, l := range list {
+		out[i] = out[first[l.Key()]]
+	}
+	return out, nil
+}
+
+// scan reads a layer to its end, and again where its own links lead to files
+// that were not wanted, or where our inflater can't read it.
+func scan[T any](ctx context.Context, l Layer, s Sieve[T], p *Progress) (*Content[T], error) {
+	open := ours
+	c, err := scanOnce(ctx, l, s, p, open)
+	if errors.Is(err, inflate.ErrCorrupt) {
+		open = librarys
+		c, err = scanOnce(ctx, l, s, p, open)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("layer %s: %w", l.Key(), err)
+	}
+	if inner := c.innerLinks(); len(inner) > 0 {
+		again, err := scanOnce(ctx, l, s.of(inner), &Progress{}, open)
+		if err != nil {
+			return nil, fmt.Errorf("layer %s: %w", l.Key(), err)
+		}
+		for name, value := range linked[T](again.Files) {
+			c.Files[name] = value
+			delete(c.Links, name)
+		}
+	}
+	return c, nil
+}
+
+// of is a sieve for the targets of links: of each target, by the names of the
+// links to it, what is made of a file with such a name.
+func (s Sieve[T]) of(links map[string][]string) Sieve[any] {
+	return Sieve[any]{
+		Check:  s.Check,
+		Wanted: func(name string) bool { return links[name] != nil },
+		Keep: func(target string, size int64, r io.Reader) (any, error) {
+			out, names := map[string]T{}, links[target]
+			if len(names) == 1 || size > maxFile { // too large to be held: as if they were one
+				value, err := s.Keep(names[0], size, r)
+				for _, name := range names {
+					out[name] = value
+				}
+				return out, err
+			}
+			data, err := Whole(size, r)
+			for _, name := range names {
+				if err == nil {
+					out[name], err = s.Keep(name, size, bytes.NewReader(data))
+				}
+			}
+			return out, err
+		},
+	}
+}
+
+// linked are the files that were found for links.
+func linked[T any](found map[string]any) map[string]T {
+	out := map[string]T{}
+	for _, links := range found {
+		if values, ok := links.(map[string]T); ok {
+			maps.Copy(out, values)
+		}
+	}
+	return out
+}
+
+// innerLinks are the links that lead to the layer's own files: by target.
+func (c *Content[T]) innerLinks() map[string][]string {
+	inner := map[string][]string{}
+	for name, target := range c.Links {
+		for range maxFollow { // a link to a link
+			next, ok := c.Links[target]
+			if !ok {
+				break
+			}
+			target = next
+		}
+		if _, loop := c.Links[target]; !loop && c.has(hashOf(target)) {
+			inner[target] = append(inner[target], name)
+		}
+	}
+	return inner
+}
+
+// maxFollow is how many links a path may lead over, as in Linux.
+const maxFollow = 40
+
+// An unpacker makes a tar of stored bytes.
+type unpacker func(io.Reader) (io.ReadCloser, error)
+
+func scanOnce[T any](ctx context.Context, l Layer, s Sieve[T], p *Progress, unpack unpacker) (_ *Content[T], err error) {
+	raw, err := l.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, raw.Close()) }()
+	if at, ok := raw.(io.ReaderAt); ok && l.Hops && !s.Check {
+		p.Read.Add(l.Size)
+		return scanTar(ctx, &hopping{at: at, size: l.Size}, s)
+	}
+	counted := &digester{reader: raw, hash: sha256.New(), ctx: ctx, read: &p.Read}
+	c, err := scanStored(ctx, counted, s, unpack)
+	if err != nil {
+		return nil, err
+	}
+	if got := "sha256:" + hex.EncodeToString(counted.hash.Sum(nil)); l.Digest != "" && got != l.Digest {
+		return nil, fmt.Errorf("its bytes have the digest %s: the image is damaged", got)
+	}
+	return c, nil
+}
+
+// scanStored reads a layer as it is stored, to the last byte.
+func scanStored[T any](ctx context.Context, r io.Reader, s Sieve[T], unpack unpacker) (*Content[T], error) {
+	tarred, err := unpack(r)
+	if err != nil {
+		return nil, err
+	}
+	defer tarred.Close()
+	c, err := scanTar(ctx, tarred, s)
+	if err != nil {
+		return nil, err
+	}
+	// What follows the tar's end still counts for the digest.
+	if _, err := io.Copy(io.Discard, tarred); err != nil {
+		return nil, err
+	}
+	_, err = io.Copy(io.Discard, r)
+	return c, err
+}
+
+// A digester hashes and counts what is read through it, and stops when its
+// context ends.
+type digester struct {
+	reader io.Reader
+	hash   hash.Hash
+	ctx    context.Context // of the one scan that reads
+	read   *atomic.Int64
+}
+
+// Read implements io.Reader.
+func (d *digester) Read(p []byte) (int, error) {
+	if err := d.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := d.reader.Read(p)
+	d.hash.Write(p[:n]) // a hash's Write returns no error
+	d.read.Add(int64(n))
+	return n, err
+}
+
+// scanTar reads the entries of a tar.
+func scanTar[T any](ctx context.Context, r io.Reader, s Sieve[T]) (*Content[T], error) {
+	c := newContent[T]()
+	tr := tar.NewReader(r)
+	for n := 0; ; n++ {
+		h, err := tr.Next()
+		if err == io.EOF {
+			slices.Sort(c.Others)
+			c.Others = slices.Compact(c.Others)
+			return c, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if n >= maxEntries {
+			return nil, fmt.Errorf("more than %d entries", maxEntries)
+		}
+		if n%1024 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err := add(c, h, tr, s); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func add[T any](c *Content[T], h *tar.Header, r io.Reader, s Sieve[T]) error {
+	name := cleanName(h.Name)
+	base := path.Base(name)
+	if base == ".wh..wh..opq" {
+		c.Opaque[path.Dir(name)] = true
+		return nil
+	}
+	if removed, ok := strings.CutPrefix(base, ".wh."); ok {
+		c.Hidden[path.Join(path.Dir(name), removed)] = true
+		return nil
+	}
+	wanted := s.Wanted(name)
+	if h.Typeflag == tar.TypeDir {
+		if wanted {
+			c.Folders[name] = true
+			c.forget(name)
+		}
+		return nil
+	}
+	c.Others = append(c.Others, hashOf(name))
+	if s.Symlinks || wanted {
+		c.forget(name) // a later entry of the same name replaces an earlier one
+	}
+	if s.Symlinks && h.Typeflag == tar.TypeSymlink {
+		c.Soft[name] = h.Linkname
+	}
+	if !wanted {
+		return nil
+	}
+	switch h.Typeflag {
+	case tar.TypeReg:
+		kept, err := s.Keep(name, h.Size, r)
+		if err != nil {
+			return fmt.Errorf("/%s: %w", name, err)
+		}
+		c.Files[name] = kept
+	case tar.TypeLink:
+		c.Links[name] = cleanName(h.Linkname)
+	case tar.TypeSymlink:
+		if target := h.Linkname; path.IsAbs(target) {
+			c.Links[name] = cleanName(target)
+		} else {
+			c.Links[name] = cleanName(path.Join(path.Dir(name), target))
+		}
+	}
+	return nil
+}
+
+// forget drops what was said of a name before.
+func (c *Content[T]) forget(name string) {
+	delete(c.Files, name)
+	delete(c.Links, name)
+	delete(c.Soft, name)
+}
+
+// cleanName is a path without a leading slash, and without a way out.
+func cleanName(name string) string { return strings.TrimPrefix(path.Clean("/"+name), "/") }
+
+// maxFile is the most that is held of one file, in bytes.
+const maxFile = 64 << 20
+
+// Whole reads a file that is not too large to be held.
+func Whole(size int64, r io.Reader) ([]byte, error) {
+	if size > maxFile {
+		return nil, fmt.Errorf("%d bytes are too many for a package's metadata", size)
+	}
+	return io.ReadAll(io.LimitReader(r, maxFile))
+}

@@ -1,0 +1,134 @@
+package layers
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/driftpin/driftpin/pins/whole"
+)
+
+// A Memory keeps contents of layers in a folder, by the digests of the layers'
+// bytes: those are checked when a layer is read, where a diffID is only what an
+// image's config claims. The zero Memory keeps nothing. Several processes may
+// use one folder.
+type Memory struct {
+	Dir     string
+	Version string // of what makes the contents: another version, other contents
+}
+
+func (m Memory) file(l Layer) string {
+	hex, ok := strings.CutPrefix(l.Digest, "sha256:")
+	if m.Dir == "" || !ok || strings.ContainsAny(hex, `/\.`) {
+		return ""
+	}
+	return filepath.Join(m.Dir, m.Version, hex)
+}
+
+// kept is a content as it is kept: as JSON in one line, and then Others, 8
+// bytes each.
+type kept[T any] struct {
+	Content[T]
+	Others int
+}
+
+// Recall returns what is known of a layer, or nil.
+func Recall[T any](m Memory, l Layer) *Content[T] {
+	file := m.file(l)
+	if file == "" {
+		return nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil
+	}
+	head, hashes, _ := bytes.Cut(data, []byte("\n"))
+	var k kept[T]
+	if json.Unmarshal(head, &k) != nil || k.Others*8 != len(hashes) {
+		return nil // of a power cut, or of a disk: it is read anew
+	}
+	k.Content.Others = make([]uint64, k.Others)
+	for i := range k.Content.Others {
+		k.Content.Others[i] = binary.LittleEndian.Uint64(hashes[i*8:])
+	}
+	if now := time.Now(); now.Unix()%8 == 0 { // Trim goes by this; once in a while is enough
+		_ = os.Chtimes(file, now, now)
+	}
+	return &k.Content
+}
+
+// Has reports whether something is known of a layer.
+func (m Memory) Has(l Layer) bool {
+	file := m.file(l)
+	if file == "" {
+		return false
+	}
+	_, err := os.Stat(file)
+	return err == nil
+}
+
+// Keep remembers what a layer says.
+func Keep[T any](m Memory, l Layer, c *Content[T]) error {
+	file := m.file(l)
+	if file == "" {
+		return nil
+	}
+	var b bytes.Buffer
+	if err := json.NewEncoder(&b).Encode(kept[T]{*c, len(c.Others)}); err != nil {
+		return err
+	}
+	w := bufio.NewWriter(&b)
+	for _, h := range c.Others {
+		if err := binary.Write(w, binary.LittleEndian, h); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(w.Flush(), os.MkdirAll(filepath.Dir(file), 0o755)); err != nil {
+		return err
+	}
+	return whole.WriteFile(file, b.Bytes(), 0o644)
+}
+
+// maxMemory is how many bytes Trim leaves.
+const maxMemory = 512 << 20
+
+// Trim removes what was not used for longest, and what other versions kept,
+// until the rest is not too much.
+func (m Memory) Trim() error {
+	if m.Dir == "" {
+		return nil
+	}
+	type old struct {
+		file string
+		info fs.FileInfo
+	}
+	var all []old
+	var total int64
+	err := filepath.WalkDir(m.Dir, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return nil
+		}
+		if info, err := d.Info(); err == nil {
+			all = append(all, old{file, info})
+			total += info.Size()
+		}
+		return nil
+	})
+	slices.SortFunc(all, func(a, b old) int { return a.info.ModTime().Compare(b.info.ModTime()) })
+	for _, o := range all {
+		if total <= maxMemory {
+			break
+		}
+		total -= o.info.Size()
+		err = errors.Join(err, os.Remove(o.file))
+	}
+	return err
+}

@@ -1,0 +1,150 @@
+package layers
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"maps"
+	"path"
+	"slices"
+)
+
+// A Seen is a wanted file that can be seen in an image.
+type Seen[T any] struct {
+	Value   T
+	Layer   int    // the index of the layer that holds it
+	Symlink string // what a symbolic link leads to; it has no value
+}
+
+// Visible lays the contents of an image's layers upon each other, the lowest
+// first, and returns the wanted files that can be seen, by path. Links to files
+// that nobody wanted are followed: for those, layers are read once more.
+func Visible[T any](ctx context.Context, list []Layer, contents []*Content[T], s Sieve[T]) (map[string]Seen[T], error) {
+	seen := map[string]Seen[T]{}
+	hashes := hasher{}
+	for i, c := range contents {
+		cover := cover[T]{c, hashes, map[string]bool{}}
+		maps.DeleteFunc(seen, func(name string, _ Seen[T]) bool { return cover.file(name) })
+		for name, value := range c.Files {
+			seen[name] = Seen[T]{Value: value, Layer: i}
+		}
+		for name, target := range c.Soft {
+			seen[name] = Seen[T]{Layer: i, Symlink: target}
+		}
+		if err := followLinks(ctx, list[:i+1], contents[:i+1], seen, s); err != nil {
+			return nil, err
+		}
+	}
+	return seen, nil
+}
+
+// followLinks adds the wanted files of the last layer that are links to files
+// of lower layers.
+func followLinks[T any](ctx context.Context, list []Layer, contents []*Content[T], seen map[string]Seen[T], s Sieve[T]) error {
+	top := len(contents) - 1
+	missing := map[string][]string{}
+	for name, target := range contents[top].Links {
+		missing[target] = append(missing[target], name)
+	}
+	for i := top - 1; i >= 0 && len(missing) > 0; i-- {
+		here := map[string][]string{}
+		for target, names := range missing {
+			if contents[i].has(hashOf(target)) {
+				here[target] = names
+				delete(missing, target)
+			}
+		}
+		if len(here) == 0 {
+			continue
+		}
+		found, err := Scan(ctx, list[i:i+1], s.of(here), nil)
+		if err != nil {
+			return err
+		}
+		for name, value := range linked[T](found[0].Files) {
+			seen[name] = Seen[T]{Value: value, Layer: top}
+		}
+	}
+	return nil
+}
+
+// SameEffect reports whether the contents of two lists of layers hide the same
+// of what lies below them, and want nothing of it: then what both see of the
+// layers below is the same, and those need not be read to say what differs.
+func SameEffect[T any](a, b []*Content[T]) bool {
+	x, y := effectOf(a), effectOf(b)
+	return x.alone && y.alone && maps.Equal(x.names, y.names) && maps.Equal(x.others, y.others)
+}
+
+// An effect is what layers do to those below.
+type effect struct {
+	names  map[string]bool // whiteouts, opaque folders, folders
+	others map[uint64]bool
+	alone  bool // no link leads below
+}
+
+func effectOf[T any](contents []*Content[T]) effect {
+	e := effect{map[string]bool{}, map[uint64]bool{}, true}
+	for _, c := range contents {
+		for _, names := range []map[string]bool{c.Hidden, c.Opaque, c.Folders} {
+			maps.Copy(e.names, names)
+		}
+		for name := range c.Opaque {
+			e.names[name+"/"] = true
+		}
+		for _, h := range c.Others {
+			e.others[h] = true
+		}
+		e.alone = e.alone && len(c.Links) == 0
+	}
+	return e
+}
+
+// hashOf is a path's hash. It is cut from SHA-256, so that nobody can make an
+// image in which one path hides another by its hash.
+func hashOf(name string) uint64 {
+	sum := sha256.Sum256([]byte(name))
+	return binary.LittleEndian.Uint64(sum[:])
+}
+
+// A hasher remembers hashes.
+type hasher map[string]uint64
+
+func (h hasher) of(name string) uint64 {
+	v, ok := h[name]
+	if !ok {
+		v = hashOf(name)
+		h[name] = v
+	}
+	return v
+}
+
+// has reports whether the layer has something at a path that is no folder.
+func (c *Content[T]) has(hash uint64) bool {
+	_, ok := slices.BinarySearch(c.Others, hash)
+	return ok
+}
+
+// A cover says what a layer hides of the layers below it: by a whiteout, by an
+// opaque folder, or by something else at a path or at that of a folder above it.
+type cover[T any] struct {
+	c       *Content[T]
+	hashes  hasher
+	folders map[string]bool // what is known of folders
+}
+
+func (v cover[T]) file(name string) bool {
+	return v.c.Hidden[name] || v.c.Folders[name] || v.c.has(v.hashes.of(name)) || v.folder(path.Dir(name))
+}
+
+func (v cover[T]) folder(name string) bool {
+	if name == "." {
+		return v.c.Opaque["."] || v.c.Hidden["."]
+	}
+	hidden, known := v.folders[name]
+	if !known {
+		hidden = v.c.Hidden[name] || v.c.Opaque[name] || v.c.has(v.hashes.of(name)) || v.folder(path.Dir(name))
+		v.folders[name] = hidden
+	}
+	return hidden
+}
