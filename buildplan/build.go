@@ -16,23 +16,20 @@ import (
 	"time"
 
 	"github.com/driftpin/driftpin/buildplan/engine"
-	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/whole"
 	"github.com/moby/buildkit/client"
-	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	gatewaypb "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/solver/errdefs"
-	"github.com/moby/buildkit/solver/result"
 	"golang.org/x/sync/errgroup"
 )
 
 // An Output is where a built image goes; one of its fields is set.
 type Output struct {
 	Layout  string // a folder, which becomes an OCI layout with this image only
-	Archive string // a file, which becomes an archive for docker load; that format has no place for the inventory
-	Docker  string // a name in the Docker Engine of this machine; as an archive, it has no inventory
+	Archive string // a file, which becomes an archive for docker load
+	Docker  string // a name in the Docker Engine of this machine
 	Push    string // a registry reference
 }
 
@@ -70,7 +67,7 @@ func ParseOutput(s string) (Output, error) {
 // A Result says what was built.
 type Result struct {
 	Manifest string // the image manifest's digest, where the output is a layout
-	Digest   string // of what the output's name leads to: the index
+	Digest   string // of what the output's name leads to
 	Tag      string
 	Checks   time.Duration // what the checks took
 	Build    time.Duration // all but the checks: build and export
@@ -78,10 +75,6 @@ type Result struct {
 
 // compression is how new layers are compressed; it decides digests.
 var compression = map[string]string{"compression": "gzip", "oci-mediatypes": "true"}
-
-// inventoryType is the in-toto predicate type of the inventory that an image
-// carries: {"packages":[{kind,name,version,where,commit,build,channel}]}.
-const inventoryType = "https://driftpin.org/inventory/v1"
 
 // Build builds a plan, runs its checks, and exports the image. If a step or a
 // check fails nothing is exported, and the error points at the manifest's line.
@@ -136,7 +129,7 @@ func (b *Builder) build(ctx context.Context, p *Plan, out Output) (*Result, erro
 	defer export.abandon()
 	res := &Result{Tag: p.Tag()}
 	resp, err := b.run(ctx, client.SolveOpt{Exports: []client.ExportEntry{export.entry}}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-		return b.image(ctx, c, p, out.Archive+out.Docker != "", res)
+		return b.image(ctx, c, p, res)
 	})
 	if err != nil {
 		return nil, err
@@ -159,7 +152,7 @@ func (b *Builder) Check(ctx context.Context, p *Plan) error {
 		return explain(err)
 	}
 	_, err = b.run(ctx, client.SolveOpt{}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-		if _, err := b.image(ctx, c, p, true, &Result{}); err != nil {
+		if _, err := b.image(ctx, c, p, &Result{}); err != nil {
 			return nil, err
 		}
 		return gateway.NewResult(), nil
@@ -170,11 +163,10 @@ func (b *Builder) Check(ctx context.Context, p *Plan) error {
 	return nil
 }
 
-// image solves a plan's graph, with its checks. A bare image has no attestation.
-func (b *Builder) image(ctx context.Context, c gateway.Client, p *Plan, bare bool, res *Result) (*gateway.Result, error) {
+// image solves a plan's graph, with its checks.
+func (b *Builder) image(ctx context.Context, c gateway.Client, p *Plan, res *Result) (*gateway.Result, error) {
 	img := newGraph(p).image()
-	inventory, err := b.inventory(ctx, c, p, img)
-	if err != nil {
+	if err := b.install(ctx, c, p, img); err != nil {
 		return nil, err
 	}
 	def, err := marshal(ctx, img.root, p.Platform)
@@ -192,31 +184,16 @@ func (b *Builder) image(ctx context.Context, c gateway.Client, p *Plan, bare boo
 		}
 	}
 	res.Checks = time.Since(start)
-	out, err := describeImage(p, img, root, bare)
-	if err == nil && !bare {
-		attest(out, p.Platform, inventory)
-	}
-	return out, err
+	return describeImage(p, img, root)
 }
 
-// describeImage puts together what the exporter needs to know. An image with
-// an attestation is an index of one platform; a bare one is the image alone.
-func describeImage(p *Plan, img image, root gateway.Reference, bare bool) (*gateway.Result, error) {
+// describeImage puts together what the exporter needs to know.
+func describeImage(p *Plan, img image, root gateway.Reference) (*gateway.Result, error) {
 	config := p.Config()
 	config.History = img.history
 	res := gateway.NewResult()
-	suffix := ""
-	metas := map[string]any{}
-	if bare {
-		res.SetRef(root)
-	} else {
-		suffix = "/" + p.Platform
-		res.AddRef(p.Platform, root)
-		metas[exptypes.ExporterPlatformsKey] = exptypes.Platforms{Platforms: []exptypes.Platform{{ID: p.Platform, Platform: ociPlatform(p.Platform)}}}
-	}
-	metas[exptypes.ExporterImageConfigKey+suffix] = config
-	metas[exptypes.ExporterImageBaseConfigKey+suffix] = p.Base.Config
-	for key, v := range metas {
+	res.SetRef(root)
+	for key, v := range map[string]any{exptypes.ExporterImageConfigKey: config, exptypes.ExporterImageBaseConfigKey: p.Base.Config} {
 		data, err := json.Marshal(v)
 		if err != nil {
 			return nil, err
@@ -226,76 +203,27 @@ func describeImage(p *Plan, img image, root gateway.Reference, bare bool) (*gate
 	return res, nil
 }
 
-// attest attaches the inventory to the image, as an in-toto attestation
-// (BuildKit's documentation, "Image attestation storage").
-func attest(res *gateway.Result, platform string, inventory gateway.Reference) {
-	res.AddAttestation(platform, gateway.Attestation{
-		Kind: gatewaypb.AttestationKind_InToto, Ref: inventory, Path: "/inventory.json",
-		Metadata: map[string][]byte{result.AttestationReasonKey: []byte("inventory")},
-		InToto: result.InTotoAttestation{
-			PredicateType: inventoryType,
-			Subjects:      []result.InTotoSubject{{Kind: gatewaypb.InTotoSubjectKind_Self}},
-		},
-	})
-}
-
 // maxSteps is how many installing steps run at once: enough for some to fetch
 // while others work. More would only want more memory, about 50 MB each.
 var maxSteps = max(12, 2*runtime.NumCPU())
 
-// inventory reads what the steps found installed, and returns a file system
-// with that as inventory.json.
-func (b *Builder) inventory(ctx context.Context, c gateway.Client, p *Plan, img image) (gateway.Reference, error) {
-	reports := slices.SortedStableFunc(slices.Values(img.reports), func(a, b report) int { return cmp.Compare(b.size, a.size) })
-	tables := make([][]byte, len(reports))
+// install solves the steps that install, the large ones first: together with
+// the image they would all begin at once.
+func (b *Builder) install(ctx context.Context, c gateway.Client, p *Plan, img image) error {
+	steps := slices.SortedStableFunc(slices.Values(img.steps), func(a, b installStep) int { return cmp.Compare(b.size, a.size) })
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(maxSteps)
-	for i, r := range reports {
-		def, err := marshal(ctx, r.state, p.Platform)
+	for _, s := range steps {
+		def, err := marshal(ctx, s.state, p.Platform)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		group.Go(func() error {
-			ref, err := solveDefinition(gctx, c, def, true)
-			if err != nil {
-				return err
-			}
-			tables[i], err = readFile(gctx, ref, "/", "packages.tsv")
+			_, err := solveDefinition(gctx, c, def, true)
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	data, err := json.Marshal(map[string]any{"packages": parseReports(tables)})
-	if err != nil {
-		return nil, err
-	}
-	st := llb.Scratch().File(llb.Mkfile("/inventory.json", 0o644, data, llb.WithCreatedTime(epoch)), llb.WithCustomName("inventory"))
-	return solve(ctx, c, st, p.Platform)
-}
-
-// parseReports reads the tables that steps wrote: kind, name, version,
-// environment, commit, build, channel; what comes last may be left out.
-func parseReports(tables [][]byte) []pins.Pin {
-	seen := map[pins.Pin]bool{}
-	out := []pins.Pin{}
-	for _, table := range tables {
-		for _, line := range strings.Split(string(table), "\n") {
-			f := append(strings.Split(line, "\t"), "", "", "", "")
-			if len(f) < 7 {
-				continue
-			}
-			pin := pins.New(pins.Kind(f[0]), f[1], f[2])
-			pin.Where, pin.Commit, pin.Build, pin.Channel = f[3], f[4], f[5], f[6]
-			if !seen[pin] {
-				seen[pin] = true
-				out = append(out, pin)
-			}
-		}
-	}
-	slices.SortFunc(out, pins.Order)
-	return out
+	return group.Wait()
 }
 
 // An export is where a build goes: what the engine is told, what is done when
@@ -315,7 +243,7 @@ func exporter(ctx context.Context, p *Plan, out Output) (export, error) {
 	switch {
 	case out.Layout != "":
 		attrs := maps.Clone(compression)
-		attrs["name"] = p.Course + ":" + p.Tag() // the attestation's subject needs one
+		attrs["name"] = p.Course + ":" + p.Tag()
 		e.entry, err = engine.LayoutExport(out.Layout, attrs)
 		e.abandon = func() {
 			_ = engine.AbandonLayout(out.Layout) // the next export there does it too

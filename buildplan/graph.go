@@ -38,16 +38,15 @@ type graph struct {
 
 // An image is a plan's graph.
 type image struct {
-	root    llb.State   // the whole file system
-	reports []report    // of each step that installs
+	root    llb.State // the whole file system
+	steps   []installStep
 	checks  []llb.State // each fails to solve if its check fails
 	history []ocispecs.History
 }
 
-// A report is a state with packages.tsv: what a step that installs found
-// installed then. The larger size, in bytes, is what was installed, the longer
-// the step takes.
-type report struct {
+// An installStep is one that installs packages. The larger their size, in bytes,
+// the longer it takes.
+type installStep struct {
 	state llb.State
 	size  int64
 }
@@ -70,26 +69,26 @@ func (g *graph) image() image {
 	parts := []llb.State{env}
 	if len(g.plan.Apt) > 0 {
 		run := g.installDebs(env, fmt.Sprintf("apt: %d packages", len(g.plan.Apt)), g.plan.Apt)
-		img.reports = append(img.reports, report{run.GetMount("/out"), total(g.plan.Apt)})
+		img.steps = append(img.steps, installStep{run.GetMount("/out"), total(g.plan.Apt)})
 		parts = append(parts, llb.Diff(env, run.Root(), llb.WithCustomName("layer apt")))
 		img.history = append(img.history, event(fmt.Sprintf("apt: %d packages", len(g.plan.Apt))))
 	}
 	for _, l := range g.plan.Conda {
 		run := g.installConda(l)
-		img.reports = append(img.reports, report{run.GetMount("/out"), total(l.Packages)})
+		img.steps = append(img.steps, installStep{run.GetMount("/out"), total(l.Packages)})
 		parts = append(parts, run.GetMount(layerDir))
 		img.history = append(img.history, event(l.title()))
 	}
 	on := g.onConda(env)
 	for _, l := range g.plan.Layers {
 		run := g.installWheels(on, l)
-		img.reports = append(img.reports, report{run.GetMount("/out"), total(l.Packages)})
+		img.steps = append(img.steps, installStep{run.GetMount("/out"), total(l.Packages)})
 		parts = append(parts, llb.Diff(on, run.Root(), llb.WithCustomName("layer "+l.Name)))
 		img.history = append(img.history, event(l.title()))
 	}
 	if len(g.plan.Npm) > 0 {
 		run := g.installNpm()
-		img.reports = append(img.reports, report{run.GetMount("/out"), total(g.plan.Npm)})
+		img.steps = append(img.steps, installStep{run.GetMount("/out"), total(g.plan.Npm)})
 		parts = append(parts, run.GetMount(layerDir))
 		img.history = append(img.history, event(npmTitle(g.plan.Npm)))
 	}
@@ -146,7 +145,7 @@ func (g *graph) env(img *image) llb.State {
 	img.history = append(img.history, event("user jovyan, "+g.plan.prefix()))
 	run := st.Run(step("user jovyan, "+g.plan.prefix(), []string{"/bin/sh", stepsDir + "env.sh", "python3", prefix, "/out"},
 		script("env.sh"), llb.AddMount("/out", llb.Scratch()))...)
-	img.reports = append(img.reports, report{run.GetMount("/out"), 0})
+	img.steps = append(img.steps, installStep{run.GetMount("/out"), 0})
 	return run.Root()
 }
 

@@ -183,7 +183,6 @@ func FuzzTables(f *testing.F) {
 	f.Add("pip\ta\t1\t/opt/env\tabc\na==1 ; x > '1'    # via b[c], -r requirements.in\n")
 	f.Fuzz(func(_ *testing.T, text string) {
 		parseVia(text)
-		parseReports([][]byte{[]byte(text)})
 		_, _, _ = parseDebs(text, "linux/amd64")
 	})
 }

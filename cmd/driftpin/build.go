@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/driftpin/driftpin/buildplan"
+	"github.com/driftpin/driftpin/images"
 	"github.com/spf13/cobra"
 )
 
@@ -82,8 +83,28 @@ func buildCourse(ctx context.Context, s streams, dir string, flags engineFlags, 
 	if err != nil {
 		return fmt.Errorf("building %s: %w", p.Course, err)
 	}
+	if err := attach(ctx, c, out, r); err != nil {
+		return fmt.Errorf("%s is built: %w", p.Course, err)
+	}
 	fmt.Fprintf(s.err, "%s: built in %.1f s, checks %.1f s, in all %.1f s\n", p.Course, r.Build.Seconds(), r.Checks.Seconds(), time.Since(start).Seconds())
 	_, err = fmt.Fprintf(s.out, "%s %s %s\n", p.Course, r.Tag, cmp.Or(r.Manifest, r.Digest))
+	return err
+}
+
+// attach gives the image its inventory, where the output has a place for one.
+func attach(ctx context.Context, c *course, out buildplan.Output, r *buildplan.Result) error {
+	ref := out.Push
+	if out.Layout != "" {
+		ref = "oci-layout:" + out.Layout
+	}
+	if ref == "" {
+		return nil
+	}
+	reader, err := newReader()
+	if err != nil {
+		return err
+	}
+	r.Digest, err = reader.Attach(ctx, ref, images.Reason{Manifest: c.manifest, Lock: c.lock})
 	return err
 }
 

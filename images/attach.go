@@ -1,0 +1,198 @@
+package images
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/driftpin/driftpin/pins/whole"
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// Attach reads the layers of an image that was just built and attaches to it
+// what they hold and why: an in-toto attestation, stored as BuildKit does it
+// (its documentation, "Image attestation storage"). The image's manifest stays
+// as it is; its name then leads to an index with both. ref is oci-layout:DIR or
+// a registry reference; the index's digest is returned.
+func (r Reader) Attach(ctx context.Context, ref string, why Reason) (string, error) {
+	img, err := Open(ctx, ref, Options{Platform: why.Lock.Platforms[0]})
+	if err != nil {
+		return "", err
+	}
+	img.Carried = nil // of an image from before
+	all, err := r.Inventories(ctx, img)
+	if err != nil {
+		return "", err
+	}
+	attestation, err := attestationOf(img, Attested{all[0], why.Lock.String(), requests(why)})
+	if err != nil {
+		return "", err
+	}
+	attach := attachRemote
+	if dir, ok := strings.CutPrefix(ref, "oci-layout:"); ok {
+		ref, attach = dir, attachLayout
+	}
+	index, err := attach(ctx, ref, img, attestation)
+	if err != nil {
+		return "", fmt.Errorf("attaching the inventory to %s: %w", ref, err)
+	}
+	digest, err := index.Digest()
+	return digest.String(), err
+}
+
+// requests are what a manifest asks for; what names no package got its name
+// when it was locked.
+func requests(why Reason) []Asked {
+	out := []Asked{}
+	for _, q := range why.Manifest.Requests {
+		n := q.Name
+		for _, a := range why.Lock.Artifacts {
+			if found := why.Manifest.Request(a.Kind, a.Name, a.From); n == "" && a.From != "" && found != nil && found.At == q.At {
+				n = a.Name
+			}
+		}
+		out = append(out, Asked{q.Kind, n, q.Spec, q.At.File, q.At.Line, q.Need, q.Why})
+	}
+	return out
+}
+
+// attestationOf makes an image whose one layer is the statement.
+func attestationOf(img *Image, what Attested) (v1.Image, error) {
+	algorithm, hex, _ := strings.Cut(img.Digest, ":")
+	data, err := json.Marshal(statement{
+		Type:          "https://in-toto.io/Statement/v1",
+		Subject:       []subject{{"_", map[string]string{algorithm: hex}}},
+		PredicateType: InventoryType, Predicate: what,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return mutate.Append(
+		mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON),
+		mutate.Addendum{Layer: static.NewLayer(data, "application/vnd.in-toto+json"), Annotations: map[string]string{"in-toto.io/predicate-type": InventoryType}})
+}
+
+// index is the index of an image and its attestation.
+func (img *Image) index(own v1.Image, attestation v1.Image) (v1.ImageIndex, error) {
+	platform, err := v1.ParsePlatform(img.Config.Platform)
+	if err != nil {
+		return nil, err
+	}
+	of := map[string]string{"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": img.Digest}
+	return mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex),
+		mutate.IndexAddendum{Add: own, Descriptor: v1.Descriptor{Platform: platform}},
+		mutate.IndexAddendum{Add: attestation, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "unknown", Architecture: "unknown"}, Annotations: of}}), nil
+}
+
+// attachLayout writes the attestation's blobs, then the index, and last
+// index.json, which until then leads to the image alone.
+func attachLayout(_ context.Context, dir string, img *Image, attestation v1.Image) (v1.ImageIndex, error) {
+	path, err := layout.FromPath(dir)
+	if err != nil {
+		return nil, err
+	}
+	own, err := path.Image(hashOf(img.Digest))
+	if err != nil {
+		return nil, err
+	}
+	index, err := img.index(own, attestation)
+	if err != nil {
+		return nil, err
+	}
+	blobs, err := documents(attestation)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := index.RawManifest()
+	if err != nil {
+		return nil, err
+	}
+	for _, data := range append(blobs, raw) {
+		if err := whole.WriteFile(filepath.Join(dir, "blobs", "sha256", fmt.Sprintf("%x", sha256.Sum256(data))), data, 0o444); err != nil {
+			return nil, err
+		}
+	}
+	top, err := path.ImageIndex()
+	if err != nil {
+		return nil, err
+	}
+	list, err := top.IndexManifest()
+	if err != nil {
+		return nil, err
+	}
+	if len(list.Manifests) != 1 {
+		return nil, fmt.Errorf("the layout holds %d images", len(list.Manifests))
+	}
+	d := &list.Manifests[0]
+	d.MediaType, d.Size, d.Platform = types.OCIImageIndex, int64(len(raw)), nil
+	if d.Digest, err = index.Digest(); err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(list)
+	if err != nil {
+		return nil, err
+	}
+	return index, whole.WriteFile(filepath.Join(dir, "index.json"), data, 0o644)
+}
+
+// documents are the bytes of an image whose layers are small and stored plainly.
+func documents(img v1.Image) ([][]byte, error) {
+	manifest, err := img.RawManifest()
+	if err != nil {
+		return nil, err
+	}
+	config, err := img.RawConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	out := [][]byte{manifest, config}
+	layers, err := img.Layers()
+	for _, l := range layers {
+		r, openErr := l.Compressed()
+		if openErr != nil {
+			return nil, openErr
+		}
+		data, readErr := io.ReadAll(r)
+		if err := errors.Join(readErr, r.Close()); err != nil {
+			return nil, err
+		}
+		out = append(out, data)
+	}
+	return out, err
+}
+
+// hashOf is a digest in the words of go-containerregistry.
+func hashOf(digest string) v1.Hash {
+	algorithm, hex, _ := strings.Cut(digest, ":")
+	return v1.Hash{Algorithm: algorithm, Hex: hex}
+}
+
+func attachRemote(ctx context.Context, ref string, img *Image, attestation v1.Image) (v1.ImageIndex, error) {
+	parsed, err := name.ParseReference(ref)
+	if err != nil {
+		return nil, err
+	}
+	options := []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain)}
+	own, err := remote.Image(parsed.Context().Digest(img.Digest), options...)
+	if err != nil {
+		return nil, err
+	}
+	index, err := img.index(own, attestation)
+	if err != nil {
+		return nil, err
+	}
+	return index, remote.WriteIndex(parsed, index, options...)
+}
