@@ -17,7 +17,6 @@ func main() {
 	if reexec.Init() { // BuildKit starts this program again, for work in other namespaces
 		return
 	}
-	collectLate()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)

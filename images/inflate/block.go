@@ -19,41 +19,43 @@ func (r *Reader) block() error {
 	if r.eof && r.pos >= r.realEnd+8 { // more than hold has is missing
 		return io.ErrUnexpectedEOF
 	}
-	in, out := r.in[:r.end], r.out
+	in, out := r.in, r.out
 	pos, hold, bits, at := r.pos, r.hold, r.bits, r.at
 	literals, distances := &r.code.literals, &r.code.distances
-	last, limit := len(in)-margin, history+chunkSize
-	hold, pos, bits = load(in, pos, hold, bits)
+	last, limit := r.end-margin, history+chunkSize
+	hold |= in.load(pos) << (bits & 63)
+	pos += int((63 - bits) >> 3)
+	bits |= 56
 	e := literals[hold&(1<<literalBits-1)]
 	var err error
 	ended := false
 	for {
 		if int32(e) < 0 {
-			binary.LittleEndian.PutUint16(out[at:], uint16(e>>8))
+			out.put(at, uint16(e>>8))
 			at += int(e >> 24 & 3)
 			hold >>= e & takes
 			bits -= uint(e & takes)
 			if e = literals[hold&(1<<literalBits-1)]; int32(e) < 0 {
-				binary.LittleEndian.PutUint16(out[at:], uint16(e>>8))
+				out.put(at, uint16(e>>8))
 				at += int(e >> 24 & 3)
 				hold >>= e & takes
 				bits -= uint(e & takes)
 				if e = literals[hold&(1<<literalBits-1)]; int32(e) < 0 {
-					binary.LittleEndian.PutUint16(out[at:], uint16(e>>8))
+					out.put(at, uint16(e>>8))
 					at += int(e >> 24 & 3)
 					hold >>= e & takes
 					bits -= uint(e & takes)
 					if pos > last || at >= limit {
 						break
 					}
-					hold |= binary.LittleEndian.Uint64(in[pos:]) << (bits & 63)
+					hold |= in.load(pos) << (bits & 63)
 					pos += int((63 - bits) >> 3)
 					bits |= 56
 					e = literals[hold&(1<<literalBits-1)]
 					continue
 				}
 			}
-			hold |= binary.LittleEndian.Uint64(in[pos:]) << (bits & 63)
+			hold |= in.load(pos) << (bits & 63)
 			pos += int((63 - bits) >> 3)
 			bits |= 56
 		}
@@ -63,14 +65,14 @@ func (r *Reader) block() error {
 				bits -= literalBits
 				e = literals[(e>>16+uint32(hold)&(1<<(e>>8&15)-1))&(literalSize-1)]
 				if int32(e) < 0 {
-					out[at] = byte(e >> 8)
+					out[at&outMask] = byte(e >> 8)
 					at++
 					hold >>= e & takes
 					bits -= uint(e & takes)
 					if pos > last || at >= limit {
 						break
 					}
-					hold |= binary.LittleEndian.Uint64(in[pos:]) << (bits & 63)
+					hold |= in.load(pos) << (bits & 63)
 					pos += int((63 - bits) >> 3)
 					bits |= 56
 					e = literals[hold&(1<<literalBits-1)]
@@ -88,7 +90,7 @@ func (r *Reader) block() error {
 				break
 			}
 		}
-		length := int(e>>16&0x1ff) + int(hold>>(e>>8&15)&(1<<(e&takes-e>>8&15)-1))
+		length := int(e>>16&0x1ff) + int(hold&(1<<(e&takes)-1)>>(e>>8&15))
 		hold >>= e & takes
 		bits -= uint(e & takes)
 		d := distances[hold&(1<<distanceBits-1)]
@@ -103,7 +105,7 @@ func (r *Reader) block() error {
 				break
 			}
 		}
-		from := at - int(d>>16&0x7fff) - int(hold>>(d>>8&15)&(1<<(d&takes-d>>8&15)-1))
+		from := at - int(d>>16&0x7fff) - int(hold&(1<<(d&takes)-1)>>(d>>8&15))
 		hold >>= d & takes
 		bits -= uint(d & takes)
 		if from < r.start {
@@ -112,15 +114,15 @@ func (r *Reader) block() error {
 		}
 		more := pos <= last
 		if more { // look the next code up while the bytes are copied
-			hold |= binary.LittleEndian.Uint64(in[pos:]) << (bits & 63)
+			hold |= in.load(pos) << (bits & 63)
 			pos += int((63 - bits) >> 3)
 			bits |= 56
 			e = literals[hold&(1<<literalBits-1)]
 		}
 		if at-from >= 16 {
-			*(*[16]byte)(out[at:]) = *(*[16]byte)(out[from:])
+			out.copy16(at, from)
 			for n := 16; n < length; n += 16 {
-				*(*[16]byte)(out[at+n:]) = *(*[16]byte)(out[from+n:])
+				out.copy16(at+n, from+n)
 			}
 		} else {
 			repeat(out[from:at+length+8], at-from)
@@ -137,10 +139,23 @@ func (r *Reader) block() error {
 	return err
 }
 
-// load fills hold up to 56 bits or more.
-func load(in []byte, pos int, hold uint64, bits uint) (uint64, int, uint) {
-	hold |= binary.LittleEndian.Uint64(in[pos:]) << (bits & 63)
-	return hold, pos + int((63-bits)>>3), bits | 56
+// load returns the 8 bytes at pos.
+func (in *input) load(pos int) uint64 {
+	pos &= inMask
+	return binary.LittleEndian.Uint64(in[pos : pos+8])
+}
+
+// put writes two bytes.
+func (w *window) put(at int, v uint16) {
+	at &= outMask
+	binary.LittleEndian.PutUint16(w[at:at+2], v)
+}
+
+// copy16 copies 16 bytes that do not overlap.
+func (w *window) copy16(at, from int) {
+	at &= outMask
+	from &= outMask
+	*(*[16]byte)(w[at : at+16]) = *(*[16]byte)(w[from : from+16])
 }
 
 // repeat fills p, all but its last 8 bytes, with what its first n bytes hold,

@@ -165,15 +165,25 @@ func coded(e entry, bits uint) entry {
 	return e + entry(bits)
 }
 
-// pair puts two literals into one entry, where the bits of both fit.
-func (c *codes) pair() {
+// pair puts two literals into one entry, where the bits of both fit. lengths are
+// those of the literals' codes.
+func (c *codes) pair(lengths []uint8) {
+	shortest := entry(maxCode)
+	for _, l := range lengths[:256] {
+		if l > 0 && entry(l) < shortest {
+			shortest = entry(l)
+		}
+	}
+	if 2*shortest > literalBits {
+		return
+	}
 	for i := 1<<literalBits - 1; i >= 0; i-- {
 		e := c.literals[i]
-		if e&isLiteral == 0 {
+		n := e & takes
+		if e&isLiteral == 0 || n+shortest > literalBits {
 			continue
 		}
 		// The entry of what follows has a lower index, so it is still single.
-		n := e & takes
 		f := c.literals[i>>n]
 		if f&isLiteral != 0 && n+f&takes <= literalBits {
 			c.literals[i] = isLiteral | 2<<24 | f&0xff00<<8 | e&0xff00 | (n + f&takes)
@@ -200,7 +210,7 @@ func (c *codes) fixed() error {
 	if !c.build(c.literals[:], literalBits, l, literalEntries[:]) {
 		return ErrCorrupt
 	}
-	c.pair()
+	c.pair(l)
 	for i := range 1 << distanceBits { // 5 bits each; of the 32, two mean nothing
 		c.distances[i] = 0
 		if symbol := int(bits.Reverse8(uint8(i&31)) >> 3); symbol < len(distBase) {
@@ -246,7 +256,7 @@ func (r *Reader) dynamic() error {
 		!c.build(c.distances[:], distanceBits, c.lengths[literals:literals+distances], distanceEntries[:]) {
 		return ErrCorrupt
 	}
-	c.pair()
+	c.pair(c.lengths[:literals])
 	return nil
 }
 

@@ -27,18 +27,30 @@ const (
 	padding   = 64 // zeros that follow the input's end, so that loads stay within the buffer
 )
 
+// The buffers are larger than what is used of them: an index that is masked
+// needs no bounds check then, not even for some bytes that follow.
+const (
+	inMask  = 1<<18 - 1
+	outMask = 1<<19 - 1
+)
+
+type (
+	input  [inMask + 1 + padding]byte
+	window [outMask + 1 + slack]byte
+)
+
 // A Reader inflates gzip, member after member.
 type Reader struct {
 	src io.Reader
 
-	in       []byte // in[pos:end] is still to be put into hold
+	in       *input // in[pos:end] is still to be put into hold
 	pos, end int
 	realEnd  int // of the input, where eof; what follows is padding
 	eof      bool
 	hold     uint64 // the next bits, the lowest first
 	bits     uint   // how many of them count
 
-	out   []byte // history, the chunk, slack
+	out   *window // history, the chunk, slack
 	from  int    // where the chunk begins
 	at    int    // where it ends so far
 	start int    // where what was inflated of this member begins
@@ -68,7 +80,7 @@ const (
 
 // NewReader returns a Reader of r, which reads ahead.
 func NewReader(r io.Reader) *Reader {
-	return &Reader{src: r, in: make([]byte, inputSize+padding), out: make([]byte, history+chunkSize+slack)}
+	return &Reader{src: r, in: new(input), out: new(window)}
 }
 
 // Read implements io.Reader.
@@ -165,7 +177,7 @@ func (r *Reader) fill() error {
 	if r.eof || r.end-r.pos >= padding {
 		return nil
 	}
-	copy(r.in, r.in[r.pos:r.end])
+	copy(r.in[:], r.in[r.pos:r.end])
 	r.pos, r.end = 0, r.end-r.pos
 	for r.end < padding {
 		n, err := r.src.Read(r.in[r.end:inputSize])
@@ -374,7 +386,7 @@ func (r *Reader) stored() error {
 	if r.eof {
 		end = r.realEnd
 	}
-	n := copy(r.out[r.at:min(len(r.out), r.at+r.left)], r.in[min(r.pos, end):end])
+	n := copy(r.out[r.at:min(history+chunkSize+slack, r.at+r.left)], r.in[min(r.pos, end):end])
 	if n == 0 {
 		return io.ErrUnexpectedEOF
 	}
