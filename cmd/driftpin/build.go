@@ -83,7 +83,7 @@ func buildCourse(ctx context.Context, s streams, dir string, flags engineFlags, 
 	if err != nil {
 		return fmt.Errorf("building %s: %w", p.Course, err)
 	}
-	if err := attach(ctx, c, out, r); err != nil {
+	if err := attach(ctx, s, c, out, r); err != nil {
 		return fmt.Errorf("%s is built: %w", p.Course, err)
 	}
 	fmt.Fprintf(s.err, "%s: built in %.1f s, checks %.1f s, in all %.1f s\n", p.Course, r.Build.Seconds(), r.Checks.Seconds(), time.Since(start).Seconds())
@@ -92,7 +92,7 @@ func buildCourse(ctx context.Context, s streams, dir string, flags engineFlags, 
 }
 
 // attach gives the image its inventory, where the output has a place for one.
-func attach(ctx context.Context, c *course, out buildplan.Output, r *buildplan.Result) error {
+func attach(ctx context.Context, s streams, c *course, out buildplan.Output, r *buildplan.Result) error {
 	ref := out.Push
 	if out.Layout != "" {
 		ref = "oci-layout:" + out.Layout
@@ -100,7 +100,7 @@ func attach(ctx context.Context, c *course, out buildplan.Output, r *buildplan.R
 	if ref == "" {
 		return nil
 	}
-	reader, err := newReader()
+	reader, err := newReader(s)
 	if err != nil {
 		return err
 	}

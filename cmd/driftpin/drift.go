@@ -4,152 +4,279 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/driftpin/driftpin/images"
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/history"
 	"github.com/driftpin/driftpin/pins/whole"
 	"github.com/spf13/cobra"
 )
 
 // driftFlags are the flags of drift.
 type driftFlags struct {
-	format, output, failOn, platform, colour string
-	courses                                  []string
+	format, output, failOn, platform, colour, policy, since string
+	courses                                                 []string
+	layers                                                  bool
 }
 
 func driftCommand(s streams) *cobra.Command {
 	var f driftFlags
 	cmd := &cobra.Command{
-		Use:   "drift A B",
+		Use:   "drift A B…",
 		Short: "Say what changed from one image to another, and why",
 		Long: `Say what changed from image A to image B: packages of every kind, and how the
-image runs. A and B may be locks too (lock:FILE). With --course the lock of the
-course that an image was built from explains each change by a line of its
-manifest.`,
+image runs. Of more images, say where they disagree. A and B may be locks
+(lock:FILE) and SBOMs (sbom:FILE) too.
+
+Images that driftpin built say themselves why each package is there; of others,
+--course names the course whose lock explains them. --since compares a course
+with its lock at an earlier revision, or an image with another tag of it.
+
+A policy (--policy, or sync in the manifest of a --course) says what must be the
+same, may differ, must not be older, and is forbidden.`,
 		Example: `  driftpin drift oci-layout:build/images/stat159 oci-layout:build/images/data100
-  driftpin drift hub/stat159:a9f2c4a2da6d hub/stat159:c19b8cc5c437 --course courses/stat159
+  driftpin drift hub/stat159:a9f2c4a2da6d hub/stat159:c19b8cc5c437 --format html --output drift.html
+  driftpin drift --since v2023-spring courses/stat159
+  driftpin drift --since a9f2c4a2da6d hub/stat159:c19b8cc5c437
   driftpin drift lock:old.lock lock:courses/stat159/pins.lock --fail-on major
-  driftpin drift A B --format json --output drift.json`,
-		Args: arguments(2, 2, "two images"),
+  driftpin drift A B --policy policy.yaml --fail-on policy --format sarif --output drift.sarif
+  driftpin drift hub/stat159:1 hub/data100:1 hub/data101:1`,
+		Args: arguments(1, -1, "two images or more, or one and --since"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			err := errors.Join(oneOf("format", f.format, "text", "json"), oneOf("fail-on", f.failOn, "any", "major", "never"),
-				oneOf("color", f.colour, "auto", "always", "never"))
-			if err != nil {
+			if err := f.check(args); err != nil {
 				return usageError{err}
 			}
-			return runDrift(cmd.Context(), s, args[0], args[1], f)
+			return f.run(cmd.Context(), s, args)
 		},
 	}
-	cmd.Flags().StringVar(&f.format, "format", "text", "text or json")
+	cmd.Flags().StringVar(&f.format, "format", "text", strings.Join(formats, ", "))
 	cmd.Flags().StringVar(&f.output, "output", "", "file to write the report to (default standard output)")
-	cmd.Flags().StringVar(&f.failOn, "fail-on", "any", "exit 3 on any drift, on a major one only, or never")
+	cmd.Flags().StringVar(&f.failOn, "fail-on", "any", "exit 3 on any drift, on a major one, on a breach of the policy (policy), or never")
 	cmd.Flags().StringVar(&f.platform, "platform", "", "of images with several (default linux/amd64)")
 	cmd.Flags().StringVar(&f.colour, "color", "auto", "auto, always or never")
+	cmd.Flags().StringVar(&f.policy, "policy", "", "file with the rules under sync")
+	cmd.Flags().StringVar(&f.since, "since", "", "compare with a revision of the course, or another tag of the image")
 	cmd.Flags().StringSliceVar(&f.courses, "course", nil, "course whose lock explains the changes; may be repeated")
+	cmd.Flags().BoolVar(&f.layers, "read-layers", false, "read the layers, whatever is remembered of them or the image says of itself")
 	return cmd
 }
 
-func runDrift(ctx context.Context, s streams, a, b string, f driftFlags) error {
-	d, err := compare(ctx, a, b, f)
+// formats are those of drift.
+var formats = []string{"text", "json", "markdown", "html", "sarif"}
+
+func (f *driftFlags) check(args []string) error {
+	err := errors.Join(oneOf("format", f.format, formats...), oneOf("fail-on", f.failOn, "any", "major", "policy", "never"),
+		oneOf("color", f.colour, "auto", "always", "never"))
+	switch {
+	case err != nil:
+		return err
+	case f.since != "" && len(args) != 1:
+		return errors.New("--since takes one course or image, and compares it with its own past")
+	case f.since == "" && len(args) < 2:
+		return errors.New("drift takes two images, or one and --since: see driftpin drift --help")
+	case len(args) > 2 && (f.policy != "" || f.format == "sarif" || f.failOn == "policy"):
+		return errors.New("a policy, and SARIF, are about two images")
+	case f.failOn == "policy" && f.policy == "" && len(f.courses) == 0:
+		return errors.New("--fail-on policy needs --policy, or a --course that has rules")
+	}
+	return nil
+}
+
+func (f *driftFlags) run(ctx context.Context, s streams, refs []string) (err error) {
+	var past string
+	if f.since != "" {
+		if past, err = os.MkdirTemp("", "driftpin-past-*"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(past)) }()
+		if refs, err = f.withPast(ctx, refs[0], past); err != nil {
+			return err
+		}
+	}
+	opened := make([]*images.Image, len(refs))
+	for i, ref := range refs {
+		if opened[i], err = images.Open(ctx, ref, images.Options{Platform: f.platform}); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, opened[i].Close()) }()
+		if f.since != "" && opened[i].Lock != nil {
+			opened[i].Name = opened[i].Lock.Course + []string{" at " + f.since, ""}[i]
+		}
+		if p := opened[i].Platform; p != "" {
+			fmt.Fprintf(s.err, "%s has several platforms: this is %s\n", report.Clean(ref), p)
+		}
+	}
+	r, err := newReader(s)
 	if err != nil {
 		return err
 	}
-	var out bytes.Buffer
-	if f.format == "json" {
-		err = report.JSON(&out, d)
+	r.Layers = f.layers
+	var found report.Document
+	if len(opened) > 2 {
+		m, err := r.Matrix(ctx, opened...)
+		if err != nil {
+			return err
+		}
+		found = report.OfMatrix(m)
 	} else {
-		err = report.Text(&out, d, f.output == "" && useColour(f.colour, s.out))
+		d, err := f.compare(ctx, r, opened, refs)
+		if err != nil {
+			return err
+		}
+		found = report.OfDrift(d)
 	}
-	if err != nil {
+	if err := f.write(s, found); err != nil {
 		return err
 	}
-	if f.output != "" {
-		err = whole.WriteFile(f.output, out.Bytes(), 0o644)
-	} else {
-		_, err = out.WriteTo(s.out)
-	}
-	if err != nil {
-		return err
-	}
-	if f.failOn == "any" && d.Any() || f.failOn == "major" && d.Summary.Levels[pins.Major] > 0 {
+	if found.Fails(f.failOn) {
 		return errFound
 	}
 	return nil
 }
 
-// compare opens both sources and compares them.
-func compare(ctx context.Context, a, b string, f driftFlags) (_ *images.Drift, err error) {
-	var opened [2]*images.Image
-	for i, ref := range []string{a, b} {
-		if opened[i], err = images.Open(ctx, ref, images.Options{Platform: f.platform}); err != nil {
-			return nil, err
+// withPast returns a course or an image as it was, and as it is.
+func (f *driftFlags) withPast(ctx context.Context, what, past string) ([]string, error) {
+	if !pins.IsCourse(what) {
+		i := strings.LastIndexAny(what, ":@")
+		if i < strings.LastIndexByte(what, '/') {
+			i = len(what)
 		}
-		defer func() { err = errors.Join(err, opened[i].Close()) }()
+		if i < 0 || strings.HasPrefix(what, "lock:") || strings.HasPrefix(what, "sbom:") || strings.HasPrefix(what, "docker-archive:") {
+			return nil, usageError{fmt.Errorf("--since compares a course or a tagged image with its past, and %s is neither", what)}
+		}
+		return []string{strings.TrimSuffix(what[:i], "@sha256") + ":" + f.since, what}, nil
 	}
-	r, err := newReader()
+	then, err := history.Past(ctx, what, f.since, past)
 	if err != nil {
 		return nil, err
 	}
+	out := []string{}
+	for _, dir := range []string{then, what} {
+		lock := filepath.Join(dir, pins.LockName)
+		if _, err := os.Stat(lock); err != nil {
+			return nil, fmt.Errorf("%s has no lock in the revision that is compared: %w", what, err)
+		}
+		out = append(out, "lock:"+lock)
+	}
+	return out, nil
+}
+
+// compare compares two images, explains what changed, and applies the policy.
+func (f *driftFlags) compare(ctx context.Context, r images.Reader, opened []*images.Image, refs []string) (*images.Drift, error) {
 	d, err := r.Drift(ctx, opened[0], opened[1])
 	if err != nil {
 		return nil, err
 	}
-	reasons, err := f.reasons(opened)
+	reasons, rules, err := f.reasons(opened, refs)
 	if err != nil {
 		return nil, err
 	}
 	images.Explain(d.Packages, reasons[0], reasons[1])
 	d.Count()
+	if f.policy != "" {
+		data, err := os.ReadFile(f.policy)
+		if err != nil {
+			return nil, err
+		}
+		if rules, err = pins.ParsePolicy(f.policy, data); err != nil {
+			return nil, err
+		}
+	}
+	if len(rules) > 0 {
+		found, err := r.Inventories(ctx, opened...)
+		if err != nil {
+			return nil, err
+		}
+		p := images.Policy{Rules: rules, HoldsA: f.holdsA(opened), Today: time.Now()}
+		d.Breaches = p.Breaches(d.Packages, found[0], found[1])
+	}
 	return d, nil
 }
 
+// holdsA reports whether the rules are those of the course that the first image
+// was built from.
+func (f *driftFlags) holdsA(opened []*images.Image) bool {
+	var course string
+	if m, err := pins.ReadCourse(filepath.Dir(f.policy)); f.policy != "" && err == nil {
+		course = m.Course
+	}
+	for _, dir := range f.courses {
+		if m, err := pins.ReadCourse(dir); f.policy == "" && err == nil && len(m.Sync.Rules) > 0 {
+			course = m.Course
+		}
+	}
+	return course != "" && courseOf(opened[0]) == course && courseOf(opened[1]) != course
+}
+
+func courseOf(img *images.Image) string {
+	if img.Lock != nil {
+		return img.Lock.Course
+	}
+	return img.Config.Labels[images.CourseLabel]
+}
+
 // newReader is a reader of inventories that remembers what layers hold.
-func newReader() (images.Reader, error) {
+func newReader(s streams) (images.Reader, error) {
 	dir, err := home()
-	return images.Reader{Memory: filepath.Join(dir, "layers")}, err
+	return images.Reader{Memory: filepath.Join(dir, "layers"), Progress: showReading(s)}, err
 }
 
 // reasons finds the course that explains each source: the one whose lock the
-// image was built from, or the lock itself with the manifest beside it.
-func (f driftFlags) reasons(opened [2]*images.Image) (out [2]*images.Reason, err error) {
+// image was built from, the lock itself with the manifest beside it, or what the
+// image says of itself. The rules are those that the courses have.
+func (f *driftFlags) reasons(opened []*images.Image, refs []string) (out [2]*images.Reason, rules []pins.SyncRule, err error) {
 	byLock := map[string]*images.Reason{}
 	for _, dir := range f.courses {
 		c, err := openManifest(dir)
 		if err != nil {
-			return out, err
+			return out, nil, err
 		}
 		if _, err := c.locked(); err != nil {
-			return out, err
+			return out, nil, err
 		}
 		byLock[c.lock.Digest()] = &images.Reason{Manifest: c.manifest, Lock: c.lock}
+		rules = append(rules, c.manifest.Sync.Rules...)
 	}
 	for i, img := range opened {
-		if img.Carried != nil {
+		switch r := byLock[img.Config.Labels[images.LockLabel]]; {
+		case img.Lock != nil:
+			out[i] = &images.Reason{Lock: img.Lock, Manifest: besides(refs[i])}
+		case r != nil:
+			out[i] = r
+		case img.Carried != nil:
 			out[i] = img.Carried.Reason
 		}
-		if img.Lock != nil {
-			out[i] = &images.Reason{Lock: img.Lock, Manifest: besides(img)}
-			continue
-		}
-		if r := byLock[img.Config.Labels[images.LockLabel]]; r != nil {
-			out[i] = r
-		}
 	}
-	return out, nil
+	return out, rules, nil
 }
 
 // besides is the manifest that lies beside a lock, if it can be read.
-func besides(img *images.Image) *pins.Manifest {
-	_, file, _ := bytes.Cut([]byte(img.Name), []byte(":"))
-	m, err := pins.ReadCourse(filepath.Dir(string(file)))
+func besides(ref string) *pins.Manifest {
+	m, err := pins.ReadCourse(filepath.Dir(strings.TrimPrefix(ref, "lock:")))
 	if err != nil {
 		return nil
 	}
 	return m
+}
+
+// write writes a report to where it is wanted.
+func (f *driftFlags) write(s streams, d report.Document) error {
+	var out bytes.Buffer
+	if err := d.Write(&out, f.format, f.output == "" && useColour(f.colour, s.out)); err != nil {
+		return err
+	}
+	if f.output != "" {
+		return whole.WriteFile(f.output, out.Bytes(), 0o644)
+	}
+	_, err := out.WriteTo(s.out)
+	return err
 }
 
 // useColour reports whether colours are wanted: on a terminal, unless NO_COLOR
@@ -158,8 +285,13 @@ func useColour(when string, w io.Writer) bool {
 	if when != "auto" {
 		return when == "always"
 	}
+	return os.Getenv("NO_COLOR") == "" && isTerminal(w)
+}
+
+// isTerminal reports whether a person sees what is written.
+func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+	if !ok || os.Getenv("TERM") == "dumb" {
 		return false
 	}
 	info, err := f.Stat()

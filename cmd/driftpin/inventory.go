@@ -37,7 +37,7 @@ func listInventory(ctx context.Context, s streams, ref, format string, o images.
 		return err
 	}
 	defer func() { err = errors.Join(err, img.Close()) }()
-	r, err := newReader()
+	r, err := newReader(s)
 	if err != nil {
 		return err
 	}

@@ -51,11 +51,11 @@ type Reader struct {
 	bits     uint   // how many of them count
 
 	out   *window // history, the chunk, slack
-	from  int    // where the chunk begins
-	at    int    // where it ends so far
-	start int    // where what was inflated of this member begins
-	chunk []byte // what Read has not yet given away
-	begun bool   // a member has been begun
+	from  int     // where the chunk begins
+	at    int     // where it ends so far
+	start int     // where what was inflated of this member begins
+	chunk []byte  // what Read has not yet given away
+	begun bool    // a member has been begun
 
 	crc   uint32
 	size  uint32 // of the member, modulo 2^32

@@ -2,15 +2,61 @@ package report
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
 	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/pins"
 )
 
 // maxRows is how many packages a table shows before the rest is folded away: a
 // comment is to be read.
 const maxRows = 20
+
+// Markdown writes a drift as a comment in GitHub's Markdown: what matters first,
+// and long lists folded.
+func Markdown(w io.Writer, d *images.Drift) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "**%s** (%s → %s)\n", markdown(Headline(d)), code(d.A), code(d.B))
+	for _, line := range Highlights(d) {
+		fmt.Fprintf(&b, "- %s\n", markdown(line))
+	}
+	if len(d.Breaches) > 0 {
+		b.WriteString("\n#### Against the policy\n\n")
+		for _, x := range d.Breaches {
+			fmt.Fprintf(&b, "- ❌ %s (%s)\n", markdown(reasoned(x.Message, x.Why)), code(pins.Position{File: x.File, Line: x.Line}.String()))
+		}
+	}
+	if table := MarkdownPackages(d); table != "" {
+		b.WriteString("\n" + table)
+	}
+	if len(d.Config) > 0 {
+		b.WriteString("\n| setting | was | is |\n|---|---|---|\n")
+		for _, s := range d.Config {
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", code(s.Name), markdownCode(s.A), markdownCode(s.B))
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func markdownCode(s *string) string {
+	if s == nil {
+		return "–"
+	}
+	return code(shortened(*s, maxSetting))
+}
+
+// maxSetting is how much of a setting's value is shown, in characters.
+const maxSetting = 300
+
+func shortened(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return s
+}
 
 // MarkdownPackages is a drift's packages as a table in GitHub's Markdown; a long
 // one is folded, but for its first rows.
@@ -24,19 +70,47 @@ func MarkdownPackages(d *images.Drift) string {
 	}
 	slices.SortStableFunc(rows, func(a, b row) int { return rank(a.change) - rank(b.change) })
 	var b strings.Builder
-	table := func(rows []row) {
+	folded(&b, rows, func(rows []row) {
 		b.WriteString("| | package | version | level | because of |\n|---|---|---|---|---|\n")
 		for _, r := range rows {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.mark, code(string(r.change.Kind)+" "+r.name), markdown(r.versions), r.level, markdown(r.note))
 		}
-	}
-	table(rows[:min(maxRows, len(rows))])
-	if more := rows[min(maxRows, len(rows)):]; len(more) > 0 {
-		fmt.Fprintf(&b, "\n<details><summary>%d more</summary>\n\n", len(more))
-		table(more)
-		b.WriteString("\n</details>\n")
-	}
+	})
 	return b.String()
+}
+
+// maxComment is about as much as fits into a comment, in bytes: GitHub takes
+// 65,536 characters.
+const maxComment = 60_000
+
+// folded writes a table's first rows, and the others folded, as far as they fit
+// into a comment.
+func folded[T any](b *strings.Builder, rows []T, table func([]T)) {
+	table(rows[:min(maxRows, len(rows))])
+	more := rows[min(maxRows, len(rows)):]
+	if len(more) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n<details><summary>%d more</summary>\n\n", len(more))
+	for len(more) > 0 && b.Len() < maxComment {
+		n := min(maxRows, len(more))
+		if part := more[:n]; len(rows)-len(more) == maxRows {
+			table(part)
+		} else {
+			before := b.String()
+			b.Reset()
+			table(part)
+			_, lines, _ := strings.Cut(b.String(), "\n") // without the table's head
+			_, lines, _ = strings.Cut(lines, "\n")
+			b.Reset()
+			b.WriteString(before + lines)
+		}
+		more = more[n:]
+	}
+	if len(more) > 0 {
+		fmt.Fprintf(b, "\nand %d more, which do not fit here\n", len(more))
+	}
+	b.WriteString("\n</details>\n")
 }
 
 // MarkdownLines is the difference of two texts as a fenced block.

@@ -1,10 +1,7 @@
-// Package report words a drift for people and for programs. Every report is a
-// function of the data alone: the same drift, the same bytes.
 package report
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -15,20 +12,16 @@ import (
 	"github.com/driftpin/driftpin/pins"
 )
 
-// JSON writes a drift as JSON: the fields are those of images.Drift.
-func JSON(w io.Writer, d *images.Drift) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(d)
-}
-
 // Text writes a drift for reading: what matters most first, in columns, in
 // colour if wanted.
 func Text(w io.Writer, d *images.Drift, colour bool) error {
 	t := &text{paint: paint(colour)}
 	t.printf("%s → %s\n", Clean(d.A), Clean(d.B))
 	t.printf("%s\n", t.bold(Headline(d)))
+	for _, line := range Highlights(d) {
+		t.printf("  %s\n", line)
+	}
+	t.breaches(d.Breaches)
 	for _, kind := range kinds(d.Packages) {
 		t.packages(kind, d.Packages)
 	}
@@ -38,41 +31,92 @@ func Text(w io.Writer, d *images.Drift, colour bool) error {
 	return err
 }
 
-// Headline says in one line what changed.
+// Headline says in one line what changed: by whose will, if that is known, and
+// how far.
 func Headline(d *images.Drift) string {
 	if !d.Any() {
 		return "no drift"
 	}
 	var parts []string
-	add := func(n int, what string) {
-		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, what))
+	add := func(n int, one, many string) {
+		if n == 1 {
+			parts = append(parts, "1 "+one)
+		} else if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, many))
 		}
 	}
-	asked := 0
+	s := d.Summary
+	s.Asked, s.Followed = 0, 0
 	for _, c := range d.Packages {
 		if c.Cause != nil && c.Cause.Asked {
-			asked++
+			s.Asked++
+		} else if c.Cause != nil {
+			s.Followed++
 		}
 	}
-	var levels []string
-	for _, l := range order {
-		if n := d.Summary.Levels[l]; n > 0 {
-			levels = append(levels, fmt.Sprintf("%d %s", n, l))
-		}
+	if s.Asked > 0 {
+		add(s.Asked, "pin changed", "pins changed")
+		add(s.Followed, "package followed", "packages followed")
+		add(len(d.Packages)-s.Asked-s.Followed, "other change", "other changes")
+	} else {
+		add(len(d.Packages), "package differs", "packages differ")
 	}
-	if d.Summary.Changed > 0 {
-		parts = append(parts, fmt.Sprintf("%d changed (%s)", d.Summary.Changed, strings.Join(levels, ", ")))
-	}
-	add(d.Summary.Added, "added")
-	add(d.Summary.Removed, "removed")
-	add(d.Summary.Config, "settings differ")
-	add(len(d.Damages), "damaged files")
-	head := strings.Join(parts, ", ")
-	if asked > 0 {
-		head += fmt.Sprintf("; %d of them by a pin, %d came along", asked, len(d.Packages)-asked)
+	add(len(d.Renames), "environment is elsewhere", "environments are elsewhere")
+	add(s.Config, "setting differs", "settings differ")
+	add(len(d.Damages), "damaged file", "damaged files")
+	add(len(d.Breaches), "breach of the policy", "breaches of the policy")
+	head := strings.Join(parts, "; ")
+	if s.Asked > 0 && len(parts) <= 2 && s.Asked+s.Followed == len(d.Packages) && s.Config+len(d.Renames)+len(d.Damages)+len(d.Breaches) == 0 {
+		head += "; nothing else"
 	}
 	return head
+}
+
+// Highlights are the lines that follow the headline: how far packages moved,
+// the pins that somebody called hard, and environments that are elsewhere.
+func Highlights(d *images.Drift) (lines []string) {
+	if len(d.Packages) > 0 {
+		lines = append(lines, counts(d.Summary))
+	}
+	for _, r := range d.Renames {
+		lines = append(lines, fmt.Sprintf("the environment %s is %s now, with %d of its packages", Clean(r.From), Clean(r.To), r.Packages))
+	}
+	for _, c := range d.Packages {
+		if c.Cause == nil || !c.Cause.Asked || c.Cause.Need != pins.Hard {
+			continue
+		}
+		r := newRow(c, false)
+		line := fmt.Sprintf("hard pin %s: %s", r.name, r.versions)
+		if c.Change != images.Changed {
+			line = fmt.Sprintf("hard pin %s %s: %s", r.name, r.level, r.versions)
+		}
+		lines = append(lines, reasoned(line, c.Cause.Why))
+	}
+	for _, s := range d.Config {
+		if s.Name == "cmd" || s.Name == "entrypoint" {
+			lines = append(lines, "the launch command is another: see the image's config")
+		}
+	}
+	return lines
+}
+
+// counts says how many packages changed how.
+func counts(s images.Summary) string {
+	var parts []string
+	for _, l := range order {
+		if n := s.Levels[l]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, l))
+		}
+	}
+	text := fmt.Sprintf("%d changed", s.Changed)
+	if len(parts) > 0 {
+		text += " (" + strings.Join(parts, ", ") + ")"
+	}
+	text += fmt.Sprintf(", %d added, %d removed", s.Added, s.Removed)
+	if s.Moved > 0 {
+		text += fmt.Sprintf("; %d of them moved", s.Moved)
+	}
+	return text
 }
 
 // order is that in which levels are shown.
@@ -87,12 +131,13 @@ func (t *text) printf(format string, args ...any) { fmt.Fprintf(&t.b, format, ar
 
 var titles = map[pins.Kind]string{
 	pins.Deb: "Debian packages", pins.Pip: "Python packages", pins.Conda: "conda packages", pins.Npm: "node packages", pins.R: "R packages",
+	pins.Python: "Pythons", pins.LabExtension: "JupyterLab extensions", pins.ServerExtension: "Jupyter server extensions", pins.Kernel: "kernels",
 }
 
 // kinds lists the kinds that changed, Python's first: they are what courses
 // are about.
 func kinds(changes []images.Change) []pins.Kind {
-	rank := []pins.Kind{pins.Pip, pins.Conda, pins.R, pins.Npm, pins.Deb}
+	rank := []pins.Kind{pins.Pip, pins.Conda, pins.R, pins.Npm, pins.Python, pins.LabExtension, pins.ServerExtension, pins.Kernel, pins.Deb}
 	return slices.DeleteFunc(rank, func(k pins.Kind) bool {
 		return !slices.ContainsFunc(changes, func(c images.Change) bool { return c.Kind == k })
 	})
@@ -170,11 +215,25 @@ func newRow(c images.Change, showWhere bool) row {
 		r.versions = version(c.A, c.ADetail) + " → " + version(c.B, c.BDetail)
 		r.level = string(c.Level)
 	}
-	if c.Cause != nil {
-		r.note = Clean(c.Cause.String())
+	var notes []string
+	if w := c.Was; w != nil {
+		was := fmt.Sprintf("was %s %s", w.Kind, Clean(w.Name))
+		if w.Where != "" && w.Where != c.Where {
+			was += " in " + Clean(w.Where)
+		}
+		notes = append(notes, was)
 	}
+	if c.Cause != nil {
+		notes = append(notes, Clean(c.Cause.String()))
+	} else if c.Event != "" && c.Change != images.Removed {
+		notes = append(notes, "layer: "+shortened(Clean(c.Event), maxEvent))
+	}
+	r.note = strings.Join(notes, "; ")
 	return r
 }
+
+// maxEvent is how much of a history entry is shown, in characters.
+const maxEvent = 60
 
 // version is a version with what it does not say itself.
 func version(v *string, d *pins.Detail) string {
@@ -190,6 +249,9 @@ func version(v *string, d *pins.Detail) string {
 	}
 	if d.Channel != "" {
 		s += " (" + Clean(d.Channel) + ")"
+	}
+	if d.State != "" {
+		s += " (" + Clean(d.State) + ")"
 	}
 	return s
 }
@@ -220,6 +282,16 @@ func (t *text) settings(settings []images.Setting) {
 			a, b := t.words(Clean(*s.A), Clean(*s.B))
 			t.printf("  ~ %s\n      - %s\n      + %s\n", Clean(s.Name), a, b)
 		}
+	}
+}
+
+// breaches lists what the policy does not allow.
+func (t *text) breaches(breaches []images.Breach) {
+	if len(breaches) > 0 {
+		t.printf("\n%s\n", t.bold("Against the policy"))
+	}
+	for _, b := range breaches {
+		t.printf("  %s  %s\n", t.red("✗ "+reasoned(b.Message, b.Why)), t.dim(pins.Position{File: b.File, Line: b.Line}.String()))
 	}
 }
 

@@ -1,0 +1,164 @@
+package images
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/driftpin/driftpin/pins"
+)
+
+// A Matrix compares more images than two: where they disagree.
+type Matrix struct {
+	Images   []Column      `json:"images"`
+	Packages []Row         `json:"packages"` // those that are not the same in all images
+	Config   []Row         `json:"config"`   // likewise; name and values only
+	Summary  MatrixSummary `json:"summary"`
+}
+
+// A Column is one of the images.
+type Column struct {
+	Name     string `json:"name"`
+	Digest   string `json:"digest,omitempty"`
+	Packages int    `json:"packages"` // how many it holds
+	Size     int64  `json:"size"`     // of its layers, in bytes as they are stored; 0 if not known
+	Alone    int    `json:"alone"`    // packages that no other image has at the same version
+}
+
+// A Row is one package, or one setting, in all images.
+type Row struct {
+	Kind   pins.Kind  `json:"kind,omitempty"`
+	Name   string     `json:"name"`
+	Where  string     `json:"where,omitempty"`
+	Values []*string  `json:"values"` // an entry an image: the version, with what it does not say; nil where it is not
+	Level  pins.Level `json:"level"`  // the widest between any two of them; empty where all that have it agree
+}
+
+// A MatrixSummary counts.
+type MatrixSummary struct {
+	Same      int `json:"same"`      // packages that are the same in all images
+	Differing int `json:"differing"` // in several versions
+	Missing   int `json:"missing"`   // in one version, but not in all images
+	Config    int `json:"config"`
+}
+
+// Matrix compares images. What belongs to another package is left out.
+func (r Reader) Matrix(ctx context.Context, list ...*Image) (*Matrix, error) {
+	found, err := r.Inventories(ctx, list...)
+	if err != nil {
+		return nil, err
+	}
+	m := &Matrix{Packages: []Row{}, Config: []Row{}}
+	rows := map[place][]*Package{}
+	for i, img := range list {
+		c := Column{Name: img.Name, Digest: img.Digest, Packages: len(found[i])}
+		for _, l := range img.layers {
+			c.Size += l.Size
+		}
+		m.Images = append(m.Images, c)
+		for k := range found[i] {
+			p := &found[i][k]
+			if p.Owner != nil {
+				continue
+			}
+			if rows[placeOf(*p)] == nil {
+				rows[placeOf(*p)] = make([]*Package, len(list))
+			}
+			if row := rows[placeOf(*p)]; row[i] == nil { // of several copies the lowest version
+				row[i] = p
+			}
+		}
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(rows), func(a, b place) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.name, b.name), cmp.Compare(a.where, b.where))
+	}) {
+		m.add(k, rows[k])
+	}
+	m.config(list)
+	return m, nil
+}
+
+// add adds a package's row, unless it is the same in all images.
+func (m *Matrix) add(k place, packages []*Package) {
+	row := Row{Kind: k.kind, Name: k.name, Where: k.where}
+	missing := false
+	for i, p := range packages {
+		if p == nil {
+			row.Values, missing = append(row.Values, nil), true
+			continue
+		}
+		text := p.Version
+		if d := cmp.Or(p.Commit, p.Build); d != "" {
+			text += " " + d
+		}
+		row.Values = append(row.Values, &text)
+		alone := true
+		for j, q := range packages {
+			if i == j || q == nil {
+				continue
+			}
+			if same(p.Pin, q.Pin) {
+				alone = false
+			} else {
+				row.Level = wider(row.Level, pins.LevelOf(k.kind, p.Version, q.Version))
+			}
+		}
+		if alone {
+			m.Images[i].Alone++
+		}
+	}
+	switch {
+	case row.Level != "":
+		m.Summary.Differing++
+	case missing:
+		m.Summary.Missing++
+	default:
+		m.Summary.Same++
+		return
+	}
+	m.Packages = append(m.Packages, row)
+}
+
+// wider is the wider of two levels.
+func wider(a, b pins.Level) pins.Level {
+	order := []pins.Level{pins.Major, pins.Minor, pins.Patch, pins.Build}
+	for _, l := range order {
+		if a == l || b == l {
+			return l
+		}
+	}
+	return ""
+}
+
+// config adds the settings that are not the same in all images that have any.
+func (m *Matrix) config(list []*Image) {
+	all := map[string]bool{}
+	settings := make([]map[string]string, len(list))
+	for i, img := range list {
+		if settings[i] = map[string]string{}; img.HasConfig() {
+			settings[i] = img.Config.settings()
+		}
+		for name := range settings[i] {
+			all[name] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		row := Row{Name: name}
+		differs := false
+		for i, img := range list {
+			v, ok := settings[i][name]
+			if ok {
+				row.Values = append(row.Values, &v)
+			} else {
+				row.Values = append(row.Values, nil)
+			}
+			first, had := settings[0][name]
+			differs = differs || img.HasConfig() && list[0].HasConfig() && (ok != had || v != first)
+		}
+		if differs {
+			m.Config = append(m.Config, row)
+			m.Summary.Config++
+		}
+	}
+}

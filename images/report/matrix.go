@@ -1,0 +1,119 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/driftpin/driftpin/images"
+)
+
+// TextMatrix writes a matrix for reading: a row a package, a column an image.
+func TextMatrix(w io.Writer, m *images.Matrix, colour bool) error {
+	t := &text{paint: paint(colour)}
+	t.printf("%s\n", t.bold(matrixHeadline(m)))
+	for i, c := range m.Images {
+		t.printf("  %s  %s: %d packages, %d of them nowhere else\n", letter(i), Clean(c.Name), c.Packages, c.Alone)
+	}
+	head := []string{"package"}
+	for i := range m.Images {
+		head = append(head, letter(i))
+	}
+	rows := [][]string{append(head, "level")}
+	for _, r := range append(m.Packages, m.Config...) {
+		rows = append(rows, matrixRow(r))
+	}
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = min(max(widths[i], width(cell)), maxCell)
+		}
+	}
+	t.printf("\n")
+	for _, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			line.WriteString("  " + pad(shorten(cell), widths[i]))
+		}
+		t.printf("%s\n", strings.TrimRight(line.String(), " "))
+	}
+	_, err := io.WriteString(w, t.b.String())
+	return err
+}
+
+// maxCell is how wide a column may be, in characters.
+const maxCell = 40
+
+// shorten cuts a cell that is too wide.
+func shorten(s string) string {
+	if r := []rune(s); len(r) > maxCell {
+		return string(r[:maxCell-1]) + "…"
+	}
+	return s
+}
+
+func letter(i int) string {
+	if i < 26 {
+		return string(rune('A' + i))
+	}
+	return letter(i/26-1) + letter(i%26)
+}
+
+func matrixRow(r images.Row) []string {
+	name := Clean(r.Name)
+	if r.Kind != "" {
+		name = string(r.Kind) + " " + name
+	}
+	if r.Where != "" {
+		name += " (" + Clean(r.Where) + ")"
+	}
+	row := []string{name}
+	for _, v := range r.Values {
+		if v == nil {
+			row = append(row, "–")
+		} else {
+			row = append(row, Clean(*v))
+		}
+	}
+	return append(row, string(r.Level))
+}
+
+func matrixHeadline(m *images.Matrix) string {
+	if len(m.Packages)+len(m.Config) == 0 {
+		return fmt.Sprintf("%d images, no drift: %d packages are the same in all", len(m.Images), m.Summary.Same)
+	}
+	return fmt.Sprintf("%d images: %d packages in different versions, %d not in all, %d the same in all; %d settings differ",
+		len(m.Images), m.Summary.Differing, m.Summary.Missing, m.Summary.Same, m.Summary.Config)
+}
+
+// MarkdownMatrix writes a matrix as a table in GitHub's Markdown.
+func MarkdownMatrix(w io.Writer, m *images.Matrix) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "**%s**\n\n", markdown(matrixHeadline(m)))
+	for i, c := range m.Images {
+		fmt.Fprintf(&b, "- %s: %s, %d packages, %d of them nowhere else\n", letter(i), code(c.Name), c.Packages, c.Alone)
+	}
+	b.WriteString("\n")
+	rows := append(append([]images.Row{}, m.Packages...), m.Config...)
+	table := func(rows []images.Row) {
+		b.WriteString("| package |")
+		for i := range m.Images {
+			b.WriteString(" " + letter(i) + " |")
+		}
+		b.WriteString(" level |\n|---|" + strings.Repeat("---|", len(m.Images)+1) + "\n")
+		for _, r := range rows {
+			cells := matrixRow(r)
+			for i, c := range cells {
+				if i == 0 {
+					cells[i] = code(c)
+				} else {
+					cells[i] = markdown(c)
+				}
+			}
+			fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | "))
+		}
+	}
+	folded(&b, rows, table)
+	_, err := io.WriteString(w, b.String())
+	return err
+}

@@ -1,0 +1,130 @@
+package report
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/pins"
+)
+
+// The parts of SARIF 2.1.0 that are written here.
+type (
+	sarifLog struct {
+		Version string     `json:"version"`
+		Schema  string     `json:"$schema"`
+		Runs    []sarifRun `json:"runs"`
+	}
+	sarifRun struct {
+		Tool    sarifTool     `json:"tool"`
+		Results []sarifResult `json:"results"`
+	}
+	sarifTool struct {
+		Driver sarifDriver `json:"driver"`
+	}
+	sarifDriver struct {
+		Name  string      `json:"name"`
+		Rules []sarifRule `json:"rules"`
+	}
+	sarifRule struct {
+		ID               string    `json:"id"`
+		ShortDescription sarifText `json:"shortDescription"`
+	}
+	sarifText struct {
+		Text string `json:"text"`
+	}
+	sarifResult struct {
+		RuleID    string          `json:"ruleId"`
+		Level     string          `json:"level"`
+		Message   sarifText       `json:"message"`
+		Locations []sarifLocation `json:"locations,omitempty"`
+	}
+	sarifLocation struct {
+		Physical sarifPhysical `json:"physicalLocation"`
+	}
+	sarifPhysical struct {
+		Artifact sarifArtifact `json:"artifactLocation"`
+		Region   *sarifRegion  `json:"region,omitempty"`
+	}
+	sarifArtifact struct {
+		URI string `json:"uri"`
+	}
+	sarifRegion struct {
+		StartLine int `json:"startLine"`
+	}
+)
+
+// sarifRules are what results are about.
+var sarifRules = []sarifRule{
+	{"drift", sarifText{"A package is not the same in both images"}},
+	{"setting", sarifText{"The images do not run the same way"}},
+	{"policy/same", sarifText{"The policy wants a package to be the same in both images"}},
+	{"policy/not-older", sarifText{"The policy wants a package not to be older"}},
+	{"policy/forbidden", sarifText{"The policy forbids a package"}},
+	{"policy/expired", sarifText{"A rule of the policy has ended"}},
+}
+
+// SARIF writes a drift as SARIF 2.1.0 (OASIS), for tools that show findings
+// beside lines of files: breaches of the policy are errors, and point at the
+// pin that is behind them, or at the rule; changes are warnings if they are
+// major, else notes.
+func SARIF(w io.Writer, d *images.Drift) error {
+	results := []sarifResult{}
+	for _, b := range d.Breaches {
+		r := sarifResult{RuleID: "policy/" + b.Rule, Level: "error", Message: sarifText{reasoned(b.Message, b.Why)}, Locations: located(b.File, b.Line)}
+		if b.Cause != nil && b.Cause.File != "" {
+			r.Locations = located(b.Cause.File, b.Cause.Line)
+		}
+		results = append(results, r)
+	}
+	for _, c := range d.Packages {
+		r := sarifResult{RuleID: "drift", Level: "note", Message: sarifText{sentence(c)}}
+		if c.Level == pins.Major {
+			r.Level = "warning"
+		}
+		if c.Cause != nil {
+			r.Locations = located(c.Cause.File, c.Cause.Line)
+		}
+		results = append(results, r)
+	}
+	for _, s := range d.Config {
+		results = append(results, sarifResult{RuleID: "setting", Level: "note", Message: sarifText{fmt.Sprintf("%s: %s → %s", Clean(s.Name), orNone(s.A), orNone(s.B))}})
+	}
+	return writeJSON(w, sarifLog{"2.1.0", "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
+		[]sarifRun{{sarifTool{sarifDriver{"driftpin", sarifRules}}, results}}})
+}
+
+func located(file string, line int) []sarifLocation {
+	if file == "" {
+		return nil
+	}
+	p := sarifPhysical{Artifact: sarifArtifact{file}}
+	if line > 0 {
+		p.Region = &sarifRegion{line}
+	}
+	return []sarifLocation{{p}}
+}
+
+// sentence words a change.
+func sentence(c images.Change) string {
+	r := newRow(c, true)
+	text := fmt.Sprintf("%s %s %s: %s", c.Kind, r.name, r.level, r.versions)
+	if r.note != "" {
+		text += "; " + r.note
+	}
+	return text
+}
+
+func reasoned(text, why string) string {
+	if why != "" {
+		text += " (" + why + ")"
+	}
+	return Clean(text)
+}
+
+func orNone(s *string) string {
+	if s == nil {
+		return "none"
+	}
+	return Clean(*s)
+}
