@@ -90,7 +90,7 @@ func describe(read func(name string) ([]byte, error)) (*Image, []string, error) 
 	if len(manifests[0].Layers) != len(config.RootFS.DiffIDs) {
 		return nil, nil, fmt.Errorf("the archive's manifest has %d layers and its config %d", len(manifests[0].Layers), len(config.RootFS.DiffIDs))
 	}
-	img := &Image{Config: configOf(&config), layers: []layers.Layer{}}
+	img := &Image{Created: config.Created.Time, Config: configOf(&config), layers: []layers.Layer{}}
 	events := events(&config)
 	var names []string
 	for i, name := range manifests[0].Layers {

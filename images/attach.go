@@ -86,7 +86,7 @@ func attestationOf(img *Image, what Attested) (v1.Image, error) {
 }
 
 // index is the index of an image and its attestation.
-func (img *Image) index(own v1.Image, attestation v1.Image) (v1.ImageIndex, error) {
+func (img *Image) index(own mutate.Appendable, attestation v1.Image) (v1.ImageIndex, error) {
 	platform, err := v1.ParsePlatform(img.Config.Platform)
 	if err != nil {
 		return nil, err
@@ -104,11 +104,7 @@ func attachLayout(_ context.Context, dir string, img *Image, attestation v1.Imag
 	if err != nil {
 		return nil, err
 	}
-	own, err := path.Image(hashOf(img.Digest))
-	if err != nil {
-		return nil, err
-	}
-	index, err := img.index(own, attestation)
+	index, err := img.index(there{img.manifest}, attestation)
 	if err != nil {
 		return nil, err
 	}
@@ -174,11 +170,13 @@ func documents(img v1.Image) ([][]byte, error) {
 	return out, err
 }
 
-// hashOf is a digest in the words of go-containerregistry.
-func hashOf(digest string) v1.Hash {
-	algorithm, hex, _ := strings.Cut(digest, ":")
-	return v1.Hash{Algorithm: algorithm, Hex: hex}
-}
+// An image that is there already is all in its descriptor.
+type there struct{ d v1.Descriptor }
+
+// MediaType, Digest and Size implement mutate.Appendable.
+func (t there) MediaType() (types.MediaType, error) { return t.d.MediaType, nil }
+func (t there) Digest() (v1.Hash, error)            { return t.d.Digest, nil }
+func (t there) Size() (int64, error)                { return t.d.Size, nil }
 
 func attachRemote(ctx context.Context, ref string, img *Image, attestation v1.Image) (v1.ImageIndex, error) {
 	parsed, err := name.ParseReference(ref)

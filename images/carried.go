@@ -16,6 +16,8 @@ type Carried struct {
 	Reason   *Reason // why they are there, if it says so
 	// Placeless is set where the inventory does not tell environments apart.
 	Placeless bool
+	// Foreign is set where another program made it, which tells of fewer things.
+	Foreign bool
 }
 
 // InventoryType is the in-toto predicate type of the inventory that driftpin

@@ -65,19 +65,24 @@ func Explain(changes []Change, a, b *Reason) {
 			continue
 		}
 		if a != nil && b != nil && a.Manifest != nil && b.Manifest != nil {
-			c.Cause.Asked = a.asks(*c) != b.asks(*c)
+			was, is := a.asks(*c), b.asks(*c)
+			c.Cause.Asked = was.Spec != is.Spec
+			if was.Need == pins.Hard && is.Need != pins.Hard { // what somebody relied on went
+				c.Cause.Need, c.Cause.Why = pins.Hard, cmp.Or(was.Why, c.Cause.Why)
+			}
 		}
 	}
 }
 
-// asks is what a manifest asks for of a package that changed, in its words.
-func (r *Reason) asks(c Change) string {
+// asks is what a manifest asks for of a package that changed; the zero request
+// if it asks for nothing.
+func (r *Reason) asks(c Change) pins.Request {
 	for _, name := range []string{c.Name, wasName(c)} {
 		if q := r.Manifest.Request(c.Kind, name, r.from(c.Kind, name)); q != nil {
-			return q.Spec
+			return *q
 		}
 	}
-	return ""
+	return pins.Request{}
 }
 
 func wasName(c Change) string {

@@ -140,9 +140,7 @@ func (r Reader) Drift(ctx context.Context, a, b *Image) (*Drift, error) {
 		if err != nil {
 			return nil, err
 		}
-		if a.placeless() || b.placeless() {
-			found[0], found[1] = placeless(found[0]), placeless(found[1])
-		}
+		found[0], found[1] = comparable(a, b, found[0], found[1])
 		d.Packages, d.Renames = Compare(found[0], found[1]), Renamed(found[0], found[1])
 	}
 	d.Count()
@@ -216,18 +214,43 @@ func tellLayers(img, other *Image) []LayerInfo {
 	return out
 }
 
-// placeless reports whether the source does not tell environments apart.
-func (img *Image) placeless() bool { return img.Carried != nil && img.Carried.Placeless }
+// comparable leaves of two inventories what both sources can tell: locks, and
+// SBOMs of others, know fewer kinds, and some know neither places nor commits.
+func comparable(a, b *Image, x, y []Package) ([]Package, []Package) {
+	if a.partial() || b.partial() {
+		x, y = lockable(x), lockable(y)
+	}
+	if a.Carried != nil && a.Carried.Foreign && !knowsCommits(x) || b.Carried != nil && b.Carried.Foreign && !knowsCommits(y) {
+		x, y = without(x, func(p *Package) { p.Commit = "" }), without(y, func(p *Package) { p.Commit = "" })
+	}
+	if a.Carried != nil && a.Carried.Placeless || b.Carried != nil && b.Carried.Placeless {
+		x, y = placeless(x), placeless(y)
+	}
+	return x, y
+}
+
+// partial reports whether the source knows only the kinds that locks hold.
+func (img *Image) partial() bool {
+	return img.Lock != nil || img.Carried != nil && img.Carried.Foreign
+}
+
+func knowsCommits(packages []Package) bool {
+	return slices.ContainsFunc(packages, func(p Package) bool { return p.Commit != "" })
+}
+
+// without are packages of which something is forgotten.
+func without(packages []Package, forget func(*Package)) []Package {
+	out := slices.Clone(packages)
+	for i := range out {
+		forget(&out[i])
+	}
+	return out
+}
 
 // placeless forgets where packages are. Of several copies of one version one is
-// left, and of what another package brings the owner is forgotten: an SBOM may
-// list it or not.
+// left.
 func placeless(packages []Package) []Package {
-	out := []Package{}
-	for _, p := range packages {
-		p.Where = ""
-		out = append(out, p)
-	}
+	out := without(packages, func(p *Package) { p.Where = "" })
 	slices.SortStableFunc(out, func(a, b Package) int { return pins.Order(a.Pin, b.Pin) })
 	return slices.CompactFunc(out, func(a, b Package) bool { return a.Kind == b.Kind && a.Name == b.Name && a.Version == b.Version })
 }

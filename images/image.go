@@ -19,6 +19,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/driftpin/driftpin/images/installed"
 	"github.com/driftpin/driftpin/images/layers"
@@ -29,16 +30,18 @@ import (
 // An Image is a source of packages: an image whose layers can be read, a lock,
 // or an SBOM. It is opened by Open, and closed when no longer used.
 type Image struct {
-	Name     string // as the caller named it
-	Digest   string // of the manifest, or of the lock; empty where there is none
-	Platform string // the one that was picked of several; else empty
+	Name     string    // as the caller named it
+	Digest   string    // of the manifest, or of the lock; empty where there is none
+	Platform string    // the one that was picked of several; else empty
+	Created  time.Time // by its config
 	Config   Config
 	Lock     *pins.Lock // set if the source is a lock
 	Carried  *Carried   // the inventory that the source carries, if it does
 
-	layers []layers.Layer // bottom first
-	known  []*Content     // what opening learnt of the layers, where it had to read them
-	close  func() error
+	manifest v1.Descriptor
+	layers   []layers.Layer // bottom first
+	known    []*Content     // what opening learnt of the layers, where it had to read them
+	close    func() error
 }
 
 // A Content is what one layer says of installed packages.

@@ -535,3 +535,15 @@ func fuzzInventory(t *testing.T, img v1.Image) {
 		t.Errorf("an inventory differs from itself: %v", changes)
 	}
 }
+
+func layerOf(t testing.TB, nodes ...node) v1.Layer {
+	t.Helper()
+	data := tarOf(t, nodes)
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return layer
+}
+
+func emptyIndex() v1.ImageIndex { return mutate.IndexMediaType(empty.Index, types.OCIImageIndex) }

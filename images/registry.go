@@ -151,6 +151,10 @@ func (r *resuming) Read(p []byte) (int, error) {
 		if n > 0 {
 			return n, nil
 		}
+		if r.cuts == 1 { // it brought something: there is no reason to wait
+			r.pause.Reset()
+			continue
+		}
 		if err := sleep(r.ctx, r.pause.NextBackOff()); err != nil {
 			return 0, err
 		}
@@ -178,7 +182,7 @@ func (r *resuming) connect() error {
 		return err
 	}
 	if r.at > 0 {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", r.at))
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", r.at, r.size-1))
 	}
 	resp, err := r.repo.client.Do(req)
 	if err != nil {

@@ -52,7 +52,7 @@ func openDescriptor(ctx context.Context, s source, d v1.Descriptor, o Options) (
 		return nil, err
 	}
 	if !d.MediaType.IsIndex() {
-		return openManifest(ctx, s, d.Digest, data)
+		return openManifest(ctx, s, d, data)
 	}
 	index, err := v1.ParseIndexManifest(bytes.NewReader(data))
 	if err != nil {
@@ -68,7 +68,7 @@ func openDescriptor(ctx context.Context, s source, d v1.Descriptor, o Options) (
 	if data, err = document(ctx, s, picked); err != nil {
 		return nil, err
 	}
-	img, err := openManifest(ctx, s, picked.Digest, data)
+	img, err := openManifest(ctx, s, picked, data)
 	if err != nil {
 		return nil, err
 	}
@@ -104,10 +104,10 @@ func pick(index *v1.IndexManifest, want v1.Platform) (picked v1.Descriptor, seve
 }
 
 // openManifest opens an image by its manifest.
-func openManifest(ctx context.Context, s source, digest v1.Hash, data []byte) (*Image, error) {
+func openManifest(ctx context.Context, s source, d v1.Descriptor, data []byte) (*Image, error) {
 	manifest, err := v1.ParseManifest(bytes.NewReader(data))
 	if err != nil {
-		return nil, fmt.Errorf("manifest %s: %w", digest, err)
+		return nil, fmt.Errorf("manifest %s: %w", d.Digest, err)
 	}
 	if data, err = document(ctx, s, manifest.Config); err != nil {
 		return nil, err
@@ -119,7 +119,7 @@ func openManifest(ctx context.Context, s source, digest v1.Hash, data []byte) (*
 	if len(manifest.Layers) != len(config.RootFS.DiffIDs) {
 		return nil, fmt.Errorf("the manifest has %d layers and the config %d: the image is broken", len(manifest.Layers), len(config.RootFS.DiffIDs))
 	}
-	img := &Image{Digest: digest.String(), Config: configOf(config), layers: []layers.Layer{}}
+	img := &Image{Digest: d.Digest.String(), manifest: d, Created: config.Created.Time, Config: configOf(config), layers: []layers.Layer{}}
 	events := events(config)
 	for i, d := range manifest.Layers {
 		if d.Digest.Algorithm != "sha256" {

@@ -48,7 +48,7 @@ func Verify(ctx context.Context, lock *pins.Lock, base, img *Image) (*Drift, err
 // lockable are the packages of kinds that locks hold; other packages bring the
 // rest.
 func lockable(packages []Package) []Package {
-	return slices.DeleteFunc(packages, func(p Package) bool {
+	return slices.DeleteFunc(slices.Clone(packages), func(p Package) bool {
 		return !slices.Contains([]pins.Kind{pins.Deb, pins.Conda, pins.Pip, pins.Npm, pins.R}, p.Kind)
 	})
 }

@@ -71,6 +71,14 @@ func TestMainJob(t *testing.T) {
 	t.Run("relock", func(t *testing.T) { l.at(t).relock(lock) })
 	t.Run("verify", func(t *testing.T) { l.at(t).verify() })
 	t.Run("inventory", func(t *testing.T) { l.at(t).inventory() })
+	t.Run("carried", func(t *testing.T) {
+		l := l.at(t)
+		carried, read := l.run("home1", "inventory", "--format", "json", "oci-layout:image"), l.run("home1", "inventory", "--format", "json", "--read-layers", "oci-layout:image")
+		if diff := cmp.Diff(read, carried); diff != "" {
+			t.Errorf("what the image says of itself (+) is not what its layers hold (-):\n%s", diff)
+		}
+	})
+	t.Run("truth", func(t *testing.T) { l.at(t).truths() })
 	t.Run("nothing changed", func(t *testing.T) {
 		l := l.at(t)
 		if again := l.run("home1", "build", "course", "--output", "oci-layout:image"); again != first {

@@ -1,38 +1,54 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/driftpin/driftpin/images"
 	"github.com/driftpin/driftpin/images/report"
+	"github.com/driftpin/driftpin/pins/whole"
 	"github.com/spf13/cobra"
 )
 
 func inventoryCommand(s streams) *cobra.Command {
-	var format, platform string
+	var f inventoryFlags
 	cmd := &cobra.Command{
 		Use:   "inventory IMAGE",
 		Short: "List the packages that an image holds",
+		Long: `List the packages that an image holds: of dpkg, conda, pip, npm and R, in every
+environment, with Python's interpreters and Jupyter's extensions and kernels. As
+an SBOM for others with --format cyclonedx or spdx.`,
 		Example: `  driftpin inventory oci-layout:build/images/stat159
-  driftpin inventory --format json registry.example.edu/hub/stat159:latest`,
+  driftpin inventory --format json registry.example.edu/hub/stat159:latest
+  driftpin inventory --format cyclonedx docker:stat159 --output stat159.cdx.json`,
 		Args: arguments(1, 1, "one image"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := oneOf("format", format, "text", "json"); err != nil {
+			if err := oneOf("format", f.format, "text", "json", "cyclonedx", "spdx"); err != nil {
 				return err
 			}
-			return listInventory(cmd.Context(), s, args[0], format, images.Options{Platform: platform})
+			return f.run(cmd.Context(), s, args[0])
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "text", "text or json")
-	cmd.Flags().StringVar(&platform, "platform", "", "of an image with several (default linux/amd64)")
+	cmd.Flags().StringVar(&f.format, "format", "text", "text, json, cyclonedx or spdx")
+	cmd.Flags().StringVar(&f.output, "output", "", "file to write to (default standard output)")
+	cmd.Flags().StringVar(&f.platform, "platform", "", "of an image with several (default linux/amd64)")
+	cmd.Flags().BoolVar(&f.layers, "read-layers", false, "read the layers, whatever is remembered of them or the image says of itself")
 	return cmd
 }
 
-func listInventory(ctx context.Context, s streams, ref, format string, o images.Options) (err error) {
-	img, err := images.Open(ctx, ref, o)
+// inventoryFlags are the flags of inventory.
+type inventoryFlags struct {
+	format, output, platform string
+	layers                   bool
+}
+
+func (f inventoryFlags) run(ctx context.Context, s streams, ref string) (err error) {
+	img, err := images.Open(ctx, ref, images.Options{Platform: f.platform})
 	if err != nil {
 		return err
 	}
@@ -41,22 +57,41 @@ func listInventory(ctx context.Context, s streams, ref, format string, o images.
 	if err != nil {
 		return err
 	}
+	r.Layers = f.layers
 	all, err := r.Inventories(ctx, img)
 	if err != nil {
 		return err
 	}
-	packages := all[0]
-	if format == "json" {
-		return writeJSON(s.out, struct {
+	var out bytes.Buffer
+	switch f.format {
+	case "cyclonedx":
+		err = report.CycloneDX(&out, img, all[0])
+	case "spdx":
+		err = report.SPDX(&out, img, all[0])
+	case "json":
+		err = writeJSON(&out, struct {
 			Packages []images.Package `json:"packages"`
 			Config   images.Config    `json:"config"`
-		}{packages, img.Config})
+		}{all[0], img.Config})
+	default:
+		err = listPackages(&out, all[0])
 	}
-	w := tabwriter.NewWriter(s.out, 0, 8, 2, ' ', 0)
+	if err != nil {
+		return err
+	}
+	if f.output != "" {
+		return whole.WriteFile(f.output, out.Bytes(), 0o644)
+	}
+	_, err = out.WriteTo(s.out)
+	return err
+}
+
+func listPackages(out io.Writer, packages []images.Package) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	for _, p := range packages {
-		extra := p.Commit
-		if p.Build != "" {
-			extra = p.Build + " " + p.Channel
+		extra := strings.TrimSpace(strings.Join([]string{p.Commit, p.Build, p.Channel, p.State}, " "))
+		if p.Owner != nil {
+			extra = strings.TrimSpace(fmt.Sprintf("%s (of %s %s)", extra, p.Owner.Kind, p.Owner.Name))
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.Kind, report.Clean(p.Name), report.Clean(p.Version), report.Clean(p.Where), report.Clean(extra))
 	}

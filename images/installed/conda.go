@@ -35,7 +35,13 @@ func readConda(name string, data []byte) (Fact, error) {
 }
 
 func tellConda(name string, facts Facts) ([]Package, error) {
-	return facts[name].packages(pins.Conda, "/"+strings.TrimPrefix(path.Dir(path.Dir(name)), ".")), nil
+	out := facts[name].packages(pins.Conda, "/"+strings.TrimPrefix(path.Dir(path.Dir(name)), "."))
+	if len(out) == 1 && out[0].Name == "python" { // it is the interpreter, whatever its program looks like
+		p := Package{Pin: pins.New(pins.Python, "python", out[0].Version), Owner: &Owner{pins.Conda, "python"}}
+		p.Where = out[0].Where
+		out = append(out, p)
+	}
+	return out, nil
 }
 
 var condaSubdir = regexp.MustCompile(`/(?:noarch|linux-64|linux-aarch64|osx-64|osx-arm64|win-64)/?$`)

@@ -25,7 +25,7 @@ import (
 
 // Version counts changes to what a Fact holds: facts of another version are not
 // to be mixed with these.
-const Version = "1"
+const Version = "2"
 
 // A Package is a package that is installed, and where it was found.
 type Package struct {
@@ -116,6 +116,20 @@ func readerOf(name string) int {
 		return -1
 	}
 	return i
+}
+
+// Within are the files of a folder that tell of an installed package: those of
+// a folder that may well be a symbolic link, as npm link makes it.
+func Within(folder string) []string {
+	switch {
+	case isNodePackage(folder, "package.json"):
+		return []string{"package.json"}
+	case isPythonMetadata(folder, "METADATA"):
+		return []string{"METADATA", "RECORD", "direct_url.json"}
+	case isLabExtension(folder, "package.json"):
+		return []string{"package.json"}
+	}
+	return nil
 }
 
 // Read makes a Fact of a metadata file.

@@ -41,6 +41,9 @@ func tellPython(name string, facts Facts) ([]Package, error) {
 	}
 	base := path.Base(site)
 	installs := base == "site-packages" || base == "dist-packages"
+	if strings.HasPrefix(path.Base(info), "~") { // what pip left of one that it could not take away: it passes over it
+		return nil, nil
+	}
 	if vendored.MatchString(site) || !installs && !strings.HasSuffix(info, ".dist-info") {
 		return nil, nil
 	}

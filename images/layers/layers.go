@@ -67,6 +67,7 @@ func (l Layer) Checked(check bool) bool {
 type Sieve[T any] struct {
 	Wanted   func(name string) bool
 	Keep     func(name string, size int64, r io.Reader) (T, error) // what is made of a wanted file
+	Within   func(folder string) []string                          // the files of a folder that are wanted, should the folder be a symbolic link; may be nil
 	Symlinks bool                                                  // all symbolic links are kept too
 	Check    bool                                                  // digests are checked even where that means to read what could be hopped over
 }
@@ -332,6 +333,12 @@ func add[T any](c *Content[T], h *tar.Header, r io.Reader, s Sieve[T]) error {
 	if s.Symlinks && h.Typeflag == tar.TypeSymlink {
 		c.Soft[name] = h.Linkname
 	}
+	if h.Typeflag == tar.TypeSymlink && s.Within != nil {
+		for _, inner := range s.Within(name) {
+			c.forget(path.Join(name, inner))
+			c.Links[path.Join(name, inner)] = path.Join(linkTarget(name, h.Linkname), inner)
+		}
+	}
 	if !wanted {
 		return nil
 	}
@@ -345,13 +352,17 @@ func add[T any](c *Content[T], h *tar.Header, r io.Reader, s Sieve[T]) error {
 	case tar.TypeLink:
 		c.Links[name] = cleanName(h.Linkname)
 	case tar.TypeSymlink:
-		if target := h.Linkname; path.IsAbs(target) {
-			c.Links[name] = cleanName(target)
-		} else {
-			c.Links[name] = cleanName(path.Join(path.Dir(name), target))
-		}
+		c.Links[name] = linkTarget(name, h.Linkname)
 	}
 	return nil
+}
+
+// linkTarget is the path that a symbolic link leads to.
+func linkTarget(name, target string) string {
+	if !path.IsAbs(target) {
+		target = path.Join(path.Dir(name), target)
+	}
+	return cleanName(target)
 }
 
 // forget drops what was said of a name before.

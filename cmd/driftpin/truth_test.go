@@ -1,0 +1,103 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/pins"
+	gocmp "github.com/google/go-cmp/cmp"
+	_ "github.com/moby/buildkit/frontend/dockerfile/builder" // testdata/drift builds with it
+)
+
+// A truth is a package as the managers inside an image list it.
+type truth struct {
+	pins.Pin
+	Arch, Display string
+}
+
+// truths holds the inventories of two images against what the package managers
+// inside of them say: all of it, and nothing else, environment by environment.
+func (l *lab) truths() {
+	out := filepath.Join(l.dir, "truth")
+	make := exec.CommandContext(l.t.Context(), "go", "run", "./testdata/drift", "-base", filepath.Join(l.dir, "base"), out)
+	make.Dir = filepath.Join("..", "..")
+	if said, err := make.CombinedOutput(); err != nil {
+		for _, side := range []string{"a", "b"} {
+			if log, err := os.ReadFile(filepath.Join(out, side+".log")); err == nil {
+				l.t.Logf("%s: …%s", side, log[max(0, len(log)-4000):])
+			}
+		}
+		l.t.Fatalf("%v: %s", err, said)
+	}
+	for _, side := range []string{"a", "b"} {
+		var told []truth
+		if err := json.Unmarshal([]byte(l.read("truth/"+side+".truth.json")), &told); err != nil {
+			l.t.Fatal(err)
+		}
+		var found struct{ Packages []images.Package }
+		if err := json.Unmarshal([]byte(l.run("home1", "inventory", "--format", "json", "oci-layout:"+filepath.Join(out, side))), &found); err != nil {
+			l.t.Fatal(err)
+		}
+		want, got := tellTruths(told), tellFound(found.Packages)
+		if diff := gocmp.Diff(want, got); diff != "" {
+			l.t.Errorf("image %s (-the managers +driftpin):\n%s", side, diff)
+		}
+		l.t.Logf("image %s: %d packages", side, len(got))
+	}
+}
+
+// tellTruths writes a line a package, as tellFound does.
+func tellTruths(told []truth) (lines []string) {
+	count := map[string]int{}
+	for _, p := range told {
+		if p.Kind == pins.Deb {
+			count[p.Name]++
+		}
+	}
+	for _, p := range told {
+		switch p.Kind {
+		case pins.Deb:
+			if count[p.Name] > 1 {
+				p.Name += ":" + p.Arch
+			}
+		case pins.ServerExtension:
+			p.Version = p.Build
+		case pins.Kernel:
+			p.Version = p.Display
+		}
+		if p.Kind != pins.Conda {
+			p.Build = ""
+		}
+		lines = append(lines, line(p.Pin))
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// tellFound writes a line a package that a manager would list: not what broke
+// off while it was installed, nor what Debian's packages carry of node's, nor
+// how the classic notebook is configured, which jupyter server does not show.
+func tellFound(found []images.Package) (lines []string) {
+	for _, p := range found {
+		if p.State != "" || p.Kind == pins.Npm && p.Owner != nil && p.Owner.Kind == pins.Deb || strings.HasSuffix(p.Name, " (notebook)") {
+			continue
+		}
+		if p.Kind != pins.Conda {
+			p.Build = ""
+		}
+		p.Channel = ""
+		lines = append(lines, line(p.Pin))
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+func line(p pins.Pin) string {
+	return strings.Join([]string{string(p.Kind), pins.CanonicalName(p.Kind, p.Name), p.Version, p.Where, cmp.Or(p.Commit, p.Build, "-")}, " ")
+}

@@ -1,0 +1,166 @@
+package images_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/installed"
+	"github.com/driftpin/driftpin/pins"
+	"github.com/google/go-cmp/cmp"
+)
+
+// owned is a package whose files another one brings.
+func owned(p images.Package, kind pins.Kind, name string) images.Package {
+	p.Owner = &installed.Owner{Kind: kind, Name: name}
+	return p
+}
+
+// told writes changes briefly.
+func told(changes []images.Change) (lines []string) {
+	for _, c := range changes {
+		text := fmt.Sprintf("%s %s %s %s→%s", c.Change, c.Kind, c.Name, or(c.A), or(c.B))
+		if c.Was != nil {
+			text += fmt.Sprintf(" was %s %s %s", c.Was.Kind, c.Was.Name, c.Was.Where)
+		}
+		for _, b := range c.Brings {
+			text += fmt.Sprintf(" brings %s %s %s→%s", b.Kind, b.Name, or(b.A), or(b.B))
+		}
+		lines = append(lines, text)
+	}
+	return lines
+}
+
+// What belongs to another package counts with that, and moves are one change.
+func TestMoves(t *testing.T) {
+	const env = "/opt/conda"
+	conda := func(name, version string) images.Package { return pkg(pins.Conda, name, version, env) }
+	pip := func(name, version string) images.Package { return pkg(pins.Pip, name, version, env) }
+	of := func(name, version, owner string) images.Package { return owned(pip(name, version), pins.Conda, owner) }
+	type list = []images.Package
+	for name, test := range map[string]struct {
+		a, b list
+		want []string
+	}{
+		"with its owner": {list{conda("numpy", "1.0"), of("numpy", "1.0", "numpy")}, list{conda("numpy", "1.1"), of("numpy", "1.1", "numpy")},
+			[]string{"changed conda numpy 1.0→1.1 brings pip numpy 1.0→1.1"}},
+		"added with its owner":   {nil, list{conda("numpy", "1.0"), of("numpy", "1.0", "numpy")}, []string{"added conda numpy -→1.0 brings pip numpy -→1.0"}},
+		"removed with its owner": {list{conda("numpy", "1.0"), of("numpy", "1.0", "numpy")}, nil, []string{"removed conda numpy 1.0→- brings pip numpy 1.0→-"}},
+		"pip to conda": {list{pip("torch", "2.0")}, list{conda("pytorch", "2.1"), of("torch", "2.1", "pytorch")},
+			[]string{"changed conda pytorch 2.0→2.1 was pip torch " + env}},
+		"pip to conda, same version": {list{pip("torch", "2.0")}, list{conda("pytorch", "2.0"), of("torch", "2.0", "pytorch")},
+			[]string{"changed conda pytorch 2.0→2.0 was pip torch " + env}},
+		"conda to pip": {list{conda("pytorch", "2.1"), of("torch", "2.1", "pytorch")}, list{pip("torch", "2.2")},
+			[]string{"changed pip torch 2.1→2.2 was conda pytorch " + env}},
+		"pip over conda": {list{conda("numpy", "1.0"), of("numpy", "1.0", "numpy")}, list{conda("numpy", "1.0"), pip("numpy", "1.1")},
+			[]string{"changed pip numpy 1.0→1.1"}},
+		"another name": {list{pkg(pins.Deb, "python3-old", "1", ""), owned(pkg(pins.Pip, "x", "1", "/usr"), pins.Deb, "python3-old")},
+			list{pkg(pins.Deb, "python3-new", "1", ""), owned(pkg(pins.Pip, "x", "1", "/usr"), pins.Deb, "python3-new")}, nil},
+		"another name and version": {list{pkg(pins.Deb, "python3-old", "1", ""), owned(pkg(pins.Pip, "x", "1", "/usr"), pins.Deb, "python3-old")},
+			list{pkg(pins.Deb, "python3-new", "2", ""), owned(pkg(pins.Pip, "x", "2", "/usr"), pins.Deb, "python3-new")},
+			[]string{"changed deb python3-new 1→2 was deb python3-old  brings pip x 1→2"}},
+		"environment": {list{pkg(pins.Pip, "six", "1", "/a")}, list{pkg(pins.Pip, "six", "2", "/b")}, []string{"changed pip six 1→2 was pip six /a"}},
+		"two of one name": {list{pkg(pins.Pip, "six", "1", "/a"), pkg(pins.Pip, "six", "1", "/c")}, list{pkg(pins.Pip, "six", "2", "/b")},
+			[]string{"removed pip six 1→-", "added pip six -→2", "removed pip six 1→-"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if name == "another name" {
+				test.want = []string{"removed deb python3-old 1→-", "added deb python3-new -→1"}
+			}
+			got := told(images.Compare(test.a, test.b))
+			slices.Sort(got)
+			slices.Sort(test.want)
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// An environment at another place is no change of its packages.
+func TestRenamedEnvironment(t *testing.T) {
+	var a, b []images.Package
+	for i := range 8 {
+		a = append(a, pkg(pins.Pip, fmt.Sprint("p", i), "1", "/srv/env"))
+		b = append(b, pkg(pins.Pip, fmt.Sprint("p", i), "1", "/opt/env"))
+	}
+	b[3].Version = "2"
+	a = append(a, pkg(pins.Npm, "x", "1", "/srv/env/lib"))
+	b = append(b, pkg(pins.Npm, "x", "1", "/opt/env/lib"))
+	if diff := cmp.Diff([]string{"changed pip p3 1→2 was pip p3 /srv/env"}, told(images.Compare(a, b))); diff != "" && len(images.Compare(a, b)) != 1 {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if diff := cmp.Diff([]images.Rename{{From: "/srv/env", To: "/opt/env", Packages: 8}}, images.Renamed(a, b)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestPolicy(t *testing.T) {
+	rules, err := pins.ParsePolicy("p.yaml", []byte(`sync:
+  rules:
+    - {same: ["*"], why: one image}
+    - {may-differ: ["jupyter*"], until: 2023-06-01}
+    - {may-differ: [bokeh]}
+    - {not-older: [jupyterhub]}
+    - {forbidden: [Boken]}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := []images.Package{pkg(pins.Pip, "jupyterlab", "3.6.1", "/e"), pkg(pins.Pip, "bokeh", "2", "/e"), pkg(pins.Pip, "jupyterhub", "4", "/e"), pkg(pins.Pip, "six", "1", "/e")}
+	b := []images.Package{pkg(pins.Pip, "jupyterlab", "3.6.3", "/e"), pkg(pins.Pip, "bokeh", "3", "/e"), pkg(pins.Pip, "jupyterhub", "3", "/e"), pkg(pins.Pip, "boken", "1", "/e"), pkg(pins.Pip, "six", "1.0", "/e")}
+	check := func(today string, holdsA bool, want ...string) {
+		t.Helper()
+		now, err := time.Parse(time.DateOnly, today)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, x := range (images.Policy{Rules: rules, Today: now, HoldsA: holdsA}).Breaches(images.Compare(a, b), a, b) {
+			got = append(got, strings.TrimSpace(fmt.Sprintf("%d %s %s", x.Line, x.Rule, x.Name)))
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", today, diff)
+		}
+	}
+	check("2023-06-01", false, "3 same boken", "7 forbidden boken")
+	check("2023-06-02", false, "3 same boken", "3 same jupyterhub", "3 same jupyterlab", "4 expired", "6 not-older jupyterhub", "7 forbidden boken")
+	check("2023-06-02", true, "3 same boken", "3 same jupyterhub", "3 same jupyterlab", "4 expired")
+	if _, err := pins.ParsePolicy("p.yaml", []byte("rules: []\n")); err == nil || !strings.Contains(err.Error(), "p.yaml:1") {
+		t.Errorf("no sync: %v", err)
+	}
+}
+
+func TestMatrix(t *testing.T) {
+	a, b, c := image(t, []node{dist("a", "1"), dist("b", "1"), dist("c", "1")}), image(t, []node{dist("a", "1"), dist("b", "2")}), image(t, []node{dist("a", "1"), dist("b", "1.0")})
+	var opened []*images.Image
+	for _, ref := range []string{saved(t, a), saved(t, b), saved(t, withLabel(t, c, "k", "v"))} {
+		img, err := images.Open(t.Context(), ref, images.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		opened = append(opened, img)
+	}
+	m, err := images.Reader{}.Matrix(t.Context(), opened...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range append(m.Packages, m.Config...) {
+		var values []string
+		for _, v := range r.Values {
+			values = append(values, or(v))
+		}
+		got = append(got, fmt.Sprintf("%s %s %s", r.Name, strings.Join(values, " "), r.Level))
+	}
+	if diff := cmp.Diff([]string{"b 1 2 1.0 major", "c 1 - - ", "label.k - - v "}, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if diff := cmp.Diff(images.MatrixSummary{Same: 1, Differing: 1, Missing: 1, Config: 1}, m.Summary); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
