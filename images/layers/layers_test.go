@@ -1,0 +1,341 @@
+package layers_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/driftpin/driftpin/images/layers"
+	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// A node is an entry of a layer.
+type node struct {
+	name string
+	kind byte
+	text string // what a file holds, or what a link leads to
+}
+
+func tarOf(t testing.TB, nodes ...node) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, n := range nodes {
+		h := &tar.Header{Name: n.name, Typeflag: n.kind, Mode: 0o644}
+		if n.kind == tar.TypeReg {
+			h.Size = int64(len(n.text))
+		} else {
+			h.Linkname = n.text
+		}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if h.Size > 0 {
+			if _, err := io.WriteString(w, n.text); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func gzipped(t testing.TB, data []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// A blob counts how often it is opened, and how much of it is read.
+type blob struct {
+	data         []byte
+	opened, read int
+}
+
+func (b *blob) layer() layers.Layer {
+	sum := fmt.Sprintf("sha256:%x", sha256.Sum256(b.data))
+	return layers.Layer{DiffID: sum, Digest: sum, Size: int64(len(b.data)), Open: func(context.Context) (io.ReadCloser, error) {
+		b.opened++
+		return &blobReader{b, bytes.NewReader(b.data)}, nil
+	}}
+}
+
+type blobReader struct {
+	b *blob
+	*bytes.Reader
+}
+
+// Read implements io.Reader.
+func (r *blobReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	r.b.read += n
+	return n, err
+}
+
+// ReadAt implements io.ReaderAt.
+func (r *blobReader) ReadAt(p []byte, at int64) (int, error) {
+	n, err := r.Reader.ReadAt(p, at)
+	r.b.read += n
+	return n, err
+}
+
+func (r *blobReader) Close() error { return nil }
+
+// sieve wants files called meta, and keeps their first 100 bytes.
+var sieve = layers.Sieve[string]{
+	Wanted: func(name string) bool { return filepath.Base(name) == "meta" },
+	Within: func(folder string) []string {
+		if strings.HasPrefix(folder, "pkgs/") {
+			return []string{"meta"}
+		}
+		return nil
+	},
+	Keep: func(_ string, _ int64, r io.Reader) (string, error) {
+		data, err := io.ReadAll(io.LimitReader(r, 100))
+		return string(data), err
+	},
+}
+
+func visible(t testing.TB, list ...layers.Layer) map[string]string {
+	t.Helper()
+	contents, err := layers.Scan(t.Context(), list, sieve, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, err := layers.Visible(t.Context(), list, contents, sieve)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for name, s := range seen {
+		out[name] = s.Value
+	}
+	return out
+}
+
+func plain(t testing.TB, nodes ...node) layers.Layer {
+	return (&blob{data: tarOf(t, nodes...)}).layer()
+}
+
+const file, hard, soft, dir = tar.TypeReg, tar.TypeLink, tar.TypeSymlink, tar.TypeDir
+
+func TestLinks(t *testing.T) {
+	for name, test := range map[string]struct {
+		layers [][]node
+		want   map[string]string
+	}{
+		"to a file that is not wanted":  {[][]node{{{"x", file, "1"}, {"a/meta", hard, "x"}}}, map[string]string{"a/meta": "1"}},
+		"to a lower layer":              {[][]node{{{"x", file, "1"}}, {{"a/meta", hard, "x"}}}, map[string]string{"a/meta": "1"}},
+		"symbolic":                      {[][]node{{{"a/x", file, "1"}, {"a/meta", soft, "x"}}}, map[string]string{"a/meta": "1"}},
+		"symbolic, absolute":            {[][]node{{{"x", file, "1"}, {"a/meta", soft, "/x"}}}, map[string]string{"a/meta": "1"}},
+		"symbolic, out of the image":    {[][]node{{{"x", file, "1"}, {"a/meta", soft, "../../../../x"}}}, map[string]string{"a/meta": "1"}},
+		"symbolic, to a folder":         {[][]node{{{"src/meta", file, "1"}, {"pkgs/a", soft, "../src"}}}, map[string]string{"src/meta": "1", "pkgs/a/meta": "1"}},
+		"symbolic, to a folder of none": {[][]node{{{"pkgs/a", soft, "../src"}}}, map[string]string{}},
+		"to a link":                     {[][]node{{{"x", file, "1"}, {"a/meta", hard, "x"}, {"b/meta", hard, "a/meta"}}}, map[string]string{"a/meta": "1", "b/meta": "1"}},
+		"to itself":                     {[][]node{{{"a/meta", soft, "meta"}}}, map[string]string{}},
+		"in a circle":                   {[][]node{{{"a/meta", soft, "/b/meta"}, {"b/meta", soft, "/a/meta"}}}, map[string]string{}},
+		"to nothing":                    {[][]node{{{"a/meta", hard, "x"}}}, map[string]string{}},
+		"replaced by a file":            {[][]node{{{"x", file, "1"}, {"a/meta", hard, "x"}}, {{"a/meta", file, "2"}}}, map[string]string{"a/meta": "2"}},
+		"the last of a name":            {[][]node{{{"a/meta", file, "1"}, {"a/meta", file, "2"}}}, map[string]string{"a/meta": "2"}},
+		"a folder in its place":         {[][]node{{{"a/meta", file, "1"}}, {{"a/meta", dir, ""}}}, map[string]string{}},
+		"a file in the folder's place":  {[][]node{{{"a/meta", file, "1"}}, {{"a", file, ""}}}, map[string]string{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var list []layers.Layer
+			for _, nodes := range test.layers {
+				list = append(list, plain(t, nodes...))
+			}
+			if diff := cmp.Diff(test.want, visible(t, list...)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// A layer is read once, however many images have it, and a tar that can be
+// hopped over is read in part only.
+func TestReadsLittle(t *testing.T) {
+	big := &blob{data: tarOf(t, node{"filler", file, strings.Repeat("x", 4<<20)}, node{"a/meta", file, "1"})}
+	l := big.layer()
+	if _, err := layers.Scan(t.Context(), []layers.Layer{l, l, l}, sieve, nil); err != nil || big.opened != 1 {
+		t.Errorf("opened %d times, %v", big.opened, err)
+	}
+	big.read, l.Hops = 0, true
+	if got := visible(t, l); got["a/meta"] != "1" || big.read > 100_000 {
+		t.Errorf("%v, having read %d bytes", got, big.read)
+	}
+	checked := sieve
+	checked.Check = true
+	l.Digest = "sha256:" + strings.Repeat("0", 64)
+	if _, err := layers.Scan(t.Context(), []layers.Layer{l}, checked, nil); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("a wrong digest: %v", err)
+	}
+}
+
+// What is remembered is what was read; damage is as if nothing was remembered.
+func TestMemory(t *testing.T) {
+	m := layers.Memory{Dir: t.TempDir(), Version: "v1"}
+	l := plain(t, node{"a/meta", file, "1"}, node{"b/.wh.meta", file, ""}, node{"c/.wh..wh..opq", file, ""}, node{"x", file, ""}, node{"y/meta", dir, ""})
+	if c := layers.Recall[string](m, l); c != nil || m.Has(l) {
+		t.Errorf("recalled %v of nothing", c)
+	}
+	read, err := layers.Scan(t.Context(), []layers.Layer{l}, sieve, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := layers.Keep(m, l, read[0]); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(read[0], layers.Recall[string](m, l)); diff != "" {
+		t.Errorf("-read +recalled:\n%s", diff)
+	}
+	if c := layers.Recall[string](layers.Memory{Dir: m.Dir, Version: "v2"}, l); c != nil {
+		t.Error("another version was recalled")
+	}
+	files, err := filepath.Glob(filepath.Join(m.Dir, "v1", "*"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	data, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range data {
+		if err := os.WriteFile(files[0], data[:i], 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if layers.Recall[string](m, l) != nil {
+			t.Errorf("cut at %d of %d: recalled", i, len(data))
+		}
+	}
+}
+
+// Bombs take time, and little memory.
+func TestBombs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it inflates much")
+	}
+	zeros := func(size int64) []byte {
+		var b bytes.Buffer
+		z, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := tar.NewWriter(z)
+		if err := w.WriteHeader(&tar.Header{Name: "a/meta", Size: size, Mode: 0o644}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.CopyN(w, zero{}, size); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	bomb := &blob{data: zeros(1 << 30)}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	got := visible(t, bomb.layer())
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; len(got["a/meta"]) != 100 || used > 16<<20 {
+		t.Errorf("%d bytes kept, %d MB allocated", len(got["a/meta"]), used>>20)
+	}
+}
+
+type zero struct{}
+
+func (zero) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// Whatever the compression, the same is read.
+func TestCompressions(t *testing.T) {
+	data := tarOf(t, node{"filler", file, strings.Repeat("xy", 1<<20)}, node{"a/meta", file, "1"})
+	z, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, stored := range map[string][]byte{"plain": data, "gzip": gzipped(t, data), "zstd": z.EncodeAll(data, nil)} {
+		if got := visible(t, (&blob{data: stored}).layer()); got["a/meta"] != "1" {
+			t.Errorf("%s: %v", name, got)
+		}
+		for i := range 20 {
+			cut := (&blob{data: stored}).layer()
+			n := len(stored) * i / 20
+			cut.Open = func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(stored[:n])), nil }
+			if _, err := layers.Scan(t.Context(), []layers.Layer{cut}, sieve, nil); err == nil {
+				t.Errorf("%s, cut at %d of %d: no error", name, n, len(stored))
+			}
+		}
+	}
+}
+
+// SameEffect is true only where both hide the same.
+func TestSameEffect(t *testing.T) {
+	scan := func(nodes ...node) []*layers.Content[string] {
+		c, err := layers.Scan(t.Context(), []layers.Layer{plain(t, nodes...)}, sieve, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	a := scan(node{"x", file, "1"}, node{"a/meta", file, "1"})
+	for name, test := range map[string]struct {
+		b    []*layers.Content[string]
+		want bool
+	}{
+		"other bytes": {scan(node{"x", file, "2"}, node{"a/meta", file, "2"}), true},
+		"a file more": {scan(node{"x", file, "1"}, node{"a/meta", file, "1"}, node{"y", file, ""}), false},
+		"a whiteout":  {scan(node{"x", file, "1"}, node{"a/meta", file, "1"}, node{".wh.y", file, ""}), false},
+		"opaque":      {scan(node{"x", file, "1"}, node{"a/meta", file, "1"}, node{"a/.wh..wh..opq", file, ""}), false},
+	} {
+		if got := layers.SameEffect(a, test.b); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// FuzzVisible lays layers of any bytes upon each other: an error, or what is
+// seen is among what the layers hold.
+func FuzzVisible(f *testing.F) {
+	f.Add(tarOf(f, node{"a/meta", file, "1"}, node{"pkgs/a", soft, "/a"}), tarOf(f, node{"a/.wh.meta", file, ""}, node{"b/meta", hard, "a/meta"}))
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		list := []layers.Layer{(&blob{data: a}).layer(), (&blob{data: b}).layer()}
+		contents, err := layers.Scan(t.Context(), list, sieve, nil)
+		if err != nil {
+			return
+		}
+		seen, err := layers.Visible(t.Context(), list, contents, sieve)
+		if err != nil {
+			return
+		}
+		for _, name := range slices.Sorted(maps.Keys(seen)) {
+			if !sieve.Wanted(name) || strings.HasPrefix(name, "/") || strings.HasPrefix(name, "../") {
+				t.Errorf("%q is seen", name)
+			}
+		}
+	})
+}
