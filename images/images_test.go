@@ -109,7 +109,11 @@ func inventory(t testing.TB, ref string) []string {
 	}
 	out := []string{}
 	for _, p := range packages {
-		out = append(out, strings.TrimSpace(fmt.Sprintf("%s %s %s %s %s%s", p.Kind, p.Name, p.Version, p.Where, p.Commit, p.Build+p.State)))
+		text := strings.TrimSpace(fmt.Sprintf("%s %s %s %s %s%s", p.Kind, p.Name, p.Version, p.Where, p.Commit, p.Build+p.State))
+		if p.Owner != nil {
+			text += fmt.Sprintf(" (%s %s)", p.Owner.Kind, p.Owner.Name)
+		}
+		out = append(out, text)
 	}
 	return out
 }
@@ -163,6 +167,27 @@ func TestInventoryOfEveryKind(t *testing.T) {
 		{"usr/lib/node_modules/broken/package.json", `{`},
 		{"usr/lib/R/site-library/dplyr/DESCRIPTION", "Package: dplyr\nVersion: 1.1.0\nBuilt: R 4.2.2; ; 2023-01-01\nRemoteSha: abc\n"},
 		{"usr/lib/R/site-library/dplyr/tests/x/DESCRIPTION", "Package: x\nVersion: 1\n"},
+		// What is kept for later is not installed.
+		{"srv/conda/pkgs/numpy-1.23.5-py310h/lib/python3.10/site-packages/numpy-1.23.5.dist-info/METADATA", "Name: numpy\nVersion: 1.23.5\n"},
+		{"root/.cache/uv/archive-v0/x/six-1.dist-info/METADATA", "Name: six\nVersion: 1\n"},
+		{site + "~ix-1.dist-info/METADATA", "Name: six\nVersion: 1\n"},
+		// Environments and interpreters.
+		{"opt/env/pyvenv.cfg", "home = /usr/bin\nversion = 3.11.2\n"},
+		{"usr/bin/python3.11", "\x7fELF\x003.11\x003.11.2\x00"},
+		{"usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0", "\x003.11.2\x00"},
+		{"var/lib/dpkg/info/python3.11-minimal.list", "/.\n/usr/bin/python3.11\n"},
+		// Installed from sources: by a link, and by a record of the sources' folder.
+		{site + "linked.egg-link", "/srv/linked\n."},
+		{"srv/linked/linked.egg-info/PKG-INFO", "Name: linked\nVersion: 1\n"},
+		{"srv/edited/edited.egg-info/PKG-INFO", "Name: edited\nVersion: 1\n"},
+		{site + "zipped-1.0-py3.11.egg", "PK"},
+		// Jupyter's own, which a package brings.
+		{"opt/env/share/jupyter/labextensions/@x/lab/package.json", `{"name":"@x/lab","version":"5"}`},
+		{"opt/env/share/jupyter/labextensions/mine/package.json", `{"name":"mine","version":"1"}`},
+		{site + "tmpystore-0.0.1.dist-info/RECORD", "../../../share/jupyter/labextensions/@x/lab/package.json,sha256=x,1\n"},
+		{"opt/env/etc/jupyter/jupyter_server_config.d/x.json", `{"ServerApp":{"jpserver_extensions":{"on":true,"off":false}}}`},
+		{"opt/env/share/jupyter/kernels/py/kernel.json", `{"display_name":"Py 3","argv":["python","-m","k"]}`},
+		{"usr/lib/node_modules/npm/node_modules/y/test/node_modules/z/package.json", `{"name":"z","version":"1"}`},
 	})
 	want := []string{
 		"conda numpy 1.23.5 /srv/conda/envs/notebook py310h",
@@ -170,13 +195,22 @@ func TestInventoryOfEveryKind(t *testing.T) {
 		"deb libc6 2.36-9",
 		"deb libx:amd64 1.0",
 		"deb libx:i386 1.0",
+		"kernelspec py Py 3 /opt/env python -m k",
+		"labextension @x/lab 5 /opt/env (pip tmpystore)",
+		"labextension mine 1 /opt/env",
 		"npm @npmcli/fs 3.1.0 /usr/lib/node_modules/npm",
 		"npm npm 9.2.0 /usr/lib",
 		"pip jupyter-server 2.2.1 /opt/env",
+		"pip linked 1 /opt/env",
 		"pip old 1 /usr",
 		"pip six 1.16.0 /usr",
 		"pip tmpystore 0.0.1 /opt/env 84765e1",
+		"pip zipped 1.0 /opt/env",
+		"python python 3.11.2 /opt/env",
+		"python python 3.11.2 /usr (deb python3.11-minimal)",
 		"r dplyr 1.1.0 /usr/lib/R/site-library abc",
+		"serverextension off disabled /opt/env",
+		"serverextension on enabled /opt/env",
 	}
 	if diff := cmp.Diff(want, inventory(t, saved(t, img))); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

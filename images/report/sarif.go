@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"net/url"
 
 	"github.com/driftpin/driftpin/images"
 	"github.com/driftpin/driftpin/pins"
@@ -98,7 +99,7 @@ func located(file string, line int) []sarifLocation {
 	if file == "" {
 		return nil
 	}
-	p := sarifPhysical{Artifact: sarifArtifact{file}}
+	p := sarifPhysical{Artifact: sarifArtifact{(&url.URL{Path: file}).String()}}
 	if line > 0 {
 		p.Region = &sarifRegion{line}
 	}

@@ -1,0 +1,183 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/report"
+	"github.com/driftpin/driftpin/pins"
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// full is a drift in which there is something of everything, much of it
+// hostile.
+func full(t *testing.T) *images.Drift {
+	t.Helper()
+	d := load(t)
+	version := func(s string) *string { return &s }
+	d.Packages = append(d.Packages,
+		images.Change{Kind: pins.Conda, Name: "pytorch", Where: "/opt/env", Change: images.Changed, A: version("2.0"), B: version("2.1"), Level: pins.Minor,
+			Was: &images.Was{Kind: pins.Pip, Name: "torch", Where: "/opt/env"}, Brings: []images.Brought{{Kind: pins.Pip, Name: "functorch", B: version("2.1")}},
+			Layer: "sha256:" + strings.Repeat("a", 64), Event: "RUN conda install <script>alert(1)</script>"},
+		images.Change{Kind: pins.Npm, Name: "</script><img src=x onerror=alert(1)>", Change: images.Added, B: version("1 | `2` **3** @somebody #1\u202e\x1b[31m"),
+			Cause: &images.Cause{Asked: true, Chain: []string{"x"}, File: "a b/pins.yaml", Line: 3, Need: pins.Hard, Why: "](javascript:alert(1))"}})
+	d.Renames = []images.Rename{{From: "/srv/env", To: "/opt/env", Packages: 12}}
+	d.Damages = []images.Damage{{Path: "/x\n", Package: "x", What: "changed"}}
+	d.Breaches = []images.Breach{
+		{Rule: "same", Kind: pins.Pip, Name: "altair", Where: "/opt/env", Message: "altair must be the same, and is 4.2.2 and 4.2.0", File: "policy.yaml", Line: 3, Why: "one | image", Cause: d.Packages[1].Cause},
+		{Rule: "expired", Message: "the rule may-differ [x] ended on 2023-06-01", File: "policy.yaml", Line: 4},
+	}
+	d.Layers = &images.Layers{A: []images.LayerInfo{{DiffID: "sha256:" + strings.Repeat("b", 64), Size: 7, Shared: true}}, B: []images.LayerInfo{}}
+	d.Count()
+	return d
+}
+
+func matrix() *images.Matrix {
+	version := func(s string) *string { return &s }
+	return &images.Matrix{
+		Images:   []images.Column{{Name: "a", Packages: 3, Alone: 1}, {Name: "b", Packages: 2}, {Name: "c`|", Packages: 2, Size: 7}},
+		Packages: []images.Row{{Kind: pins.Pip, Name: "numpy", Where: "/opt/env", Values: []*string{version("1.0"), version("2.0"), nil}, Level: pins.Major}},
+		Config:   []images.Row{{Name: "cmd", Values: []*string{version("x"), nil, version("</script>")}}},
+		Summary:  images.MatrixSummary{Same: 1, Differing: 1, Config: 1},
+	}
+}
+
+// codeSpan and link are what Markdown takes for such.
+var (
+	codeSpan = regexp.MustCompile("`[^`\n]*`")
+	link     = regexp.MustCompile(`[^\\]\]\(`)
+)
+
+// Every format is as its golden says, and nothing of a hostile name gets out of
+// its place.
+func TestFormats(t *testing.T) {
+	for _, format := range []string{"text", "markdown", "sarif", "json"} {
+		for name, d := range map[string]report.Document{"full": report.OfDrift(full(t)), "matrix": report.OfMatrix(matrix())} {
+			var out bytes.Buffer
+			err := d.Write(&out, format, false)
+			if name == "matrix" && format == "sarif" {
+				if err == nil {
+					t.Error("a matrix as SARIF: no error")
+				}
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := fmt.Sprintf("testdata/%s.%s", name, format)
+			if *update {
+				if err := os.WriteFile(file, out.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), out.String()); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", file, diff)
+			}
+			if format != "json" && strings.ContainsAny(out.String(), "\x1b\u202e") {
+				t.Errorf("%s: an escape got through", file)
+			}
+			if rest := codeSpan.ReplaceAllString(out.String(), ""); format == "markdown" && (strings.Contains(rest, "<img") || link.MatchString(rest)) {
+				t.Errorf("%s: Markdown or HTML of a name is in force", file)
+			}
+		}
+	}
+}
+
+// What is written as JSON is what the schema says.
+func TestSchema(t *testing.T) {
+	data, err := os.ReadFile("drift.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("drift.json", parsed); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := c.Compile("drift.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, d := range map[string]report.Document{"full": report.OfDrift(full(t)), "none": report.OfDrift(images.New("a", "b", []images.Change{}, []images.Setting{})), "matrix": report.OfMatrix(matrix())} {
+		var out bytes.Buffer
+		if err := d.Write(&out, "json", false); err != nil {
+			t.Fatal(err)
+		}
+		v, err := jsonschema.UnmarshalJSON(&out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.Validate(v); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if schema.Validate(map[string]any{"a": "x"}) == nil {
+		t.Error("the schema takes anything")
+	}
+}
+
+// A long list fits into a comment.
+func TestLongMarkdown(t *testing.T) {
+	var changes []images.Change
+	for i := range 3000 {
+		v := fmt.Sprint(i)
+		changes = append(changes, images.Change{Kind: pins.Pip, Name: "p" + v, Where: "/opt/env", Change: images.Added, B: &v})
+	}
+	var out bytes.Buffer
+	if err := report.Markdown(&out, images.New("a", "b", changes, nil)); err != nil || out.Len() > 65_536 || !strings.Contains(out.String(), "which do not fit here") {
+		t.Errorf("%d bytes, %v", out.Len(), err)
+	}
+}
+
+// The page's data can't end the element that holds it.
+func TestHTMLData(t *testing.T) {
+	var out bytes.Buffer
+	if err := report.OfDrift(full(t)).Write(&out, "html", false); err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(out.String(), `id="data">`)
+	data, _, ended := strings.Cut(rest, "</script>")
+	var v struct{ Drift images.Drift }
+	if err := json.Unmarshal([]byte(data), &v); !ok || !ended || err != nil {
+		t.Fatalf("%v in %.200s", err, data)
+	}
+	if diff := cmp.Diff(full(t).Packages, v.Drift.Packages); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestFails(t *testing.T) {
+	version := "1"
+	major := images.New("a", "b", []images.Change{{Change: images.Changed, Level: pins.Major, A: &version, B: &version}}, nil)
+	patch := images.New("a", "b", []images.Change{{Change: images.Changed, Level: pins.Patch, A: &version, B: &version}}, nil)
+	breached := images.New("a", "b", nil, nil)
+	breached.Breaches = []images.Breach{{Rule: "expired"}}
+	for _, test := range []struct {
+		d    *images.Drift
+		want string // the values of --fail-on that it fails on
+	}{{major, "any major"}, {patch, "any"}, {breached, "any major policy"}, {images.New("a", "b", nil, nil), ""}} {
+		var got []string
+		for _, on := range []string{"any", "major", "policy", "never"} {
+			if report.OfDrift(test.d).Fails(on) {
+				got = append(got, on)
+			}
+		}
+		if strings.Join(got, " ") != test.want {
+			t.Errorf("fails on %v, want %s", got, test.want)
+		}
+	}
+}
