@@ -3,16 +3,17 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME ?= 15s
-TESTDATA = ./testdata/bench ./testdata/gitserver ./testdata/standin # ./... passes over them
+TESTDATA = ./testdata/bench ./testdata/benchdrift ./testdata/drift ./testdata/gitserver ./testdata/standin # ./... passes over them
 LDFLAGS = -s -w -X github.com/moby/buildkit/version.Version=$(shell go list -m -f '{{.Version}}' github.com/moby/buildkit)
 
-.PHONY: demo test soak bench build deps lint fuzz vuln clean
+.PHONY: demo test soak bench bench-drift build deps lint fuzz vuln clean
 
 demo: deps build   ## build stat159 and data100, verify both, show their drift
 	go run ./testdata/standin sh testdata/demo.sh
 
 test: deps lint    ## all tests, with real builds and the real index
-	go test -race -shuffle=on -timeout 40m ./...
+	go test -race -shuffle=on -timeout 20m -skip '^TestMainJob$$' ./...
+	go test -shuffle=on -timeout 40m -run '^TestMainJob$$' ./cmd/driftpin
 
 soak: deps         ## interrupt locks and builds at 30 random moments each, gently and not
 	DRIFTPIN_SOAK=30 go test -count=1 -timeout 4h -v -run '^TestMainJob$$/^(index|interruptions)$$' ./cmd/driftpin
@@ -20,6 +21,10 @@ soak: deps         ## interrupt locks and builds at 30 random moments each, gent
 bench: deps build  ## driftpin beside a Dockerfile with pip, and with uv; BENCH=-growth, -runs 3
 	sh testdata/base.sh
 	go run ./testdata/bench $(BENCH)
+
+bench-drift: deps build  ## driftpin beside the peers that are on PATH, on two images of 1.1 GB; BENCH=-only layouts, -runs 5
+	sh testdata/base.sh
+	go run ./testdata/benchdrift $(BENCH)
 
 build: bin/driftpin
 

@@ -2,6 +2,8 @@ package images_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -211,4 +213,49 @@ func TestForeignSBOM(t *testing.T) {
 	if d, err := (images.Reader{}).Drift(t.Context(), sbom, img); err != nil || d.Any() {
 		t.Errorf("drift %v, %v", told(d.Packages), err)
 	}
+}
+
+// FuzzSBOM reads any bytes as an SBOM.
+func FuzzSBOM(f *testing.F) {
+	f.Add([]byte(`{"bomFormat":"CycloneDX","specVersion":"1.5","components":[{"type":"library","name":"a","version":"1","purl":"pkg:pypi/a@1","properties":[{"name":"driftpin:kind","value":"pip"}]}]}`))
+	f.Add([]byte(`{"spdxVersion":"SPDX-2.3","SPDXID":"SPDXRef-DOCUMENT","packages":[{"name":"a","SPDXID":"SPDXRef-a","versionInfo":"1","sourceInfo":"x: /a, /b","externalRefs":[{"referenceCategory":"PACKAGE-MANAGER","referenceType":"purl","referenceLocator":"pkg:deb/debian/a@1?epoch=2"}]}]}`))
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, data []byte) {
+		file := filepath.Join(dir, "x.json")
+		if err := os.WriteFile(file, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		img, err := images.Open(t.Context(), "sbom:"+file, images.Options{})
+		if err != nil {
+			return
+		}
+		if changes := images.Compare(img.Carried.Packages, img.Carried.Packages); len(changes) != 0 {
+			t.Errorf("an inventory differs from itself: %v", told(changes))
+		}
+	})
+}
+
+// FuzzLayout reads any bytes as the index, the manifest and the config of a
+// layout, and as the attestation of an image.
+func FuzzLayout(f *testing.F) {
+	f.Add([]byte(`{"schemaVersion":2,"manifests":[]}`))
+	f.Add([]byte(`{"_type":"x","predicateType":"` + images.InventoryType + `","subject":[],"predicate":{"lock":"driftpin-lock 1\n"}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		dir := t.TempDir()
+		sum := fmt.Sprintf("%x", sha256.Sum256(data))
+		index := fmt.Sprintf(`{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"sha256:%s","size":%d},{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:%[1]s","size":%[2]d}]}`, sum, len(data))
+		if err := os.MkdirAll(filepath.Join(dir, "blobs", "sha256"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for name, content := range map[string]string{"index.json": index, "blobs/sha256/" + sum: string(data)} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, ref := range []string{"oci-layout:" + dir, "oci-layout:" + dir + "@sha256:" + sum} {
+			if img, err := images.Open(t.Context(), ref, images.Options{}); err == nil {
+				_, _ = img.Inventory(t.Context())
+			}
+		}
+	})
 }

@@ -539,23 +539,6 @@ func FuzzLayer(f *testing.F) {
 	})
 }
 
-func FuzzReaders(f *testing.F) {
-	f.Add([]byte(status))
-	f.Add([]byte("Name: a\nVersion: 1\n"))
-	f.Add([]byte(`{"name":"a","version":"1"}`))
-	f.Add([]byte("Package: a\nVersion: 1\nBuilt: R\n"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if text := string(data); strings.HasPrefix(text, "=>") || strings.HasPrefix(text, "->") || text == "/" {
-			t.Skip() // means a link or a folder to the helper
-		}
-		var nodes []node
-		for _, file := range []string{"var/lib/dpkg/status", site + "a-1.dist-info/METADATA", site + "b.egg-info", site + "a.egg-info/PKG-INFO", "var/lib/dpkg/status.d/a", "var/lib/dpkg/info/a.list", "c/conda-meta/a.json", "node_modules/a/package.json", "lib/a/DESCRIPTION"} {
-			nodes = append(nodes, node{file, string(data)})
-		}
-		fuzzInventory(t, image(t, nodes))
-	})
-}
-
 func fuzzInventory(t *testing.T, img v1.Image) {
 	opened, err := images.Open(t.Context(), saved(t, img), images.Options{})
 	if err != nil {

@@ -100,10 +100,11 @@ func attach(ctx context.Context, s streams, c *course, out buildplan.Output, r *
 	if ref == "" {
 		return nil
 	}
-	reader, err := newReader(s)
+	reader, done, err := newReader(s)
 	if err != nil {
 		return err
 	}
+	defer done()
 	r.Digest, err = reader.Attach(ctx, ref, images.Reason{Manifest: c.manifest, Lock: c.lock})
 	return err
 }

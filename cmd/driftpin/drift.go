@@ -113,24 +113,9 @@ func (f *driftFlags) run(ctx context.Context, s streams, refs []string) (err err
 			fmt.Fprintf(s.err, "%s has several platforms: this is %s\n", report.Clean(ref), p)
 		}
 	}
-	r, err := newReader(s)
+	found, err := f.document(ctx, s, opened, refs)
 	if err != nil {
 		return err
-	}
-	r.Layers = f.layers
-	var found report.Document
-	if len(opened) > 2 {
-		m, err := r.Matrix(ctx, opened...)
-		if err != nil {
-			return err
-		}
-		found = report.OfMatrix(m)
-	} else {
-		d, err := f.compare(ctx, r, opened, refs)
-		if err != nil {
-			return err
-		}
-		found = report.OfDrift(d)
 	}
 	if err := f.write(s, found); err != nil {
 		return err
@@ -139,6 +124,22 @@ func (f *driftFlags) run(ctx context.Context, s streams, refs []string) (err err
 		return errFound
 	}
 	return nil
+}
+
+// document compares images: two with each other, or more in a matrix.
+func (f *driftFlags) document(ctx context.Context, s streams, opened []*images.Image, refs []string) (d report.Document, err error) {
+	r, done, err := newReader(s)
+	if err != nil {
+		return d, err
+	}
+	defer done()
+	r.Layers = f.layers
+	if len(opened) > 2 {
+		m, err := r.Matrix(ctx, opened...)
+		return report.OfMatrix(m), err
+	}
+	drift, err := f.compare(ctx, r, opened, refs)
+	return report.OfDrift(drift), err
 }
 
 // withPast returns a course or an image as it was, and as it is.
@@ -222,10 +223,16 @@ func courseOf(img *images.Image) string {
 	return img.Config.Labels[images.CourseLabel]
 }
 
-// newReader is a reader of inventories that remembers what layers hold.
-func newReader(s streams) (images.Reader, error) {
+// newReader is a reader of inventories that remembers what layers hold. done
+// ends the display of its progress.
+func newReader(s streams) (r images.Reader, done func(), err error) {
 	dir, err := home()
-	return images.Reader{Memory: filepath.Join(dir, "layers"), Progress: showReading(s)}, err
+	if err != nil {
+		return r, nil, err
+	}
+	r.Memory = filepath.Join(dir, "layers")
+	r.Progress, done = showReading(s)
+	return r, done, nil
 }
 
 // reasons finds the course that explains each source: the one whose lock the

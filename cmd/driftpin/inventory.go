@@ -53,10 +53,11 @@ func (f inventoryFlags) run(ctx context.Context, s streams, ref string) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, img.Close()) }()
-	r, err := newReader(s)
+	r, done, err := newReader(s)
 	if err != nil {
 		return err
 	}
+	defer done()
 	r.Layers = f.layers
 	all, err := r.Inventories(ctx, img)
 	if err != nil {

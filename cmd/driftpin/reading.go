@@ -8,21 +8,27 @@ import (
 )
 
 // showReading returns a progress of layers that are read, which is shown on a
-// terminal while it takes its time. Each figure is written over the last one.
-func showReading(s streams) *layers.Progress {
-	p := &layers.Progress{}
+// terminal while it takes its time, each figure over the last one; done ends
+// that, and leaves nothing of it.
+func showReading(s streams) (p *layers.Progress, done func()) {
+	p = &layers.Progress{}
 	if !isTerminal(s.err) {
-		return p
+		return p, func() {}
 	}
+	stop, stopped := make(chan bool), make(chan bool)
 	go func() {
+		defer close(stopped)
 		for tick := time.Tick(500 * time.Millisecond); ; {
-			<-tick
-			read, total := p.Read.Load(), p.Total.Load()
-			if total == 0 || read >= total {
-				continue
+			select {
+			case <-stop:
+				fmt.Fprint(s.err, "\r\x1b[K")
+				return
+			case <-tick:
 			}
-			fmt.Fprintf(s.err, "\rreading layers: %d of %d MB\x1b[K\r", read>>20, total>>20)
+			if read, total := p.Read.Load(), p.Total.Load(); read < total {
+				fmt.Fprintf(s.err, "\rreading layers: %d of %d MB\x1b[K\r", read>>20, total>>20)
+			}
 		}
 	}()
-	return p
+	return p, func() { close(stop); <-stopped }
 }

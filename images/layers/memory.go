@@ -59,11 +59,13 @@ func Recall[T any](m Memory, l Layer) *Content[T] {
 	for i := range k.Content.Others {
 		k.Content.Others[i] = binary.LittleEndian.Uint64(hashes[i*8:])
 	}
-	if now := time.Now(); now.Unix()%8 == 0 { // Trim goes by this; once in a while is enough
-		_ = os.Chtimes(file, now, now)
+	if info, err := os.Stat(file); err == nil && time.Since(info.ModTime()) > day { // Trim goes by this
+		_ = os.Chtimes(file, time.Time{}, time.Now())
 	}
 	return &k.Content
 }
+
+const day = 24 * time.Hour
 
 // Has reports whether something is known of a layer.
 func (m Memory) Has(l Layer) bool {
@@ -100,8 +102,7 @@ func Keep[T any](m Memory, l Layer, c *Content[T]) error {
 // maxMemory is how many bytes Trim leaves.
 const maxMemory = 512 << 20
 
-// Trim removes what was not used for longest, and what other versions kept,
-// until the rest is not too much.
+// Trim removes what was not used for longest, until the rest is not too much.
 func (m Memory) Trim() error {
 	if m.Dir == "" {
 		return nil
@@ -128,7 +129,9 @@ func (m Memory) Trim() error {
 			break
 		}
 		total -= o.info.Size()
-		err = errors.Join(err, os.Remove(o.file))
+		if gone := os.Remove(o.file); !errors.Is(gone, fs.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
 	}
 	return err
 }
