@@ -26,6 +26,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -273,10 +274,79 @@ func TestSources(t *testing.T) {
 	if err := remote.Write(ref, img); err != nil {
 		t.Fatal(err)
 	}
-	for _, source := range []string{"docker-archive:" + archive, ref.String(), saved(t, zstdImage(t))} {
+	data, err := os.ReadFile(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "image.tar.gz"), gzipped(t, data), 0o644)
+	write(t, filepath.Join(dir, "docker"), []byte("#!/bin/sh\n[ \"$*\" = 'image save course' ] && exec cat "+archive+"\necho no such image >&2; exit 1\n"), 0o755)
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	if _, err := images.Open(t.Context(), "docker:another", images.Options{}); err == nil || !strings.Contains(err.Error(), "no such image") {
+		t.Errorf("an image that docker has not: %v", err)
+	}
+	for _, source := range []string{"docker-archive:" + archive, "docker-archive:" + filepath.Join(dir, "image.tar.gz"), "docker:course", ref.String(), saved(t, zstdImage(t))} {
 		if diff := cmp.Diff(want, inventory(t, source)); diff != "" {
 			t.Errorf("%s:\n%s", source, diff)
 		}
+	}
+}
+
+func write(t *testing.T, file string, data []byte, mode os.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(file, data, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func gzipped(t *testing.T, data []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// Of an image for several platforms the one that is asked for is read, and said.
+func TestPlatforms(t *testing.T) {
+	var adds []mutate.IndexAddendum
+	for _, arch := range []string{"amd64", "arm64"} {
+		img := platform(t, image(t, []node{dist(arch, "1")}))
+		adds = append(adds, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: arch}}})
+	}
+	dir := filepath.Join(t.TempDir(), "layout")
+	p, err := layout.Write(dir, empty.Index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.AppendIndex(mutate.AppendManifests(emptyIndex(), adds...)); err != nil {
+		t.Fatal(err)
+	}
+	for asked, want := range map[string]string{"": "amd64", "linux/arm64": "arm64"} {
+		img, err := images.Open(t.Context(), "oci-layout:"+dir, images.Options{Platform: asked})
+		if err != nil {
+			t.Fatal(err)
+		}
+		packages, err := img.Inventory(t.Context())
+		if err != nil || len(packages) != 1 || packages[0].Name != want || img.Platform != "linux/"+want {
+			t.Errorf("%q: %v of %s, %v", asked, packages, img.Platform, err)
+		}
+	}
+	if _, err := images.Open(t.Context(), "oci-layout:"+dir, images.Options{Platform: "linux/s390x"}); err == nil || !strings.Contains(err.Error(), "it has linux/amd64, linux/arm64") {
+		t.Errorf("a platform that is not there: %v", err)
+	}
+}
+
+// Bytes that are no text come out as they are, and harm nothing.
+func TestNoText(t *testing.T) {
+	got := inventory(t, saved(t, image(t, []node{{site + "a-1.dist-info/METADATA", "Name: a\xff\xfe\nVersion: 1\x00\n"}, {"usr/lib/node_modules/\xff/package.json", `{"name":"x","version":"1"}`}})))
+	if diff := cmp.Diff([]string{"npm x 1 /usr/lib", "pip a\ufffd\ufffd 1\x00 /opt/env"}, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
