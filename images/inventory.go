@@ -29,7 +29,7 @@ type Reader struct {
 
 // facts is the sieve for metadata.
 func (r Reader) facts() layers.Sieve[installed.Fact] {
-	return layers.Sieve[installed.Fact]{Wanted: installed.IsMetadata, Keep: installed.Read, Within: installed.Within, Check: r.Layers}
+	return layers.Sieve[installed.Fact]{Wanted: installed.IsMetadata, Keep: installed.Read, Within: installed.Within, Real: installed.Real, Check: r.Layers}
 }
 
 func (r Reader) memory() layers.Memory {

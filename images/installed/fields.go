@@ -18,7 +18,7 @@ func fields(data []byte, wanted ...string) (values map[string]string, rest []byt
 		var line []byte
 		line, data, _ = bytes.Cut(data, []byte("\n"))
 		line = bytes.TrimSuffix(line, []byte("\r"))
-		if len(bytes.TrimSpace(line)) == 0 {
+		if len(line) == 0 || (line[0] == ' ' || line[0] == '\t') && len(bytes.TrimSpace(line)) == 0 {
 			if !some {
 				continue
 			}
@@ -35,8 +35,9 @@ func fields(data []byte, wanted ...string) (values map[string]string, rest []byt
 		if key = ""; !ok {
 			continue
 		}
+		name = bytes.TrimRight(name, " \t")
 		for _, w := range wanted {
-			if len(name) >= len(w) && strings.EqualFold(string(bytes.TrimSpace(name)), w) {
+			if len(name) == len(w) && strings.EqualFold(string(name), w) {
 				if _, again := values[w]; !again {
 					key, values[w] = w, string(bytes.TrimSpace(value))
 				}

@@ -25,7 +25,7 @@ import (
 
 // Version counts changes to what a Fact holds: facts of another version are not
 // to be mixed with these.
-const Version = "2"
+const Version = "3"
 
 // A Package is a package that is installed, and where it was found.
 type Package struct {
@@ -117,6 +117,10 @@ func readerOf(name string) int {
 	}
 	return i
 }
+
+// Real reports whether a file tells of something only if it is no symbolic
+// link: the python of a virtual environment is another's.
+func Real(name string) bool { return isInterpreter(path.Dir(name), path.Base(name)) }
 
 // Within are the files of a folder that tell of an installed package: those of
 // a folder that may well be a symbolic link, as npm link makes it.

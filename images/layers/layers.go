@@ -68,6 +68,7 @@ type Sieve[T any] struct {
 	Wanted   func(name string) bool
 	Keep     func(name string, size int64, r io.Reader) (T, error) // what is made of a wanted file
 	Within   func(folder string) []string                          // the files of a folder that are wanted, should the folder be a symbolic link; may be nil
+	Real     func(name string) bool                                // whether a wanted file is one only if it is no symbolic link; may be nil
 	Symlinks bool                                                  // all symbolic links are kept too
 	Check    bool                                                  // digests are checked even where that means to read what could be hopped over
 }
@@ -352,7 +353,9 @@ func add[T any](c *Content[T], h *tar.Header, r io.Reader, s Sieve[T]) error {
 	case tar.TypeLink:
 		c.Links[name] = cleanName(h.Linkname)
 	case tar.TypeSymlink:
-		c.Links[name] = linkTarget(name, h.Linkname)
+		if s.Real == nil || !s.Real(name) {
+			c.Links[name] = linkTarget(name, h.Linkname)
+		}
 	}
 	return nil
 }
