@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/containerd/containerd/v2/core/mount"
 	"github.com/gofrs/flock"
 	"github.com/moby/buildkit/client"
 )
@@ -94,7 +95,9 @@ func lock(ctx context.Context, root string, opts Options) (unlock func() error, 
 }
 
 // moveTemp points TMPDIR to an emptied dir, because BuildKit leaves empty
-// folders there, and returns a function that sets it back.
+// folders there, and has containerd, which took note of TMPDIR when the process
+// began, mount there too, where reap finds it. It returns a function that sets
+// both back.
 func moveTemp(dir string) (restore func() error, err error) {
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, err
@@ -106,10 +109,14 @@ func moveTemp(dir string) (restore func() error, err error) {
 	if err := os.Setenv("TMPDIR", dir); err != nil {
 		return nil, err
 	}
+	if err := mount.SetTempMountLocation(dir); err != nil {
+		return nil, err
+	}
 	return func() error {
+		err := os.Unsetenv("TMPDIR")
 		if had {
-			return os.Setenv("TMPDIR", old)
+			err = os.Setenv("TMPDIR", old)
 		}
-		return os.Unsetenv("TMPDIR")
+		return errors.Join(err, mount.SetTempMountLocation(os.TempDir()))
 	}, nil
 }
