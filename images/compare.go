@@ -55,8 +55,13 @@ func Compare(a, b []Package) []Change {
 type pair struct {
 	a, b   *Package
 	brings []*pair
-	gone   bool // another pair tells of it
+	like   *pair // of one that moved: what one manager sees on both sides, whose versions can be compared
+	gone   bool  // another pair tells of it: into, if it tells of all
+	into   *pair
 }
+
+// goInto leaves it to another pair to tell of this one.
+func (p *pair) goInto(other *pair) { p.gone, p.into = true, other }
 
 // either is the package of the newer side that there is.
 func (p *pair) either() *Package { return cmp.Or(p.b, p.a) }
@@ -147,20 +152,26 @@ func (f folding) foldOne(p, from, to *pair) {
 	aOwned, bOwned := p.a == nil || p.a.Owner != nil, p.b == nil || p.b.Owner != nil
 	switch {
 	case aOwned && bOwned:
-		if from != nil && to != nil && from != to && from.b == nil && to.a == nil {
-			to.a, from.gone = from.a, true // the owner has another name now
+		if from != nil && to != nil && from != to && from.b == nil && to.a == nil { // the owner has another name now
+			to.a, to.like = from.a, p
+			from.goInto(to)
 		}
 		if owner := cmp.Or(to, from); owner != nil && owner != p {
-			owner.brings, p.gone = append(owner.brings, p), true
+			owner.brings = append(owner.brings, p)
+			p.goInto(owner)
 		}
 	case bOwned && to != nil && to.a == nil:
-		to.a, p.gone = p.a, true
-	case bOwned && to != nil && to.b != nil && to.a.Kind == p.a.Kind: // one that moved brings more than one
-		to.brings, p.gone = append(to.brings, p), true
+		to.a, to.like = p.a, p
+		p.goInto(to)
+	case bOwned && to != nil && to.a.Kind == p.a.Kind: // one that moved brings more than one
+		to.brings = append(to.brings, p)
+		p.goInto(to)
 	case aOwned && from != nil && from.b == nil && p.b != nil:
-		p.a, from.gone = from.a, true
+		p.like = &pair{a: p.a, b: p.b}
+		p.a = from.a
+		from.goInto(p)
 	}
-	if p.a != nil && p.b != nil && p.a.Kind == p.b.Kind && p.a.Where == p.b.Where && p.a.Name == p.b.Name && same(p.a.Pin, p.b.Pin) {
+	if p.a != nil && p.b != nil && placeOf(*p.a) == placeOf(*p.b) && same(p.a.Pin, p.b.Pin) {
 		p.gone = true
 	}
 }
@@ -189,6 +200,9 @@ func (f folding) find(of Package, side func(*pair) *Package) *pair {
 	for _, p := range f[*of.Owner] {
 		owner := side(p)
 		if owner != nil && (owner.Where == "" || owner.Where == of.Where || strings.HasPrefix(of.Where, strings.TrimSuffix(owner.Where, "/")+"/")) {
+			for p != nil && p.gone {
+				p = p.into
+			}
 			return p
 		}
 	}
@@ -222,7 +236,8 @@ func joinMoved(pairs []*pair) []*pair {
 }
 
 // Renamed finds environments of a that are not in b, and each of which is
-// mostly the same as one that is not in a: half of its packages, by name.
+// mostly the same as one that is not in a: half of the packages of either, by
+// name.
 func Renamed(a, b []Package) []Rename {
 	before, after := rooms(a), rooms(b)
 	var out []Rename
@@ -242,7 +257,7 @@ func Renamed(a, b []Package) []Rename {
 					n++
 				}
 			}
-			if n > best.Packages && 2*n >= min(len(before[from]), len(after[to])) && n >= leastRoom {
+			if n > best.Packages && 2*n >= max(len(before[from]), len(after[to])) && n >= leastRoom {
 				best.To, best.Packages = to, n
 			}
 		}
@@ -306,12 +321,19 @@ func (p *pair) change() Change {
 		c.Change = Removed
 	}
 	if c.Change == Changed {
-		c.Level = pins.LevelOf(c.Kind, *c.A, *c.B)
-		c.Down = pins.CompareVersions(c.Kind, *c.A, *c.B) > 0
+		v := cmp.Or(p.like, p)
+		c.Level = pins.LevelOf(v.b.Kind, v.a.Version, v.b.Version)
+		c.Down = pins.CompareVersions(v.b.Kind, v.a.Version, v.b.Version) > 0
 		if placeOf(*p.a) != placeOf(*p.b) {
 			c.Was = &Was{p.a.Kind, p.a.Name, p.a.Where}
 		}
 	}
+	c.Brings = p.brought()
+	return c
+}
+
+// brought is what a package brings, and what that brings.
+func (p *pair) brought() (out []Brought) {
 	for _, q := range p.brings {
 		b := Brought{Kind: q.either().Kind, Name: q.either().Name}
 		if q.a != nil {
@@ -320,9 +342,9 @@ func (p *pair) change() Change {
 		if q.b != nil {
 			b.B = &q.b.Version
 		}
-		c.Brings = append(c.Brings, b)
+		out = append(append(out, b), q.brought()...)
 	}
-	return c
+	return out
 }
 
 func detail(p pins.Pin) *pins.Detail {

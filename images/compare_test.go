@@ -23,6 +23,9 @@ func owned(p images.Package, kind pins.Kind, name string) images.Package {
 func told(changes []images.Change) (lines []string) {
 	for _, c := range changes {
 		text := fmt.Sprintf("%s %s %s %s→%s", c.Change, c.Kind, c.Name, or(c.A), or(c.B))
+		if c.Was != nil && c.Was.Kind != c.Kind {
+			text += fmt.Sprintf(" (%s, down %v)", c.Level, c.Down)
+		}
 		if c.Was != nil {
 			text += fmt.Sprintf(" was %s %s %s", c.Was.Kind, c.Was.Name, c.Was.Where)
 		}
@@ -50,11 +53,11 @@ func TestMoves(t *testing.T) {
 		"added with its owner":   {nil, list{conda("numpy", "1.0"), of("numpy", "1.0", "numpy")}, []string{"added conda numpy -→1.0 brings pip numpy -→1.0"}},
 		"removed with its owner": {list{conda("numpy", "1.0"), of("numpy", "1.0", "numpy")}, nil, []string{"removed conda numpy 1.0→- brings pip numpy 1.0→-"}},
 		"pip to conda": {list{pip("torch", "2.0")}, list{conda("pytorch", "2.1"), of("torch", "2.1", "pytorch")},
-			[]string{"changed conda pytorch 2.0→2.1 was pip torch " + env}},
+			[]string{"changed conda pytorch 2.0→2.1 (minor, down false) was pip torch " + env}},
 		"pip to conda, same version": {list{pip("torch", "2.0")}, list{conda("pytorch", "2.0"), of("torch", "2.0", "pytorch")},
-			[]string{"changed conda pytorch 2.0→2.0 was pip torch " + env}},
+			[]string{"changed conda pytorch 2.0→2.0 (build, down false) was pip torch " + env}},
 		"conda to pip": {list{conda("pytorch", "2.1"), of("torch", "2.1", "pytorch")}, list{pip("torch", "2.2")},
-			[]string{"changed pip torch 2.1→2.2 was conda pytorch " + env}},
+			[]string{"changed pip torch 2.1→2.2 (minor, down false) was conda pytorch " + env}},
 		"pip over conda": {list{conda("numpy", "1.0"), of("numpy", "1.0", "numpy")}, list{conda("numpy", "1.0"), pip("numpy", "1.1")},
 			[]string{"changed pip numpy 1.0→1.1"}},
 		"another name": {list{pkg(pins.Deb, "python3-old", "1", ""), owned(pkg(pins.Pip, "x", "1", "/usr"), pins.Deb, "python3-old")},
@@ -62,6 +65,11 @@ func TestMoves(t *testing.T) {
 		"another name and version": {list{pkg(pins.Deb, "python3-old", "1", ""), owned(pkg(pins.Pip, "x", "1", "/usr"), pins.Deb, "python3-old")},
 			list{pkg(pins.Deb, "python3-new", "2", ""), owned(pkg(pins.Pip, "x", "2", "/usr"), pins.Deb, "python3-new")},
 			[]string{"changed deb python3-new 1→2 was deb python3-old  brings pip x 1→2"}},
+		"deb to pip, of the same version": {list{pkg(pins.Deb, "python3-numpy", "1:1.19.5-1", ""), owned(pkg(pins.Pip, "numpy", "1.19.5", "/usr"), pins.Deb, "python3-numpy")},
+			list{pkg(pins.Pip, "numpy", "1.19.5", "/usr")}, []string{"changed pip numpy 1:1.19.5-1→1.19.5 (build, down false) was deb python3-numpy "}},
+		"what is brought brings": {list{pkg(pins.Deb, "d", "1", ""), owned(pkg(pins.Pip, "p", "1", "/usr"), pins.Deb, "d"), owned(pkg(pins.LabExtension, "l", "1", "/usr"), pins.Pip, "p")},
+			list{pkg(pins.Deb, "d", "2", ""), owned(pkg(pins.Pip, "p", "2", "/usr"), pins.Deb, "d"), owned(pkg(pins.LabExtension, "l", "2", "/usr"), pins.Pip, "p")},
+			[]string{"changed deb d 1→2 brings pip p 1→2 brings labextension l 1→2"}},
 		"environment": {list{pkg(pins.Pip, "six", "1", "/a")}, list{pkg(pins.Pip, "six", "2", "/b")}, []string{"changed pip six 1→2 was pip six /a"}},
 		"two of one name": {list{pkg(pins.Pip, "six", "1", "/a"), pkg(pins.Pip, "six", "1", "/c")}, list{pkg(pins.Pip, "six", "2", "/b")},
 			[]string{"removed pip six 1→-", "added pip six -→2", "removed pip six 1→-"}},

@@ -131,11 +131,7 @@ func (r Reader) Drift(ctx context.Context, a, b *Image) (*Drift, error) {
 	if a.layers != nil && b.layers != nil {
 		d.Layers = &Layers{tellLayers(a, b), tellLayers(b, a)}
 	}
-	same, err := r.samePackages(ctx, a, b)
-	if err != nil {
-		return nil, err
-	}
-	if !same {
+	if r.Layers || !sameLayers(a, b) {
 		found, err := r.Inventories(ctx, a, b)
 		if err != nil {
 			return nil, err
@@ -147,59 +143,11 @@ func (r Reader) Drift(ctx context.Context, a, b *Image) (*Drift, error) {
 	return d, nil
 }
 
-// samePackages reports whether two images can be seen to hold the same packages
-// without reading all their layers. False means nothing.
-func (r Reader) samePackages(ctx context.Context, a, b *Image) (bool, error) {
-	if r.Layers || a.layers == nil || b.layers == nil {
-		return false, nil
-	}
-	k := 0
-	for k < min(len(a.layers), len(b.layers)) && a.layers[k].DiffID == b.layers[k].DiffID {
-		k++
-	}
-	if k == len(a.layers) && k == len(b.layers) {
-		return true, nil
-	}
-	if k == 0 || r.carries(a) || r.carries(b) || !r.unread(a.layers[:k]) || a.known != nil || b.known != nil {
-		return false, nil
-	}
-	// Layers that both have need not be read if what lies above them does the
-	// same to them in both, and is the same itself.
-	x, y := a.above(k), b.above(k)
-	contents, err := r.contents(ctx, x, y)
-	if err != nil {
-		return false, err
-	}
-	a.known, b.known = append(make([]*Content, k), contents[0]...), append(make([]*Content, k), contents[1]...)
-	if !layers.SameEffect(contents[0], contents[1]) || !slices.Equal(paths(contents[0]), paths(contents[1])) {
-		return false, nil
-	}
-	found, err := r.Inventories(ctx, x, y)
-	return err == nil && len(Compare(found[0], found[1])) == 0, err
-}
-
-// unread reports whether any of some layers would have to be read.
-func (r Reader) unread(list []layers.Layer) bool {
-	return slices.ContainsFunc(list, func(l layers.Layer) bool { return !r.memory().Has(l) })
-}
-
-// above is an image of the layers above the k lowest.
-func (img *Image) above(k int) *Image {
-	out := &Image{Name: img.Name, layers: img.layers[k:]}
-	if img.known != nil {
-		out.known = img.known[k:]
-	}
-	return out
-}
-
-func paths(contents []*Content) []string {
-	all := map[string]bool{}
-	for _, c := range contents {
-		for name := range c.Files {
-			all[name] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(all))
+// sameLayers reports whether two images consist of the same bytes.
+func sameLayers(a, b *Image) bool {
+	return a.layers != nil && slices.EqualFunc(a.layers, b.layers, func(x, y layers.Layer) bool {
+		return x.Digest != "" && x.Digest == y.Digest && x.DiffID == y.DiffID
+	})
 }
 
 func tellLayers(img, other *Image) []LayerInfo {

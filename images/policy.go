@@ -46,7 +46,7 @@ func (p Policy) Breaches(changes []Change, a, b []Package) []Breach {
 		}
 		rules = append(rules, r)
 	}
-	for _, c := range changes {
+	for _, c := range unfolded(changes) {
 		if slices.ContainsFunc(rules, func(r pins.SyncRule) bool { return r.Rule == "may-differ" && matches(r, c.Kind, c.Name) }) {
 			continue
 		}
@@ -68,6 +68,31 @@ func (p Policy) Breaches(changes []Change, a, b []Package) []Breach {
 		}
 	}
 	return out
+}
+
+// unfolded are changes with those that are counted with them.
+func unfolded(changes []Change) (out []Change) {
+	for _, c := range changes {
+		out = append(out, c)
+		for _, b := range c.Brings {
+			out = append(out, b.change(c))
+		}
+	}
+	return out
+}
+
+// change is what is brought as a change of its own.
+func (b Brought) change(by Change) Change {
+	c := Change{Kind: b.Kind, Name: b.Name, Where: by.Where, Change: Changed, A: b.A, B: b.B, Cause: by.Cause}
+	switch {
+	case b.A == nil:
+		c.Change = Added
+	case b.B == nil:
+		c.Change = Removed
+	default:
+		c.Level, c.Down = pins.LevelOf(b.Kind, *b.A, *b.B), pins.CompareVersions(b.Kind, *b.A, *b.B) > 0
+	}
+	return c
 }
 
 // against says what a change has against a rule, if it is about it; else

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -56,7 +57,7 @@ func openRepository(ctx context.Context, repo name.Repository, o Options) (*repo
 	base := http.DefaultTransport.(*http.Transport).Clone()
 	base.DisableCompression = true // digests are of the bytes as they are
 	base.ResponseHeaderTimeout = r.silence
-	rt, err := transport.NewWithContext(ctx, repo.Registry, auth, retrying{base}, []string{repo.Scope(transport.PullScope)})
+	rt, err := transport.NewWithContext(ctx, repo.Registry, auth, retrying{base, r.silence}, []string{repo.Scope(transport.PullScope)})
 	if err != nil {
 		return r, err
 	}
@@ -168,8 +169,6 @@ func (r *resuming) readOnce(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	silent := time.AfterFunc(r.repo.silence, r.cancel)
-	defer silent.Stop()
 	return r.body.Read(p)
 }
 
@@ -187,7 +186,7 @@ func (r *resuming) connect() error {
 	resp, err := r.repo.client.Do(req)
 	if err != nil {
 		cancel()
-		return err
+		return unaddressed(err)
 	}
 	r.body, r.cancel = resp.Body, cancel
 	if err := transport.CheckError(resp, http.StatusOK, http.StatusPartialContent); err != nil {
@@ -196,6 +195,16 @@ func (r *resuming) connect() error {
 	}
 	if r.at > 0 && resp.StatusCode == http.StatusOK { // it gives nothing but the whole
 		_, err = io.CopyN(io.Discard, r.body, r.at)
+	}
+	return err
+}
+
+// unaddressed is an error without the address that we were sent to, in which
+// there may be a signature.
+func unaddressed(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
 	}
 	return err
 }
@@ -223,7 +232,10 @@ const (
 
 // A retrying transport asks again when that may help: the connection broke, or
 // the server is busy. It waits as long as the server asks for.
-type retrying struct{ next http.RoundTripper }
+type retrying struct {
+	next    http.RoundTripper
+	silence time.Duration
+}
 
 // RoundTrip implements http.RoundTripper.
 func (t retrying) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -231,6 +243,9 @@ func (t retrying) RoundTrip(req *http.Request) (*http.Response, error) {
 	for try := 1; ; try++ {
 		resp, err := t.next.RoundTrip(req)
 		if try == maxTries || req.Body != nil || req.Context().Err() != nil || err == nil && !busy(resp.StatusCode) {
+			if err == nil {
+				resp.Body = &watched{resp.Body, req.URL.Host, t.silence}
+			}
 			return resp, err
 		}
 		wait := pause.NextBackOff()
@@ -245,6 +260,30 @@ func (t retrying) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
+}
+
+// A watched body ends with an error where its sender falls silent.
+type watched struct {
+	io.ReadCloser
+	host    string
+	silence time.Duration
+}
+
+// Read implements io.Reader.
+func (w *watched) Read(p []byte) (int, error) {
+	fired := make(chan bool)
+	timer := time.AfterFunc(w.silence, func() {
+		_ = w.Close() // which ends the read
+		close(fired)
+	})
+	n, err := w.ReadCloser.Read(p)
+	if !timer.Stop() {
+		<-fired
+		if n == 0 || err != nil {
+			err = fmt.Errorf("%s sent nothing for %s", w.host, w.silence)
+		}
+	}
+	return n, err
 }
 
 // busy reports whether a status is one that may pass.

@@ -24,6 +24,7 @@ type driftFlags struct {
 	format, output, failOn, platform, colour, policy, since string
 	courses                                                 []string
 	layers                                                  bool
+	then, now                                               string // with since: the course's folder as it was, and as it is
 }
 
 func driftCommand(s streams) *cobra.Command {
@@ -145,19 +146,13 @@ func (f *driftFlags) document(ctx context.Context, s streams, opened []*images.I
 // withPast returns a course or an image as it was, and as it is.
 func (f *driftFlags) withPast(ctx context.Context, what, past string) ([]string, error) {
 	if !pins.IsCourse(what) {
-		i := strings.LastIndexAny(what, ":@")
-		if i < strings.LastIndexByte(what, '/') {
-			i = len(what)
-		}
-		if i < 0 || strings.HasPrefix(what, "lock:") || strings.HasPrefix(what, "sbom:") || strings.HasPrefix(what, "docker-archive:") {
-			return nil, usageError{fmt.Errorf("--since compares a course or a tagged image with its past, and %s is neither", what)}
-		}
-		return []string{strings.TrimSuffix(what[:i], "@sha256") + ":" + f.since, what}, nil
+		return f.withTag(what)
 	}
 	then, err := history.Past(ctx, what, f.since, past)
 	if err != nil {
 		return nil, err
 	}
+	f.then, f.now = then, what
 	out := []string{}
 	for _, dir := range []string{then, what} {
 		lock := filepath.Join(dir, pins.LockName)
@@ -167,6 +162,21 @@ func (f *driftFlags) withPast(ctx context.Context, what, past string) ([]string,
 		out = append(out, "lock:"+lock)
 	}
 	return out, nil
+}
+
+// withTag returns an image at another tag, and as it is named.
+func (f *driftFlags) withTag(what string) ([]string, error) {
+	scheme, name := "", what
+	if kind, rest, ok := strings.Cut(what, ":"); ok && (kind == "docker" || kind == "oci-layout") {
+		scheme, name = kind+":", rest
+	} else if kind == "lock" || kind == "sbom" || kind == "docker-archive" {
+		return nil, usageError{fmt.Errorf("--since compares a course or a tagged image with its past, and %s is neither", what)}
+	}
+	name, _, _ = strings.Cut(name, "@")
+	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
+		name = name[:i]
+	}
+	return []string{scheme + name + ":" + f.since, what}, nil
 }
 
 // compare compares two images, explains what changed, and applies the policy.
@@ -189,6 +199,9 @@ func (f *driftFlags) compare(ctx context.Context, r images.Reader, opened []*ima
 		if rules, err = pins.ParsePolicy(f.policy, data); err != nil {
 			return nil, err
 		}
+	}
+	if len(rules) == 0 && f.failOn == "policy" {
+		return nil, usageError{errors.New("--fail-on policy: none of the courses has rules under sync")}
 	}
 	if len(rules) > 0 {
 		found, err := r.Inventories(ctx, opened...)
@@ -254,7 +267,7 @@ func (f *driftFlags) reasons(opened []*images.Image, refs []string) (out [2]*ima
 	for i, img := range opened {
 		switch r := byLock[img.Config.Labels[images.LockLabel]]; {
 		case img.Lock != nil:
-			out[i] = &images.Reason{Lock: img.Lock, Manifest: besides(refs[i])}
+			out[i] = &images.Reason{Lock: img.Lock, Manifest: f.besides(refs[i])}
 		case r != nil:
 			out[i] = r
 		case img.Carried != nil:
@@ -264,11 +277,17 @@ func (f *driftFlags) reasons(opened []*images.Image, refs []string) (out [2]*ima
 	return out, rules, nil
 }
 
-// besides is the manifest that lies beside a lock, if it can be read.
-func besides(ref string) *pins.Manifest {
+// besides is the manifest that lies beside a lock, if it can be read. One of the
+// past lies elsewhere, and speaks of the course's own files.
+func (f *driftFlags) besides(ref string) *pins.Manifest {
 	m, err := pins.ReadCourse(filepath.Dir(strings.TrimPrefix(ref, "lock:")))
 	if err != nil {
 		return nil
+	}
+	for i := range m.Requests {
+		if file, ok := strings.CutPrefix(m.Requests[i].At.File, f.then+"/"); ok && f.then != "" {
+			m.Requests[i].At.File = filepath.Join(f.now, file)
+		}
 	}
 	return m
 }

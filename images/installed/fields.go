@@ -5,6 +5,10 @@ import (
 	"strings"
 )
 
+// maxValue is how long a value may become by lines that go on with it, in bytes:
+// nothing that we want of a field goes on for long.
+const maxValue = 4096
+
 // fields reads the first paragraph of a control file, as Debian (policy 5.1),
 // R (DESCRIPTION) and Python (core metadata, before its body) write it: name:
 // value, and lines that begin with white space go on with the last value. It
@@ -26,7 +30,7 @@ func fields(data []byte, wanted ...string) (values map[string]string, rest []byt
 		}
 		some = true
 		if line[0] == ' ' || line[0] == '\t' {
-			if key != "" {
+			if key != "" && len(values[key]) < maxValue {
 				values[key] += "\n" + string(bytes.TrimSpace(line))
 			}
 			continue

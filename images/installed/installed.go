@@ -101,6 +101,9 @@ const headBytes = 1 << 20
 // maxBytes is the most that is held of a file.
 const maxBytes = 64 << 20
 
+// maxItem is how long the words of a package may be together, in bytes.
+const maxItem = 16 << 10
+
 // elsewhere matches what package managers keep for later: conda's package
 // cache, and those of pip, uv and npm. What lies there is not installed.
 var elsewhere = regexp.MustCompile(`(?:^|/)(?:pkgs/[^/]+-[^/]+-[^/]+|\.cache/[^/]+|\.npm/_[^/]+)/`)
@@ -154,6 +157,11 @@ func Read(name string, size int64, r io.Reader) (Fact, error) {
 		return Fact{}, err
 	}
 	f, err := table[i].read(name, b.Bytes())
+	for _, item := range f.Items {
+		if err == nil && len(item.Name)+len(item.Version)+len(item.Build)+len(item.Channel)+len(item.Commit) > maxItem {
+			err = fmt.Errorf("a name or a version of more than %d bytes", maxItem)
+		}
+	}
 	f.Owns = slices.DeleteFunc(f.Owns, func(owned string) bool { return !IsMetadata(owned) })
 	return f, err
 }

@@ -73,6 +73,17 @@ type Sieve[T any] struct {
 	Check    bool                                                  // digests are checked even where that means to read what could be hopped over
 }
 
+// maxHeld is how much the names that are held of a layer may take, in bytes.
+const maxHeld = 64 << 20
+
+// grown is how much an entry makes us hold, at most, beside what the sieve keeps.
+func (c *Content[T]) grown(h *tar.Header) int {
+	if h.Typeflag == tar.TypeReg && !strings.HasPrefix(path.Base(h.Name), ".wh.") {
+		return 0
+	}
+	return len(h.Name) + len(h.Linkname)
+}
+
 // maxEntries is how many entries a layer may have.
 const maxEntries = 5 << 20
 
@@ -285,6 +296,7 @@ func (d *digester) Read(p []byte) (int, error) {
 // scanTar reads the entries of a tar.
 func scanTar[T any](ctx context.Context, r io.Reader, s Sieve[T]) (*Content[T], error) {
 	c := newContent[T]()
+	held := 0
 	tr := tar.NewReader(r)
 	for n := 0; ; n++ {
 		h, err := tr.Next()
@@ -298,6 +310,9 @@ func scanTar[T any](ctx context.Context, r io.Reader, s Sieve[T]) (*Content[T], 
 		}
 		if n >= maxEntries {
 			return nil, fmt.Errorf("more than %d entries", maxEntries)
+		}
+		if held += c.grown(h); held > maxHeld {
+			return nil, fmt.Errorf("the names of what it hides, and of its links, take more than %d bytes", maxHeld)
 		}
 		if n%1024 == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()

@@ -231,6 +231,19 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// What can't be remembered as it is is not.
+func TestForgets(t *testing.T) {
+	m := layers.Memory{Dir: t.TempDir(), Version: "v1"}
+	l := plain(t, node{"caf\xe9/meta", file, "1"}, node{"caf\xe8/meta", file, "2"})
+	read, err := layers.Scan(t.Context(), []layers.Layer{l}, sieve, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := layers.Keep(m, l, read[0]); err != nil || layers.Recall[string](m, l) != nil {
+		t.Errorf("%v, recalled %v", err, layers.Recall[string](m, l))
+	}
+}
+
 // Bombs take time, and little memory.
 func TestBombs(t *testing.T) {
 	if testing.Short() {
@@ -289,31 +302,6 @@ func TestCompressions(t *testing.T) {
 			if _, err := layers.Scan(t.Context(), []layers.Layer{cut}, sieve, nil); err == nil {
 				t.Errorf("%s, cut at %d of %d: no error", name, n, len(stored))
 			}
-		}
-	}
-}
-
-// SameEffect is true only where both hide the same.
-func TestSameEffect(t *testing.T) {
-	scan := func(nodes ...node) []*layers.Content[string] {
-		c, err := layers.Scan(t.Context(), []layers.Layer{plain(t, nodes...)}, sieve, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	a := scan(node{"x", file, "1"}, node{"a/meta", file, "1"})
-	for name, test := range map[string]struct {
-		b    []*layers.Content[string]
-		want bool
-	}{
-		"other bytes": {scan(node{"x", file, "2"}, node{"a/meta", file, "2"}), true},
-		"a file more": {scan(node{"x", file, "1"}, node{"a/meta", file, "1"}, node{"y", file, ""}), false},
-		"a whiteout":  {scan(node{"x", file, "1"}, node{"a/meta", file, "1"}, node{".wh.y", file, ""}), false},
-		"opaque":      {scan(node{"x", file, "1"}, node{"a/meta", file, "1"}, node{"a/.wh..wh..opq", file, ""}), false},
-	} {
-		if got := layers.SameEffect(a, test.b); got != test.want {
-			t.Errorf("%s: %v", name, got)
 		}
 	}
 }

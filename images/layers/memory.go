@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -87,6 +88,10 @@ func Keep[T any](m Memory, l Layer, c *Content[T]) error {
 	if err := json.NewEncoder(&b).Encode(kept[T]{*c, len(c.Others)}); err != nil {
 		return err
 	}
+	var again kept[T] // JSON has no way to write names that are not UTF-8
+	if err := json.Unmarshal(b.Bytes(), &again); err != nil || !sameNames(c, &again.Content) {
+		return err
+	}
 	w := bufio.NewWriter(&b)
 	for _, h := range c.Others {
 		if err := binary.Write(w, binary.LittleEndian, h); err != nil {
@@ -97,6 +102,13 @@ func Keep[T any](m Memory, l Layer, c *Content[T]) error {
 		return err
 	}
 	return whole.WriteFile(file, b.Bytes(), 0o644)
+}
+
+// sameNames reports whether two contents are the same but for Others.
+func sameNames[T any](a, b *Content[T]) bool {
+	x, y := *a, *b
+	x.Others, y.Others = nil, nil
+	return reflect.DeepEqual(x, y)
 }
 
 // maxMemory is how many bytes Trim leaves.

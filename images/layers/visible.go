@@ -39,14 +39,14 @@ func Visible[T any](ctx context.Context, list []Layer, contents []*Content[T], s
 }
 
 // followLinks adds the wanted files of the last layer that are links to files
-// of lower layers.
+// of lower layers, or of its own where those were not resolved when it came by.
 func followLinks[T any](ctx context.Context, list []Layer, contents []*Content[T], seen map[string]Seen[T], s Sieve[T]) error {
 	top := len(contents) - 1
 	missing := map[string][]string{}
 	for name, target := range contents[top].Links {
 		missing[target] = append(missing[target], name)
 	}
-	for i := top - 1; i >= 0 && len(missing) > 0; i-- {
+	for i := top; i >= 0 && len(missing) > 0; i-- {
 		here := map[string][]string{}
 		for target, names := range missing {
 			if contents[i].has(hashOf(target)) {
@@ -66,38 +66,6 @@ func followLinks[T any](ctx context.Context, list []Layer, contents []*Content[T
 		}
 	}
 	return nil
-}
-
-// SameEffect reports whether the contents of two lists of layers hide the same
-// of what lies below them, and want nothing of it: then what both see of the
-// layers below is the same, and those need not be read to say what differs.
-func SameEffect[T any](a, b []*Content[T]) bool {
-	x, y := effectOf(a), effectOf(b)
-	return x.alone && y.alone && maps.Equal(x.names, y.names) && maps.Equal(x.others, y.others)
-}
-
-// An effect is what layers do to those below.
-type effect struct {
-	names  map[string]bool // whiteouts, opaque folders, folders
-	others map[uint64]bool
-	alone  bool // no link leads below
-}
-
-func effectOf[T any](contents []*Content[T]) effect {
-	e := effect{map[string]bool{}, map[uint64]bool{}, true}
-	for _, c := range contents {
-		for _, names := range []map[string]bool{c.Hidden, c.Opaque, c.Folders} {
-			maps.Copy(e.names, names)
-		}
-		for name := range c.Opaque {
-			e.names[name+"/"] = true
-		}
-		for _, h := range c.Others {
-			e.others[h] = true
-		}
-		e.alone = e.alone && len(c.Links) == 0
-	}
-	return e
 }
 
 // hashOf is a path's hash. It is cut from SHA-256, so that nobody can make an

@@ -34,7 +34,7 @@ func Text(w io.Writer, d *images.Drift, colour bool) error {
 // Headline says in one line what changed: by whose will, if that is known, and
 // how far.
 func Headline(d *images.Drift) string {
-	if !d.Any() {
+	if !d.Any() && len(d.Breaches) == 0 {
 		return "no drift"
 	}
 	var parts []string
@@ -138,6 +138,11 @@ var titles = map[pins.Kind]string{
 // are about.
 func kinds(changes []images.Change) []pins.Kind {
 	rank := []pins.Kind{pins.Pip, pins.Conda, pins.R, pins.Npm, pins.Python, pins.LabExtension, pins.ServerExtension, pins.Kernel, pins.Deb}
+	for _, c := range changes { // of SBOMs and attestations any
+		if !slices.Contains(rank, c.Kind) {
+			rank = append(rank, c.Kind)
+		}
+	}
 	return slices.DeleteFunc(rank, func(k pins.Kind) bool {
 		return !slices.ContainsFunc(changes, func(c images.Change) bool { return c.Kind == k })
 	})
@@ -163,7 +168,7 @@ func (t *text) packages(kind pins.Kind, changes []images.Change) {
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(rank(a.change), rank(b.change)) })
-	title := titles[kind]
+	title := cmp.Or(titles[kind], Clean(string(kind))+" packages")
 	if len(wheres) == 1 {
 		for where := range wheres {
 			if where != "" {
