@@ -342,6 +342,31 @@ func TestPlatforms(t *testing.T) {
 	}
 }
 
+// A Debian package is of the layer that brought it, though each layer has the
+// one file that tells of all.
+func TestLayersOfDebs(t *testing.T) {
+	line := func(name, version string) string {
+		return "Package: " + name + "\nStatus: install ok installed\nVersion: " + version + "\nArchitecture: amd64\n\n"
+	}
+	const status = "var/lib/dpkg/status"
+	img, err := images.Open(t.Context(), saved(t, image(t, []node{{status, line("old", "1") + line("new", "1")}}, []node{dist("a", "1")},
+		[]node{{status, line("old", "1") + line("new", "2")}}, []node{{status, line("old", "1") + line("new", "2") + line("more", "1")}})), images.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages, err := img.Inventory(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, p := range packages {
+		got[p.Name] = p.Event
+	}
+	if diff := cmp.Diff(map[string]string{"old": "layer 0", "a": "layer 1", "new": "layer 2", "more": "layer 3"}, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 // Bytes that are no text come out as they are, and harm nothing.
 func TestNoText(t *testing.T) {
 	got := inventory(t, saved(t, image(t, []node{{site + "a-1.dist-info/METADATA", "Name: a\xff\xfe\nVersion: 1\x00\n"}, {"usr/lib/node_modules/\xff/package.json", `{"name":"x","version":"1"}`}})))

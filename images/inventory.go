@@ -154,11 +154,46 @@ func (r Reader) inventory(ctx context.Context, img *Image, contents []*Content) 
 	if err != nil {
 		return nil, err
 	}
+	brought := origins{contents, map[string]map[string]bool{}}
 	for i := range packages {
-		l := img.layers[seen[packages[i].Path[1:]].Layer]
+		l := img.layers[brought.of(packages[i], seen[packages[i].Path[1:]].Layer)]
 		packages[i].Layer, packages[i].Event = l.DiffID, l.Event
 	}
 	return packages, nil
+}
+
+// origins find the layers that brought packages.
+type origins struct {
+	contents []*Content
+	items    map[string]map[string]bool // of a file in a layer
+}
+
+// of is the layer that brought a package which is seen in the file of another:
+// dpkg's one file tells of all packages, and each layer has it anew. It is the
+// lowest from which on no layer with that file lacks the package.
+func (o origins) of(p Package, layer int) int {
+	if p.Kind != pins.Deb {
+		return layer
+	}
+	name, _, _ := strings.Cut(p.Name, ":")
+	for i := layer - 1; i >= 0; i-- {
+		f, ok := o.contents[i].Files[p.Path[1:]]
+		if !ok {
+			continue
+		}
+		key := fmt.Sprint(i, " ", p.Path)
+		if o.items[key] == nil {
+			o.items[key] = map[string]bool{}
+			for _, item := range f.Items {
+				o.items[key][item.Name+" "+item.Version] = true
+			}
+		}
+		if !o.items[key][name+" "+p.Version] {
+			break
+		}
+		layer = i
+	}
+	return layer
 }
 
 // LockPackages is what a lock says will be in the image. Of the base's own
