@@ -10,8 +10,9 @@ const margin = 40
 
 // block inflates a block until it ends, the chunk is full, or there is no more
 // input. A round of its loop takes up to three literal entries, or up to two
-// and a match; hold has 56 bits or more whenever it was filled up, and a match
-// takes 48 at most.
+// and a match. It begins with an entry and 56 bits or more: after three literals
+// there are enough to look the next entry up, and a match, which takes 48 at
+// most, comes after another filling.
 func (r *Reader) block() error {
 	if err := r.fill(); err != nil {
 		return err
@@ -19,124 +20,113 @@ func (r *Reader) block() error {
 	if r.eof && r.pos >= r.realEnd+8 { // more than hold has is missing
 		return io.ErrUnexpectedEOF
 	}
-	in, out := r.in, r.out
-	pos, hold, bits, at := r.pos, r.hold, r.bits, r.at
-	literals, distances := &r.code.literals, &r.code.distances
+	in, out, code, at := r.in, r.out, &r.code, r.at
 	last, limit := r.end-margin, history+chunkSize
-	hold |= in.load(pos) << (bits & 63)
-	pos += int((63 - bits) >> 3)
-	bits |= 56
-	e := literals[hold&(1<<literalBits-1)]
+	f := feed{r.hold, r.bits, r.pos}.filled(in)
+	e := code.literal(f)
 	var err error
-	ended := false
-	for {
+	for more := true; more; more = f.pos <= last && at < limit {
 		if int32(e) < 0 {
-			out.put(at, uint16(e>>8))
-			at += int(e >> 24 & 3)
-			hold >>= e & takes
-			bits -= uint(e & takes)
-			if e = literals[hold&(1<<literalBits-1)]; int32(e) < 0 {
-				out.put(at, uint16(e>>8))
-				at += int(e >> 24 & 3)
-				hold >>= e & takes
-				bits -= uint(e & takes)
-				if e = literals[hold&(1<<literalBits-1)]; int32(e) < 0 {
-					out.put(at, uint16(e>>8))
-					at += int(e >> 24 & 3)
-					hold >>= e & takes
-					bits -= uint(e & takes)
-					if pos > last || at >= limit {
-						break
-					}
-					hold |= in.load(pos) << (bits & 63)
-					pos += int((63 - bits) >> 3)
-					bits |= 56
-					e = literals[hold&(1<<literalBits-1)]
+			at, f = out.put(at, e), f.past(e)
+			if e = code.literal(f); int32(e) < 0 {
+				at, f = out.put(at, e), f.past(e)
+				if e = code.literal(f); int32(e) < 0 {
+					at, f = out.put(at, e), f.past(e)
+					e = code.literal(f)
+					f = f.filled(in)
 					continue
 				}
 			}
-			hold |= in.load(pos) << (bits & 63)
-			pos += int((63 - bits) >> 3)
-			bits |= 56
+			f = f.filled(in)
+		}
+		if e&isSubtable != 0 {
+			if f, e = code.longLiteral(f, e); int32(e) < 0 {
+				at, f = out.put(at, e), f.past(e)
+				e = code.literal(f)
+				f = f.filled(in)
+				continue
+			}
 		}
 		if e&isMatch == 0 {
-			if e&isSubtable != 0 {
-				hold >>= literalBits
-				bits -= literalBits
-				e = literals[(e>>16+uint32(hold)&(1<<(e>>8&15)-1))&(literalSize-1)]
-				if int32(e) < 0 {
-					out[at&outMask] = byte(e >> 8)
-					at++
-					hold >>= e & takes
-					bits -= uint(e & takes)
-					if pos > last || at >= limit {
-						break
-					}
-					hold |= in.load(pos) << (bits & 63)
-					pos += int((63 - bits) >> 3)
-					bits |= 56
-					e = literals[hold&(1<<literalBits-1)]
-					continue
-				}
-			}
-			if e&isMatch == 0 {
-				if e&isEnd == 0 {
-					err = ErrCorrupt
-					break
-				}
-				hold >>= e & takes
-				bits -= uint(e & takes)
-				ended = true
-				break
-			}
+			f, err = r.noMatch(f, e)
+			break
 		}
-		length := int(e>>16&0x1ff) + int(hold&(1<<(e&takes)-1)>>(e>>8&15))
-		hold >>= e & takes
-		bits -= uint(e & takes)
-		d := distances[hold&(1<<distanceBits-1)]
+		length := f.value(e)
+		f = f.past(e)
+		d := code.distance(f)
 		if d&isMatch == 0 {
-			if d&isSubtable != 0 {
-				hold >>= distanceBits
-				bits -= distanceBits
-				d = distances[(d>>16+uint32(hold)&(1<<(d>>8&15)-1))&(distanceSize-1)]
-			}
-			if d&isMatch == 0 {
-				err = ErrCorrupt
-				break
-			}
+			f, d = code.longDistance(f, d)
 		}
-		from := at - int(d>>16&0x7fff) - int(hold&(1<<(d&takes)-1)>>(d>>8&15))
-		hold >>= d & takes
-		bits -= uint(d & takes)
-		if from < r.start {
+		from := at - f.value(d)
+		f = f.past(d)
+		if d&isMatch == 0 || from < r.start {
 			err = ErrCorrupt
 			break
 		}
-		more := pos <= last
-		if more { // look the next code up while the bytes are copied
-			hold |= in.load(pos) << (bits & 63)
-			pos += int((63 - bits) >> 3)
-			bits |= 56
-			e = literals[hold&(1<<literalBits-1)]
-		}
-		if at-from >= 16 {
-			out.copy16(at, from)
-			for n := 16; n < length; n += 16 {
-				out.copy16(at+n, from+n)
-			}
-		} else {
-			repeat(out[from:at+length+8], at-from)
-		}
+		f = f.filled(in)
+		e = code.literal(f) // looked up while the bytes are copied
+		out.match(at, from, length)
 		at += length
-		if !more || at >= limit {
-			break
-		}
 	}
-	r.pos, r.hold, r.bits, r.at = pos, hold, bits, at
-	if ended {
-		r.state = atBlock
-	}
+	r.hold, r.bits, r.pos, r.at = f.hold, f.bits, f.pos, at
 	return err
+}
+
+// noMatch is what comes of an entry that is neither a literal nor a match.
+func (r *Reader) noMatch(f feed, e entry) (feed, error) {
+	if e&isEnd == 0 {
+		return f, ErrCorrupt
+	}
+	r.state = atBlock
+	return f.past(e), nil
+}
+
+// A feed is what block has of the input: the next bits, how many of them count,
+// and where in the buffer it goes on.
+type feed struct {
+	hold uint64
+	bits uint
+	pos  int
+}
+
+// filled has 56 bits or more.
+func (f feed) filled(in *input) feed {
+	f.hold |= in.load(f.pos) << (f.bits & 63)
+	f.pos += int((63 - f.bits) >> 3)
+	f.bits |= 56
+	return f
+}
+
+// past is behind the bits that an entry takes.
+func (f feed) past(e entry) feed {
+	f.hold >>= e & takes
+	f.bits -= uint(e & takes)
+	return f
+}
+
+// value is the length or the distance of a match's entry, with the bits that
+// follow its code.
+func (f feed) value(e entry) int {
+	return int(e>>16&0x7fff) + int(f.hold&(1<<(e&takes)-1)>>(e>>8&15))
+}
+
+// literal and distance look up the entry of the next bits.
+func (c *codes) literal(f feed) entry  { return c.literals[f.hold&(1<<literalBits-1)] }
+func (c *codes) distance(f feed) entry { return c.distances[f.hold&(1<<distanceBits-1)] }
+
+// longLiteral and longDistance look up what an entry's subtable has; a
+// distance's entry that leads to none stays.
+func (c *codes) longLiteral(f feed, e entry) (feed, entry) {
+	f = f.past(e)
+	return f, c.literals[(e>>16+uint32(f.hold)&(1<<(e>>8&15)-1))&(literalSize-1)]
+}
+
+func (c *codes) longDistance(f feed, e entry) (feed, entry) {
+	if e&isSubtable == 0 {
+		return f, e
+	}
+	f = f.past(e)
+	return f, c.distances[(e>>16+uint32(f.hold)&(1<<(e>>8&15)-1))&(distanceSize-1)]
 }
 
 // load returns the 8 bytes at pos.
@@ -145,10 +135,24 @@ func (in *input) load(pos int) uint64 {
 	return binary.LittleEndian.Uint64(in[pos : pos+8])
 }
 
-// put writes two bytes.
-func (w *window) put(at int, v uint16) {
-	at &= outMask
-	binary.LittleEndian.PutUint16(w[at:at+2], v)
+// put writes the one or two bytes of a literal's entry, and returns where what
+// follows goes.
+func (w *window) put(at int, e entry) int {
+	i := at & outMask
+	binary.LittleEndian.PutUint16(w[i:i+2], uint16(e>>8))
+	return at + int(e>>24&3)
+}
+
+// match copies what a match refers to; some bytes behind it may be written too.
+func (w *window) match(at, from, length int) {
+	if at-from < 16 {
+		repeat(w[from:at+length+8], at-from)
+		return
+	}
+	w.copy16(at, from)
+	for n := 16; n < length; n += 16 {
+		w.copy16(at+n, from+n)
+	}
 }
 
 // copy16 copies 16 bytes that do not overlap.
