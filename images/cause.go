@@ -16,6 +16,7 @@ type Cause struct {
 	Line  int       `json:"line,omitempty"`
 	Need  pins.Need `json:"need,omitempty"` // of the pin, if the package is one
 	Why   string    `json:"why,omitempty"`  // the manifest's reason
+	Lost  string    `json:"lost,omitempty"` // the reason of the hard pin that a has for the package, and b has not
 	Base  bool      `json:"base,omitempty"` // it came with another base image
 }
 
@@ -55,7 +56,7 @@ func Explain(changes []Change, a, b *Reason) {
 		if c.Change == Removed {
 			r, why = a, reasons[0]
 		}
-		if r == nil || c.Kind == pins.Pip && c.Where != "" && c.Where != cmp.Or(r.Lock.Environment, environment) {
+		if r == nil || !r.about(*c) {
 			continue
 		}
 		if c.Cause = r.cause(why, c.Kind, c.Name); c.Cause == nil {
@@ -64,14 +65,29 @@ func Explain(changes []Change, a, b *Reason) {
 			}
 			continue
 		}
-		if a != nil && b != nil && a.Manifest != nil && b.Manifest != nil {
+		switch {
+		case a == nil || b == nil: // of one side it is not known what was asked for
+			c.Cause.Asked = false
+		case a.Manifest != nil && b.Manifest != nil:
 			was, is := a.asks(*c), b.asks(*c)
 			c.Cause.Asked = was.Spec != is.Spec
-			if was.Need == pins.Hard && is.Need != pins.Hard { // what somebody relied on went
-				c.Cause.Need, c.Cause.Why = pins.Hard, cmp.Or(was.Why, c.Cause.Why)
+			if was.Need == pins.Hard && is.Need != pins.Hard {
+				c.Cause.Need, c.Cause.Lost = pins.Hard, was.Why
 			}
 		}
 	}
+}
+
+// about reports whether a change is in the environment that the lock is about.
+func (r *Reason) about(c Change) bool {
+	prefix := cmp.Or(r.Lock.Environment, environment)
+	switch c.Kind {
+	case pins.Pip, pins.Conda:
+		return c.Where == "" || c.Where == prefix
+	case pins.Npm:
+		return c.Where == "" || strings.HasPrefix(c.Where+"/", prefix+"/lib/")
+	}
+	return true
 }
 
 // asks is what a manifest asks for of a package that changed; the zero request

@@ -168,6 +168,13 @@ func comparable(a, b *Image, x, y []Package) ([]Package, []Package) {
 	if a.partial() || b.partial() {
 		x, y = lockable(x), lockable(y)
 	}
+	if (a.Lock == nil) != (b.Lock == nil) { // a lock does not name what the base has of Debian's
+		if a.Lock != nil {
+			y = lockedDebs(y, x)
+		} else {
+			x = lockedDebs(x, y)
+		}
+	}
 	if a.Carried != nil && a.Carried.Foreign && !knowsCommits(x) || b.Carried != nil && b.Carried.Foreign && !knowsCommits(y) {
 		x, y = without(x, func(p *Package) { p.Commit = "" }), without(y, func(p *Package) { p.Commit = "" })
 	}
@@ -175,6 +182,15 @@ func comparable(a, b *Image, x, y []Package) ([]Package, []Package) {
 		x, y = placeless(x), placeless(y)
 	}
 	return x, y
+}
+
+// lockedDebs leaves out the Debian packages that a lock does not name.
+func lockedDebs(packages, lock []Package) []Package {
+	named := map[string]bool{}
+	for _, p := range lock {
+		named[string(p.Kind)+" "+p.Name] = true
+	}
+	return slices.DeleteFunc(slices.Clone(packages), func(p Package) bool { return p.Kind == pins.Deb && !named["deb "+p.Name] })
 }
 
 // partial reports whether the source knows only the kinds that locks hold.

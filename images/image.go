@@ -37,6 +37,7 @@ type Image struct {
 	Config   Config
 	Lock     *pins.Lock // set if the source is a lock
 	Carried  *Carried   // the inventory that the source carries, if it does
+	Trouble  error      // why the one that it has can't be used: the layers are read then
 
 	manifest v1.Descriptor
 	layers   []layers.Layer // bottom first

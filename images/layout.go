@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -52,7 +53,9 @@ func openLayout(ctx context.Context, where string, o Options) (*Image, error) {
 	var found []v1.Descriptor
 	for _, d := range top.Manifests {
 		if !isAttestation(d) && (digest == "" || d.Digest.String() == digest) && (tag == "" || d.Annotations["org.opencontainers.image.ref.name"] == tag) {
-			found = append(found, d)
+			if !slices.ContainsFunc(found, func(f v1.Descriptor) bool { return f.Digest == d.Digest }) {
+				found = append(found, d)
+			}
 		}
 	}
 	if digest != "" && len(found) == 0 {
@@ -81,7 +84,7 @@ func (dir layoutDir) openInner(ctx context.Context, top *v1.IndexManifest, diges
 			}
 			img, err := openDescriptor(ctx, dir, m, Options{})
 			if err == nil {
-				img.Carried, err = carried(ctx, dir, index, m.Digest)
+				img.Carried, img.Trouble = carried(ctx, dir, index, m.Digest)
 			}
 			return img, err
 		}

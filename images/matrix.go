@@ -49,6 +49,11 @@ func (r Reader) Matrix(ctx context.Context, list ...*Image) (*Matrix, error) {
 	if err != nil {
 		return nil, err
 	}
+	if slices.ContainsFunc(list, (*Image).partial) {
+		for i := range found {
+			found[i] = lockable(found[i])
+		}
+	}
 	m := &Matrix{Packages: []Row{}, Config: []Row{}}
 	rows := map[place][]*Package{}
 	for i, img := range list {

@@ -1,6 +1,7 @@
 package images
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -18,15 +19,24 @@ type Options struct {
 	Silence  time.Duration // how long a registry may send nothing before it is asked again; 0: a minute
 }
 
-func (o Options) platform() v1.Platform {
-	if o.Platform == "" {
-		return v1.Platform{OS: "linux", Architecture: "amd64"}
+func (o Options) platform() (v1.Platform, error) {
+	p, err := v1.ParsePlatform(cmp.Or(o.Platform, "linux/amd64"))
+	if err != nil || p.OS == "" || p.Architecture == "" {
+		return v1.Platform{}, fmt.Errorf("platform %q: write OS/ARCHITECTURE, such as linux/arm64", o.Platform)
 	}
-	p, err := v1.ParsePlatform(o.Platform)
-	if err != nil {
-		return v1.Platform{OS: o.Platform}
+	return *p, nil
+}
+
+// fits checks that an image is of the platform that was asked for, if any was.
+func (o Options) fits(img *Image) error {
+	want, err := o.platform()
+	if err != nil || o.Platform == "" || img.Platform != "" || img.Config.Platform == "" {
+		return err
 	}
-	return *p
+	if have, err := v1.ParsePlatform(img.Config.Platform); err != nil || !have.Satisfies(want) {
+		return fmt.Errorf("the image has no %s: it is %s", want.String(), img.Config.Platform)
+	}
+	return nil
 }
 
 // Open opens a source by its name: oci-layout:DIR (with :TAG or @DIGEST where
@@ -54,6 +64,9 @@ func Open(ctx context.Context, ref string, o Options) (*Image, error) {
 			return nil, fmt.Errorf("%s is a folder: did you mean oci-layout:%s or lock:%s?", ref, ref, filepath.Join(ref, pins.LockName))
 		}
 		img, err = openRemote(ctx, ref, o)
+	}
+	if err == nil {
+		err = o.fits(img)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", ref, err)

@@ -58,7 +58,11 @@ func openDescriptor(ctx context.Context, s source, d v1.Descriptor, o Options) (
 	if err != nil {
 		return nil, fmt.Errorf("index %s: %w", d.Digest, err)
 	}
-	picked, several, err := pick(index, o.platform())
+	want, err := o.platform()
+	if err != nil {
+		return nil, err
+	}
+	picked, several, err := pick(index, want)
 	if err != nil {
 		return nil, err
 	}
@@ -75,8 +79,8 @@ func openDescriptor(ctx context.Context, s source, d v1.Descriptor, o Options) (
 	if several {
 		img.Platform = picked.Platform.String()
 	}
-	img.Carried, err = carried(ctx, s, index, picked.Digest)
-	return img, err
+	img.Carried, img.Trouble = carried(ctx, s, index, picked.Digest)
+	return img, ctx.Err()
 }
 
 // pick returns the image of an index for a platform, and whether the index has

@@ -110,9 +110,7 @@ func (f *driftFlags) run(ctx context.Context, s streams, refs []string) (err err
 		if f.since != "" && opened[i].Lock != nil {
 			opened[i].Name = opened[i].Lock.Course + []string{" at " + f.since, ""}[i]
 		}
-		if p := opened[i].Platform; p != "" {
-			fmt.Fprintf(s.err, "%s has several platforms: this is %s\n", report.Clean(ref), p)
-		}
+		tellOpened(s, opened[i])
 	}
 	found, err := f.document(ctx, s, opened, refs)
 	if err != nil {
@@ -125,6 +123,16 @@ func (f *driftFlags) run(ctx context.Context, s streams, refs []string) (err err
 		return errFound
 	}
 	return nil
+}
+
+// tellOpened says what somebody should know of an image that was opened.
+func tellOpened(s streams, img *images.Image) {
+	if img.Platform != "" {
+		fmt.Fprintf(s.err, "%s has several platforms: this is %s\n", report.Clean(img.Name), img.Platform)
+	}
+	if img.Trouble != nil {
+		fmt.Fprintf(s.err, "%s: the inventory that it carries can't be used, so the layers are read: %s\n", report.Clean(img.Name), report.Clean(img.Trouble.Error()))
+	}
 }
 
 // document compares images: two with each other, or more in a matrix.

@@ -53,6 +53,7 @@ func (f inventoryFlags) run(ctx context.Context, s streams, ref string) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, img.Close()) }()
+	tellOpened(s, img)
 	r, done, err := newReader(s)
 	if err != nil {
 		return err

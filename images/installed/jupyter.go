@@ -2,7 +2,6 @@ package installed
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"path"
 	"regexp"
@@ -30,7 +29,7 @@ func isServerConfig(dir, base string) bool {
 	return strings.HasSuffix(base, ".json") && serverConfig.MatchString(dir)
 }
 
-func readServerConfig(_ string, data []byte) (f Fact, err error) {
+func readServerConfig(name string, data []byte) (f Fact, err error) {
 	var config struct {
 		Server struct {
 			Extensions map[string]bool `json:"jpserver_extensions"`
@@ -40,7 +39,7 @@ func readServerConfig(_ string, data []byte) (f Fact, err error) {
 		} `json:"NotebookApp"`
 	}
 	if err := json.Unmarshal(data, &config); err != nil {
-		return f, fmt.Errorf("not a configuration of Jupyter's: %w", err)
+		return unreadable(name), nil
 	}
 	for of, extensions := range map[string]map[string]bool{"": config.Server.Extensions, " (notebook)": config.Notebook.Extensions} {
 		for _, name := range slices.Sorted(maps.Keys(extensions)) {
@@ -53,6 +52,12 @@ func readServerConfig(_ string, data []byte) (f Fact, err error) {
 	}
 	slices.SortFunc(f.Items, func(a, b Item) int { return strings.Compare(a.Name, b.Name) })
 	return f, nil
+}
+
+// unreadable is the fact of a file, or of a kernel's folder, that Jupyter can't
+// read either, and passes over.
+func unreadable(name string) Fact {
+	return Fact{Items: []Item{{Name: strings.TrimSuffix(path.Base(name), ".json"), Version: "unreadable", Detail: pins.Detail{State: "unreadable"}}}}
 }
 
 func tellServer(name string, facts Facts) ([]Package, error) {
@@ -74,7 +79,7 @@ func readKernel(name string, data []byte) (Fact, error) {
 		Argv    []string
 	}
 	if err := json.Unmarshal(data, &spec); err != nil {
-		return Fact{}, fmt.Errorf("not a kernelspec: %w", err)
+		return unreadable(path.Dir(name)), nil
 	}
 	return item(path.Base(path.Dir(name)), spec.Display, pins.Detail{Build: strings.Join(spec.Argv, " ")}), nil
 }

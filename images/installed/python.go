@@ -3,7 +3,6 @@ package installed
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"path"
 	"regexp"
 	"strings"
@@ -66,7 +65,7 @@ func readOrigin(_ string, data []byte) (Fact, error) {
 		} `json:"vcs_info"`
 	}
 	if err := json.Unmarshal(data, &record); err != nil {
-		return Fact{}, fmt.Errorf("not the record of an origin (PEP 610): %w", err)
+		return Fact{}, nil // pip takes no notice of it either
 	}
 	return Fact{Commit: record.VCS.Commit}, nil
 }

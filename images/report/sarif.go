@@ -91,8 +91,23 @@ func SARIF(w io.Writer, d *images.Drift) error {
 	for _, s := range d.Config {
 		results = append(results, sarifResult{RuleID: "setting", Level: "note", Message: sarifText{fmt.Sprintf("%s: %s → %s", Clean(s.Name), orNone(s.A), orNone(s.B))}})
 	}
+	for i := range results { // GitHub takes none without a place
+		if results[i].Locations == nil {
+			results[i].Locations = located(manifestOf(d), 0)
+		}
+	}
 	return writeJSON(w, sarifLog{"2.1.0", "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
 		[]sarifRun{{sarifTool{sarifDriver{"driftpin", sarifRules}}, results}}})
+}
+
+// manifestOf is a file that a drift is about: one of those that explain it.
+func manifestOf(d *images.Drift) string {
+	for _, c := range d.Packages {
+		if c.Cause != nil && c.Cause.File != "" {
+			return c.Cause.File
+		}
+	}
+	return pins.ManifestName
 }
 
 func located(file string, line int) []sarifLocation {

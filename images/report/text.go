@@ -90,7 +90,7 @@ func Highlights(d *images.Drift) (lines []string) {
 		if c.Change != images.Changed {
 			line = fmt.Sprintf("hard pin %s %s: %s", r.name, r.level, r.versions)
 		}
-		lines = append(lines, reasoned(line, c.Cause.Why))
+		lines = append(lines, reasoned(line, cmp.Or(c.Cause.Lost, c.Cause.Why)))
 	}
 	for _, s := range d.Config {
 		if s.Name == "cmd" || s.Name == "entrypoint" {
