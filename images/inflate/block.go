@@ -25,7 +25,7 @@ func (r *Reader) block() error {
 	f := feed{r.hold, r.bits, r.pos}.filled(in)
 	e := code.literal(f)
 	var err error
-	for more := true; more; more = f.pos <= last && at < limit {
+	for f.pos <= last && at < limit { // so it is at first, after fill
 		if int32(e) < 0 {
 			at, f = out.put(at, e), f.past(e)
 			if e = code.literal(f); int32(e) < 0 {
@@ -40,10 +40,7 @@ func (r *Reader) block() error {
 			f = f.filled(in)
 		}
 		if e&isSubtable != 0 {
-			if f, e = code.longLiteral(f, e); int32(e) < 0 {
-				at, f = out.put(at, e), f.past(e)
-				e = code.literal(f)
-				f = f.filled(in)
+			if e = code.longLiteral(f, e); int32(e) < 0 {
 				continue
 			}
 		}
@@ -54,8 +51,8 @@ func (r *Reader) block() error {
 		length := f.value(e)
 		f = f.past(e)
 		d := code.distance(f)
-		if d&isMatch == 0 {
-			f, d = code.longDistance(f, d)
+		if d&isSubtable != 0 {
+			d = code.longDistance(f, d)
 		}
 		from := at - f.value(d)
 		f = f.past(d)
@@ -65,7 +62,12 @@ func (r *Reader) block() error {
 		}
 		f = f.filled(in)
 		e = code.literal(f) // looked up while the bytes are copied
-		out.match(at, from, length)
+		if at-from >= 16 && length <= 32 {
+			out.copy16(at, from)
+			out.copy16(at+16, from+16)
+		} else {
+			out.match(at, from, length)
+		}
 		at += length
 	}
 	r.hold, r.bits, r.pos, r.at = f.hold, f.bits, f.pos, at
@@ -114,19 +116,13 @@ func (f feed) value(e entry) int {
 func (c *codes) literal(f feed) entry  { return c.literals[f.hold&(1<<literalBits-1)] }
 func (c *codes) distance(f feed) entry { return c.distances[f.hold&(1<<distanceBits-1)] }
 
-// longLiteral and longDistance look up what an entry's subtable has; a
-// distance's entry that leads to none stays.
-func (c *codes) longLiteral(f feed, e entry) (feed, entry) {
-	f = f.past(e)
-	return f, c.literals[(e>>16+uint32(f.hold)&(1<<(e>>8&15)-1))&(literalSize-1)]
+// longLiteral and longDistance look up what an entry's subtable has.
+func (c *codes) longLiteral(f feed, e entry) entry {
+	return c.literals[(e>>16+uint32(f.hold>>literalBits)&(1<<(e>>8&15)-1))&(literalSize-1)]
 }
 
-func (c *codes) longDistance(f feed, e entry) (feed, entry) {
-	if e&isSubtable == 0 {
-		return f, e
-	}
-	f = f.past(e)
-	return f, c.distances[(e>>16+uint32(f.hold)&(1<<(e>>8&15)-1))&(distanceSize-1)]
+func (c *codes) longDistance(f feed, e entry) entry {
+	return c.distances[(e>>16+uint32(f.hold>>distanceBits)&(1<<(e>>8&15)-1))&(distanceSize-1)]
 }
 
 // load returns the 8 bytes at pos.

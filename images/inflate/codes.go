@@ -100,8 +100,8 @@ func (c *codes) build(table []entry, primary uint, lengths []uint8, symbols []en
 		next[l] = used
 		used += count[l]
 	}
-	clear(table[:1<<primary])
 	if used == 0 {
+		clear(table[:1<<primary])
 		return true
 	}
 	if left > 0 && (used != 1 || count[1] != 1) {
@@ -123,18 +123,18 @@ func (c *codes) fill(table []entry, primary uint, sorted []uint16, lengths []uin
 	code, before := uint(0), uint(lengths[sorted[0]]) // canonical code, and its length
 	end, prefix := uint(1)<<primary, uint(1)<<16      // of the tables so far; of the last subtable
 	var start, size uint
+	filled := min(before, primary) // the bits for which the table has entries
+	clear(table[:1<<filled])
 	for _, symbol := range sorted {
 		l := uint(lengths[symbol])
+		filled = widen(table, filled, min(l, primary))
 		code <<= l - before
 		before = l
 		low := uint(bits.Reverse16(uint16(code))) >> (16 - l)
 		code++
 		e := symbols[symbol]
 		if l <= primary {
-			e = coded(e, l)
-			for i := low; i < 1<<primary; i += 1 << l {
-				table[i] = e
-			}
+			table[low] = coded(e, l)
 			count[l]--
 			continue
 		}
@@ -150,11 +150,20 @@ func (c *codes) fill(table []entry, primary uint, sorted []uint16, lengths []uin
 			clear(table[start:end])
 		}
 		count[l]--
-		e = coded(e, l-primary)
+		e = coded(e, l)
 		for i := low >> primary; i < 1<<size; i += 1 << (l - primary) {
 			table[start+i] = e
 		}
 	}
+	widen(table, filled, primary)
+}
+
+// widen makes a table for more bits, which mean nothing so far.
+func widen(table []entry, from, to uint) uint {
+	for ; from < to; from++ {
+		copy(table[1<<from:2<<from], table[:1<<from])
+	}
+	return to
 }
 
 // coded is a symbol's entry with the bits of its code.
@@ -180,14 +189,11 @@ func (c *codes) pair(lengths []uint8) {
 	for i := 1<<literalBits - 1; i >= 0; i-- {
 		e := c.literals[i]
 		n := e & takes
-		if e&isLiteral == 0 || n+shortest > literalBits {
-			continue
-		}
-		// The entry of what follows has a lower index, so it is still single.
-		f := c.literals[i>>n]
-		if f&isLiteral != 0 && n+f&takes <= literalBits {
-			c.literals[i] = isLiteral | 2<<24 | f&0xff00<<8 | e&0xff00 | (n + f&takes)
-		}
+		f := c.literals[i>>n] // of what follows: its index is lower, so it is still single
+		both := n + f&takes
+		pair := isLiteral | 2<<24 | f&0xff00<<8 | e&0xff00 | both
+		fits := entry(int32(e&f&(both-literalBits-1)) >> 31) // all ones or none: two literals, and no more bits
+		c.literals[i] = e&^fits | pair&fits
 	}
 }
 
