@@ -15,10 +15,10 @@ import (
 	"hash"
 	"io"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/driftpin/driftpin/images/installed"
 	"github.com/driftpin/driftpin/images/layers"
 )
 
@@ -32,8 +32,7 @@ type Damage struct {
 // Damages returns the files of an image that are not as their packages say, by
 // path: by the RECORD of Python's packages (PyPA, "Recording installed
 // projects"), by conda-meta of conda's (CEP 34) and by the md5sums of Debian's.
-// Where several packages have
-// recorded one path, it is fine as any of them says. A file of Debian's that is
+// Where several packages have recorded one path, it is fine as any of them says. A file of Debian's that is
 // missing is none: images leave out documentation. It finds what went wrong,
 // not what someone hid: who can change a file can change its record, and files
 // that nobody recorded are not looked for.
@@ -66,7 +65,7 @@ func (img *Image) Damages(ctx context.Context) ([]Damage, error) {
 func readRecords(files map[string]layers.Seen[[]byte]) (expected map[string][]record, recorded map[string]bool, err error) {
 	expected, recorded = map[string][]record{}, map[string]bool{}
 	add := func(name string, r record) {
-		name = follow(files, name)
+		name = layers.Follow(files, name)
 		expected[name] = append(expected[name], r)
 		recorded[r.owner] = true
 	}
@@ -89,7 +88,7 @@ func readRecords(files map[string]layers.Seen[[]byte]) (expected map[string][]re
 
 // isPipMetadata matches the file by which an installed Python package is known.
 func isPipMetadata(name string) bool {
-	return path.Base(name) == "METADATA" && strings.HasSuffix(path.Dir(name), ".dist-info") && !vendored.MatchString(path.Dir(path.Dir(name)))
+	return path.Base(name) == "METADATA" && strings.HasSuffix(path.Dir(name), ".dist-info") && !installed.Vendored(path.Dir(path.Dir(name)))
 }
 
 // A record is what one package says of one file.
@@ -100,50 +99,10 @@ type record struct {
 	optional  bool   // it may be missing
 }
 
-// maxFollow is how many symbolic links a path may lead over, as in Linux.
-const maxFollow = 40
-
-// follow is where a path leads over the symbolic links of an image's folders:
-// lib64 of an environment, and the folders that were merged into /usr.
-func follow(links map[string]layers.Seen[[]byte], name string) string {
-	for range maxFollow {
-		changed := false
-		for i, c := range name {
-			if c != '/' {
-				continue
-			}
-			target := links[name[:i]].Symlink
-			if target == "" {
-				continue
-			}
-			if !path.IsAbs(target) {
-				target = path.Join(path.Dir(name[:i]), target)
-			}
-			name, changed = cleanPath(target+name[i:]), true
-			break
-		}
-		if !changed {
-			break
-		}
-	}
-	return name
-}
-
-// cleanPath is a path without a leading slash, and without a way out.
-func cleanPath(name string) string { return strings.TrimPrefix(path.Clean("/"+name), "/") }
-
-// vendored matches a folder within a folder of installed packages.
-var vendored = regexp.MustCompile(`(?:^|/)(?:site|dist)-packages/`)
-
-// isCondaMeta matches conda's record of an installed package, at any prefix.
-func isCondaMeta(dir, base string) bool {
-	return path.Base(dir) == "conda-meta" && strings.HasSuffix(base, ".json")
-}
-
 // isRecord matches the files in which packages record their files.
 func isRecord(name string) bool {
 	dir, base := path.Dir(name), path.Base(name)
-	return base == "RECORD" && strings.HasSuffix(dir, ".dist-info") || isCondaMeta(dir, base) ||
+	return base == "RECORD" && strings.HasSuffix(dir, ".dist-info") || installed.IsCondaMeta(dir, base) ||
 		strings.HasSuffix(base, ".md5sums") && (dir == "var/lib/dpkg/info" || dir == "var/lib/dpkg/status.d")
 }
 
@@ -175,7 +134,7 @@ func readRecord(name string, data []byte, add func(string, record)) error {
 		if path.IsAbs(row[0]) {
 			file = row[0]
 		}
-		add(cleanPath(file), record{owner, algorithm, sum, false})
+		add(layers.Clean(file), record{owner, algorithm, sum, false})
 	}
 }
 
@@ -200,7 +159,7 @@ func readCondaRecord(name string, data []byte, add func(string, record)) error {
 	environment := path.Dir(path.Dir(name))
 	for _, p := range meta.Paths.Paths {
 		if sum, ok := recordedSum("sha256", cmp.Or(p.InPrefix, p.SHA256)); ok && p.Type != "softlink" {
-			add(cleanPath(path.Join(environment, p.Path)), record{meta.Name, "sha256", sum, false})
+			add(layers.Clean(path.Join(environment, p.Path)), record{meta.Name, "sha256", sum, false})
 		}
 	}
 	return nil
@@ -228,7 +187,7 @@ func readMD5Sums(name string, data []byte, add func(string, record)) {
 		if !ok || len(sum) != 2*md5.Size {
 			continue
 		}
-		add(cleanPath(file), record{owner, "md5", strings.ToLower(sum), true})
+		add(layers.Clean(file), record{owner, "md5", strings.ToLower(sum), true})
 	}
 }
 

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/driftpin/driftpin/images/installed"
 	"github.com/driftpin/driftpin/images/layers"
 	"github.com/driftpin/driftpin/pins"
+	"golang.org/x/sync/errgroup"
 )
 
 // environment is where driftpin installs pip's and conda's packages
@@ -29,7 +31,10 @@ type Reader struct {
 
 // facts is the sieve for metadata.
 func (r Reader) facts() layers.Sieve[installed.Fact] {
-	return layers.Sieve[installed.Fact]{Wanted: installed.IsMetadata, Keep: installed.Read, Within: installed.Within, Real: installed.Real, Check: r.Layers}
+	return layers.Sieve[installed.Fact]{
+		Wanted: installed.IsMetadata, Keep: installed.Read, Weigh: installed.Fact.Size, Within: installed.Within,
+		Real: installed.Real, Spare: installed.Spare, Alike: installed.Alike, Check: r.Layers,
+	}
 }
 
 func (r Reader) memory() layers.Memory {
@@ -54,12 +59,17 @@ func (r Reader) Inventories(ctx context.Context, images ...*Image) ([][]Package,
 		return nil, err
 	}
 	out := make([][]Package, len(images))
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, img := range images {
-		if out[i], err = r.inventory(ctx, img, contents[i]); err != nil {
-			return nil, fmt.Errorf("reading %s: %w", img.Name, err)
-		}
+		group.Go(func() (err error) {
+			if out[i], err = r.inventory(gctx, img, contents[i]); err != nil {
+				return fmt.Errorf("reading %s: %w", img.Name, err)
+			}
+			return nil
+		})
 	}
-	return out, nil
+	return out, group.Wait()
 }
 
 // carries reports whether an image's packages are known without its layers.

@@ -10,8 +10,8 @@ import (
 	"github.com/driftpin/driftpin/pins"
 )
 
-// isCondaMeta matches conda's record of an installed package, at any prefix.
-func isCondaMeta(dir, base string) bool {
+// IsCondaMeta matches conda's record of an installed package, at any prefix.
+func IsCondaMeta(dir, base string) bool {
 	return path.Base(dir) == "conda-meta" && strings.HasSuffix(base, ".json")
 }
 

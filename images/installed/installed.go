@@ -25,7 +25,7 @@ import (
 
 // Version counts changes to what a Fact holds: facts of another version are not
 // to be mixed with these.
-const Version = "3"
+const Version = "4"
 
 // A Package is a package that is installed, and where it was found.
 type Package struct {
@@ -82,9 +82,10 @@ func readers() []reader {
 		{isEggFile, readEggFile, tellHere(pins.Pip), 1},
 		{isInterpreter, readInterpreter, tellInterpreter, interpreterBytes},
 		{isVenv, readVenv, tellVenv, headBytes},
-		{isCondaMeta, readConda, tellConda, 0},
+		{IsCondaMeta, readConda, tellConda, 0},
 		{isNodePackage, readNode, tellNode, 0},
 		{isLabExtension, readNode, tellLab, 0},
+		{isNodeSource, readNode, nil, 0},
 		{isServerConfig, readServerConfig, tellServer, 0},
 		{isKernel, readKernel, tellKernel, 0},
 		{isRDescription, readR, tellR, headBytes},
@@ -108,17 +109,32 @@ const maxItem = 16 << 10
 // cache, and those of pip, uv and npm. What lies there is not installed.
 var elsewhere = regexp.MustCompile(`(?:^|/)(?:pkgs/[^/]+-[^/]+-[^/]+|\.cache/[^/]+|\.npm/_[^/]+)/`)
 
-// IsMetadata reports whether a file tells of installed packages. The name has
-// no leading slash.
-func IsMetadata(name string) bool { return readerOf(name) >= 0 }
+// IsMetadata reports whether a file tells of installed packages, or may do so by
+// a link to it. The name has no leading slash.
+func IsMetadata(name string) bool {
+	return readerOf(name) >= 0 && (!Spare(name) || movable(name))
+}
 
 func readerOf(name string) int {
 	dir, base := path.Dir(name), path.Base(name)
-	i := slices.IndexFunc(table, func(r reader) bool { return r.match(dir, base) })
-	if i >= 0 && elsewhere.MatchString(name) {
-		return -1
+	return slices.IndexFunc(table, func(r reader) bool { return r.match(dir, base) })
+}
+
+// Spare reports whether a file of metadata counts only by hard links to it: it
+// lies in a cache of a package manager.
+func Spare(name string) bool { return elsewhere.MatchString(name) }
+
+// Alike reports whether two files of metadata with the same bytes say the same,
+// wherever they are.
+func Alike(a, b string) bool { return path.Base(a) == path.Base(b) && movable(a) && movable(b) }
+
+// movable matches files of which Read makes the same in any folder.
+func movable(name string) bool {
+	switch path.Base(name) {
+	case "METADATA", "PKG-INFO", "direct_url.json", "package.json":
+		return true
 	}
-	return i
+	return false
 }
 
 // Real reports whether a file tells of something only if it is no symbolic
@@ -135,6 +151,12 @@ func Within(folder string) []string {
 		return []string{"METADATA", "RECORD", "direct_url.json"}
 	case isLabExtension(folder, "package.json"):
 		return []string{"package.json"}
+	case isKernel(folder, "kernel.json"):
+		return []string{"kernel.json"}
+	case path.Base(path.Dir(folder)) == "library" || path.Base(path.Dir(folder)) == "site-library":
+		return []string{"DESCRIPTION"}
+	case folder == "var/lib/dpkg":
+		return []string{"status"}
 	}
 	return nil
 }
@@ -162,8 +184,32 @@ func Read(name string, size int64, r io.Reader) (Fact, error) {
 			err = fmt.Errorf("a name or a version of more than %d bytes", maxItem)
 		}
 	}
-	f.Owns = slices.DeleteFunc(f.Owns, func(owned string) bool { return !IsMetadata(owned) })
+	var owns []string
+	for _, owned := range f.Owns {
+		if tells(owned) {
+			owns = append(owns, owned)
+		}
+	}
+	f.Owns = owns
 	return f, err
+}
+
+// tells reports whether a file tells of packages where it is.
+func tells(name string) bool {
+	i := readerOf(name)
+	return i >= 0 && table[i].tell != nil && !Spare(name)
+}
+
+// Size is about how much memory a Fact takes, in bytes.
+func (f Fact) Size() int {
+	n := 64 + len(f.Commit) + len(f.Link)
+	for _, i := range f.Items {
+		n += 96 + len(i.Name) + len(i.Version) + len(i.Build) + len(i.Channel) + len(i.Commit)
+	}
+	for _, o := range f.Owns {
+		n += 16 + len(o)
+	}
+	return n
 }
 
 // Packages returns what facts say is installed, with the owners of what belongs
@@ -257,7 +303,7 @@ func ownerOf(name string, facts Facts) Owner {
 	case isDpkgList(dir, base):
 		owner, _, _ := strings.Cut(strings.TrimSuffix(strings.TrimSuffix(base, ".list"), ".md5sums"), ":")
 		return Owner{pins.Deb, owner}
-	case isCondaMeta(dir, base) && len(facts[name].Items) > 0:
+	case IsCondaMeta(dir, base) && len(facts[name].Items) > 0:
 		return Owner{pins.Conda, pins.CanonicalName(pins.Conda, facts[name].Items[0].Name)}
 	case isPythonRecord(dir, base):
 		if f := facts[dir+"/METADATA"]; len(f.Items) > 0 {

@@ -24,6 +24,10 @@ func isNodePackage(dir, base string) bool {
 	return m != nil && !strings.Contains(m[1], "node_modules/")
 }
 
+// isNodeSource matches any other package.json: npm link and workspaces make a
+// package of it by a link.
+func isNodeSource(_, base string) bool { return base == "package.json" }
+
 // readNode reads a package. Packages carry broken ones as test data; npm passes
 // over them, and over those without a version.
 func readNode(_ string, data []byte) (Fact, error) {

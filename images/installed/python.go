@@ -23,8 +23,10 @@ func readPython(_ string, data []byte) (Fact, error) {
 	return item(f["name"], f["version"], pins.Detail{}), nil
 }
 
-// vendored matches a folder within a folder of installed packages: what lies
+// Vendored matches a folder within a folder of installed packages: what lies
 // there is carried by another package inside itself, and pip does not see it.
+func Vendored(folder string) bool { return vendored.MatchString(folder) }
+
 var vendored = regexp.MustCompile(`(?:^|/)(?:site|dist)-packages/`)
 
 // tellPython tells of a distribution; where it lies is the environment's
@@ -43,7 +45,7 @@ func tellPython(name string, facts Facts) ([]Package, error) {
 	if strings.HasPrefix(path.Base(info), "~") { // what pip left of one that it could not take away: it passes over it
 		return nil, nil
 	}
-	if vendored.MatchString(site) || !installs && !strings.HasSuffix(info, ".dist-info") {
+	if Vendored(site) || !installs && !strings.HasSuffix(info, ".dist-info") {
 		return nil, nil
 	}
 	out := facts[name].packages(pins.Pip, prefix(site))

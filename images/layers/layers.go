@@ -15,7 +15,6 @@ package layers
 
 import (
 	"archive/tar"
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -24,7 +23,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"maps"
 	"path"
 	"runtime"
 	"slices"
@@ -63,26 +61,22 @@ func (l Layer) Checked(check bool) bool {
 	return l.Digest != "" && (check || !l.Hops)
 }
 
-// A Sieve says what of a layer is kept.
+// A Sieve says what of a layer is kept. Functions but Wanted and Keep may be nil.
 type Sieve[T any] struct {
 	Wanted   func(name string) bool
 	Keep     func(name string, size int64, r io.Reader) (T, error) // what is made of a wanted file
-	Within   func(folder string) []string                          // the files of a folder that are wanted, should the folder be a symbolic link; may be nil
-	Real     func(name string) bool                                // whether a wanted file is one only if it is no symbolic link; may be nil
-	Symlinks bool                                                  // all symbolic links are kept too
+	Weigh    func(T) int                                           // how much of it is held, in bytes
+	Within   func(folder string) []string                          // the files of a folder that are wanted, should the folder be a symbolic link
+	Real     func(name string) bool                                // whether a wanted file is one only if it is no symbolic link
+	Spare    func(name string) bool                                // whether a wanted file is one only by the hard links to it within its layer
+	Alike    func(a, b string) bool                                // whether Keep makes the same of a file by either name
+	Symlinks bool                                                  // all symbolic links are kept, and none is followed
 	Check    bool                                                  // digests are checked even where that means to read what could be hopped over
 }
 
-// maxHeld is how much the names that are held of a layer may take, in bytes.
+// maxHeld is how much may be held of a layer, in bytes: of names, and of what
+// the sieve weighs.
 const maxHeld = 64 << 20
-
-// grown is how much an entry makes us hold, at most, beside what the sieve keeps.
-func (c *Content[T]) grown(h *tar.Header) int {
-	if h.Typeflag == tar.TypeReg && !strings.HasPrefix(path.Base(h.Name), ".wh.") {
-		return 0
-	}
-	return len(h.Name) + len(h.Linkname)
-}
 
 // maxEntries is how many entries a layer may have.
 const maxEntries = 5 << 20
@@ -90,16 +84,16 @@ const maxEntries = 5 << 20
 // A Content is what one layer says. Paths have no leading slash.
 type Content[T any] struct {
 	Files   map[string]T      // the wanted files
-	Links   map[string]string // wanted files that are links to files of lower layers
-	Soft    map[string]string // symbolic links, if the sieve keeps them
+	Links   map[string]string // wanted files that are hard links to files of lower layers
+	Soft    map[string]string // symbolic links that may lead to wanted files, or all
 	Hidden  map[string]bool   // what a whiteout removes
 	Opaque  map[string]bool   // folders of which nothing lower is seen
-	Folders map[string]bool   // folders that have the name of a wanted file
-	Others  []uint64          // hashes of all that is no folder, sorted: it hides what lies lower
+	Folders []uint64          // hashes of all folders, sorted: each hides what is none
+	Others  []uint64          // hashes of all else, sorted: it hides what lies lower
 }
 
 func newContent[T any]() *Content[T] {
-	return &Content[T]{Files: map[string]T{}, Links: map[string]string{}, Soft: map[string]string{}, Hidden: map[string]bool{}, Opaque: map[string]bool{}, Folders: map[string]bool{}}
+	return &Content[T]{Files: map[string]T{}, Links: map[string]string{}, Soft: map[string]string{}, Hidden: map[string]bool{}, Opaque: map[string]bool{}}
 }
 
 // Progress counts the bytes that are read, as they are stored.
@@ -172,64 +166,6 @@ func scan[T any](ctx context.Context, l Layer, s Sieve[T], p *Progress) (*Conten
 	return c, nil
 }
 
-// of is a sieve for the targets of links: of each target, by the names of the
-// links to it, what is made of a file with such a name.
-func (s Sieve[T]) of(links map[string][]string) Sieve[any] {
-	return Sieve[any]{
-		Check:  s.Check,
-		Wanted: func(name string) bool { return links[name] != nil },
-		Keep: func(target string, size int64, r io.Reader) (any, error) {
-			out, names := map[string]T{}, links[target]
-			if len(names) == 1 || size > maxFile { // too large to be held: as if they were one
-				value, err := s.Keep(names[0], size, r)
-				for _, name := range names {
-					out[name] = value
-				}
-				return out, err
-			}
-			data, err := Whole(size, r)
-			for _, name := range names {
-				if err == nil {
-					out[name], err = s.Keep(name, size, bytes.NewReader(data))
-				}
-			}
-			return out, err
-		},
-	}
-}
-
-// linked are the files that were found for links.
-func linked[T any](found map[string]any) map[string]T {
-	out := map[string]T{}
-	for _, links := range found {
-		if values, ok := links.(map[string]T); ok {
-			maps.Copy(out, values)
-		}
-	}
-	return out
-}
-
-// innerLinks are the links that lead to the layer's own files: by target.
-func (c *Content[T]) innerLinks() map[string][]string {
-	inner := map[string][]string{}
-	for name, target := range c.Links {
-		for range maxFollow { // a link to a link
-			next, ok := c.Links[target]
-			if !ok {
-				break
-			}
-			target = next
-		}
-		if _, loop := c.Links[target]; !loop && c.has(hashOf(target)) {
-			inner[target] = append(inner[target], name)
-		}
-	}
-	return inner
-}
-
-// maxFollow is how many links a path may lead over, as in Linux.
-const maxFollow = 40
-
 // An unpacker makes a tar of stored bytes.
 type unpacker func(io.Reader) (io.ReadCloser, error)
 
@@ -301,8 +237,8 @@ func scanTar[T any](ctx context.Context, r io.Reader, s Sieve[T]) (*Content[T], 
 	for n := 0; ; n++ {
 		h, err := tr.Next()
 		if err == io.EOF {
-			slices.Sort(c.Others)
-			c.Others = slices.Compact(c.Others)
+			c.Others, c.Folders = sorted(c.Others), sorted(c.Folders)
+			c.settle(s)
 			return c, nil
 		}
 		if err != nil {
@@ -311,76 +247,71 @@ func scanTar[T any](ctx context.Context, r io.Reader, s Sieve[T]) (*Content[T], 
 		if n >= maxEntries {
 			return nil, fmt.Errorf("more than %d entries", maxEntries)
 		}
-		if held += c.grown(h); held > maxHeld {
-			return nil, fmt.Errorf("the names of what it hides, and of its links, take more than %d bytes", maxHeld)
-		}
 		if n%1024 == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if err := add(c, h, tr, s); err != nil {
+		weight, err := add(c, h, tr, s)
+		if err != nil {
 			return nil, err
+		}
+		if held += weight; held > maxHeld {
+			return nil, fmt.Errorf("the metadata in it, and the names of what it hides and links to, take more than %d bytes", maxHeld)
 		}
 	}
 }
 
-func add[T any](c *Content[T], h *tar.Header, r io.Reader, s Sieve[T]) error {
-	name := cleanName(h.Name)
+func sorted(hashes []uint64) []uint64 {
+	slices.Sort(hashes)
+	return slices.Compact(hashes)
+}
+
+// add notes an entry, and returns how much of it is held at most, in bytes.
+func add[T any](c *Content[T], h *tar.Header, r io.Reader, s Sieve[T]) (int, error) {
+	name := Clean(h.Name)
 	base := path.Base(name)
+	held := len(name) + len(h.Linkname)
 	if base == ".wh..wh..opq" {
 		c.Opaque[path.Dir(name)] = true
-		return nil
+		return held, nil
 	}
 	if removed, ok := strings.CutPrefix(base, ".wh."); ok {
 		c.Hidden[path.Join(path.Dir(name), removed)] = true
-		return nil
+		return held, nil
 	}
-	wanted := s.Wanted(name)
 	if h.Typeflag == tar.TypeDir {
-		if wanted {
-			c.Folders[name] = true
-			c.forget(name)
-		}
-		return nil
+		c.Folders = append(c.Folders, hashOf(name))
+		c.forget(name)
+		return 0, nil
 	}
 	c.Others = append(c.Others, hashOf(name))
-	if s.Symlinks || wanted {
+	wanted := s.Wanted(name)
+	if s.Symlinks || wanted || h.Typeflag == tar.TypeSymlink {
 		c.forget(name) // a later entry of the same name replaces an earlier one
 	}
-	if s.Symlinks && h.Typeflag == tar.TypeSymlink {
-		c.Soft[name] = h.Linkname
-	}
-	if h.Typeflag == tar.TypeSymlink && s.Within != nil {
-		for _, inner := range s.Within(name) {
-			c.forget(path.Join(name, inner))
-			c.Links[path.Join(name, inner)] = path.Join(linkTarget(name, h.Linkname), inner)
+	if h.Typeflag == tar.TypeSymlink {
+		real := s.Real != nil && s.Real(name)
+		if s.Symlinks || wanted && !real || s.Within != nil && len(s.Within(name)) > 0 {
+			c.Soft[name] = h.Linkname
 		}
+		return held, nil
 	}
 	if !wanted {
-		return nil
+		return 0, nil
 	}
 	switch h.Typeflag {
 	case tar.TypeReg:
 		kept, err := s.Keep(name, h.Size, r)
 		if err != nil {
-			return fmt.Errorf("/%s: %w", name, err)
+			return 0, fmt.Errorf("/%s: %w", name, err)
 		}
 		c.Files[name] = kept
-	case tar.TypeLink:
-		c.Links[name] = cleanName(h.Linkname)
-	case tar.TypeSymlink:
-		if s.Real == nil || !s.Real(name) {
-			c.Links[name] = linkTarget(name, h.Linkname)
+		if s.Weigh != nil {
+			held += s.Weigh(kept)
 		}
+	case tar.TypeLink:
+		c.Links[name] = Clean(h.Linkname)
 	}
-	return nil
-}
-
-// linkTarget is the path that a symbolic link leads to.
-func linkTarget(name, target string) string {
-	if !path.IsAbs(target) {
-		target = path.Join(path.Dir(name), target)
-	}
-	return cleanName(target)
+	return held, nil
 }
 
 // forget drops what was said of a name before.
@@ -390,8 +321,8 @@ func (c *Content[T]) forget(name string) {
 	delete(c.Soft, name)
 }
 
-// cleanName is a path without a leading slash, and without a way out.
-func cleanName(name string) string { return strings.TrimPrefix(path.Clean("/"+name), "/") }
+// Clean is a path without a leading slash, and without a way out.
+func Clean(name string) string { return strings.TrimPrefix(path.Clean("/"+name), "/") }
 
 // maxFile is the most that is held of one file, in bytes.
 const maxFile = 64 << 20

@@ -119,11 +119,16 @@ var sieve = layers.Sieve[string]{
 
 func visible(t testing.TB, list ...layers.Layer) map[string]string {
 	t.Helper()
-	contents, err := layers.Scan(t.Context(), list, sieve, nil)
+	return visibleBy(t, sieve, list...)
+}
+
+func visibleBy(t testing.TB, s layers.Sieve[string], list ...layers.Layer) map[string]string {
+	t.Helper()
+	contents, err := layers.Scan(t.Context(), list, s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen, err := layers.Visible(t.Context(), list, contents, sieve)
+	seen, err := layers.Visible(t.Context(), list, contents, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,6 +161,15 @@ func TestLinks(t *testing.T) {
 		"to itself":                     {[][]node{{{"a/meta", soft, "meta"}}}, map[string]string{}},
 		"in a circle":                   {[][]node{{{"a/meta", soft, "/b/meta"}, {"b/meta", soft, "/a/meta"}}}, map[string]string{}},
 		"to nothing":                    {[][]node{{{"a/meta", hard, "x"}}}, map[string]string{}},
+		"hard, to what is replaced":     {[][]node{{{"x", file, "1"}, {"a/meta", hard, "x"}}, {{"x", file, "2"}}}, map[string]string{"a/meta": "1"}},
+		"symbolic, to what is replaced": {[][]node{{{"x", file, "1"}, {"a/meta", soft, "/x"}}, {{"x", file, "2"}}}, map[string]string{"a/meta": "2"}},
+		"symbolic, to what is removed":  {[][]node{{{"x", file, "1"}, {"a/meta", soft, "/x"}}, {{".wh.x", file, ""}}}, map[string]string{}},
+		"symbolic, to a later layer":    {[][]node{{{"a/meta", soft, "/x"}}, {{"x", file, "1"}}}, map[string]string{"a/meta": "1"}},
+		"symbolic, over a file":         {[][]node{{{"x", file, "1"}, {"a/meta", soft, "/x/y"}}}, map[string]string{}},
+		"over a chain of folders":       {[][]node{{{"pkgs/a", soft, "../b"}}, {{"b", soft, "c/d"}}, {{"c", soft, "src"}}, {{"src/d/meta", file, "1"}}}, map[string]string{"src/d/meta": "1", "pkgs/a/meta": "1"}},
+		"over a chain of files":         {[][]node{{{"a/meta", soft, "/b"}}, {{"b", soft, "c"}, {"c", hard, "x"}, {"x", file, "1"}}}, map[string]string{"a/meta": "1"}},
+		"a folder in a link's place":    {[][]node{{{"src/meta", file, "1"}, {"pkgs/a", soft, "../src"}}, {{"pkgs/a", dir, ""}}}, map[string]string{"src/meta": "1"}},
+		"a package in a link's place":   {[][]node{{{"src/meta", file, "1"}, {"pkgs/a", soft, "../src"}}, {{"pkgs/a", dir, ""}, {"pkgs/a/meta", file, "2"}}}, map[string]string{"src/meta": "1", "pkgs/a/meta": "2"}},
 		"replaced by a file":            {[][]node{{{"x", file, "1"}, {"a/meta", hard, "x"}}, {{"a/meta", file, "2"}}}, map[string]string{"a/meta": "2"}},
 		"the last of a name":            {[][]node{{{"a/meta", file, "1"}, {"a/meta", file, "2"}}}, map[string]string{"a/meta": "2"}},
 		"a folder in its place":         {[][]node{{{"a/meta", file, "1"}}, {{"a/meta", dir, ""}}}, map[string]string{}},
@@ -170,6 +184,29 @@ func TestLinks(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// A layer is not read again for links to files that were kept.
+func TestReadsOnce(t *testing.T) {
+	own := &blob{data: tarOf(t, node{"cache/meta", file, "1"}, node{"pkgs/a", soft, "../src"}, node{"src/meta", file, "2"}, node{"x/meta", hard, "cache/meta"}, node{"y/meta", hard, "x/meta"})}
+	alike := sieve
+	alike.Alike = func(a, b string) bool { return filepath.Base(a) == filepath.Base(b) }
+	alike.Spare = func(name string) bool { return strings.HasPrefix(name, "cache/") }
+	got := visibleBy(t, alike, own.layer())
+	want := map[string]string{"pkgs/a/meta": "2", "src/meta": "2", "x/meta": "1", "y/meta": "1"}
+	if diff := cmp.Diff(want, got); diff != "" || own.opened != 1 {
+		t.Errorf("opened %d times, -want +got:\n%s", own.opened, diff)
+	}
+}
+
+// What a layer makes us hold is bounded.
+func TestHolds(t *testing.T) {
+	heavy := sieve
+	heavy.Weigh = func(string) int { return 50 << 20 }
+	_, err := layers.Scan(t.Context(), []layers.Layer{plain(t, node{"a/meta", file, ""}, node{"b/meta", file, ""})}, heavy, nil)
+	if err == nil || !strings.Contains(err.Error(), "take more than") {
+		t.Error(err)
 	}
 }
 

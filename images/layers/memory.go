@@ -34,11 +34,11 @@ func (m Memory) file(l Layer) string {
 	return filepath.Join(m.Dir, m.Version, hex)
 }
 
-// kept is a content as it is kept: as JSON in one line, and then Others, 8
-// bytes each.
+// kept is a content as it is kept: as JSON in one line, and then the hashes of
+// Others and Folders, 8 bytes each.
 type kept[T any] struct {
 	Content[T]
-	Others int
+	Others, Folders int // how many
 }
 
 // Recall returns what is known of a layer, or nil.
@@ -53,12 +53,15 @@ func Recall[T any](m Memory, l Layer) *Content[T] {
 	}
 	head, hashes, _ := bytes.Cut(data, []byte("\n"))
 	var k kept[T]
-	if json.Unmarshal(head, &k) != nil || k.Others*8 != len(hashes) {
+	if json.Unmarshal(head, &k) != nil || k.Others < 0 || k.Others > len(hashes)/8 || (k.Others+k.Folders)*8 != len(hashes) {
 		return nil // of a power cut, or of a disk: it is read anew
 	}
-	k.Content.Others = make([]uint64, k.Others)
-	for i := range k.Content.Others {
-		k.Content.Others[i] = binary.LittleEndian.Uint64(hashes[i*8:])
+	k.Content.Others, k.Content.Folders = make([]uint64, k.Others), make([]uint64, k.Folders)
+	for _, list := range [][]uint64{k.Content.Others, k.Content.Folders} {
+		for i := range list {
+			list[i] = binary.LittleEndian.Uint64(hashes[i*8:])
+		}
+		hashes = hashes[len(list)*8:]
 	}
 	if info, err := os.Stat(file); err == nil && time.Since(info.ModTime()) > day { // Trim goes by this
 		_ = os.Chtimes(file, time.Time{}, time.Now())
@@ -85,7 +88,7 @@ func Keep[T any](m Memory, l Layer, c *Content[T]) error {
 		return nil
 	}
 	var b bytes.Buffer
-	if err := json.NewEncoder(&b).Encode(kept[T]{*c, len(c.Others)}); err != nil {
+	if err := json.NewEncoder(&b).Encode(kept[T]{*c, len(c.Others), len(c.Folders)}); err != nil {
 		return err
 	}
 	var again kept[T] // JSON has no way to write names that are not UTF-8
@@ -93,7 +96,7 @@ func Keep[T any](m Memory, l Layer, c *Content[T]) error {
 		return err
 	}
 	w := bufio.NewWriter(&b)
-	for _, h := range c.Others {
+	for _, h := range slices.Concat(c.Others, c.Folders) {
 		if err := binary.Write(w, binary.LittleEndian, h); err != nil {
 			return err
 		}
@@ -107,7 +110,7 @@ func Keep[T any](m Memory, l Layer, c *Content[T]) error {
 // sameNames reports whether two contents are the same but for Others.
 func sameNames[T any](a, b *Content[T]) bool {
 	x, y := *a, *b
-	x.Others, y.Others = nil, nil
+	x.Others, y.Others, x.Folders, y.Folders = nil, nil, nil, nil
 	return reflect.DeepEqual(x, y)
 }
 

@@ -22,8 +22,10 @@ type Seen[T any] struct {
 func Visible[T any](ctx context.Context, list []Layer, contents []*Content[T], s Sieve[T]) (map[string]Seen[T], error) {
 	seen := map[string]Seen[T]{}
 	hashes := hasher{}
+	view := view[T]{contents: contents, links: map[int]map[string]string{}}
 	for i, c := range contents {
 		cover := cover[T]{c, hashes, map[string]bool{}}
+		view.covers = append(view.covers, cover)
 		maps.DeleteFunc(seen, func(name string, _ Seen[T]) bool { return cover.file(name) })
 		for name, value := range c.Files {
 			seen[name] = Seen[T]{Value: value, Layer: i}
@@ -31,41 +33,14 @@ func Visible[T any](ctx context.Context, list []Layer, contents []*Content[T], s
 		for name, target := range c.Soft {
 			seen[name] = Seen[T]{Layer: i, Symlink: target}
 		}
-		if err := followLinks(ctx, list[:i+1], contents[:i+1], seen, s); err != nil {
+		if err := followHard(ctx, list[:i+1], contents[:i+1], seen, s); err != nil {
 			return nil, err
 		}
 	}
-	return seen, nil
-}
-
-// followLinks adds the wanted files of the last layer that are links to files
-// of lower layers, or of its own where those were not resolved when it came by.
-func followLinks[T any](ctx context.Context, list []Layer, contents []*Content[T], seen map[string]Seen[T], s Sieve[T]) error {
-	top := len(contents) - 1
-	missing := map[string][]string{}
-	for name, target := range contents[top].Links {
-		missing[target] = append(missing[target], name)
+	if s.Symlinks {
+		return seen, nil
 	}
-	for i := top; i >= 0 && len(missing) > 0; i-- {
-		here := map[string][]string{}
-		for target, names := range missing {
-			if contents[i].has(hashOf(target)) {
-				here[target] = names
-				delete(missing, target)
-			}
-		}
-		if len(here) == 0 {
-			continue
-		}
-		found, err := Scan(ctx, list[i:i+1], s.of(here), nil)
-		if err != nil {
-			return err
-		}
-		for name, value := range linked[T](found[0].Files) {
-			seen[name] = Seen[T]{Value: value, Layer: top}
-		}
-	}
-	return nil
+	return seen, followSoft(ctx, list, &view, seen, s)
 }
 
 // hashOf is a path's hash. It is cut from SHA-256, so that nobody can make an
@@ -93,6 +68,11 @@ func (c *Content[T]) has(hash uint64) bool {
 	return ok
 }
 
+func (c *Content[T]) hasFolder(hash uint64) bool {
+	_, ok := slices.BinarySearch(c.Folders, hash)
+	return ok
+}
+
 // A cover says what a layer hides of the layers below it: by a whiteout, by an
 // opaque folder, or by something else at a path or at that of a folder above it.
 type cover[T any] struct {
@@ -102,7 +82,7 @@ type cover[T any] struct {
 }
 
 func (v cover[T]) file(name string) bool {
-	return v.c.Hidden[name] || v.c.Folders[name] || v.c.has(v.hashes.of(name)) || v.folder(path.Dir(name))
+	return v.c.Hidden[name] || v.c.has(v.hashes.of(name)) || v.c.hasFolder(v.hashes.of(name)) || v.folder(path.Dir(name))
 }
 
 func (v cover[T]) folder(name string) bool {
