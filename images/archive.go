@@ -23,21 +23,28 @@ import (
 // are read in place: nothing is compressed to learn its digest, and where they
 // are not compressed their digests are not checked. A compressed archive is
 // read once, from its beginning to its end.
-func openArchive(ctx context.Context, file string) (_ *Image, err error) {
+func openArchive(ctx context.Context, file string) (*Image, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, f.Close())
-		}
-	}()
 	var magic [4]byte
 	if n, err := f.ReadAt(magic[:], 0); err == nil && layers.Compressed(magic[:n]) {
-		img, err := openStream(ctx, &layers.Stream{Open: func(context.Context) (io.ReadCloser, error) { return os.Open(file) }})
-		return img, errors.Join(err, f.Close())
+		if err := f.Close(); err != nil {
+			return nil, err
+		}
+		return openStream(ctx, &layers.Stream{Open: func(context.Context) (io.ReadCloser, error) { return os.Open(file) }})
 	}
+	img, err := openPlain(f)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	img.close = f.Close
+	return img, nil
+}
+
+// openPlain opens the image of an archive that is not compressed.
+func openPlain(f *os.File) (*Image, error) {
 	entries, err := indexTar(f)
 	if err != nil {
 		return nil, err
@@ -46,7 +53,6 @@ func openArchive(ctx context.Context, file string) (_ *Image, err error) {
 	if err != nil {
 		return nil, err
 	}
-	img.close = f.Close
 	for i, name := range names {
 		e, ok := entries[name]
 		if !ok {
@@ -78,6 +84,9 @@ func describe(read func(name string) ([]byte, error)) (*Image, []string, error) 
 		Layers []string
 	}
 	if err := readJSON(read, "manifest.json", &manifests); err != nil {
+		if _, layoutErr := read("oci-layout"); layoutErr == nil {
+			return nil, nil, errors.New("it is the archive of an OCI layout: unpack it into a folder (tar -xf FILE -C DIR) and name that, oci-layout:DIR")
+		}
 		return nil, nil, err
 	}
 	if len(manifests) != 1 {
@@ -206,7 +215,7 @@ func linkTarget(h *tar.Header) string {
 // to: contexts, hosts and their keys are its affair.
 func openDocker(ctx context.Context, name string) (*Image, error) {
 	return openStream(ctx, &layers.Stream{Open: func(ctx context.Context) (io.ReadCloser, error) {
-		cmd := exec.CommandContext(ctx, "docker", "image", "save", name)
+		cmd := exec.CommandContext(ctx, "docker", "image", "save", "--", name)
 		s := &saved{cmd: cmd}
 		cmd.Stderr = &s.said
 		out, err := cmd.StdoutPipe()
@@ -255,11 +264,16 @@ func (s *saved) Close() error {
 	return nil
 }
 
+// maxDocuments is the most that is held of an archive's files that are no
+// layers, in bytes.
+const maxDocuments = 2 * maxDocument
+
 // openStream opens an image whose archive comes by once. Which files are layers
 // is said by a manifest that mostly comes last, so whatever may be one is read.
 func openStream(ctx context.Context, st *layers.Stream) (*Image, error) {
 	documents, read := map[string][]byte{}, map[string]layers.Stored[installed.Fact]{}
 	links := map[string]string{}
+	var held int64 // of documents
 	err := st.Each(ctx, func(h *tar.Header, r io.Reader) error {
 		if h.Typeflag == tar.TypeSymlink || h.Typeflag == tar.TypeLink {
 			links[h.Name] = linkTarget(h)
@@ -275,6 +289,9 @@ func openStream(ctx context.Context, st *layers.Stream) (*Image, error) {
 		if layers.LooksLikeLayer(first) {
 			read[h.Name], err = layers.ScanStored(ctx, b, Reader{}.facts())
 		} else if h.Size <= maxDocument {
+			if held += h.Size + int64(len(h.Name)); held > maxDocuments {
+				return fmt.Errorf("what is no layer takes more than %d bytes", maxDocuments)
+			}
 			documents[h.Name], err = io.ReadAll(b)
 		}
 		if err != nil && err != io.EOF {

@@ -32,10 +32,14 @@ func (r Reader) Attach(ctx context.Context, ref string, why Reason) (string, err
 	if err != nil {
 		return "", err
 	}
+	defer img.Close()
 	img.Carried = nil // of an image from before
 	all, err := r.Inventories(ctx, img)
 	if err != nil {
 		return "", err
+	}
+	for i := range all[0] {
+		all[0][i].Event = "" // the image's config tells it, by the layer
 	}
 	attestation, err := attestationOf(img, Attested{all[0], why.Lock.String(), requests(why)})
 	if err != nil {
@@ -79,6 +83,9 @@ func attestationOf(img *Image, what Attested) (v1.Image, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if len(data) > maxDocument {
+		return nil, fmt.Errorf("the inventory takes %d bytes: more than %d can't be attached", len(data), maxDocument)
 	}
 	return mutate.Append(
 		mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON),

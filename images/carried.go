@@ -83,6 +83,22 @@ func carried(ctx context.Context, s source, index *v1.IndexManifest, image v1.Ha
 	return nil, nil
 }
 
+// tellEvents notes which history entries made the layers of the packages that an
+// image carries along.
+func (img *Image) tellEvents() {
+	if img.Carried == nil {
+		return
+	}
+	events := map[string]string{}
+	for _, l := range img.layers {
+		events[l.DiffID] = l.Event
+	}
+	for i := range img.Carried.Packages {
+		p := &img.Carried.Packages[i]
+		p.Event = events[p.Layer]
+	}
+}
+
 // A statement is one of in-toto's (in-toto attestation framework, version 1).
 type statement struct {
 	Type          string    `json:"_type"`

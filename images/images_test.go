@@ -280,7 +280,7 @@ func TestSources(t *testing.T) {
 	}
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "image.tar.gz"), gzipped(t, data), 0o644)
-	write(t, filepath.Join(dir, "docker"), []byte("#!/bin/sh\n[ \"$*\" = 'image save course' ] && exec cat "+archive+"\necho no such image >&2; exit 1\n"), 0o755)
+	write(t, filepath.Join(dir, "docker"), []byte("#!/bin/sh\n[ \"$*\" = 'image save -- course' ] && exec cat "+archive+"\necho no such image >&2; exit 1\n"), 0o755)
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	if _, err := images.Open(t.Context(), "docker:another", images.Options{}); err == nil || !strings.Contains(err.Error(), "no such image") {
 		t.Errorf("an image that docker has not: %v", err)

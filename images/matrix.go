@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/driftpin/driftpin/pins"
 )
@@ -55,7 +56,7 @@ func (r Reader) Matrix(ctx context.Context, list ...*Image) (*Matrix, error) {
 		}
 	}
 	m := &Matrix{Packages: []Row{}, Config: []Row{}}
-	rows := map[place][]*Package{}
+	rows := map[place][][]*Package{} // of each image all copies
 	for i, img := range list {
 		c := Column{Name: img.Name, Digest: img.Digest, Packages: len(found[i])}
 		for _, l := range img.layers {
@@ -68,11 +69,9 @@ func (r Reader) Matrix(ctx context.Context, list ...*Image) (*Matrix, error) {
 				continue
 			}
 			if rows[placeOf(*p)] == nil {
-				rows[placeOf(*p)] = make([]*Package, len(list))
+				rows[placeOf(*p)] = make([][]*Package, len(list))
 			}
-			if row := rows[placeOf(*p)]; row[i] == nil { // of several copies the lowest version
-				row[i] = p
-			}
+			rows[placeOf(*p)][i] = append(rows[placeOf(*p)][i], p)
 		}
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(rows), func(a, b place) int {
@@ -85,28 +84,26 @@ func (r Reader) Matrix(ctx context.Context, list ...*Image) (*Matrix, error) {
 }
 
 // add adds a package's row, unless it is the same in all images.
-func (m *Matrix) add(k place, packages []*Package) {
+func (m *Matrix) add(k place, copies [][]*Package) {
 	row := Row{Kind: k.kind, Name: k.name, Where: k.where}
 	missing := false
-	for i, p := range packages {
-		if p == nil {
+	for i, own := range copies {
+		if len(own) == 0 {
 			row.Values, missing = append(row.Values, nil), true
 			continue
 		}
-		text := p.Version
-		if d := cmp.Or(p.Commit, p.Build); d != "" {
-			text += " " + d
-		}
+		text := wordCopies(own)
 		row.Values = append(row.Values, &text)
 		alone := true
-		for j, q := range packages {
-			if i == j || q == nil {
+		for j, others := range copies {
+			if i == j || len(others) == 0 {
 				continue
 			}
-			if same(p.Pin, q.Pin) {
+			mine, theirs := lacking(own, others), lacking(others, own)
+			if len(mine)+len(theirs) == 0 {
 				alone = false
 			} else {
-				row.Level = wider(row.Level, pins.LevelOf(k.kind, p.Version, q.Version))
+				row.Level = wider(row.Level, pins.LevelOf(k.kind, at(append(mine, own...), 0).Version, at(append(theirs, others...), 0).Version))
 			}
 		}
 		if alone {
@@ -125,6 +122,26 @@ func (m *Matrix) add(k place, packages []*Package) {
 	m.Packages = append(m.Packages, row)
 }
 
+// wordCopies words the versions of a package's copies in one image.
+func wordCopies(copies []*Package) string {
+	var words []string
+	for _, p := range copies {
+		text := p.Version
+		if d := cmp.Or(p.Commit, p.Build); d != "" {
+			text += " " + d
+		}
+		words = append(words, text)
+	}
+	return strings.Join(slices.Compact(words), ", ")
+}
+
+// lacking are the copies of which the others have none that is the same.
+func lacking(copies, others []*Package) []*Package {
+	return slices.DeleteFunc(slices.Clone(copies), func(p *Package) bool {
+		return slices.ContainsFunc(others, func(q *Package) bool { return same(p.Pin, q.Pin) })
+	})
+}
+
 // wider is the wider of two levels.
 func wider(a, b pins.Level) pins.Level {
 	order := []pins.Level{pins.Major, pins.Minor, pins.Patch, pins.Build}
@@ -140,6 +157,7 @@ func wider(a, b pins.Level) pins.Level {
 func (m *Matrix) config(list []*Image) {
 	all := map[string]bool{}
 	settings := make([]map[string]string, len(list))
+	first := slices.IndexFunc(list, (*Image).HasConfig)
 	for i, img := range list {
 		if settings[i] = map[string]string{}; img.HasConfig() {
 			settings[i] = img.Config.settings()
@@ -158,8 +176,8 @@ func (m *Matrix) config(list []*Image) {
 			} else {
 				row.Values = append(row.Values, nil)
 			}
-			first, had := settings[0][name]
-			differs = differs || img.HasConfig() && list[0].HasConfig() && (ok != had || v != first)
+			other, had := settings[first][name]
+			differs = differs || img.HasConfig() && (ok != had || v != other)
 		}
 		if differs {
 			m.Config = append(m.Config, row)

@@ -74,6 +74,8 @@ func (r *repository) explain(err error) error {
 	switch host := r.name.RegistryStr(); said.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return fmt.Errorf("%s does not let us read %s: is the name right, and are you logged in (docker login %s)? %w", host, r.name.RepositoryStr(), host, err)
+	case http.StatusRequestedRangeNotSatisfiable:
+		return fmt.Errorf("%s has less of a blob than the manifest says: %w", host, err)
 	case http.StatusNotFound:
 		return fmt.Errorf("%s has no such image: %w", host, err)
 	case http.StatusTooManyRequests:
@@ -140,7 +142,7 @@ func (r *resuming) Read(p []byte) (int, error) {
 		case r.ctx.Err() != nil:
 			return n, r.ctx.Err()
 		case errors.As(err, &said):
-			return n, err
+			return n, r.repo.explain(err)
 		}
 		r.hangUp()
 		if r.cuts++; r.cuts > maxCuts {

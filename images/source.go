@@ -44,9 +44,17 @@ func document(ctx context.Context, s source, d v1.Descriptor) (_ []byte, err err
 	return data, nil
 }
 
+// maxIndexes is how many indexes may lead to an image.
+const maxIndexes = 3
+
 // openDescriptor opens the image that a descriptor leads to; of an index, the
 // one for the platform.
 func openDescriptor(ctx context.Context, s source, d v1.Descriptor, o Options) (*Image, error) {
+	return openIndexed(ctx, s, d, o, 0)
+}
+
+// openIndexed opens what some indexes led to.
+func openIndexed(ctx context.Context, s source, d v1.Descriptor, o Options, indexes int) (*Image, error) {
 	data, err := document(ctx, s, d)
 	if err != nil {
 		return nil, err
@@ -67,7 +75,10 @@ func openDescriptor(ctx context.Context, s source, d v1.Descriptor, o Options) (
 		return nil, err
 	}
 	if picked.MediaType.IsIndex() {
-		return nil, fmt.Errorf("index %s: an index in an index is more than is understood", d.Digest)
+		if indexes++; indexes == maxIndexes {
+			return nil, fmt.Errorf("index %s: indexes in indexes, %d deep", d.Digest, maxIndexes+1)
+		}
+		return openIndexed(ctx, s, picked, o, indexes)
 	}
 	if data, err = document(ctx, s, picked); err != nil {
 		return nil, err
@@ -80,6 +91,7 @@ func openDescriptor(ctx context.Context, s source, d v1.Descriptor, o Options) (
 		img.Platform = picked.Platform.String()
 	}
 	img.Carried, img.Trouble = carried(ctx, s, index, picked.Digest)
+	img.tellEvents()
 	return img, ctx.Err()
 }
 

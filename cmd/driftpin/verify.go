@@ -75,6 +75,7 @@ func (f verifyFlags) verify(ctx context.Context, s streams, dir, ref string) (er
 		}
 	}
 	images.Explain(d.Packages, &images.Reason{Manifest: c.manifest, Lock: c.lock}, &images.Reason{Manifest: c.manifest, Lock: c.lock})
+	d.Count()
 	if f.format == "json" {
 		err = report.JSON(s.out, d)
 	} else if d.Any() {

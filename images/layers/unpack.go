@@ -14,12 +14,17 @@ import (
 var (
 	gzipMagic = []byte{0x1f, 0x8b}
 	zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
+	skipMagic = []byte{0x2a, 0x4d, 0x18} // of zstd's skippable frames, after a byte from 0x50 to 0x5f (RFC 8878, 3.1.2)
 )
 
 // Compressed tells by its first bytes whether a layer is compressed: gzip, zstd
 // and plain tars are what there is, whatever its media type says.
 func Compressed(first []byte) bool {
-	return bytes.HasPrefix(first, gzipMagic) || bytes.HasPrefix(first, zstdMagic)
+	return bytes.HasPrefix(first, gzipMagic) || isZstd(first)
+}
+
+func isZstd(first []byte) bool {
+	return bytes.HasPrefix(first, zstdMagic) || len(first) > 0 && first[0]>>4 == 5 && bytes.HasPrefix(first[1:], skipMagic)
 }
 
 // maxWindow is the most memory that a zstd frame may ask for, in bytes.
@@ -43,7 +48,7 @@ func unpack(r io.Reader, gunzip func(io.Reader) (io.ReadCloser, error)) (io.Read
 	switch {
 	case bytes.HasPrefix(magic, gzipMagic):
 		return gunzip(b)
-	case bytes.HasPrefix(magic, zstdMagic):
+	case isZstd(magic):
 		z, err := zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, err

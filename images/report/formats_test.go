@@ -72,18 +72,7 @@ func TestFormats(t *testing.T) {
 				t.Fatal(err)
 			}
 			file := fmt.Sprintf("testdata/%s.%s", name, format)
-			if *update {
-				if err := os.WriteFile(file, out.Bytes(), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), out.String()); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", file, diff)
-			}
+			golden(t, file, out.String())
 			if format != "json" && strings.ContainsAny(out.String(), "\x1b\u202e") {
 				t.Errorf("%s: an escape got through", file)
 			}

@@ -10,7 +10,7 @@ import (
 	"github.com/driftpin/driftpin/pins"
 )
 
-// maxRows is how many packages a table shows before the rest is folded away: a
+// maxRows is how many rows a table shows before the rest is folded away: a
 // comment is to be read.
 const maxRows = 20
 
@@ -24,18 +24,21 @@ func Markdown(w io.Writer, d *images.Drift) error {
 	}
 	if len(d.Breaches) > 0 {
 		b.WriteString("\n#### Against the policy\n\n")
+		var lines []string
 		for _, x := range d.Breaches {
-			fmt.Fprintf(&b, "- ❌ %s (%s)\n", markdown(reasoned(x.Message, x.Why)), code(pins.Position{File: x.File, Line: x.Line}.String()))
+			lines = append(lines, fmt.Sprintf("- ❌ %s (%s)\n", markdown(reasoned(x.Message, x.Why)), code(pins.Position{File: x.File, Line: x.Line}.String())))
 		}
+		folded(&b, "", lines)
 	}
 	if table := MarkdownPackages(d); table != "" {
 		b.WriteString("\n" + table)
 	}
 	if len(d.Config) > 0 {
-		b.WriteString("\n| setting | was | is |\n|---|---|---|\n")
+		var lines []string
 		for _, s := range d.Config {
-			fmt.Fprintf(&b, "| %s | %s | %s |\n", code(s.Name), markdownCode(s.A), markdownCode(s.B))
+			lines = append(lines, fmt.Sprintf("| %s | %s | %s |\n", code(s.Name), markdownCode(s.A), markdownCode(s.B)))
 		}
+		folded(&b, "\n| setting | was | is |\n|---|---|---|\n", lines)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -69,13 +72,12 @@ func MarkdownPackages(d *images.Drift) string {
 		rows = append(rows, newRow(c, false))
 	}
 	slices.SortStableFunc(rows, func(a, b row) int { return rank(a.change) - rank(b.change) })
+	var lines []string
+	for _, r := range rows {
+		lines = append(lines, fmt.Sprintf("| %s | %s | %s | %s | %s |\n", r.mark, code(string(r.change.Kind)+" "+r.name), markdown(r.versions), r.level, markdown(r.note)))
+	}
 	var b strings.Builder
-	folded(&b, rows, func(rows []row) {
-		b.WriteString("| | package | version | level | because of |\n|---|---|---|---|---|\n")
-		for _, r := range rows {
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.mark, code(string(r.change.Kind)+" "+r.name), markdown(r.versions), r.level, markdown(r.note))
-		}
-	})
+	folded(&b, "| | package | version | level | because of |\n|---|---|---|---|---|\n", lines)
 	return b.String()
 }
 
@@ -84,28 +86,17 @@ func MarkdownPackages(d *images.Drift) string {
 const maxComment = 60_000
 
 // folded writes a table's first rows, and the others folded, as far as they fit
-// into a comment.
-func folded[T any](b *strings.Builder, rows []T, table func([]T)) {
-	table(rows[:min(maxRows, len(rows))])
+// into a comment. Head and rows end their lines.
+func folded(b *strings.Builder, head string, rows []string) {
 	more := rows[min(maxRows, len(rows)):]
+	b.WriteString(head + strings.Join(rows[:len(rows)-len(more)], ""))
 	if len(more) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n<details><summary>%d more</summary>\n\n", len(more))
+	fmt.Fprintf(b, "\n<details><summary>%d more</summary>\n\n%s", len(more), head)
 	for len(more) > 0 && b.Len() < maxComment {
-		n := min(maxRows, len(more))
-		if part := more[:n]; len(rows)-len(more) == maxRows {
-			table(part)
-		} else {
-			before := b.String()
-			b.Reset()
-			table(part)
-			_, lines, _ := strings.Cut(b.String(), "\n") // without the table's head
-			_, lines, _ = strings.Cut(lines, "\n")
-			b.Reset()
-			b.WriteString(before + lines)
-		}
-		more = more[n:]
+		b.WriteString(more[0])
+		more = more[1:]
 	}
 	if len(more) > 0 {
 		fmt.Fprintf(b, "\nand %d more, which do not fit here\n", len(more))

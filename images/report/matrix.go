@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/driftpin/driftpin/images"
@@ -94,26 +95,24 @@ func MarkdownMatrix(w io.Writer, m *images.Matrix) error {
 		fmt.Fprintf(&b, "- %s: %s, %d packages, %d of them nowhere else\n", letter(i), code(c.Name), c.Packages, c.Alone)
 	}
 	b.WriteString("\n")
-	rows := append(append([]images.Row{}, m.Packages...), m.Config...)
-	table := func(rows []images.Row) {
-		b.WriteString("| package |")
-		for i := range m.Images {
-			b.WriteString(" " + letter(i) + " |")
-		}
-		b.WriteString(" level |\n|---|" + strings.Repeat("---|", len(m.Images)+1) + "\n")
-		for _, r := range rows {
-			cells := matrixRow(r)
-			for i, c := range cells {
-				if i == 0 {
-					cells[i] = code(c)
-				} else {
-					cells[i] = markdown(c)
-				}
-			}
-			fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | "))
-		}
+	head := "| package |"
+	for i := range m.Images {
+		head += " " + letter(i) + " |"
 	}
-	folded(&b, rows, table)
+	head += " level |\n|---|" + strings.Repeat("---|", len(m.Images)+1) + "\n"
+	var lines []string
+	for _, r := range slices.Concat(m.Packages, m.Config) {
+		cells := matrixRow(r)
+		for i, c := range cells {
+			if i == 0 {
+				cells[i] = code(c)
+			} else {
+				cells[i] = markdown(c)
+			}
+		}
+		lines = append(lines, fmt.Sprintf("| %s |\n", strings.Join(cells, " | ")))
+	}
+	folded(&b, head, lines)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

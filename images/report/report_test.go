@@ -26,7 +26,25 @@ func load(t *testing.T) *images.Drift {
 	if err := json.Unmarshal(data, &d); err != nil {
 		t.Fatal(err)
 	}
+	d.Count()
 	return &d
+}
+
+// golden compares a report with the one that a file keeps.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
 }
 
 func TestText(t *testing.T) {
@@ -35,18 +53,7 @@ func TestText(t *testing.T) {
 		if err := report.Text(&out, load(t), colour); err != nil {
 			t.Fatal(err)
 		}
-		if *update {
-			if err := os.WriteFile(file, out.Bytes(), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), out.String()); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", file, diff)
-		}
+		golden(t, file, out.String())
 		if strings.Contains(out.String(), "\x1b[31m\u202e") {
 			t.Error("a version's escape reached the terminal")
 		}

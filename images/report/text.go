@@ -46,14 +46,6 @@ func Headline(d *images.Drift) string {
 		}
 	}
 	s := d.Summary
-	s.Asked, s.Followed = 0, 0
-	for _, c := range d.Packages {
-		if c.Cause != nil && c.Cause.Asked {
-			s.Asked++
-		} else if c.Cause != nil {
-			s.Followed++
-		}
-	}
 	if s.Asked > 0 {
 		add(s.Asked, "pin changed", "pins changed")
 		add(s.Followed, "package followed", "packages followed")
@@ -318,12 +310,13 @@ func (t *text) damages(damages []images.Damage) {
 }
 
 // Clean makes a text from an image fit for a terminal: control characters,
-// and those that turn the direction of writing, are shown as escapes.
+// those that end a line, and those that turn the direction of writing, are shown
+// as escapes.
 func Clean(s string) string {
 	var b strings.Builder
 	for _, r := range s {
 		switch {
-		case unicode.IsControl(r), unicode.Is(unicode.Cf, r), r == unicode.ReplacementChar:
+		case unicode.IsControl(r), unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp), r == unicode.ReplacementChar:
 			fmt.Fprintf(&b, "\\u%04x", r)
 		default:
 			b.WriteRune(r)

@@ -24,16 +24,17 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == bareCommand {
-		if err := bare(os.Args[2:]); err != nil {
-			fmt.Fprintln(os.Stderr, "benchdrift:", err)
-			os.Exit(1)
-		}
-		return
+	var err error
+	switch args := append(os.Args, ""); {
+	case args[1] == bareCommand:
+		err = bare(os.Args[2:])
+	case args[1] == serveCommand:
+		err = serve(os.Args[2:])
+	default:
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		err = run(ctx)
+		stop()
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx)
-	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "benchdrift:", err)
 		os.Exit(1)

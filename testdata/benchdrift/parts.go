@@ -62,12 +62,12 @@ func (b *bench) layouts(ctx context.Context) error {
 }
 
 func (b *bench) registry(ctx context.Context) error {
-	r, err := b.serve()
+	host, stop, err := b.serve()
 	if err != nil {
 		return err
 	}
-	defer r.Close()
-	refs := [2]string{r.host + "/hub/a:1", r.host + "/hub/b:1"}
+	defer stop()
+	refs := [2]string{host + "/hub/a:1", host + "/hub/b:1"}
 	err = b.compare(ctx, "From a registry on loopback, cold", append(b.ours(refs[0], refs[1]),
 		subject{name: "trivy, both to CycloneDX", commands: each(refs, trivy("--image-src", "remote"))},
 		subject{name: "syft, both to CycloneDX", commands: each(refs, syft("registry:")), env: quietSyft},

@@ -2,7 +2,9 @@ package main
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -13,8 +15,10 @@ import (
 	"math/rand/v2"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/driftpin/driftpin/images"
@@ -32,14 +36,18 @@ import (
 )
 
 // bareCommand makes this program the loop that inflates and hashes the layers
-// of some layouts, each once, and does nothing else.
+// of some layouts, each once, the largest first, and does nothing else.
 const bareCommand = "bare"
 
 func bare(dirs []string) error {
 	group := errgroup.Group{}
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	seen := map[v1.Hash]bool{}
-	var files []string
+	type blob struct {
+		file string
+		size int64
+	}
+	var blobs []blob
 	for _, dir := range dirs {
 		img, err := imageOf(dir)
 		if err != nil {
@@ -52,13 +60,14 @@ func bare(dirs []string) error {
 		for _, l := range manifest.Layers {
 			if !seen[l.Digest] {
 				seen[l.Digest] = true
-				files = append(files, filepath.Join(dir, "blobs", "sha256", l.Digest.Hex))
+				blobs = append(blobs, blob{filepath.Join(dir, "blobs", "sha256", l.Digest.Hex), l.Size})
 			}
 		}
 	}
-	for _, file := range files {
+	slices.SortFunc(blobs, func(a, b blob) int { return cmp.Compare(b.size, a.size) })
+	for _, b := range blobs {
 		group.Go(func() error {
-			f, err := os.Open(file)
+			f, err := os.Open(b.file)
 			if err != nil {
 				return err
 			}
@@ -96,31 +105,75 @@ func imageOf(dir string) (v1.Image, error) {
 	return index.Image(manifest.Manifests[0].Digest)
 }
 
-// A served registry is one on loopback.
-type served struct {
-	*httptest.Server
-	host string
-}
+// serveCommand makes this program a registry on loopback that holds some layouts,
+// as hub/a:1 and so on. It prints its address, and ends when its input does.
+const serveCommand = "serve"
 
-// serve starts a registry that holds both images.
-func (b *bench) serve() (*served, error) {
-	handler := registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithBlobHandler(registry.NewDiskBlobHandler(filepath.Join(b.work, "registry"))))
-	s := &served{Server: httptest.NewServer(handler)}
-	s.host = strings.TrimPrefix(s.URL, "http://")
-	for _, side := range []string{"a", "b"} {
-		img, err := imageOf(filepath.Join(b.dir, side))
+func serve(dirs []string) error {
+	handler := registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithBlobHandler(layouts(dirs)))
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	host := strings.TrimPrefix(server.URL, "http://")
+	for _, dir := range dirs {
+		img, err := imageOf(dir)
 		if err != nil {
-			return s, err
+			return err
 		}
-		ref, err := name.ParseReference(s.host + "/hub/" + side + ":1")
+		ref, err := name.ParseReference(host + "/hub/" + filepath.Base(dir) + ":1")
 		if err != nil {
-			return s, err
+			return err
 		}
 		if err := remote.Write(ref, img); err != nil {
-			return s, err
+			return err
 		}
 	}
-	return s, nil
+	fmt.Println(host)
+	_, err := io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// layouts serve the blobs of some layouts as they are: the library's handler
+// hashes a blob each time that somebody asks for it.
+type layouts []string
+
+// Get implements registry.BlobHandler.
+func (l layouts) Get(_ context.Context, _ string, h v1.Hash) (io.ReadCloser, error) {
+	for _, dir := range l {
+		if f, err := os.Open(filepath.Join(dir, "blobs", h.Algorithm, h.Hex)); err == nil {
+			return f, nil
+		}
+	}
+	return nil, registry.ErrNotFound
+}
+
+// Stat implements registry.BlobStatHandler.
+func (l layouts) Stat(_ context.Context, _ string, h v1.Hash) (int64, error) {
+	for _, dir := range l {
+		if info, err := os.Stat(filepath.Join(dir, "blobs", h.Algorithm, h.Hex)); err == nil {
+			return info.Size(), nil
+		}
+	}
+	return 0, registry.ErrNotFound
+}
+
+// serve starts a registry that holds both images, as a process of its own: what
+// it needs counts for nobody. Its address is returned, and what ends it.
+func (b *bench) serve() (host string, stop func() error, err error) {
+	cmd := exec.Command(b.self, serveCommand, filepath.Join(b.dir, "a"), filepath.Join(b.dir, "b"))
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", nil, err
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	return strings.TrimSpace(line), func() error { return errors.Join(in.Close(), cmd.Wait()) }, err
 }
 
 // writeArchive writes an image as docker save did before version 25: its layers
