@@ -36,10 +36,10 @@ func (g *graph) rattler() []llb.RunOption {
 }
 
 // installConda lays out the packages of a layer at layerDir, as if they were
-// installed in the environment; its /out tells what lies there then.
+// installed in the environment.
 func (g *graph) installConda(l Layer) llb.ExecState {
-	options := append(step(l.title(), []string{g.stepInterpreter(), "-B", stepsDir + "conda-install.py", condaDir, g.plan.prefix(), layerDir, "/out"},
-		script("conda-install.py"), llb.AddMount("/out", llb.Scratch()), llb.AddMount(layerDir, llb.Scratch()), g.location(l.Packages...)), g.rattler()...)
+	options := append(step(l.title(), []string{g.stepInterpreter(), "-B", stepsDir + "conda-install.py", condaDir, g.plan.prefix(), layerDir},
+		script("conda-install.py"), llb.AddMount(layerDir, llb.Scratch()), g.location(l.Packages...)), g.rattler()...)
 	options = append(options, g.condaFiles(l.Packages)...)
 	if slices.ContainsFunc(l.Packages, pins.Artifact.Noarch) && g.plan.condaPython() {
 		options = append(options, llb.AddMount(g.plan.prefix(), g.onConda(llb.Scratch()), llb.SourcePath(g.plan.prefix()), llb.Readonly))

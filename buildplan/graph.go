@@ -69,26 +69,26 @@ func (g *graph) image() image {
 	parts := []llb.State{env}
 	if len(g.plan.Apt) > 0 {
 		run := g.installDebs(env, fmt.Sprintf("apt: %d packages", len(g.plan.Apt)), g.plan.Apt)
-		img.steps = append(img.steps, installStep{run.GetMount("/out"), total(g.plan.Apt)})
+		img.steps = append(img.steps, installStep{run.Root(), total(g.plan.Apt)})
 		parts = append(parts, llb.Diff(env, run.Root(), llb.WithCustomName("layer apt")))
 		img.history = append(img.history, event(fmt.Sprintf("apt: %d packages", len(g.plan.Apt))))
 	}
 	for _, l := range g.plan.Conda {
 		run := g.installConda(l)
-		img.steps = append(img.steps, installStep{run.GetMount("/out"), total(l.Packages)})
+		img.steps = append(img.steps, installStep{run.GetMount(layerDir), total(l.Packages)})
 		parts = append(parts, run.GetMount(layerDir))
 		img.history = append(img.history, event(l.title()))
 	}
 	on := g.onConda(env)
 	for _, l := range g.plan.Layers {
 		run := g.installWheels(on, l)
-		img.steps = append(img.steps, installStep{run.GetMount("/out"), total(l.Packages)})
+		img.steps = append(img.steps, installStep{run.Root(), total(l.Packages)})
 		parts = append(parts, llb.Diff(on, run.Root(), llb.WithCustomName("layer "+l.Name)))
 		img.history = append(img.history, event(l.title()))
 	}
 	if len(g.plan.Npm) > 0 {
 		run := g.installNpm()
-		img.steps = append(img.steps, installStep{run.GetMount("/out"), total(g.plan.Npm)})
+		img.steps = append(img.steps, installStep{run.GetMount(layerDir), total(g.plan.Npm)})
 		parts = append(parts, run.GetMount(layerDir))
 		img.history = append(img.history, event(npmTitle(g.plan.Npm)))
 	}
@@ -143,10 +143,9 @@ func (g *graph) env(img *image) llb.State {
 		prefix = Env
 	}
 	img.history = append(img.history, event("user jovyan, "+g.plan.prefix()))
-	run := st.Run(step("user jovyan, "+g.plan.prefix(), []string{"/bin/sh", stepsDir + "env.sh", "python3", prefix, "/out"},
-		script("env.sh"), llb.AddMount("/out", llb.Scratch()))...)
-	img.steps = append(img.steps, installStep{run.GetMount("/out"), 0})
-	return run.Root()
+	made := st.Run(step("user jovyan, "+g.plan.prefix(), []string{"/bin/sh", stepsDir + "env.sh", "python3", prefix}, script("env.sh"))...).Root()
+	img.steps = append(img.steps, installStep{made, 0})
+	return made
 }
 
 // debsDir and wheelsDir are where steps find their artifacts.
@@ -156,11 +155,9 @@ const (
 	uvPath    = "/run/driftpin/uv"
 )
 
-// installDebs installs packages that are all at hand; its /out tells what the
-// package database says then.
+// installDebs installs packages that are all at hand.
 func (g *graph) installDebs(st llb.State, name string, debs []pins.Artifact) llb.ExecState {
-	options := step(name, []string{"/bin/sh", stepsDir + "apt-install.sh", debsDir, "/out"},
-		script("apt-install.sh"), llb.AddMount("/out", llb.Scratch()), g.location(debs...))
+	options := step(name, []string{"/bin/sh", stepsDir + "apt-install.sh", debsDir}, script("apt-install.sh"), g.location(debs...))
 	for _, d := range debs {
 		options = append(options, llb.AddMount(debsDir+path.Base(d.File), g.fetch(d), llb.SourcePath("/"+path.Base(d.File)), llb.Readonly))
 	}
@@ -168,10 +165,10 @@ func (g *graph) installDebs(st llb.State, name string, debs []pins.Artifact) llb
 }
 
 // installWheels installs the wheels of a layer into the environment, without
-// their dependencies; its /out tells what lies there then.
+// their dependencies.
 func (g *graph) installWheels(env llb.State, l Layer) llb.ExecState {
-	options := step(l.title(), []string{g.plan.prefix() + "/bin/python", "-B", stepsDir + "pip-install.py", uvPath, wheelsDir, "/out"},
-		script("pip-install.py"), g.uv(env), llb.AddMount("/out", llb.Scratch()), g.location(l.Packages...))
+	options := step(l.title(), []string{g.plan.prefix() + "/bin/python", "-B", stepsDir + "pip-install.py", uvPath, wheelsDir},
+		script("pip-install.py"), g.uv(env), g.location(l.Packages...))
 	for _, w := range l.Packages {
 		options = append(options, llb.AddMount(wheelsDir+w.File, g.wheel(w), llb.SourcePath("/"+w.File), llb.Readonly))
 		if git, ok := w.Git(); ok {

@@ -48,8 +48,8 @@ type npmPlace struct {
 // the environment; its /out tells what lies there then.
 func (g *graph) installNpm() llb.ExecState {
 	packages := g.plan.Npm
-	options := step(npmTitle(packages), []string{nodePath, stepsDir + "npm-install.js", npmPath, packagesDir, g.plan.prefix(), layerDir, "/out"},
-		script("npm-install.js"), g.node(), llb.AddMount("/out", llb.Scratch()), llb.AddMount(layerDir, llb.Scratch()), g.location(packages...))
+	options := step(npmTitle(packages), []string{nodePath, stepsDir + "npm-install.js", npmPath, packagesDir, g.plan.prefix(), layerDir},
+		script("npm-install.js"), g.node(), llb.AddMount(layerDir, llb.Scratch()), g.location(packages...))
 	var lock []npmPlace
 	mounted := map[string]bool{}
 	for _, a := range packages {

@@ -49,11 +49,10 @@ func (g *graph) wheelStates(w Wheel) wheelStates {
 	if len(g.plan.Toolchain) > 0 {
 		builder = g.installDebs(python, fmt.Sprintf("compilers: %d packages", len(g.plan.Toolchain)), g.plan.Toolchain).Root()
 	}
-	env := builder.Run(step("environment for building "+w.Name, []string{"/bin/sh", stepsDir + "env.sh", g.interpreter(), buildEnv, "/out"},
-		script("env.sh"), llb.AddMount("/out", llb.Scratch()))...).Root()
+	env := builder.Run(step("environment for building "+w.Name, []string{"/bin/sh", stepsDir + "env.sh", g.interpreter(), buildEnv}, script("env.sh"))...).Root()
 	if len(w.Needs) > 0 {
-		options := step("build requirements of "+w.Name, []string{buildEnv + "/bin/python", "-B", stepsDir + "pip-install.py", uvPath, wheelsDir, "/out"},
-			script("pip-install.py"), g.uv(python), llb.AddMount("/out", llb.Scratch()), g.location(w.Artifact))
+		options := step("build requirements of "+w.Name, []string{buildEnv + "/bin/python", "-B", stepsDir + "pip-install.py", uvPath, wheelsDir},
+			script("pip-install.py"), g.uv(python), g.location(w.Artifact))
 		for _, n := range w.Needs {
 			options = append(options, llb.AddMount(wheelsDir+n.File, g.fetch(n), llb.SourcePath("/"+n.File), llb.Readonly))
 		}

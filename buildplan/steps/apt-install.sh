@@ -1,7 +1,6 @@
 #!/bin/sh
 # Install the .debs of a folder: offline, nothing started, the same tree every time.
-#   apt-install.sh DEBS OUT     as root, network off; DEBS holds all that is missing (apt-resolve.sh says what)
-# OUT/packages.tsv says what the package database holds then: deb, name, version.
+#   apt-install.sh DEBS     as root, network off; DEBS holds all that is missing (apt-resolve.sh says what)
 set -eu
 export TZ=UTC DEBCONF_NONINTERACTIVE_SEEN=true FORCE_SOURCE_DATE=1
 umask 022
@@ -51,8 +50,6 @@ for folder, _, files in os.walk("/usr"):
         if os.path.exists(source) and pyc == importlib.util.cache_from_source(source):
             py_compile.compile(source, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH, quiet=2)
 P
-
-dpkg-query -W -f '${db:Status-Status}\t${Package}\t${Version}\n' | sed -n 's/^installed\t/deb\t/p' >"$2/packages.tsv"
 
 # Nothing that this step wrote is newer than the epoch; what is mounted is not ours.
 mounts=$(awk '$5 != "/" { printf "-path %s -prune -o ", $5 }' /proc/self/mountinfo)

@@ -1,11 +1,11 @@
 """Install conda packages as if they lay in an environment: offline, each by itself, the same bytes every time.
 
-    python3 -B conda-install.py PACKAGES ENVIRONMENT LAYER OUT      rattler on PYTHONPATH
+    python3 -B conda-install.py PACKAGES ENVIRONMENT LAYER      rattler on PYTHONPATH
 
 PACKAGES holds *.conda and *.tar.bz2, and lock.json: {"python": its version, or "", "channels": {file: channel}, "replaced":
-{file: [names of Python distributions in it that are left out]}}. What they hold is written to LAYER/ENVIRONMENT. If a Python package of every platform is among them, the Python of the environment
-lies at ENVIRONMENT/bin/python, and compiles it. Scripts that packages bring (post-link) are not run. OUT/packages.tsv says
-what is installed, as found on disk: conda, name, version, environment, commit (none), build, channel.
+{file: [names of Python distributions in it that are left out]}}. What they hold is written to LAYER/ENVIRONMENT. If a Python
+package of every platform is among them, the Python of the environment lies at ENVIRONMENT/bin/python, and compiles it. Scripts
+that packages bring (post-link) are not run.
 """
 import asyncio
 import configparser
@@ -112,7 +112,6 @@ def finish(target, environment, channel, replaced):
         json.dump(meta, f, indent=2, sort_keys=True)
         f.write("\n")
     os.chmod(path, 0o644)
-    return meta
 
 
 def move(source, target):
@@ -134,12 +133,11 @@ def settle(root, started):
                 os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
 
 
-async def main(packages, environment, layer, out):
+async def main(packages, environment, layer):
     os.umask(0o022)
     started = time.time() - 1
     with open(os.path.join(packages, "lock.json")) as f:
         lock = json.load(f)
-    lines = []
     for archive in sorted(glob.glob(packages + "/*.conda") + glob.glob(packages + "/*.tar.bz2")):
         with tempfile.TemporaryDirectory(dir=layer) as stage:
             name = os.path.basename(archive)
@@ -147,13 +145,10 @@ async def main(packages, environment, layer, out):
                 await link(archive, stage, environment, lock["python"])
             except Exception as error:  # rattler has no type for it
                 sys.exit("%s can't be unpacked: %s" % (name, error))
-            meta = finish(stage, environment, lock["channels"][name], lock.get("replaced", {}).get(name, []))
+            finish(stage, environment, lock["channels"][name], lock.get("replaced", {}).get(name, []))
             move(stage, layer + environment)
-        lines.append("\t".join(["conda", meta["name"], meta["version"], environment, "", meta["build"], meta["channel"]]) + "\n")
     os.chmod(layer + environment, 0o755)
     settle(layer, started)
-    with open(os.path.join(out, "packages.tsv"), "w") as f:
-        f.writelines(sorted(lines))
 
 
 asyncio.run(main(*sys.argv[1:]))

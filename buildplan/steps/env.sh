@@ -1,9 +1,8 @@
 #!/bin/sh
 # Make the image's user, and an empty Python environment that root owns.
-#   env.sh PYTHON PREFIX OUT     PREFIX may be empty: no environment then
-# OUT/packages.tsv says what the package database holds: deb, name, version.
+#   env.sh PYTHON PREFIX     PREFIX may be empty: no environment then
 set -eu
-python=$1 prefix=$2 out=$3
+python=$1 prefix=$2
 umask 022
 touch /tmp/start; sleep 0.05 # what is changed from now on is ours
 
@@ -22,9 +21,6 @@ rm -f /var/log/lastlog /var/log/faillog
 
 if [ -n "$prefix" ]; then
 	"$python" -m venv --without-pip "$prefix"
-fi
-if command -v dpkg-query >/dev/null; then
-	dpkg-query -W -f '${db:Status-Status}\t${Package}\t${Version}\n' | sed -n 's/^installed\t/deb\t/p' >"$out/packages.tsv"
 fi
 
 # Nothing that this step wrote is newer than the epoch; what is mounted is not ours.

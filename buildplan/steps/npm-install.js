@@ -1,16 +1,15 @@
 // Lay out npm packages in an environment: offline, the same bytes every time.
 //
-//   node npm-install.js NPM PACKAGES ENVIRONMENT LAYER OUT      NPM is npm's own folder
+//   node npm-install.js NPM PACKAGES ENVIRONMENT LAYER      NPM is npm's own folder
 //
 // PACKAGES holds packages' files, and lock.json: [{file, place, pinned, scripts}], where place is the package's folder below
 // ENVIRONMENT/lib. They are unpacked to LAYER/ENVIRONMENT; programs of those that are pinned are linked to bin. The scripts that
-// packages bring (preinstall, install, postinstall) run only where scripts is true. OUT/packages.tsv says what is installed, as
-// found on disk: npm, name, version, the folder that holds its node_modules.
+// packages bring (preinstall, install, postinstall) run only where scripts is true.
 'use strict'
 const fs = require('node:fs')
 const path = require('node:path')
 
-const [npm, packages, environment, layer, out] = process.argv.slice(2)
+const [npm, packages, environment, layer] = process.argv.slice(2)
 const pacote = require(npm + '/node_modules/pacote')
 const binLinks = require(npm + '/node_modules/bin-links')
 const normalizeBin = require(npm + '/node_modules/npm-normalize-package-bin')
@@ -23,7 +22,7 @@ async function install ({ file, place, pinned, scripts }) {
   await pacote.extract('file:' + path.join(packages, file), folder, { cache: '/tmp/cache', offline: true })
   const pkg = normalizeBin(JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8').replace(/^\uFEFF/, '')))
   await binLinks({ path: folder, pkg, top: pinned, global: pinned, force: true })
-  return { folder, pkg, scripts, where: path.join(environment, 'lib', place.slice(0, place.lastIndexOf('node_modules/'))) }
+  return { folder, pkg, scripts }
 }
 
 async function runScripts ({ folder, pkg }) {
@@ -49,9 +48,7 @@ async function main () {
   const installed = []
   for (const p of lock.sort((a, b) => a.place < b.place ? -1 : 1)) installed.push(await install(p))
   for (const p of installed) if (p.scripts) await runScripts(p)
-  const lines = installed.map(({ pkg, where }) => ['npm', pkg.name, pkg.version, where.replace(/\/$/, '')].join('\t') + '\n')
   settle(layer)
-  fs.writeFileSync(path.join(out, 'packages.tsv'), lines.sort().join(''))
 }
 
 main()

@@ -1,17 +1,15 @@
 """Install the wheels of a folder into an environment: offline, without dependencies, the same bytes every time.
 
-    ENV/bin/python -B pip-install.py UV WHEELS OUT
+    ENV/bin/python -B pip-install.py UV WHEELS
 
 The environment is the one of the python that runs this. It has none of the packages yet: whatever is new in it afterwards
-came from WHEELS/*.whl. Beside a wheel built from a git commit lies WHEEL.direct_url.json (PEP 610). OUT/packages.tsv says
-what is installed, as found on disk: pip, name, version, environment, commit.
+came from WHEELS/*.whl. Beside a wheel built from a git commit lies WHEEL.direct_url.json (PEP 610).
 Wanted in the environment: SOURCE_DATE_EPOCH, PYTHONHASHSEED=0, PYTHONDONTWRITEBYTECODE=1, and a /tmp that is not kept.
 """
 import base64
 import csv
 import glob
 import hashlib
-import json
 import multiprocessing
 import os
 import py_compile
@@ -22,7 +20,6 @@ import tempfile
 import time
 import warnings
 import zipfile
-from importlib import metadata
 
 EPOCH = int(os.environ["SOURCE_DATE_EPOCH"])
 SITE = sysconfig.get_path("purelib")
@@ -129,7 +126,7 @@ def settle(root, started):
                 os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
 
 
-def main(uv, folder, out):
+def main(uv, folder):
     os.umask(0o022)
     with tempfile.NamedTemporaryFile() as stamp:  # the clock of files is coarser than ours
         started = os.stat(stamp.name).st_ctime_ns
@@ -137,16 +134,9 @@ def main(uv, folder, out):
     wheels = sorted(glob.glob(os.path.join(folder, "*.whl")))
     install(uv, wheels)
     origin = origins(wheels)
-    lines = []
     for info in infos():
         finish(info, origin.get(info))
-        dist = metadata.Distribution.at(os.path.join(SITE, info))
-        url = json.loads(dist.read_text("direct_url.json") or "{}")
-        commit = url.get("vcs_info", {}).get("commit_id", "")
-        lines.append("\t".join(["pip", dist.metadata["Name"], dist.version, sys.prefix, commit]))
     settle(sys.prefix, started)
-    with open(os.path.join(out, "packages.tsv"), "w", encoding="utf-8") as f:
-        f.write("".join(sorted(line + "\n" for line in lines)))
 
 
 if __name__ == "__main__":
