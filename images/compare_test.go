@@ -143,6 +143,45 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
+// A policy is about what packages bring, too.
+func TestPolicyOfBrought(t *testing.T) {
+	rules, err := pins.ParsePolicy("p.yaml", []byte("sync:\n  rules:\n    - {not-older: [numpy]}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	side := func(version string) []images.Package {
+		brought := pkg(pins.Pip, "numpy", version, "/e")
+		brought.Owner = &installed.Owner{Kind: pins.Conda, Name: "numpy-base"}
+		return []images.Package{pkg(pins.Conda, "numpy-base", version, "/e"), brought}
+	}
+	a, b := side("2.0"), side("1.9")
+	changes := images.Compare(a, b)
+	got := images.Policy{Rules: rules}.Breaches(changes, a, b)
+	if len(changes) != 1 || len(got) != 1 || got[0].Kind != pins.Pip || got[0].Where != "/e" {
+		t.Errorf("%d changes, %+v", len(changes), got)
+	}
+}
+
+// All copies of a package in one environment count.
+func TestMatrixOfCopies(t *testing.T) {
+	var opened []*images.Image
+	for _, nodes := range [][]node{{dist("a", "1"), dist("a", "2")}, {dist("a", "1")}, {dist("a", "1"), dist("a", "3")}} {
+		img, err := images.Open(t.Context(), saved(t, image(t, nodes)), images.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		opened = append(opened, img)
+	}
+	m, err := images.Reader{}.Matrix(t.Context(), opened...)
+	if err != nil || len(m.Packages) != 1 {
+		t.Fatal(m, err)
+	}
+	row := m.Packages[0]
+	if diff := cmp.Diff([]string{"1, 2", "1", "1, 3"}, []string{or(row.Values[0]), or(row.Values[1]), or(row.Values[2])}); diff != "" || row.Level != pins.Major {
+		t.Errorf("%s (-want +got):\n%s", row.Level, diff)
+	}
+}
+
 func TestMatrix(t *testing.T) {
 	a, b, c := image(t, []node{dist("a", "1"), dist("b", "1"), dist("c", "1")}), image(t, []node{dist("a", "1"), dist("b", "2")}), image(t, []node{dist("a", "1"), dist("b", "1.0")})
 	var opened []*images.Image

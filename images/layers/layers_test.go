@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/driftpin/driftpin/images/layers"
 	"github.com/google/go-cmp/cmp"
@@ -268,6 +269,31 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// Of a memory that is too large the oldest is forgotten.
+func TestTrim(t *testing.T) {
+	m := layers.Memory{Dir: t.TempDir(), Version: "v1"}
+	for i, name := range []string{"new", "old", "older"} {
+		file := filepath.Join(m.Dir, name)
+		if err := os.WriteFile(file, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(file, 250<<20); err != nil { // no byte of it is on the disk
+			t.Fatal(err)
+		}
+		then := time.Now().AddDate(0, 0, -i)
+		if err := os.Chtimes(file, then, then); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Trim(); err != nil {
+		t.Fatal(err)
+	}
+	left, err := filepath.Glob(filepath.Join(m.Dir, "*"))
+	if diff := cmp.Diff([]string{filepath.Join(m.Dir, "new"), filepath.Join(m.Dir, "old")}, left); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
 // What can't be remembered as it is is not.
 func TestForgets(t *testing.T) {
 	m := layers.Memory{Dir: t.TempDir(), Version: "v1"}
@@ -281,45 +307,46 @@ func TestForgets(t *testing.T) {
 	}
 }
 
-// Bombs take time, and little memory.
+// Bombs take time, and little memory: 10 GB of zeros, and more entries than a
+// layer may have. A member of theirs comes over and over, as gzip allows.
 func TestBombs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it inflates much")
 	}
-	zeros := func(size int64) []byte {
+	header := func(name string, size int64) []byte {
 		var b bytes.Buffer
-		z, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w := tar.NewWriter(z)
-		if err := w.WriteHeader(&tar.Header{Name: "a/meta", Size: size, Mode: 0o644}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.CopyN(w, zero{}, size); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if err := z.Close(); err != nil {
+		w := tar.NewWriter(&b)
+		if err := w.WriteHeader(&tar.Header{Name: name, Size: size, Mode: 0o644, Format: tar.FormatGNU}); err != nil {
 			t.Fatal(err)
 		}
 		return b.Bytes()
 	}
-	bomb := &blob{data: zeros(1 << 30)}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	got := visible(t, bomb.layer())
-	runtime.ReadMemStats(&after)
-	if used := after.TotalAlloc - before.TotalAlloc; len(got["a/meta"]) != 100 || used > 16<<20 {
-		t.Errorf("%d bytes kept, %d MB allocated", len(got["a/meta"]), used>>20)
+	zeros := gzipped(t, make([]byte, 64<<20))
+	const times = 160 // 10 GB
+	zeroBomb := append(gzipped(t, header("a/meta", times*64<<20)), bytes.Repeat(zeros, times)...)
+	entries := gzipped(t, bytes.Repeat(header("x", 0), 1<<16))
+	for name, test := range map[string]struct {
+		data []byte
+		want string // in the error
+	}{
+		"zeros":   {append(zeroBomb, gzipped(t, make([]byte, 1024))...), ""},
+		"entries": {bytes.Repeat(entries, 81), "more than 5242880 entries"},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		contents, err := layers.Scan(t.Context(), []layers.Layer{(&blob{data: test.data}).layer()}, sieve, nil)
+		runtime.ReadMemStats(&after)
+		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err == nil && len(contents[0].Files["a/meta"]) != 100 {
+			t.Errorf("%s: %d bytes kept", name, len(contents[0].Files["a/meta"]))
+		}
+		if held := int64(after.HeapSys) - int64(before.HeapSys); held > 256<<20 {
+			t.Errorf("%s: %d MB of memory", name, held>>20)
+		}
 	}
 }
-
-type zero struct{}
-
-func (zero) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 // Whatever the compression, the same is read.
 func TestCompressions(t *testing.T) {
