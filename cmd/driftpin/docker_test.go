@@ -30,6 +30,9 @@ func (l *lab) docker() {
 	if ids := strings.Fields(string(id)); len(ids) != 2 || ids[0] != ids[1] {
 		l.t.Errorf("the two ways load %q", ids)
 	}
+	if out := l.run("home1", "drift", "oci-layout:image", "docker:driftpin/loaded", "--read-layers"); !strings.Contains(out, "no drift") {
+		l.t.Errorf("the engine's image is another: %s", out)
+	}
 	gone := l.with("DOCKER_HOST=unix://" + filepath.Join(l.dir, "nobody.sock"))
 	_, stderr, err := gone.output("home1", "build", "course", "--output", "docker:small")
 	if err == nil || !strings.Contains(stderr, "output docker:small: docker: Cannot connect to the Docker daemon") {
