@@ -271,8 +271,7 @@ const maxDocuments = 2 * maxDocument
 // openStream opens an image whose archive comes by once. Which files are layers
 // is said by a manifest that mostly comes last, so whatever may be one is read.
 func openStream(ctx context.Context, st *layers.Stream) (*Image, error) {
-	documents, read := map[string][]byte{}, map[string]layers.Stored[installed.Fact]{}
-	links := map[string]string{}
+	documents, read, links := map[string][]byte{}, map[string]layers.Stored[installed.Fact]{}, map[string]string{}
 	var held int64 // of documents
 	err := st.Each(ctx, func(h *tar.Header, r io.Reader) error {
 		if h.Typeflag == tar.TypeSymlink || h.Typeflag == tar.TypeLink {

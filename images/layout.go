@@ -85,6 +85,7 @@ func (dir layoutDir) openInner(ctx context.Context, top *v1.IndexManifest, diges
 			img, err := openDescriptor(ctx, dir, m, Options{})
 			if err == nil {
 				img.Carried, img.Trouble = carried(ctx, dir, index, m.Digest)
+				img.tellEvents()
 			}
 			return img, err
 		}

@@ -50,11 +50,7 @@ func (r Reader) Matrix(ctx context.Context, list ...*Image) (*Matrix, error) {
 	if err != nil {
 		return nil, err
 	}
-	if slices.ContainsFunc(list, (*Image).partial) {
-		for i := range found {
-			found[i] = lockable(found[i])
-		}
-	}
+	found = allComparable(list, found)
 	m := &Matrix{Packages: []Row{}, Config: []Row{}}
 	rows := map[place][][]*Package{} // of each image all copies
 	for i, img := range list {
@@ -81,6 +77,39 @@ func (r Reader) Matrix(ctx context.Context, list ...*Image) (*Matrix, error) {
 	}
 	m.config(list)
 	return m, nil
+}
+
+// allComparable leaves of inventories what all sources can tell, as comparable
+// does of two.
+func allComparable(list []*Image, found [][]Package) [][]Package {
+	var locked []Package
+	foreign, placed, commits := false, true, true
+	for i, img := range list {
+		if img.Lock != nil {
+			locked = append(locked, found[i]...)
+		}
+		if c := img.Carried; c != nil && img.Lock == nil {
+			foreign = foreign || c.Foreign
+			placed = placed && !c.Placeless
+			commits = commits && (!c.Foreign || knowsCommits(found[i]))
+		}
+	}
+	out := slices.Clone(found)
+	for i := range out {
+		if foreign || locked != nil {
+			out[i] = lockable(out[i])
+		}
+		if locked != nil {
+			out[i] = lockedDebs(out[i], locked)
+		}
+		if !commits {
+			out[i] = without(out[i], func(p *Package) { p.Commit = "" })
+		}
+		if !placed {
+			out[i] = placeless(out[i])
+		}
+	}
+	return out
 }
 
 // add adds a package's row, unless it is the same in all images.

@@ -169,7 +169,7 @@ func (p *enginePlace) open(ctx context.Context, dir string, s streams) (*engine.
 		return nil, usageError{fmt.Errorf("--tls-dir is for engines at tcp://HOST:PORT, not for %s", p.address)}
 	}
 	if p.embedded() {
-		collectLate()
+		collectLate(buildHeap)
 		return engine.Embedded(ctx, filepath.Join(dir, "engine"), engine.Options{Notice: s.err})
 	}
 	return engine.Remote(ctx, p.address, engine.Options{TLS: cmp.Or(p.tls, os.Getenv("BUILDKIT_TLS_DIR"))})

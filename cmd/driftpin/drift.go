@@ -91,6 +91,7 @@ func (f *driftFlags) check(args []string) error {
 }
 
 func (f *driftFlags) run(ctx context.Context, s streams, refs []string) (err error) {
+	collectLate(readHeap)
 	var past string
 	if f.since != "" {
 		if past, err = os.MkdirTemp("", "driftpin-past-*"); err != nil {

@@ -6,7 +6,7 @@ import "math/bits"
 // mean, and how many of them that takes:
 //
 //	literal   bit 31, bits 24–25 how many bytes (1 or 2), bits 8–23 the bytes
-//	match     bit 30, bits 16–30 the base of its length or distance,
+//	match     bit 15, bits 16–30 the base of its length or distance,
 //	          bits 8–11 the bits of the code alone
 //	subtable  bit 7, bits 16–27 where it begins, bits 8–11 its bits
 //	end       bit 6
@@ -19,7 +19,7 @@ const (
 	isLiteral  entry = 1 << 31
 	isSubtable entry = 1 << 7
 	isEnd      entry = 1 << 6
-	isMatch    entry = 1 << 15 // of no other entry
+	isMatch    entry = 1 << 15 // of no other entry but a literal
 
 	takes = 63 // mask
 )

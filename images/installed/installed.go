@@ -122,17 +122,21 @@ func readerOf(name string) int {
 
 // Spare reports whether a file of metadata counts only by hard links to it: it
 // lies in a cache of a package manager.
-func Spare(name string) bool { return elsewhere.MatchString(name) }
+func Spare(name string) bool {
+	return elsewhere.MatchString(name) && !strings.Contains(name, "/virtualenvs/") // Poetry's environments lie in its cache
+}
 
 // Alike reports whether two files of metadata with the same bytes say the same,
 // wherever they are.
-func Alike(a, b string) bool { return path.Base(a) == path.Base(b) && movable(a) && movable(b) }
+func Alike(a, b string) bool {
+	return path.Base(a) == path.Base(b) && movable(a) && movable(b)
+}
 
 // movable matches files of which Read makes the same in any folder.
 func movable(name string) bool {
 	switch path.Base(name) {
 	case "METADATA", "PKG-INFO", "direct_url.json", "package.json":
-		return true
+		return !IsCondaMeta(path.Dir(name), path.Base(name))
 	}
 	return false
 }
@@ -161,8 +165,17 @@ func Within(folder string) []string {
 	return nil
 }
 
-// Read makes a Fact of a metadata file.
+// Read makes a Fact of a metadata file. One that tells of nothing where it is
+// may be anything.
 func Read(name string, size int64, r io.Reader) (Fact, error) {
+	f, err := read(name, size, r)
+	if err != nil && movable(name) && !tells(name) {
+		return Fact{}, nil
+	}
+	return f, err
+}
+
+func read(name string, size int64, r io.Reader) (Fact, error) {
 	i := readerOf(name)
 	if i < 0 {
 		return Fact{}, fmt.Errorf("nobody reads it")
@@ -264,15 +277,13 @@ func item(name, version string, d pins.Detail) Fact {
 
 // own notes which package brought each other package's metadata.
 func own(packages []Package, facts Facts) {
+	bundle(packages, facts)
 	at := map[string][]int{}
 	for i, p := range packages {
 		at[p.Path] = append(at[p.Path], i)
 	}
 	for _, name := range slices.Sorted(maps.Keys(facts)) {
 		f := facts[name]
-		if f.Bundles {
-			bundle(packages, name, f)
-		}
 		if len(f.Owns) == 0 {
 			continue
 		}
@@ -287,11 +298,28 @@ func own(packages []Package, facts Facts) {
 	}
 }
 
-// bundle notes what a node package carries in its own archive.
-func bundle(packages []Package, name string, f Fact) {
+// bundle notes what node packages carry in their own archives.
+func bundle(packages []Package, facts Facts) {
+	bundling := map[string]string{} // names, by folder
+	for name, f := range facts {
+		if f.Bundles && tells(name) {
+			bundling["/"+path.Dir(name)] = f.Items[0].Name
+		}
+	}
 	for i, p := range packages {
-		if p.Kind == pins.Npm && strings.HasPrefix(p.Path, "/"+path.Dir(name)+"/node_modules/") {
-			packages[i].Owner = &Owner{pins.Npm, f.Items[0].Name}
+		if p.Kind != pins.Npm || len(bundling) == 0 {
+			continue
+		}
+		for folder := p.Path; ; {
+			end := strings.LastIndex(folder, "/node_modules/")
+			if end < 0 {
+				break
+			}
+			folder = folder[:end]
+			if name, ok := bundling[folder]; ok {
+				packages[i].Owner = &Owner{pins.Npm, name}
+				break
+			}
 		}
 	}
 }

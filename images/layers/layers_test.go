@@ -168,6 +168,10 @@ func TestLinks(t *testing.T) {
 		"symbolic, to a later layer":    {[][]node{{{"a/meta", soft, "/x"}}, {{"x", file, "1"}}}, map[string]string{"a/meta": "1"}},
 		"symbolic, over a file":         {[][]node{{{"x", file, "1"}, {"a/meta", soft, "/x/y"}}}, map[string]string{}},
 		"over a chain of folders":       {[][]node{{{"pkgs/a", soft, "../b"}}, {{"b", soft, "c/d"}}, {{"c", soft, "src"}}, {{"src/d/meta", file, "1"}}}, map[string]string{"src/d/meta": "1", "pkgs/a/meta": "1"}},
+		"symbolic, to the root":         {[][]node{{{"meta", file, "1"}, {"pkgs/a", soft, "/"}, {"pkgs/b", soft, "../.."}}}, map[string]string{"meta": "1", "pkgs/a/meta": "1", "pkgs/b/meta": "1"}},
+		"hard, to a symbolic one":       {[][]node{{{"x", file, "1"}, {"a/meta", soft, "/x"}, {"b/meta", hard, "a/meta"}}}, map[string]string{"a/meta": "1", "b/meta": "1"}},
+		"hard, over one, to below":      {[][]node{{{"x", file, "1"}}, {{"b/meta", hard, "x"}, {"a/meta", hard, "b/meta"}}}, map[string]string{"a/meta": "1", "b/meta": "1"}},
+		"symbolic, to hard, to below":   {[][]node{{{"x", file, "1"}}, {{"y", hard, "x"}, {"a/meta", soft, "/y"}}}, map[string]string{"a/meta": "1"}},
 		"over a chain of files":         {[][]node{{{"a/meta", soft, "/b"}}, {{"b", soft, "c"}, {"c", hard, "x"}, {"x", file, "1"}}}, map[string]string{"a/meta": "1"}},
 		"a folder in a link's place":    {[][]node{{{"src/meta", file, "1"}, {"pkgs/a", soft, "../src"}}, {{"pkgs/a", dir, ""}}}, map[string]string{"src/meta": "1"}},
 		"a package in a link's place":   {[][]node{{{"src/meta", file, "1"}, {"pkgs/a", soft, "../src"}}, {{"pkgs/a", dir, ""}, {"pkgs/a/meta", file, "2"}}}, map[string]string{"src/meta": "1", "pkgs/a/meta": "2"}},
@@ -206,6 +210,20 @@ func TestHolds(t *testing.T) {
 	heavy := sieve
 	heavy.Weigh = func(string) int { return 50 << 20 }
 	_, err := layers.Scan(t.Context(), []layers.Layer{plain(t, node{"a/meta", file, ""}, node{"b/meta", file, ""})}, heavy, nil)
+	if err == nil || !strings.Contains(err.Error(), "take more than") {
+		t.Error(err)
+	}
+}
+
+// Nor may links make us hold more than is weighed.
+func TestLinksHold(t *testing.T) {
+	heavy := sieve
+	heavy.Weigh = func(string) int { return 1 << 20 }
+	nodes := []node{{"x", file, "1"}}
+	for i := range 70 {
+		nodes = append(nodes, node{fmt.Sprintf("%d/meta", i), hard, "x"})
+	}
+	_, err := layers.Scan(t.Context(), []layers.Layer{plain(t, nodes...)}, heavy, nil)
 	if err == nil || !strings.Contains(err.Error(), "take more than") {
 		t.Error(err)
 	}

@@ -3,6 +3,7 @@ package layers
 import (
 	"bytes"
 	"context"
+	"fmt"
 
 	"io"
 	"maps"
@@ -11,8 +12,7 @@ import (
 	"strings"
 )
 
-// A hard link is what its target was when the link was made, and is settled
-// when its layer is laid down. A symbolic link is followed when all layers are:
+// A hard link is what its target is when their layer is laid down. A symbolic link is followed when all layers are:
 // what it leads to may lie in a later one.
 
 // maxFollow is how many links a path may lead over, as in Linux.
@@ -25,23 +25,61 @@ func (s Sieve[T]) of(links map[string][]string) Sieve[any] {
 		Check:  s.Check,
 		Wanted: func(name string) bool { return links[name] != nil },
 		Keep: func(target string, size int64, r io.Reader) (any, error) {
-			out, names := map[string]T{}, links[target]
-			if len(names) == 1 || size > maxFile { // too large to be held: as if they were one
-				value, err := s.Keep(names[0], size, r)
-				for _, name := range names {
-					out[name] = value
-				}
-				return out, err
-			}
-			data, err := Whole(size, r)
-			for _, name := range names {
-				if err == nil {
-					out[name], err = s.Keep(name, size, bytes.NewReader(data))
+			return s.keepAll(links[target], size, r)
+		},
+		Weigh: func(kept any) (n int) {
+			for name, value := range linked[T](map[string]any{"": kept}) {
+				if n += len(name); s.Weigh != nil {
+					n += s.Weigh(value)
 				}
 			}
-			return out, err
+			return n
 		},
 	}
+}
+
+// maxCopies is how much may be made of one file by several names, in bytes.
+const maxCopies = 256 << 20
+
+// keepAll is what is made of one file by each of some names.
+func (s Sieve[T]) keepAll(names []string, size int64, r io.Reader) (map[string]T, error) {
+	first := map[string]string{} // of the names that are alike, by the last part
+	var different []string
+	same := map[string]string{}
+	for _, name := range names {
+		if like, ok := first[path.Base(name)]; ok && s.alike(name, like) {
+			same[name] = like
+			continue
+		}
+		first[path.Base(name)] = name
+		different = append(different, name)
+	}
+	out := map[string]T{}
+	var data []byte
+	if len(different) > 1 {
+		if size > maxCopies/int64(len(different)) {
+			return nil, fmt.Errorf("%d links to a file of %d bytes are too many for a package's metadata", len(names), size)
+		}
+		var err error
+		if data, err = Whole(size, r); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range different {
+		from := r
+		if data != nil {
+			from = bytes.NewReader(data)
+		}
+		value, err := s.Keep(name, size, from)
+		if err != nil {
+			return nil, err
+		}
+		out[name] = value
+	}
+	for name, like := range same {
+		out[name] = out[like]
+	}
+	return out, nil
 }
 
 // linked are the files that were found for links.
@@ -61,12 +99,19 @@ func (s Sieve[T]) alike(link, target string) bool { return s.Alike != nil && s.A
 // settle takes hard links for files where what they lead to in their own layer
 // was kept, and drops what was kept for that alone.
 func (c *Content[T]) settle(s Sieve[T]) {
-	found := map[string]T{}
+	found, soft := map[string]T{}, map[string]string{}
 	for name := range c.Links {
 		target := c.hardTarget(name)
 		if value, ok := c.Files[target]; ok && s.alike(name, target) {
 			found[name] = value
 		}
+		if text, ok := c.Soft[target]; ok {
+			soft[name] = text
+		}
+	}
+	for name, text := range soft { // the link is the symbolic link itself
+		c.Soft[name] = text
+		delete(c.Links, name)
 	}
 	for name, value := range found {
 		c.Files[name] = value
@@ -108,7 +153,8 @@ func (c *Content[T]) innerLinks() map[string][]string {
 func followHard[T any](ctx context.Context, list []Layer, contents []*Content[T], seen map[string]Seen[T], s Sieve[T]) error {
 	top := len(contents) - 1
 	missing := map[string][]string{}
-	for name, target := range contents[top].Links {
+	for name := range contents[top].Links {
+		target := contents[top].hardTarget(name)
 		if file, ok := seen[target]; ok && file.Symlink == "" && s.alike(name, target) {
 			seen[name] = Seen[T]{Value: file.Value, Layer: top}
 			continue
@@ -212,6 +258,9 @@ func (v *view[T]) learn(ctx context.Context, list []Layer, i int, s Sieve[any]) 
 		return nil, err
 	}
 	v.links[i] = found[0].Soft
+	for name, target := range found[0].Links {
+		v.links[i][name] = "/" + target
+	}
 	return found[0].Files, nil
 }
 
@@ -244,7 +293,7 @@ func (v *view[T]) follow(name string) (target string, layer int, isFile bool) {
 		}
 		switch {
 		case known:
-			name = path.Join(linkTarget(name[:end], link), name[end:])
+			name = Clean(path.Join(linkTarget(name[:end], link), name[end:]))
 		case end == len(name):
 			return name, i, true
 		case v.links[i] != nil: // a file is no folder
@@ -295,7 +344,7 @@ func Follow[T any](seen map[string]Seen[T], name string) string {
 		if end == 0 {
 			break
 		}
-		name = path.Join(linkTarget(name[:end], seen[name[:end]].Symlink), name[end:])
+		name = Clean(path.Join(linkTarget(name[:end], seen[name[:end]].Symlink), name[end:]))
 	}
 	return name
 }

@@ -53,7 +53,7 @@ func Recall[T any](m Memory, l Layer) *Content[T] {
 	}
 	head, hashes, _ := bytes.Cut(data, []byte("\n"))
 	var k kept[T]
-	if json.Unmarshal(head, &k) != nil || k.Others < 0 || k.Others > len(hashes)/8 || (k.Others+k.Folders)*8 != len(hashes) {
+	if json.Unmarshal(head, &k) != nil || k.Others < 0 || k.Folders < 0 || len(hashes)%8 != 0 || k.Others > len(hashes)/8 || k.Folders != len(hashes)/8-k.Others {
 		return nil // of a power cut, or of a disk: it is read anew
 	}
 	k.Content.Others, k.Content.Folders = make([]uint64, k.Others), make([]uint64, k.Folders)
@@ -107,7 +107,7 @@ func Keep[T any](m Memory, l Layer, c *Content[T]) error {
 	return whole.WriteFile(file, b.Bytes(), 0o644)
 }
 
-// sameNames reports whether two contents are the same but for Others.
+// sameNames reports whether two contents are the same but for the hashes.
 func sameNames[T any](a, b *Content[T]) bool {
 	x, y := *a, *b
 	x.Others, y.Others, x.Folders, y.Folders = nil, nil, nil, nil

@@ -86,7 +86,7 @@ func (v cover[T]) file(name string) bool {
 }
 
 func (v cover[T]) folder(name string) bool {
-	if name == "." {
+	if name == "." || name == "/" || name == "" {
 		return v.c.Opaque["."] || v.c.Hidden["."]
 	}
 	hidden, known := v.folders[name]

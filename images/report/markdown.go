@@ -30,8 +30,9 @@ func Markdown(w io.Writer, d *images.Drift) error {
 		}
 		folded(&b, "", lines)
 	}
-	if table := MarkdownPackages(d); table != "" {
-		b.WriteString("\n" + table)
+	if len(d.Packages) > 0 {
+		b.WriteString("\n")
+		tablePackages(&b, d)
 	}
 	if len(d.Config) > 0 {
 		var lines []string
@@ -64,9 +65,14 @@ func shortened(s string, n int) string {
 // MarkdownPackages is a drift's packages as a table in GitHub's Markdown; a long
 // one is folded, but for its first rows.
 func MarkdownPackages(d *images.Drift) string {
-	if len(d.Packages) == 0 {
-		return ""
+	var b strings.Builder
+	if len(d.Packages) > 0 {
+		tablePackages(&b, d)
 	}
+	return b.String()
+}
+
+func tablePackages(b *strings.Builder, d *images.Drift) {
 	var rows []row
 	for _, c := range d.Packages {
 		rows = append(rows, newRow(c, false))
@@ -76,14 +82,12 @@ func MarkdownPackages(d *images.Drift) string {
 	for _, r := range rows {
 		lines = append(lines, fmt.Sprintf("| %s | %s | %s | %s | %s |\n", r.mark, code(string(r.change.Kind)+" "+r.name), markdown(r.versions), r.level, markdown(r.note)))
 	}
-	var b strings.Builder
-	folded(&b, "| | package | version | level | because of |\n|---|---|---|---|---|\n", lines)
-	return b.String()
+	folded(b, "| | package | version | level | because of |\n|---|---|---|---|---|\n", lines)
 }
 
-// maxComment is about as much as fits into a comment, in bytes: GitHub takes
-// 65,536 characters.
-const maxComment = 60_000
+// maxComment is how long a comment may get by what is folded, in bytes: GitHub
+// takes 65,536 characters, and the first rows of each table are shown anyway.
+const maxComment = 45_000
 
 // folded writes a table's first rows, and the others folded, as far as they fit
 // into a comment. Head and rows end their lines.
