@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"path"
 	"runtime"
 	"slices"
@@ -233,9 +234,9 @@ func (d *digester) Read(p []byte) (int, error) {
 func scanTar[T any](ctx context.Context, r io.Reader, s Sieve[T]) (*Content[T], error) {
 	c := newContent[T]()
 	held := 0
-	tr := tar.NewReader(r)
+	tr := &tarReader{r: r}
 	for n := 0; ; n++ {
-		h, err := tr.Next()
+		e, err := tr.next()
 		if err == io.EOF {
 			c.Others, c.Folders = sorted(c.Others), sorted(c.Folders)
 			c.settle(s)
@@ -250,7 +251,7 @@ func scanTar[T any](ctx context.Context, r io.Reader, s Sieve[T]) (*Content[T], 
 		if n%1024 == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		weight, err := add(c, h, tr, s)
+		weight, err := add(c, e, tr, s)
 		if err != nil {
 			return nil, err
 		}
@@ -266,10 +267,10 @@ func sorted(hashes []uint64) []uint64 {
 }
 
 // add notes an entry, and returns how much of it is held at most, in bytes.
-func add[T any](c *Content[T], h *tar.Header, r io.Reader, s Sieve[T]) (int, error) {
-	name := Clean(h.Name)
+func add[T any](c *Content[T], e entry, r io.Reader, s Sieve[T]) (int, error) {
+	name := Clean(e.name)
 	base := path.Base(name)
-	held := len(name) + len(h.Linkname)
+	held := len(name) + len(e.link)
 	if base == ".wh..wh..opq" {
 		c.Opaque[path.Dir(name)] = true
 		return held, nil
@@ -278,29 +279,29 @@ func add[T any](c *Content[T], h *tar.Header, r io.Reader, s Sieve[T]) (int, err
 		c.Hidden[path.Join(path.Dir(name), removed)] = true
 		return held, nil
 	}
-	if h.Typeflag == tar.TypeDir {
+	if e.kind == tar.TypeDir {
 		c.Folders = append(c.Folders, hashOf(name))
 		c.forget(name)
 		return 0, nil
 	}
 	c.Others = append(c.Others, hashOf(name))
 	wanted := s.Wanted(name)
-	if s.Symlinks || wanted || h.Typeflag == tar.TypeSymlink {
+	if s.Symlinks || wanted || e.kind == tar.TypeSymlink {
 		c.forget(name) // a later entry of the same name replaces an earlier one
 	}
-	if h.Typeflag == tar.TypeSymlink {
+	if e.kind == tar.TypeSymlink {
 		real := s.Real != nil && s.Real(name)
 		if s.Symlinks || wanted && !real || s.Within != nil && len(s.Within(name)) > 0 {
-			c.Soft[name] = h.Linkname
+			c.Soft[name] = e.link
 		}
 		return held, nil
 	}
 	if !wanted {
 		return 0, nil
 	}
-	switch h.Typeflag {
+	switch e.kind {
 	case tar.TypeReg:
-		kept, err := s.Keep(name, h.Size, r)
+		kept, err := s.Keep(name, e.size, r)
 		if err != nil {
 			return 0, fmt.Errorf("/%s: %w", name, err)
 		}
@@ -309,7 +310,7 @@ func add[T any](c *Content[T], h *tar.Header, r io.Reader, s Sieve[T]) (int, err
 			held += s.Weigh(kept)
 		}
 	case tar.TypeLink:
-		c.Links[name] = Clean(h.Linkname)
+		c.Links[name] = Clean(e.link)
 	}
 	return held, nil
 }
@@ -322,7 +323,12 @@ func (c *Content[T]) forget(name string) {
 }
 
 // Clean is a path without a leading slash, and without a way out.
-func Clean(name string) string { return strings.TrimPrefix(path.Clean("/"+name), "/") }
+func Clean(name string) string {
+	if name != "." && fs.ValidPath(name) {
+		return name // as most are
+	}
+	return strings.TrimPrefix(path.Clean("/"+name), "/")
+}
 
 // maxFile is the most that is held of one file, in bytes.
 const maxFile = 64 << 20
