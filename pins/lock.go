@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"path"
 	"regexp"
@@ -32,6 +33,9 @@ type Lock struct {
 	Tools       []Tool          // what resolved and will install
 	Inputs      map[Kind]string // per kind, the digest of what was asked for
 	Artifacts   []Artifact
+	// Unsealed is set where a lock's text has no checksum: one that an older driftpin
+	// wrote.
+	Unsealed bool
 }
 
 // A Tool is a program that driftpin mounts into its build steps.
@@ -86,10 +90,9 @@ func (a Artifact) Is(r Root) bool { return slices.Contains(a.Roots, r) }
 // than a file that is fetched.
 func (a Artifact) Built() bool { return a.From != "" }
 
-// Digest returns the lock's own digest, sha256:HEX.
-func (l *Lock) Digest() string {
-	return digest(l.String())
-}
+// Digest returns the lock's own digest, sha256:HEX: that of its text without the
+// checksum, which is the same.
+func (l *Lock) Digest() string { return digest(l.text("")) }
 
 func digest(s string) string {
 	sum := sha256.Sum256([]byte(s))
@@ -137,6 +140,14 @@ const lockFormat = "driftpin-lock 1"
 
 // String returns the lock's text.
 func (l *Lock) String() string {
+	if l.Unsealed {
+		return l.text("")
+	}
+	return l.text(l.Digest())
+}
+
+// text is the lock's text with a checksum, if one is given.
+func (l *Lock) text(checksum string) string {
 	var b strings.Builder
 	b.WriteString(lockFormat + "\n")
 	line := func(words ...string) { b.WriteString(strings.Join(words, " ") + "\n") }
@@ -158,6 +169,9 @@ func (l *Lock) String() string {
 		if in := l.Inputs[k]; in != "" {
 			line("inputs", string(k), in)
 		}
+	}
+	if checksum != "" {
+		line("checksum", checksum)
 	}
 	line("artifacts", strconv.Itoa(len(l.Artifacts)))
 	for _, a := range l.Artifacts {
@@ -182,21 +196,28 @@ func (a Artifact) words() []string {
 }
 
 // ParseLock reads a lock's text. Anything that String would have written
-// otherwise is an error at file:line: a lock is not edited by hand.
+// otherwise is an error at file:line: a lock is not edited by hand. Where only
+// that is wrong, the lock is returned beside the error, for who wants to know what
+// it said. The error is a [NewerError] for a format of a later driftpin, and
+// [Conflicts] for a lock that git could not merge.
 func ParseLock(name string, data []byte) (*Lock, error) {
-	l := &Lock{Inputs: map[Kind]string{}}
+	if err := checkLockFormat(name, data); err != nil {
+		return nil, err
+	}
+	l := &Lock{Inputs: map[Kind]string{}, Unsealed: true}
 	lines := strings.Split(string(data), "\n")
 	fail := func(i int, format string, args ...any) error {
 		return fmt.Errorf("%s:%d: %s; write the lock anew with driftpin lock", name, i+1, fmt.Sprintf(format, args...))
 	}
-	if lines[0] != lockFormat {
-		return nil, fail(0, "not a lock that this driftpin reads: it begins with %.40q, not %q", lines[0], lockFormat)
-	}
 	if lines[len(lines)-1] != "" {
 		return nil, fail(len(lines)-1, "the lock was cut short: its last line does not end")
 	}
+	checksum, sealedAt := "", 0
 	for i, line := range lines[1 : len(lines)-1] {
-		if err := l.parseLine(strings.Split(line, " ")); err != nil {
+		words := strings.Split(line, " ")
+		if len(words) == 2 && words[0] == "checksum" && digestText.MatchString(words[1]) {
+			checksum, sealedAt, l.Unsealed = words[1], i+1, false
+		} else if err := l.parseLine(words); err != nil {
 			return nil, fail(i+1, "%v", err)
 		}
 	}
@@ -208,14 +229,50 @@ func ParseLock(name string, data []byte) (*Lock, error) {
 			return nil, fail(0, "the lock has two lines for %s", l.Artifacts[i].File)
 		}
 	}
-	written := strings.Split(l.sorted().String(), "\n")
+	written := strings.Split(l.sorted().text(checksum), "\n")
 	for i := range lines {
 		if i >= len(written) || lines[i] != written[i] {
-			return nil, fail(i, "the lock is not as driftpin writes it: lines out of order, or edited by hand")
+			return l, fail(i, "the lock is not as driftpin writes it: lines out of order, or edited by hand")
 		}
+	}
+	if checksum != "" && checksum != l.Digest() {
+		return l, fail(sealedAt, "the lines of the lock are not those that driftpin wrote (their checksum is another): the lock was edited by hand, or merged badly")
 	}
 	return l, nil
 }
+
+// A NewerError says that a file was written by a later driftpin, in a format that
+// this one does not know.
+type NewerError struct{ File, Format string }
+
+// Error implements error.
+func (e *NewerError) Error() string {
+	return fmt.Sprintf("%s:1: the lock was written by a newer driftpin (its format is %q, and this one knows %q): update driftpin", e.File, e.Format, lockFormat)
+}
+
+var lockFormatLine = regexp.MustCompile(`^driftpin-lock [0-9]+$`)
+
+// checkLockFormat looks at the first line of a lock, and for what git leaves of a
+// merge.
+func checkLockFormat(name string, data []byte) error {
+	if found := FindConflicts(name, data); len(found) > 0 {
+		return found
+	}
+	first, rest, _ := strings.Cut(string(data), "\n")
+	switch {
+	case first == lockFormat:
+		return nil
+	case lockFormatLine.MatchString(first) && first != "driftpin-lock 0":
+		return &NewerError{name, first}
+	case len(data) > 0 && !strings.HasPrefix(first, "driftpin-lock") && !strings.Contains("\n"+rest, "\ncourse "):
+		return fmt.Errorf("%s:1: %w: it begins with %.40q, not %q: move it away, then driftpin lock writes one", name, ErrNoLock, first, lockFormat)
+	}
+	return fmt.Errorf("%s:1: not a lock that this driftpin reads: it begins with %.40q, not %q; write the lock anew with driftpin lock", name, first, lockFormat)
+}
+
+// ErrNoLock is wrapped by ParseLock's error for a file that is something else, and
+// not driftpin's to overwrite.
+var ErrNoLock = errors.New("not a lock of driftpin's")
 
 func (l *Lock) sorted() *Lock {
 	s := *l

@@ -109,13 +109,16 @@ func TestBadLocks(t *testing.T) {
 	text := exampleLock().String()
 	lines := strings.SplitAfter(text, "\n")
 	for name, test := range map[string]struct{ text, want string }{
-		"empty":        {"", "pins.lock:1: not a lock"},
-		"other format": {strings.Replace(text, "driftpin-lock 1", "driftpin-lock 2", 1), "pins.lock:1: not a lock"},
-		"cut short":    {text[:len(text)-1], "cut short"},
+		"empty":          {"", "pins.lock:1: not a lock"},
+		"other format":   {strings.Replace(text, "driftpin-lock 1", "driftpin-lock 99", 1), "pins.lock:1: the lock was written by a newer driftpin"},
+		"something else": {"# This file is written by Cargo.\nversion = 3\n", "pins.lock:1: not a lock of driftpin's"},
+		"a field":        {strings.Replace(text, "tornado 6.2 ", "tornado 6.3 ", 1), "pins.lock:8: the lines of the lock are not those that driftpin wrote"},
+		"two sides":      {strings.Replace(text, lines[9], "<<<<<<< ours\n"+lines[9]+"=======\n"+lines[10]+lines[11]+">>>>>>> theirs\n", 1), "pins.lock:10: git could not merge this: line 11 on the one side, lines 13 to 14 on the other"},
+		"cut short":      {text[:len(text)-1], "cut short"},
 		"cut in a line": {
-			strings.Join(lines[:8], "") + lines[8][:40] + "\n", "pins.lock:9: "},
-		"out of order": {strings.Join(append(append([]string{}, lines[:6]...), lines[7], lines[6]), "") + strings.Join(lines[8:], ""), "pins.lock:7: the lock is not as driftpin writes it"},
-		"twice":        {text + lines[len(lines)-2] + "x\n", "pins.lock:15: "},
+			strings.Join(lines[:9], "") + lines[9][:40] + "\n", "pins.lock:10: "},
+		"out of order": {strings.Join(append(append([]string{}, lines[:5]...), lines[6], lines[5]), "") + strings.Join(lines[7:], ""), "pins.lock:6: the lock is not as driftpin writes it"},
+		"twice":        {text + lines[len(lines)-2] + "x\n", "pins.lock:16: "},
 		"lost line":    {strings.Join(lines[:len(lines)-2], ""), "the lock is not as driftpin writes it"},
 		"merged":       {strings.Replace(text, lines[9], "<<<<<<< HEAD\n"+lines[9], 1), "is not a line of a lock"},
 		"bad hash":     {strings.Replace(text, "sha256:"+hashA+" 9", "sha256:AA 9", 1), "not a sha256 digest"},
@@ -174,7 +177,7 @@ func (r *fakeResolver) Resolve(_ context.Context, q pins.Query) ([]pins.Artifact
 	return out, nil
 }
 
-func manifest(t *testing.T, text string) *pins.Manifest {
+func manifest(t testing.TB, text string) *pins.Manifest {
 	t.Helper()
 	m, err := pins.ParseManifest("pins.yaml", []byte(text))
 	if err != nil {
@@ -242,6 +245,16 @@ func TestRelock(t *testing.T) {
 	upgrade.Names = []string{"Pandas"}
 	if _, kinds := relock(first, text, upgrade); len(kinds) != 1 || kinds[0] != pins.Pip {
 		t.Errorf("an upgrade of pandas solved %v", kinds)
+	}
+	tampered := *first
+	tampered.Artifacts = slices.Clone(first.Artifacts)
+	for i, a := range tampered.Artifacts {
+		if a.Name == "numpy" {
+			tampered.Artifacts[i].Version = "1.23.6"
+		}
+	}
+	if again, kinds := relock(&tampered, text, o); len(kinds) != 1 || kinds[0] != pins.Pip || again.String() != first.String() {
+		t.Errorf("a lock that does not hold what is asked for solved %v, to %s", kinds, again)
 	}
 	other := o
 	other.BaseDigest = "sha256:" + hashB

@@ -55,6 +55,9 @@ type LockOptions struct {
 	Upgrade bool // forget what the old lock preferred, for all packages …
 	Names   []string
 	// … or, with Upgrade false, for these
+	// Doubted says that the old lock was edited by hand or merged: its versions are
+	// preferred, and nothing of it is taken over without a solve.
+	Doubted bool
 }
 
 // Relock returns the lock of a course. Kinds whose inputs are those of the old
@@ -65,8 +68,9 @@ func Relock(ctx context.Context, m *Manifest, old *Lock, r Resolver, o LockOptio
 		return nil, err
 	}
 	l := header(m, o)
-	kept := func(k Kind, platform string) ([]Artifact, bool) {
-		if old == nil || o.Upgrade || old.Inputs[k] != l.Inputs[k] || !slices.Contains(old.Platforms, platform) || touches(old, k, o.Names) {
+	faulty := faultyKinds(m, old)
+	kept := func(k Kind, platform string, o LockOptions) ([]Artifact, bool) {
+		if old == nil || o.Upgrade || o.Doubted || old.Inputs[k] != l.Inputs[k] || !slices.Contains(old.Platforms, platform) || touches(old, k, o.Names) {
 			return nil, false
 		}
 		return slices.DeleteFunc(slices.Clone(old.Artifacts), func(a Artifact) bool { return a.query() != k || a.Platform != platform }), true
@@ -75,7 +79,9 @@ func Relock(ctx context.Context, m *Manifest, old *Lock, r Resolver, o LockOptio
 		var below []Artifact
 		for _, kind := range m.kinds() {
 			l.Inputs[kind] = inputs(l, m, kind, o, below)
-			found, ok := kept(kind, platform)
+			o := o
+			o.Doubted = o.Doubted || faulty[kind] && old.Inputs[kind] == l.Inputs[kind]
+			found, ok := kept(kind, platform, o)
 			if !ok {
 				q := Query{
 					Kind: kind, Platform: platform, Before: m.AsOf.End, Requests: m.requestsOf(kind),
@@ -96,7 +102,22 @@ func Relock(ctx context.Context, m *Manifest, old *Lock, r Resolver, o LockOptio
 	if err != nil {
 		return nil, fmt.Errorf("the resolver returned what a lock can't hold: %w", err)
 	}
+	if found := Prove(LockName, m, written); len(found) > 0 {
+		return nil, fmt.Errorf("the resolver returned what does not hold what is asked for: %w", found)
+	}
 	return written, nil
+}
+
+// faultyKinds are the kinds of queries whose answers in a lock do not hold what a
+// manifest asks for.
+func faultyKinds(m *Manifest, l *Lock) map[Kind]bool {
+	faulty := map[Kind]bool{}
+	if l != nil {
+		for _, f := range Prove(LockName, m, l) {
+			faulty[Kind(f.Subject)] = true
+		}
+	}
+	return faulty
 }
 
 // Stale says why a lock does not hold what its course asks for; empty if it
@@ -104,6 +125,8 @@ func Relock(ctx context.Context, m *Manifest, old *Lock, r Resolver, o LockOptio
 func Stale(m *Manifest, l *Lock, o LockOptions) string {
 	want := header(m, o)
 	switch {
+	case l.Course != want.Course:
+		return fmt.Sprintf("it is the lock of another course, %s, and this is %s", l.Course, want.Course)
 	case o.BaseDigest != "" && l.Base != o.BaseDigest:
 		return "the base image is another than the locked one"
 	case !slices.Equal(l.Platforms, want.Platforms):
@@ -112,8 +135,6 @@ func Stale(m *Manifest, l *Lock, o LockOptions) string {
 		return "it was made with other tools"
 	case l.AsOf != want.AsOf:
 		return "as-of is another date"
-	case l.Course != want.Course:
-		return "the course has another name"
 	case l.Environment != want.Environment:
 		return "the base's environment is another"
 	}
@@ -283,7 +304,7 @@ func touches(l *Lock, k Kind, names []string) bool {
 // commits returns what git requirements meant in the old lock.
 func commits(old *Lock, o LockOptions) map[Git]string {
 	known := map[Git]string{}
-	if old == nil || o.Was == nil {
+	if old == nil || o.Doubted || o.Was == nil {
 		return known
 	}
 	for _, a := range preferred(old, o) {
@@ -297,7 +318,7 @@ func commits(old *Lock, o LockOptions) map[Git]string {
 // last returns the old lock, if it is of the same date and tools, without the
 // wheels that are to be upgraded, or built with what is.
 func last(old, l *Lock, o LockOptions) []Artifact {
-	if old == nil || o.Upgrade || old.AsOf != l.AsOf || old.Base != l.Base || !slices.Equal(old.Tools, l.Tools) {
+	if old == nil || o.Upgrade || o.Doubted || old.AsOf != l.AsOf || old.Base != l.Base || !slices.Equal(old.Tools, l.Tools) {
 		return nil
 	}
 	upgrade := func(a Artifact) bool {
@@ -313,7 +334,7 @@ func last(old, l *Lock, o LockOptions) []Artifact {
 // compilers returns what the old lock builds wheels with, if it is of the same
 // base and nothing of it is to be upgraded.
 func compilers(old, l *Lock, o LockOptions) (tools []Artifact) {
-	if old == nil || old.Base != l.Base {
+	if old == nil || o.Doubted || old.Base != l.Base {
 		return nil
 	}
 	for _, a := range old.Artifacts {

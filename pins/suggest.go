@@ -3,6 +3,7 @@ package pins
 import (
 	_ "embed"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -46,6 +47,27 @@ func nearest(name string, names []string) string {
 		}
 	}
 	return found
+}
+
+// Near returns up to three of the known names that are nearest to a name, the
+// nearest first: those that a few letters away are, and those that hold it.
+func Near(name string, known []string) []string {
+	name = CanonicalName(Pip, name)
+	known = slices.Compact(slices.Sorted(slices.Values(known)))
+	var near []string
+	for limit := 1; limit <= 3; limit++ {
+		for _, k := range known {
+			if k != "" && distance(name, CanonicalName(Pip, k), 4) == limit && limit <= max(1, len(name)/3) {
+				near = append(near, k)
+			}
+		}
+	}
+	for _, k := range known {
+		if len(name) > 2 && strings.Contains(CanonicalName(Pip, k), name) && !slices.Contains(near, k) {
+			near = append(near, k)
+		}
+	}
+	return near[:min(len(near), 3)]
 }
 
 // distance is the number of letters to insert, delete, replace or swap with a

@@ -64,14 +64,11 @@ func Satisfies(kind Kind, version, constraint string) (bool, error) {
 	}
 	switch kind {
 	case Pip:
-		c, err := semver.PyPI.ParseConstraint(constraint)
-		if err != nil {
-			return false, fmt.Errorf("%q: %w", constraint, err)
+		met, err := meetsSpecifiers(version, constraint)
+		if v, ok := parsePEP440(version); met && ok && v.prerelease() && !namesPrerelease(constraint) {
+			return false, nil
 		}
-		if v, local, ok := strings.Cut(version, "+"); ok && !strings.Contains(constraint, "+") && local != "" {
-			version = v // "Version matching": what has no local label says nothing of it
-		}
-		return c.Match(version), nil
+		return met, err
 	case Conda:
 		return satisfiesConda(version, constraint)
 	case Npm:

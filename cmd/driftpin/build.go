@@ -57,12 +57,8 @@ func buildCourse(ctx context.Context, s streams, dir string, flags engineFlags, 
 	if err != nil {
 		return err
 	}
-	if _, err := c.locked(); err != nil {
+	if err := c.usable(s.err); err != nil {
 		return err
-	}
-	if why := c.stale(); why != "" {
-		fmt.Fprintf(s.err, "driftpin: %s: %s; write it with driftpin lock %s\n", c.lockFile, why, dir)
-		return errFound
 	}
 	c.base.Digest = c.lock.Base
 	start := time.Now()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/driftpin/driftpin/buildplan"
 	"github.com/driftpin/driftpin/buildplan/engine"
+	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/spf13/cobra"
 )
@@ -22,6 +24,7 @@ type course struct {
 	manifest *pins.Manifest
 	lock     *pins.Lock // nil if there is none, or if it can't be read
 	broken   error      // why the lock can't be read
+	doubted  *pins.Lock // what could be read of it nevertheless
 	lockFile string
 	base     buildplan.Base
 	learnt   bool // all of the base is known
@@ -41,8 +44,37 @@ func openManifest(dir string) (*course, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.lock, c.broken = pins.ParseLock(c.lockFile, data)
+	if c.lock, c.broken = pins.ParseLock(c.lockFile, data); c.broken != nil {
+		c.doubted, c.lock = c.lock, nil
+		if errors.As(c.broken, new(pins.Conflicts)) {
+			c.doubted = &pins.Lock{Artifacts: pins.MergedArtifacts(data)}
+		}
+	}
 	return c, nil
+}
+
+// foreign reports whether the lock's file is not one to write over: a later
+// driftpin's, or something else.
+func (c *course) foreign() bool {
+	return errors.As(c.broken, new(*pins.NewerError)) || errors.Is(c.broken, pins.ErrNoLock)
+}
+
+// usable tells what keeps the lock from being used, if something does: errFound
+// for one that is there and does not hold what is asked for.
+func (c *course) usable(w io.Writer) error {
+	if c.lock == nil && (c.broken == nil || c.foreign()) {
+		_, err := c.locked()
+		return err
+	}
+	why := c.stale()
+	if why == "" {
+		return nil
+	}
+	if c.broken == nil {
+		why = c.lockFile + ": " + why
+	}
+	fmt.Fprintf(w, "%s; write it with driftpin lock %s\n", report.Clean(why), c.manifest.Dir)
+	return errFound
 }
 
 // locked returns the course's lock, or says why there is none.

@@ -39,10 +39,10 @@ func export(s streams, dir, format, output string) error {
 	if err != nil {
 		return err
 	}
-	l, err := c.locked()
-	if err != nil {
+	if err := c.usable(s.err); err != nil {
 		return err
 	}
+	l := c.lock
 	var out bytes.Buffer
 	switch format {
 	case "requirements":

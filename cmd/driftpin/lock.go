@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +51,9 @@ or for those that are named.`,
 			if f.check {
 				return checkLocks(s, courses, f.engineFlags)
 			}
+			if err := checkNames(courses, names); err != nil {
+				return err
+			}
 			for _, dir := range courses {
 				if err := lockCourse(cmd.Context(), s, dir, f); err != nil {
 					return err
@@ -81,7 +85,43 @@ func split(args []string) (courses, names []string) {
 	return courses, names
 }
 
-// checkLocks says which locks are stale.
+// checkNames finds names that no course locks or asks for.
+func checkNames(courses, names []string) error {
+	for _, name := range names {
+		var known []string
+		found := false
+		for _, dir := range courses {
+			c, err := openManifest(dir)
+			if err != nil {
+				return err
+			}
+			for _, r := range c.manifest.Requests {
+				known = append(known, r.Name)
+				found = found || r.Name != "" && r.Name == pins.CanonicalName(r.Kind, name)
+			}
+			for _, l := range []*pins.Lock{c.lock, c.doubted} {
+				if l == nil {
+					continue
+				}
+				for _, a := range l.Artifacts {
+					known = append(known, a.Name)
+					found = found || a.Name == pins.CanonicalName(a.Kind, name)
+				}
+			}
+		}
+		if found {
+			continue
+		}
+		hint := ""
+		if near := pins.Near(name, known); len(near) > 0 {
+			hint = ": did you mean " + strings.Join(near, " or ") + "?"
+		}
+		return fmt.Errorf("--upgrade %s: %s locks no such package%s", name, strings.Join(courses, ", "), hint)
+	}
+	return nil
+}
+
+// checkLocks says which locks are stale, or do not prove what they hold.
 func checkLocks(s streams, courses []string, flags engineFlags) error {
 	var found error
 	for _, dir := range courses {
@@ -89,12 +129,18 @@ func checkLocks(s streams, courses []string, flags engineFlags) error {
 		if err != nil {
 			return err
 		}
-		if why := c.stale(); why != "" {
-			fmt.Fprintf(s.out, "%s: %s; write it with driftpin lock %s\n", c.lockFile, why, dir)
+		if c.lock == nil && c.broken == nil {
+			fmt.Fprintf(s.out, "%s: there is no lock; write it with driftpin lock %s\n", c.lockFile, dir)
 			found = errFound
-		} else if err := c.tellOverlaps(s); err != nil {
-			found = err
+			continue
 		}
+		if err = c.usable(s.out); err == nil {
+			err = c.tellOverlaps(s)
+		}
+		if err != nil && !errors.Is(err, errFound) {
+			return err
+		}
+		found = cmp.Or(err, found)
 	}
 	return found
 }
@@ -102,7 +148,7 @@ func checkLocks(s streams, courses []string, flags engineFlags) error {
 // stale says why the course's lock can't be built as it is; empty if it can.
 func (c *course) stale() string {
 	if c.broken != nil {
-		return c.broken.Error()
+		return strings.TrimSuffix(c.broken.Error(), "; write the lock anew with driftpin lock")
 	}
 	if c.lock == nil {
 		return "there is no lock"
@@ -110,7 +156,19 @@ func (c *course) stale() string {
 	if why := pins.Stale(c.manifest, c.lock, c.options()); why != "" {
 		return "the lock is stale: " + why
 	}
+	if found := pins.Prove(c.lockFile, c.manifest, c.lock); len(found) > 0 {
+		return "the lock does not hold what is asked for:\n" + found.Error()
+	}
 	return ""
+}
+
+// preferred is the lock whose versions are preferred when the course is locked
+// anew, and whether it is in doubt.
+func (c *course) preferred() (l *pins.Lock, doubted bool) {
+	if c.lock == nil {
+		return c.doubted, c.doubted != nil
+	}
+	return c.lock, false
 }
 
 // lockCourse writes a course's lock, unless nothing has changed.
@@ -119,12 +177,14 @@ func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
 	if err != nil {
 		return err
 	}
+	if c.foreign() {
+		return c.broken
+	}
 	if !f.upgrade && c.stale() == "" {
-		fmt.Fprintf(s.err, "%s: up to date\n", c.lockFile)
-		return c.tellOverlaps(s)
+		return c.upToDate(s)
 	}
 	if c.broken != nil {
-		fmt.Fprintf(s.err, "%v\nthe course is locked as if there were no lock\n", c.broken)
+		fmt.Fprintf(s.err, "%s\nthe course is locked anew; what can be read of the old lock is preferred\n", report.Clean(c.stale()))
 	}
 	if err := writable(dir); err != nil {
 		return fmt.Errorf("%s: %w", c.lockFile, err)
@@ -141,6 +201,22 @@ func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
 		return err
 	}
 	return tell(s, overlaps)
+}
+
+// upToDate says that a lock holds what is asked for. One without a checksum gets
+// it.
+func (c *course) upToDate(s streams) error {
+	if c.lock.Unsealed {
+		sealed := *c.lock
+		sealed.Unsealed = false
+		if err := whole.WriteFile(c.lockFile, []byte(sealed.String()), 0o644); err != nil {
+			return err
+		}
+		fmt.Fprintf(s.err, "%s: up to date; it has a checksum now\n", c.lockFile)
+	} else {
+		fmt.Fprintf(s.err, "%s: up to date\n", c.lockFile)
+	}
+	return c.tellOverlaps(s)
 }
 
 // tellOverlaps says which paths several packages own, as far as that is known
@@ -173,7 +249,9 @@ func (f lockFlags) resolve(ctx context.Context, s streams, c *course) (_ *pins.L
 	defer func() { err = errors.Join(err, b.Close()) }()
 	o := c.options()
 	o.Upgrade, o.Names = f.upgrade && len(f.names) == 0, f.names
-	l, err := pins.Relock(ctx, c.manifest, c.lock, b, o)
+	old, doubted := c.preferred()
+	o.Doubted = doubted
+	l, err := pins.Relock(ctx, c.manifest, old, b, o)
 	if err != nil {
 		return nil, nil, err
 	}

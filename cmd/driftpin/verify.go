@@ -51,7 +51,7 @@ func (f verifyFlags) verify(ctx context.Context, s streams, dir, ref string) (er
 	if err != nil {
 		return err
 	}
-	if _, err := c.locked(); err != nil {
+	if err := c.usable(s.err); err != nil {
 		return err
 	}
 	img, err := images.Open(ctx, ref, images.Options{Platform: c.lock.Platforms[0]})
