@@ -79,7 +79,19 @@ func openLayout(folder, platform string) (Base, error) {
 	if err != nil {
 		return b, fmt.Errorf("base %s%s: %w", layoutPrefix, folder, err)
 	}
-	return b, b.readConfig(img)
+	if err := b.readConfig(img); err != nil {
+		return b, err
+	}
+	return b, b.fits(platform)
+}
+
+// fits says that the base is of another platform than is asked for.
+func (b Base) fits(platform string) error {
+	want := ociPlatform(platform)
+	if c := b.Config.Platform; c.OS != "" && c.Architecture != "" && (c.OS != want.OS || c.Architecture != want.Architecture) {
+		return fmt.Errorf("base %s is for %s/%s, and the course's platform is %s: take a base for %s, or change platforms", b, c.OS, c.Architecture, platform, platform)
+	}
+	return nil
 }
 
 // imageFor returns the image that a descriptor means on a platform: it may be
@@ -149,7 +161,10 @@ func (b *Base) resolve(ctx context.Context, c gateway.Client, platform string) e
 		return fmt.Errorf("base %s: the engine could not read it: %w", ref, err)
 	}
 	b.Digest = digest.String()
-	return b.parseConfig(raw)
+	if err := b.parseConfig(raw); err != nil {
+		return err
+	}
+	return b.fits(platform)
 }
 
 // storeID names the base's layout to the engine.

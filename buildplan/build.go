@@ -10,12 +10,14 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/driftpin/driftpin/buildplan/engine"
+	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/whole"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
@@ -91,14 +93,46 @@ func (b *Builder) Build(ctx context.Context, p *Plan, out Output) (*Result, erro
 			}
 		}
 		res, err = b.build(ctx, p, out)
-		if gone(err) {
-			return nil, fmt.Errorf("%w\nThe index that this machine's settings name does not have it any more: driftpin lock --upgrade COURSE NAME locks what it has", explain(err))
-		}
+	}
+	if gone(err) {
+		return nil, b.goneError(p, err)
 	}
 	if err != nil {
 		return nil, explain(err)
 	}
 	return res, nil
+}
+
+// A GoneError says that locked files can't be had any more.
+type GoneError struct {
+	error
+	Missing []pins.Artifact   // what is neither at hand nor known to be anywhere
+	Others  map[string]string // of those, by sha256, that of what an index has under their names
+}
+
+// Unwrap returns the error of the file that was fetched.
+func (e *GoneError) Unwrap() error { return e.error }
+
+// goneError words what has become of the files that can't be had.
+func (b *Builder) goneError(p *Plan, err error) error {
+	e := &GoneError{error: explain(err), Others: map[string]string{}}
+	said := ""
+	for _, a := range p.fetched() {
+		if b.known(a.SHA256) || slices.ContainsFunc(e.Missing, func(m pins.Artifact) bool { return m.SHA256 == a.SHA256 }) {
+			continue
+		}
+		e.Missing = append(e.Missing, a)
+		if other := b.others[a.SHA256]; other != "" {
+			e.Others[a.SHA256] = other
+			said += fmt.Sprintf("\nThe index has a %s with the sha256 %s, and the lock says %s: one of the two was changed. If nobody edited the lock, ask who keeps the index; driftpin lock --upgrade COURSE %s takes what the index has",
+				path.Base(a.File), other, a.SHA256, a.Name)
+		}
+	}
+	if said == "" {
+		said = "\nNo index that this machine's settings name has it any more: driftpin build --relock-missing, or driftpin lock --upgrade COURSE NAME, locks what they have"
+	}
+	e.error = fmt.Errorf("%w%s", e.error, said)
+	return e
 }
 
 // moved reports whether a file could not be fetched, and may be elsewhere.

@@ -38,6 +38,7 @@ type Builder struct {
 	home    string // where files, addresses and repositories are kept: $DRIFTPIN_HOME
 	files   *store.Store
 	commits map[pins.Git]string      // what git requirements turned out to mean
+	others  map[string]string        // by sha256 of a locked file, that of what an index has under its name
 	notices chan *client.SolveStatus // what the store says while a build runs
 }
 
@@ -47,7 +48,7 @@ func NewBuilder(e *engine.Engine, home string, h Host) (*Builder, error) {
 		return nil, err
 	}
 	killOrphans()
-	b := &Builder{Engine: e, home: home, host: h, commits: map[pins.Git]string{}, notices: make(chan *client.SolveStatus, 64)}
+	b := &Builder{Engine: e, home: home, host: h, commits: map[pins.Git]string{}, others: map[string]string{}, notices: make(chan *client.SolveStatus, 64)}
 	var err error
 	b.files, err = store.Open(home, store.Options{Login: h.authorization, Insecure: h.insecure(), Make: makeTree, Notice: b.notice, Stall: h.stall()})
 	return b, err

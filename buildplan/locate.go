@@ -29,7 +29,30 @@ func (b *Builder) locate(ctx context.Context, p *Plan) error {
 // locateFiles looks up the addresses of files, and of tools, that are not
 // remembered, in the place of a query.
 func (b *Builder) locateFiles(ctx context.Context, q pins.Query, files []pins.Artifact, tools ...tool) error {
-	debs, condas, npms, wheels := b.unlocated(files)
+	return b.lookUp(ctx, q, slices.DeleteFunc(slices.Clone(files), func(a pins.Artifact) bool {
+		b.files.Expect(a.SHA256, path.Base(a.File), a.Size)
+		return b.known(a.SHA256)
+	}), tools...)
+}
+
+// Locate looks up where the files of a plan can be fetched, at hand or not, as
+// far as that is not remembered.
+func (b *Builder) Locate(ctx context.Context, p *Plan) error {
+	var files []pins.Artifact
+	for _, a := range p.fetched() {
+		if _, ok := b.files.Address(a.SHA256); !ok {
+			files = append(files, a)
+		}
+	}
+	if err := b.lookUp(ctx, pins.Query{Platform: p.Platform, Below: p.below()}, files); err != nil {
+		return explain(err)
+	}
+	return nil
+}
+
+// lookUp asks where files and tools are, in the place of a query.
+func (b *Builder) lookUp(ctx context.Context, q pins.Query, files []pins.Artifact, tools ...tool) error {
+	debs, condas, npms, wheels := byKind(files)
 	if len(debs)+len(condas)+len(npms)+len(wheels)+len(tools) == 0 {
 		return nil
 	}
@@ -102,13 +125,9 @@ func (b *Builder) known(sha256 string) bool {
 	return ok || b.files.Has(sha256)
 }
 
-// unlocated returns what has to be fetched and has no known address.
-func (b *Builder) unlocated(files []pins.Artifact) (debs, condas, npms, wheels []pins.Artifact) {
+// byKind deals files out to those who know where they are.
+func byKind(files []pins.Artifact) (debs, condas, npms, wheels []pins.Artifact) {
 	for _, a := range files {
-		b.files.Expect(a.SHA256, path.Base(a.File), a.Size)
-		if b.known(a.SHA256) {
-			continue
-		}
 		switch a.Kind {
 		case pins.Deb:
 			debs = append(debs, a)
@@ -179,9 +198,16 @@ func (r *resolution) locateDebs(ctx context.Context, debs []pins.Artifact) error
 		return err
 	}
 	for _, line := range strings.Split(string(table), "\n") {
-		if sha256, url, ok := strings.Cut(line, "\t"); ok {
-			if err := r.files.Remember(sha256, url); err != nil {
-				return err
+		f := strings.Split(line, "\t")
+		if len(f) != 3 {
+			continue
+		}
+		if err := r.files.Remember(f[0], f[1]); err != nil {
+			return err
+		}
+		for _, d := range debs {
+			if d.Name+"="+d.Version == f[2] && d.SHA256 != f[0] {
+				r.others[d.SHA256] = f[0]
 			}
 		}
 	}
@@ -238,13 +264,19 @@ func (s *pipSolve) rememberFiles(ctx context.Context, requirements, options []st
 	if failure != "" {
 		return fmt.Errorf("finding the locked files in the index: %s", s.host.scrub(tidy(failure)))
 	}
-	found, err := parsePylock([]byte(text["pylock.toml"]), s.query.Platform, nil)
+	found, err := pylockFiles([]byte(text["pylock.toml"]))
 	if err != nil {
 		return err
 	}
-	for _, c := range found {
-		if err := s.files.Remember(c.SHA256, c.url); err != nil {
+	for _, there := range found {
+		sum := there.Hashes["sha256"]
+		if err := s.files.Remember(sum, there.URL); err != nil {
 			return err
+		}
+		for _, f := range files {
+			if f.File == there.file() && f.SHA256 != sum {
+				s.others[f.SHA256] = sum
+			}
 		}
 	}
 	return nil

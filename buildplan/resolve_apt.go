@@ -47,14 +47,14 @@ func (r *resolution) debs(ctx context.Context) ([]pins.Artifact, error) {
 		return nil, err
 	}
 	for _, d := range answers[0] {
-		pythonOf[d.Name] = true
+		pythonOf[d.Name] = d.Use != pins.Held
 	}
 	for i := range answers[1] {
 		d := &answers[1][i]
 		if pythonOf[d.Name] {
 			d.Roots = append(d.Roots, pins.PythonRoot)
 		}
-		if q := r.request(d.Name); q != nil {
+		if q := r.request(d.Name); q != nil && d.Use != pins.Held {
 			d.Roots = append(d.Roots, pins.PinRoot)
 		}
 	}
@@ -72,12 +72,12 @@ func (r *resolution) debsAndTools(ctx context.Context, base llb.State, preferred
 	if err != nil {
 		return nil, err
 	}
-	out := answers[0]
+	out := slices.DeleteFunc(answers[0], func(d pins.Artifact) bool { return d.Use == pins.Held })
 	for i := range out {
 		out[i].Use, out[i].Roots = pins.BuildInput, []pins.Root{pins.PythonRoot}
 	}
 	for _, d := range slices.Concat(answers[1:]...) {
-		if r.request(d.Name) != nil {
+		if r.request(d.Name) != nil && d.Use != pins.Held {
 			d.Roots = append(d.Roots, pins.PinRoot)
 		}
 		out = append(out, d)
@@ -152,9 +152,25 @@ func (r *resolution) askApt(ctx context.Context, st llb.State, name, preferences
 				return nil, err
 			}
 		}
-		answers = append(answers, debs)
+		held, err := read(dir, "held.tsv")
+		if err != nil {
+			return nil, err
+		}
+		answers = append(answers, append(debs, r.heldDebs(held, debs)...))
 	}
 	return answers, nil
+}
+
+// heldDebs are a lock's lines for those packages of the base that pins name, and
+// that nothing replaces.
+func (r *resolution) heldDebs(table string, debs []pins.Artifact) (held []pins.Artifact) {
+	for _, line := range strings.Split(table, "\n") {
+		name, version, ok := strings.Cut(line, "\t")
+		if ok && r.query.Kind == pins.Deb && r.request(name) != nil && !slices.ContainsFunc(debs, func(d pins.Artifact) bool { return d.Name == name }) {
+			held = append(held, r.heldArtifact(pins.Deb, name, version, nil))
+		}
+	}
+	return held
 }
 
 // aptFailure words why apt can't install what is asked.

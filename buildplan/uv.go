@@ -104,6 +104,21 @@ func parsePylock(data []byte, platform string, allowed func(name, sha256 string)
 	return out, nil
 }
 
+// pylockFiles are all the files that a pylock.toml lists with a sha256.
+func pylockFiles(data []byte) (all []pylockFile, err error) {
+	var lock pylock
+	if err := toml.Unmarshal(data, &lock); err != nil {
+		return nil, fmt.Errorf("uv's pylock.toml: %w", err)
+	}
+	for _, p := range lock.Packages {
+		all = append(all, p.Wheels...)
+		if p.Sdist != nil {
+			all = append(all, *p.Sdist)
+		}
+	}
+	return slices.DeleteFunc(all, func(f pylockFile) bool { return f.Hashes["sha256"] == "" }), nil
+}
+
 // A noFileError says that the index has no file of a package that may be taken.
 type noFileError struct{ name, version string }
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Say where packages lie, in this root's own sources.
 #   apt-locate.sh SPECS OUT     network on; SPECS has NAME=VERSION a line
-# OUT/addresses.tsv: sha256 and address of each that is still there.
+# OUT/addresses.tsv: sha256, address and NAME=VERSION of each that is still there.
 set -eu
 specs=$1 out=$2
 opts="-o APT::Sandbox::User=root -o Acquire::Languages=none -o Acquire::Retries=3 ${CA_BUNDLE:+-o Acquire::https::CaInfo=$CA_BUNDLE}"
@@ -19,4 +19,4 @@ sort -u "$specs" | comm -12 - /tmp/have >/tmp/ask
 [ -s /tmp/ask ] || { : >"$out/addresses.tsv"; exit 0; }
 cd /tmp
 xargs apt-get $opts -qq --print-uris download </tmp/ask >/tmp/uris
-awk -F'\t' 'NR == FNR { split($0, f, " "); gsub(/\047/, "", f[1]); uri[f[2]] = f[1]; next } $2 in uri { print $3 "\t" uri[$2] }' /tmp/uris /tmp/there >"$out/addresses.tsv"
+awk -F'\t' 'NR == FNR { split($0, f, " "); gsub(/\047/, "", f[1]); uri[f[2]] = f[1]; next } $2 in uri { print $3 "\t" uri[$2] "\t" $1 }' /tmp/uris /tmp/there >"$out/addresses.tsv"

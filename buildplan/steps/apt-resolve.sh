@@ -2,6 +2,7 @@
 # Say what apt would install for some pins, in this root, with this root's own sources. Nothing is installed.
 #   apt-resolve.sh OUT PIN...        PIN: NAME or NAME=VERSION;  CA_BUNDLE may name a file of certificates
 # OUT/debs.tsv: name version arch path size sha256 uri depends provides, one package a line (depends: Pre-Depends and Depends).
+# OUT/held.tsv: name version of those pins' packages that are installed already.
 # On failure, exit 3 and OUT/error.txt: "unknown NAME", "version NAME VERSION" (then OUT/names, OUT/versions hold what
 # there is), or what apt said.
 set -eu
@@ -29,6 +30,11 @@ for pin; do
 	grep -qxF -e "${pin%%=*}	${pin#*=}" "$out/versions" || echo "version ${pin%%=*} ${pin#*=}" >>"$out/error.txt"
 done
 [ ! -s "$out/error.txt" ] || exit 3
+
+for pin; do
+	name=${pin%%=*}; name=${name%%:*}
+	dpkg-query --show --showformat '${Status}\t${Package}\t${Version}\n' "$name" 2>/dev/null || : # it is not there
+done | sed -n 's/^[a-z]* ok installed\t//p' | sort -u >"$out/held.tsv"
 
 get="apt-get $opts -y --no-install-recommends --no-remove --allow-downgrades"
 $get -q=1 --simulate install "$@" >"$out/plan" 2>"$out/error.txt" || { cat "$out/plan" >>"$out/error.txt"; exit 3; }

@@ -5,55 +5,78 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"time"
 
 	"github.com/driftpin/driftpin/buildplan"
 	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/whole"
 	"github.com/spf13/cobra"
 )
 
 func buildCommand(s streams) *cobra.Command {
-	var flags engineFlags
-	var output, push string
+	var f buildFlags
 	cmd := &cobra.Command{
 		Use:   "build COURSE…",
 		Short: "Build the images of courses from their locks, check them, and export them",
 		Long: `Build the images of courses from their locks, run their checks, and export them.
 Nothing is resolved: a stale lock is exit status 3. {course} in --output and
---push stands for the course's name.`,
+--push stands for the course's name. With --relock-missing, locked files that no
+index has any more (a .deb that Debian has replaced, a file that was taken back)
+are locked anew, and pins.lock is written.`,
 		Example: `  driftpin build testdata/courses/stat159 --output oci-layout:build/images/stat159
   driftpin build courses/* --output 'oci-layout:build/images/{course}'
   driftpin build courses/stat159 --output docker:stat159   # then docker run -p 8888:8888 stat159 …
   driftpin build courses/stat159 --push registry.example.edu/hub/{course}`,
 		Args: arguments(1, -1, "one or more courses"),
 		RunE: func(cmd *cobra.Command, courses []string) error {
-			if err := flags.check(); err != nil {
+			if err := f.check(courses); err != nil {
 				return err
 			}
-			if (output == "") == (push == "") {
-				return usageError{errors.New("name where the image goes: --output or --push")}
-			}
-			if len(courses) > 1 && !strings.Contains(output+push, "{course}") {
-				return usageError{errors.New("several courses need {course} in --output or --push")}
-			}
 			for _, dir := range courses {
-				if err := buildCourse(cmd.Context(), s, dir, flags, output, push); err != nil {
+				if err := f.build(cmd.Context(), s, dir); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
 	}
-	flags.add(cmd)
-	cmd.Flags().StringVar(&output, "output", "", "oci-layout:DIR, docker-archive:FILE or docker:NAME")
-	cmd.Flags().StringVar(&push, "push", "", "repository to push to; the tag is the plan's")
+	f.add(cmd)
+	cmd.Flags().StringVar(&f.output, "output", "", "oci-layout:DIR, docker-archive:FILE or docker:NAME")
+	cmd.Flags().StringVar(&f.push, "push", "", "repository to push to; the tag is the plan's")
+	cmd.Flags().BoolVar(&f.relock, "relock-missing", false, "lock anew what can't be fetched any more, and build that")
 	return cmd
 }
 
-// buildCourse builds one course and prints what was made.
-func buildCourse(ctx context.Context, s streams, dir string, flags engineFlags, output, push string) (err error) {
-	c, err := openCourse(dir, flags.base)
+// buildFlags are the flags of build.
+type buildFlags struct {
+	engineFlags
+	output, push string
+	relock       bool
+}
+
+// check finds what can't be carried out before anything is built.
+func (f *buildFlags) check(courses []string) error {
+	if err := f.engineFlags.check(); err != nil {
+		return err
+	}
+	if (f.output == "") == (f.push == "") {
+		return usageError{errors.New("name where the image goes: --output or --push")}
+	}
+	if len(courses) > 1 && !strings.Contains(f.output+f.push, "{course}") {
+		return usageError{errors.New("several courses need {course} in --output or --push")}
+	}
+	return nil
+}
+
+// maxRelocks is how often a course is locked anew for files that have gone.
+const maxRelocks = 3
+
+// build builds one course and prints what was made.
+func (f *buildFlags) build(ctx context.Context, s streams, dir string) (err error) {
+	c, err := openCourse(dir, f.base)
 	if err != nil {
 		return err
 	}
@@ -61,17 +84,31 @@ func buildCourse(ctx context.Context, s streams, dir string, flags engineFlags, 
 		return err
 	}
 	c.base.Digest = c.lock.Base
-	start := time.Now()
-	b, err := flags.open(ctx, s, c)
+	b, err := f.open(ctx, s, c)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
+	for n := 0; ; n++ {
+		err = f.buildLocked(ctx, s, c, b)
+		var gone *buildplan.GoneError
+		if !f.relock || n == maxRelocks || !errors.As(err, &gone) || len(gone.Others) > 0 || len(gone.Missing) == 0 {
+			return err
+		}
+		if err := c.relockMissing(ctx, s, b, gone.Missing); err != nil {
+			return err
+		}
+	}
+}
+
+// buildLocked builds a course from its lock as it is.
+func (f *buildFlags) buildLocked(ctx context.Context, s streams, c *course, b *buildplan.Builder) error {
+	start := time.Now()
 	p, err := buildplan.New(c.manifest, c.lock, c.lock.Platforms[0], b.Base)
 	if err != nil {
 		return err
 	}
-	out, err := parseOutput(output, push, p)
+	out, err := parseOutput(f.output, f.push, p)
 	if err != nil {
 		return err
 	}
@@ -85,6 +122,30 @@ func buildCourse(ctx context.Context, s streams, dir string, flags engineFlags, 
 	fmt.Fprintf(s.err, "%s: built in %.1f s, checks %.1f s, in all %.1f s\n", p.Course, r.Build.Seconds(), r.Checks.Seconds(), time.Since(start).Seconds())
 	_, err = fmt.Fprintf(s.out, "%s %s %s\n", p.Course, r.Tag, cmp.Or(r.Manifest, r.Digest))
 	return err
+}
+
+// relockMissing locks anew what can't be fetched any more, writes the lock, and
+// says what changed.
+func (c *course) relockMissing(ctx context.Context, s streams, b *buildplan.Builder, missing []pins.Artifact) error {
+	o := c.sameCourse()
+	var files []string
+	for _, a := range missing {
+		o.Names = append(o.Names, a.Name)
+		files = append(files, path.Base(a.File))
+	}
+	fmt.Fprintf(s.err, "%s: no index has %s any more: locking anew\n", c.lockFile, strings.Join(files, ", "))
+	l, err := pins.Relock(ctx, c.manifest, c.lock, b, o)
+	if err != nil {
+		return fmt.Errorf("locking %s: %w", c.manifest.Dir, err)
+	}
+	if err := whole.WriteFile(c.lockFile, []byte(l.String()), 0o644); err != nil {
+		return err
+	}
+	if err := showChanges(s.err, c, l); err != nil {
+		return err
+	}
+	c.lock = l
+	return nil
 }
 
 // attach gives the image its inventory, where the output has a place for one.

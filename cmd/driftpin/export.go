@@ -2,39 +2,54 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"os"
 
+	"github.com/driftpin/driftpin/buildplan"
 	"github.com/driftpin/driftpin/buildplan/store"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/spf13/cobra"
 )
 
 func exportCommand(s streams) *cobra.Command {
-	var format, output string
+	var f exportFlags
 	cmd := &cobra.Command{
 		Use:   "export COURSE",
 		Short: "Write a course's lock for other tools: pip, uv, conda",
 		Long: `Write a course's lock for other tools. Of pip's packages: a requirements file with
 hashes, for pip and uv, or a pylock.toml (PEP 751). Of conda's: an explicit list
-with hashes. Of both: an environment file, which has no hashes.`,
+with hashes. Of both: an environment file, which has no hashes. A pylock.toml and an
+explicit list name where files are: what this machine does not know of that is
+looked up, in the course's base.`,
 		Example: `  driftpin export courses/stat159 --format requirements --output requirements.txt
   driftpin export courses/stat159 --format pylock --output pylock.toml
   driftpin export courses/data8 --format conda-explicit --output explicit.txt
   driftpin export courses/data8 --format environment --output environment.yml`,
 		Args: arguments(1, 1, "a course"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			if err := oneOf("format", format, "requirements", "pylock", "conda-explicit", "environment"); err != nil {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := oneOf("format", f.format, "requirements", "pylock", "conda-explicit", "environment"); err != nil {
 				return err
 			}
-			return export(s, args[0], format, output)
+			if err := f.check(); err != nil {
+				return err
+			}
+			return f.export(cmd.Context(), s, args[0])
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "requirements", "requirements, pylock, conda-explicit or environment")
-	cmd.Flags().StringVar(&output, "output", "", "file to write (default: stdout)")
+	f.add(cmd)
+	cmd.Flags().StringVar(&f.format, "format", "requirements", "requirements, pylock, conda-explicit or environment")
+	cmd.Flags().StringVar(&f.output, "output", "", "file to write (default: stdout)")
 	return cmd
 }
 
-func export(s streams, dir, format, output string) error {
+// exportFlags are the flags of export.
+type exportFlags struct {
+	engineFlags
+	format, output string
+}
+
+func (f *exportFlags) export(ctx context.Context, s streams, dir string) error {
 	c, err := openManifest(dir)
 	if err != nil {
 		return err
@@ -44,30 +59,68 @@ func export(s streams, dir, format, output string) error {
 	}
 	l := c.lock
 	var out bytes.Buffer
-	switch format {
+	switch f.format {
 	case "requirements":
 		err = pins.WriteRequirements(&out, l, l.Platforms[0])
 	case "environment":
 		err = pins.WriteEnvironment(&out, l, l.Platforms[0], c.manifest.CondaChannels())
 	default:
-		var address func(string) (string, bool)
-		if address, err = addresses(); err != nil {
-			return err
+		write := pins.WritePylock
+		if f.format != "pylock" {
+			write = pins.WriteCondaExplicit
 		}
-		if format == "pylock" {
-			err = pins.WritePylock(&out, l, l.Platforms[0], address)
-		} else {
-			err = pins.WriteCondaExplicit(&out, l, l.Platforms[0], address)
-		}
+		err = f.withAddresses(ctx, s, c, func(address func(string) (string, bool)) error {
+			out.Reset()
+			return write(&out, l, l.Platforms[0], address)
+		})
 	}
 	if err != nil {
 		return err
 	}
-	if output != "" {
-		return writeOut(output, out.Bytes())
+	if f.output != "" {
+		return writeOut(f.output, out.Bytes())
 	}
 	_, err = s.out.Write(out.Bytes())
 	return err
+}
+
+// withAddresses calls write with the addresses that this machine knows, and if one
+// is missing again, when they have been looked up.
+func (f *exportFlags) withAddresses(ctx context.Context, s streams, c *course, write func(func(string) (string, bool)) error) (err error) {
+	unknown := false
+	address, err := addresses()
+	if err != nil {
+		return err
+	}
+	err = write(func(sum string) (string, bool) {
+		a, ok := address(sum)
+		unknown = unknown || !ok
+		return a, ok
+	})
+	if !unknown {
+		return err
+	}
+	based, err := openCourse(c.manifest.Dir, f.base)
+	if err != nil {
+		return err
+	}
+	based.base.Digest = based.lock.Base
+	b, err := f.open(ctx, s, based)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	p, err := buildplan.New(based.manifest, based.lock, based.lock.Platforms[0], b.Base)
+	if err != nil {
+		return err
+	}
+	if err := b.Locate(ctx, p); err != nil {
+		return err
+	}
+	if address, err = addresses(); err != nil {
+		return err
+	}
+	return write(address)
 }
 
 // addresses are those that this machine knows.

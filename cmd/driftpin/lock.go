@@ -263,15 +263,19 @@ func (f lockFlags) resolve(ctx context.Context, s streams, c *course) (_ *pins.L
 
 // showChanges prints what a new lock changes.
 func (f lockFlags) showChanges(s streams, c *course, l *pins.Lock) error {
+	if c.lock != nil && f.diff {
+		_, err := io.WriteString(s.out, report.Lines(c.lock.String(), l.String(), useColour("auto", s.out)))
+		return err
+	}
+	return showChanges(s.out, c, l)
+}
+
+// showChanges writes what a new lock changes in a course's.
+func showChanges(w io.Writer, c *course, l *pins.Lock) error {
 	if c.lock == nil {
 		return nil
 	}
-	colour := useColour("auto", s.out)
-	if f.diff {
-		_, err := io.WriteString(s.out, report.Lines(c.lock.String(), l.String(), colour))
-		return err
-	}
 	changes := images.Compare(images.LockPackages(c.lock), images.LockPackages(l))
 	images.Explain(changes, &images.Reason{Manifest: c.manifest, Lock: c.lock}, &images.Reason{Manifest: c.manifest, Lock: l})
-	return report.Text(s.out, images.New("the old lock", c.lockFile, changes, nil), colour)
+	return report.Text(w, images.New("the old lock", c.lockFile, changes, nil), useColour("auto", w))
 }
