@@ -3,6 +3,8 @@ package pins
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -31,26 +33,30 @@ func Adopt(m *Manifest, base string) ([]byte, error) {
 	for _, k := range []Kind{Conda, Pip, Npm, Deb} { // R can't be locked yet: that is a finding
 		list := &yaml.Node{Kind: yaml.SequenceNode}
 		for _, r := range m.requestsOf(k) {
-			list.Content = append(list.Content, adopted(r))
+			if !m.conda(r) {
+				list.Content = append(list.Content, adopted(r))
+			}
 		}
 		if len(list.Content) > 0 {
 			set(pinned, k.Key(), list)
 		}
 	}
 	set(root, "pins", pinned)
+	if len(m.Launch.Env) > 0 {
+		env := &yaml.Node{Kind: yaml.MappingNode}
+		for _, name := range slices.Sorted(maps.Keys(m.Launch.Env)) {
+			set(env, name, text(m.Launch.Env[name]))
+		}
+		launch := &yaml.Node{Kind: yaml.MappingNode}
+		set(launch, "env", env)
+		set(root, "launch", launch)
+	}
 	var out bytes.Buffer
 	for _, s := range m.Sources {
 		fmt.Fprintf(&out, "# adopted from %s\n", strings.TrimPrefix(s.Name, strings.TrimSuffix(m.Dir, "/")+"/"))
 	}
-	for _, f := range m.Findings {
-		if f.Rule == "unsupported" {
-			fmt.Fprintf(&out, "# not adopted: %s\n", strings.ReplaceAll(f.Error(), "\n", " "))
-		}
-	}
-	for _, r := range m.Requests {
-		if len(r.Hashes) > 0 {
-			fmt.Fprintf(&out, "# not adopted: the hashes of %s, at %s: the lock has hashes of all\n", r.Name, r.At)
-		}
+	for _, f := range NotAdopted(m) {
+		fmt.Fprintf(&out, "# not adopted: %s\n", strings.ReplaceAll(f.Error(), "\n", " "))
 	}
 	data, err := yaml.Dump(root)
 	if err != nil {
@@ -60,17 +66,61 @@ func Adopt(m *Manifest, base string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// NotAdopted are the files, keys and lines of a course that Adopt leaves out, each
+// with why.
+func NotAdopted(m *Manifest) (left Findings) {
+	for _, f := range m.Findings {
+		if slices.Contains([]string{"unsupported", "ghost", "no-effect", "unknown-key"}, f.Rule) {
+			left = append(left, f)
+		}
+	}
+	for _, r := range m.Requests {
+		if len(r.Hashes) > 0 {
+			left.warn(r.At, "hashes", "the hashes of %s: the lock has hashes of all", r.Name)
+		}
+		for _, also := range r.Also {
+			left.warn(also.At, "duplicate", "%s: it is taken once, from %s", also.Spec, r.At)
+		}
+		if m.conda(r) {
+			left.warn(r.At, "two-ecosystems", "%s: conda's is taken, once", r.Spec)
+		}
+	}
+	return left
+}
+
+// conda reports whether a request of pip's is met by what conda is asked for.
+func (m *Manifest) conda(r Request) bool {
+	if r.Over == "" {
+		return false
+	}
+	i := slices.IndexFunc(m.Requests, func(c Request) bool { return c.Kind == Conda && c.Name == r.Over })
+	return i >= 0 && strings.HasPrefix(whose(r, m.Requests[i]), "conda's is taken, once")
+}
+
 // adopted is a pin as a pins.yaml has it.
 func adopted(r Request) *yaml.Node {
 	spec := r.Spec
 	if r.Kind == Conda && r.At.File != "" && strings.HasPrefix(spec, "python-") { // of a runtime.txt
 		spec = r.MatchSpec()
 	}
+	if fixed, odd := lenient(spec); r.Kind == Pip && odd != "" {
+		spec = fixed
+	}
+	if r.Kind == Conda && strings.HasSuffix(spec, ".") {
+		spec += "*"
+	}
 	n := text(spec)
-	if r.Why == "" {
+	if r.Why == "" && r.Over == "" {
 		return n
 	}
-	return &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle, Content: []*yaml.Node{text("pin"), n, text("why"), text(r.Why)}}
+	pin := &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle, Content: []*yaml.Node{text("pin"), n}}
+	if r.Over != "" {
+		pin.Content = append(pin.Content, text("replaces"), text(r.Over))
+	}
+	if r.Why != "" {
+		pin.Content = append(pin.Content, text("why"), text(r.Why))
+	}
+	return pin
 }
 
 func text(s string) *yaml.Node {

@@ -17,13 +17,21 @@ import (
 // from. The manifest holds all that could be read; what is wrong is in its
 // Findings, of which the fatal ones are also the error. Files are named
 // relative to the folder that the caller named, as dir/file.
-func ReadCourse(dir string) (*Manifest, error) { return ReadEdited(dir, nil) }
+func ReadCourse(dir string) (*Manifest, error) { return ReadCourseWith(dir, ReadOptions{}) }
 
-// ReadEdited is ReadCourse with other contents of some files, by the names that
-// positions give them.
-func ReadEdited(dir string, edited map[string][]byte) (*Manifest, error) {
+// ReadOptions steer ReadCourseWith; the zero value is ReadCourse's.
+type ReadOptions struct {
+	Edited  map[string][]byte // other contents of some files, by the names that positions give them
+	Outside bool              // files are read wherever they lie; else only within the course's repository
+}
+
+// ReadCourseWith is ReadCourse with options.
+func ReadCourseWith(dir string, o ReadOptions) (*Manifest, error) {
 	m := &Manifest{Dir: dir, Platforms: []string{"linux/amd64"}}
-	c := course{m: m, reading: map[string]bool{}, edited: edited}
+	c := course{m: m, reading: map[string]bool{}, edited: o.Edited}
+	if !o.Outside {
+		c.bounds = boundsOf(dir)
+	}
 	data, err := c.load(ManifestName)
 	switch {
 	case err == nil:
@@ -36,12 +44,15 @@ func ReadEdited(dir string, edited map[string][]byte) (*Manifest, error) {
 		if err := c.repo2docker(); err != nil {
 			return nil, err
 		}
+	case errors.As(err, new(Findings)):
+		c.failed(Position{File: c.name(ManifestName)}, "", err)
 	default:
 		return nil, err
 	}
 	if m.Course == "" {
 		m.Course = defaultName(dir)
 	}
+	c.checkPlaces()
 	c.ghosts()
 	m.lint()
 	m.Findings.sort()
@@ -50,7 +61,7 @@ func ReadEdited(dir string, edited map[string][]byte) (*Manifest, error) {
 
 // IsCourse reports whether a folder has a file that makes it a course.
 func IsCourse(dir string) bool {
-	names := append(slices.Concat(pinFiles...), ManifestName, "apt.txt", "binder", ".binder")
+	names := append(slices.Concat(pinFiles...), ManifestName, "apt.txt", "binder", ".binder", "Dockerfile")
 	return slices.ContainsFunc(names, func(name string) bool {
 		_, err := os.Stat(filepath.Join(dir, name))
 		return err == nil
@@ -64,22 +75,36 @@ type course struct {
 	read    []string        // all files read
 	alone   bool            // includes are not followed
 	edited  map[string][]byte
+	bounds  *bounds // nil: none
 }
 
 // name is what findings call a file of the course.
 func (c *course) name(file string) string { return filepath.ToSlash(filepath.Join(c.m.Dir, file)) }
 
-// load reads a file of the course and keeps it among the sources.
+// path is where a file of the course lies.
+func (c *course) path(file string) string { return filepath.Join(c.m.Dir, file) }
+
+// load reads a file of the course, and keeps it among the sources as it is. What
+// it returns is in UTF-8. What is wrong with the file as a whole is an error that
+// is Findings.
 func (c *course) load(file string) ([]byte, error) {
-	full := filepath.Join(c.m.Dir, file)
+	full := c.path(file)
 	info, err := os.Stat(full)
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", c.name(file))
+	wrong := func(rule, format string, args ...any) error {
+		var f Findings
+		f.fatal(Position{File: c.name(file), Line: 1}, rule, format, args...)
+		return f
 	}
-	if info.Size() > maxFileSize && file != ManifestName {
+	switch {
+	case c.bounds != nil && !c.bounds.hold(full):
+		c.read = append(c.read, file)
+		return nil, wrong("outside", "it leads out of %s, and is not read: copy it there, or give --allow-outside", c.bounds.title)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s: not a regular file", c.name(file))
+	case info.Size() > maxFileSize && file != ManifestName:
 		return nil, fmt.Errorf("%s:1: %d bytes: a file of pins has at most %d", c.name(file), info.Size(), maxFileSize)
 	}
 	data, err := os.ReadFile(full)
@@ -91,12 +116,48 @@ func (c *course) load(file string) ([]byte, error) {
 	}
 	c.read = append(c.read, file)
 	c.m.Sources = append(c.m.Sources, Source{c.name(file), data})
-	return data, nil
+	if conflicts := FindConflicts(c.name(file), data); len(conflicts) > 0 {
+		var f Findings
+		for _, one := range conflicts {
+			f.fatal(Position{File: one.File, Line: one.line()}, "conflict", "%s: write what is meant, and take the markers out", one.message())
+		}
+		return nil, f
+	}
+	text, err := decode(data)
+	if err != nil {
+		return nil, wrong("encoding", "%v", err)
+	}
+	return []byte(text), nil
+}
+
+// failed notes why a file that something names can't be read; what is that.
+func (c *course) failed(from Position, what string, err error) {
+	var found Findings
+	if errors.As(err, &found) {
+		c.m.Findings = append(c.m.Findings, found...)
+		return
+	}
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	c.m.Findings.fatal(from, "include", "%s: %v", what, err)
 }
 
 // include reads one file that another names at a place; file is relative to
 // the course's folder.
 func (c *course) include(file string, from Position) {
+	file = path.Clean(filepath.ToSlash(file))
+	parse := c.parser(file)
+	if parse == nil && !c.alone {
+		c.m.Findings.fatal(from, "unsupported", "include %q: driftpin can't read this kind of file yet: environment.yml, pixi.toml, requirements.txt, runtime.txt and apt.txt it can", file)
+		return
+	}
+	c.includeAs(file, from, parse)
+}
+
+// includeAs is include for a file of a known kind.
+func (c *course) includeAs(file string, from Position, parse func(file string, data []byte)) {
 	if c.alone {
 		return
 	}
@@ -112,18 +173,9 @@ func (c *course) include(file string, from Position) {
 	if slices.Contains(c.read, file) {
 		return
 	}
-	parse := c.parser(file)
-	if parse == nil {
-		c.m.Findings.fatal(from, "unsupported", "include %q: driftpin can't read this kind of file yet: environment.yml, pixi.toml, requirements.txt, runtime.txt and apt.txt it can", file)
-		return
-	}
 	data, err := c.load(file)
 	if err != nil {
-		var pe *fs.PathError
-		if errors.As(err, &pe) {
-			err = fmt.Errorf("%s: %w", c.name(file), pe.Err)
-		}
-		c.m.Findings.fatal(from, "include", "include %q: %v", file, err)
+		c.failed(from, fmt.Sprintf("include %q", file), err)
 		return
 	}
 	c.reading[file] = true
@@ -149,80 +201,6 @@ func (c *course) parser(file string) func(file string, data []byte) {
 	return nil
 }
 
-// unread are the files by which repo2docker builds and that driftpin can't
-// read yet, in repo2docker's order of precedence.
-var unread = []string{"Dockerfile", "Project.toml", "REQUIRE", "default.nix",
-	"install.R", "DESCRIPTION", "Pipfile", "Pipfile.lock", "setup.py", "pyproject.toml", "postBuild", "start"}
-
-// repo2docker reads the files that repo2docker would build from. Those that
-// can't be read yet are findings, never skipped.
-func (c *course) repo2docker() error {
-	dir, err := os.Stat(c.m.Dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s: there is no such folder: name a course's folder, one with pins.yaml or requirements.txt", c.m.Dir)
-	case err != nil:
-		return err
-	case !dir.IsDir():
-		return fmt.Errorf("%s: not a folder: name the folder that holds the course's files", c.m.Dir)
-	}
-	root := ""
-	for _, sub := range []string{"binder", ".binder"} {
-		if info, err := os.Stat(filepath.Join(c.m.Dir, sub)); err == nil && info.IsDir() {
-			root = sub
-			break
-		}
-	}
-	found := false
-	for _, file := range unread {
-		file = path.Join(root, file)
-		if _, err := os.Stat(filepath.Join(c.m.Dir, file)); err == nil {
-			found = true
-			c.read = append(c.read, file)
-			c.m.Findings.fatal(Position{File: c.name(file), Line: 1}, "unsupported",
-				"repo2docker would build from this file, and driftpin can't read it yet: environment.yml, pixi.toml, requirements.txt, runtime.txt and apt.txt it can; a pins.yaml would name what is to be read")
-		}
-	}
-	for _, file := range c.buildFiles(root) {
-		found = true
-		c.include(file, Position{File: c.name(file)})
-	}
-	if !found {
-		return fmt.Errorf("%s: not a course: it holds neither %s nor a file that repo2docker would build from (environment.yml, requirements.txt, apt.txt, …)", c.m.Dir, ManifestName)
-	}
-	return nil
-}
-
-// pinFiles are the names of files with pins, from what wins to what loses; those
-// side by side are the same.
-var pinFiles = [][]string{{"environment.yml", "environment.yaml"}, {"pixi.toml"}, {"requirements.txt"}, {"runtime.txt"}}
-
-// buildFiles are the files with pins that repo2docker would read: an
-// environment file wins over pixi.toml (which driftpin reads, if repo2docker does
-// not), and that over requirements.txt and runtime.txt.
-func (c *course) buildFiles(root string) (files []string) {
-	for _, choice := range pinFiles {
-		for _, name := range choice {
-			if file := path.Join(root, name); c.exists(file) {
-				files = append(files, file)
-				break
-			}
-		}
-		if len(files) > 0 && choice[0] != "requirements.txt" {
-			break
-		}
-	}
-	if file := path.Join(root, "apt.txt"); c.exists(file) {
-		files = append(files, file)
-	}
-	return files
-}
-
-func (c *course) exists(file string) bool {
-	_, err := os.Stat(filepath.Join(c.m.Dir, file))
-	return err == nil
-}
-
 // ghosts warns of pin files that lie in the folder and that nobody reads.
 func (c *course) ghosts() {
 	entries, err := os.ReadDir(c.m.Dir)
@@ -231,25 +209,72 @@ func (c *course) ghosts() {
 	}
 	for _, e := range entries {
 		name := e.Name()
-		looksLikePins := name == "apt.txt" || strings.HasSuffix(name, "requirements.txt") || name == "environment.yml"
-		if looksLikePins && !slices.Contains(c.read, name) {
+		looksLikePins := Reads(name) || name == "requirements3.txt"
+		if !looksLikePins || slices.Contains(c.read, name) || e.IsDir() {
+			continue
+		}
+		if user := c.userOf(name); user != "" {
+			c.m.Findings.warn(Position{File: c.name(name)}, "ghost", "nothing includes this file, so its pins have no effect here; %s names it: include it, if its pins are to be locked", user)
+		} else {
 			c.m.Findings.warn(Position{File: c.name(name)}, "ghost", "nothing includes this file, so its pins have no effect: include it or delete it")
 		}
 	}
+	if c.exists(ManifestName) {
+		for _, name := range scripts {
+			if c.exists(name) && !slices.ContainsFunc(c.m.Files, func(f File) bool { return f.Source == name }) {
+				c.m.Findings.warn(Position{File: c.name(name)}, "no-effect", "repo2docker would act on this file, and %s says nothing of it: it has no effect here", ManifestName)
+			}
+		}
+	}
+	if c.exists("pins.yml") {
+		c.m.Findings.fatal(Position{File: c.name("pins.yml")}, "ghost", "driftpin reads %s, and not this file: rename it", ManifestName)
+	}
 }
 
-// defaultName is the folder's name as a course's name.
+// scripts are the files, besides those with pins, by which repo2docker builds.
+var scripts = []string{"Dockerfile", "postBuild", "start", "install.R", "DESCRIPTION", "Project.toml", "JuliaProject.toml", "REQUIRE", "default.nix", "Pipfile", "setup.py"}
+
+// userOf is a script of the course that names a file; empty if there is none.
+func (c *course) userOf(name string) string {
+	for _, script := range scripts {
+		file := c.path(script)
+		if c.bounds != nil && !c.bounds.hold(file) {
+			continue
+		}
+		if info, err := os.Stat(file); err != nil || info.Size() > maxFileSize {
+			continue
+		}
+		if data, err := os.ReadFile(file); err == nil && strings.Contains(string(data), name) {
+			return c.name(script)
+		}
+	}
+	return ""
+}
+
+// untelling are the names of folders that say nothing of the course in them.
+var untelling = []string{"image", "images", "default", "binder", ".binder"}
+
+// defaultName is a course's name by its folder: the folder's, or that of the
+// nearest one above it that tells something.
 func defaultName(dir string) string {
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs
 	}
-	name := strings.ToLower(filepath.Base(dir))
+	name := filepath.Base(dir)
+	for up := dir; slices.Contains(untelling, strings.ToLower(filepath.Base(up))); {
+		if up = filepath.Dir(up); filepath.Dir(up) == up {
+			break
+		}
+		if !slices.Contains(untelling, strings.ToLower(filepath.Base(up))) {
+			name = filepath.Base(up)
+		}
+	}
 	name = strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r) {
 			return r
 		}
 		return '-'
-	}, name)
+	}, strings.ToLower(name))
 	if name = strings.Trim(name, "-._"); name == "" {
 		return "course"
 	}
@@ -271,13 +296,17 @@ func Reads(file string) bool {
 // content.
 func ReadAlone(file string, data []byte) []Request {
 	m := &Manifest{}
+	text, err := decode(data)
+	if err != nil {
+		return nil
+	}
 	if path.Base(file) == ManifestName {
-		m.parse(file, data)
+		m.parse(file, []byte(text))
 		return m.Requests
 	}
 	c := course{m: m, alone: true}
 	if parse := c.parser(file); parse != nil {
-		parse(file, data)
+		parse(file, []byte(text))
 	}
 	return m.Requests
 }

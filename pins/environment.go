@@ -1,9 +1,9 @@
 package pins
 
 import (
-	"path"
 	"regexp"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -28,14 +28,53 @@ func (c *course) environmentYML(file string, data []byte) {
 			})
 		case "dependencies":
 			r.list(value, "dependencies", e.dependency)
-		case "name", "prefix", "variables", "platforms":
-			// The image has one environment, at its own place; what is set in
-			// it is the hub's affair.
+		case "variables":
+			e.variables(value)
+		case "name", "prefix": // the image has one environment, at its own place
 		default:
-			c.m.Findings.warn(r.at(key), "unknown-key", "conda knows no key %q in an environment file: %s", key.Value, didYouMean(key.Value, []string{"name", "channels", "dependencies", "variables"}))
+			c.m.Findings.warn(r.at(key), "unknown-key", "conda knows no key %q in an environment file, and takes no notice of it: %s", key.Value, didYouMean(key.Value, []string{"name", "channels", "dependencies", "variables"}))
 		}
 	})
 }
+
+// variables reads those that conda sets where the environment is active: they
+// become variables of the image, unless the manifest says otherwise.
+func (e environment) variables(n *yaml.Node) {
+	e.r.entries(n, "variables", func(key, value *yaml.Node) {
+		text := e.r.text(value, key.Value)
+		if key.Value == "" || strings.ContainsAny(key.Value, "= \t") {
+			e.r.wrong(key, "env", "variables: %q is not a variable's name", key.Value)
+			return
+		}
+		if e.m.Launch.Env == nil {
+			e.m.Launch.Env = map[string]string{}
+		}
+		if _, said := e.m.Launch.Env[key.Value]; !said {
+			e.m.Launch.Env[key.Value] = text
+		}
+	})
+}
+
+// pipItem reads an item under pip:, which conda hands to pip as lines of a
+// requirements file.
+func (e environment) pipItem(n *yaml.Node, spec string) {
+	if !isString(n) {
+		e.r.wrong(n, "type", "%q is a %s to YAML, and no requirement: put it in quotes", spec, strings.TrimPrefix(n.ShortTag(), "!!"))
+		return
+	}
+	for line := range strings.Lines(spec) {
+		body, comment := cutAtSpacedHash(line)
+		if body == "" {
+			continue
+		}
+		if comment == "" {
+			comment = e.why(n)
+		}
+		e.requirement(e.file, textLine{body, comment, e.r.at(n)})
+	}
+}
+
+func isString(n *yaml.Node) bool { return n.ShortTag() == "!!str" }
 
 // An environment is an environment file being read.
 type environment struct {
@@ -55,7 +94,7 @@ func (e environment) dependency(n *yaml.Node) {
 			}
 			e.r.list(value, "pip", func(n *yaml.Node) {
 				if spec := e.r.text(n, "a pip requirement"); spec != "" {
-					e.requirement(e.file, textLine{strings.TrimSpace(spec), e.why(n), e.r.at(n)})
+					e.pipItem(n, spec)
 				}
 			})
 		})
@@ -69,7 +108,25 @@ func (e environment) dependency(n *yaml.Node) {
 	if spec == "" {
 		return
 	}
-	q, err := ParseConda(strings.TrimSpace(spec))
+	if !isString(n) {
+		e.r.wrong(n, "type", "%q is a %s to YAML, and no package: put it in quotes", spec, strings.TrimPrefix(n.ShortTag(), "!!"))
+		return
+	}
+	if stem, odd := strings.CutSuffix(strings.TrimSpace(spec), "."); odd && condaDotted.MatchString(stem) {
+		e.m.Findings.warn(e.r.at(n), "specifier", "%s: the version ends with a dot: read as %s.*, as conda did", spec, stem)
+		e.addConda(n, spec, stem+".*")
+		return
+	}
+	e.addConda(n, spec, spec)
+}
+
+// condaDotted matches NAME=1.11, of what ends with a dot.
+var condaDotted = regexp.MustCompile(`^[A-Za-z0-9_.-]+ *=+ *[0-9]+(?:\.[0-9]+)*$`)
+
+// addConda adds a requirement that is written in one way and read in another.
+func (e environment) addConda(n *yaml.Node, spec, meant string) {
+	q, err := ParseConda(strings.TrimSpace(meant))
+	q.Spec = strings.TrimSpace(spec)
 	e.add(q, err, textLine{spec, e.why(n), e.r.at(n)})
 	if err == nil {
 		e.odd(n, q, spec)
@@ -122,32 +179,63 @@ func (e environment) why(n *yaml.Node) string {
 	return strings.Join(above, " ")
 }
 
+// parseRuntime reads a runtime.txt as repo2docker does, all of it: NAME-VERSION,
+// NAME-DATE or NAME-VERSION-DATE.
+func parseRuntime(text string) (name, version, date string, ok bool) {
+	parts := strings.Split(strings.TrimSpace(text), "-")
+	if strings.ContainsAny(strings.TrimSpace(text), " \t\n") {
+		return "", "", "", false
+	}
+	name = parts[0]
+	switch len(parts) {
+	case 2:
+		return name, parts[1], "", name != "" && parts[1] != ""
+	case 5:
+		version = parts[1]
+		fallthrough
+	case 4:
+		date = strings.Join(parts[len(parts)-3:], "-")
+		_, err := time.Parse(time.DateOnly, date)
+		return name, version, date, err == nil && name != "" && (version != "" || len(parts) == 4)
+	}
+	return "", "", "", false
+}
+
 // runtimeTxt reads repo2docker's runtime.txt: python-X.Y, or r-X.Y-DATE, where
 // the date is that of a snapshot of CRAN.
 func (c *course) runtimeTxt(file string, data []byte) {
-	c.lines(file, data, cutAtHash, func(line textLine) {
-		m := runtimeLine.FindStringSubmatch(line.text)
-		switch {
-		case m == nil:
-			c.m.Findings.fatal(line.at, "runtime", "%q is not a runtime: write python-3.11, or r-4.3-2023-08-01", line.text)
-		case m[1] != "":
-			c.add(Request{Pin: New(Conda, "python", m[1]), Spec: line.text, Constraint: "=" + m[1]}, nil, line)
-		default:
-			c.add(Request{Pin: New(R, "r", m[2]), Spec: line.text}, nil, line)
-		}
-	})
+	text := strings.TrimSpace(string(data))
+	line := textLine{text: text, at: Position{File: c.name(file), Line: 1 + strings.Count(string(data[:strings.Index(string(data), text)]), "\n"), Column: 1}}
+	name, version, date, ok := parseRuntime(text)
+	switch {
+	case !ok:
+		c.m.Findings.fatal(line.at, "runtime", "%q is not a runtime: repo2docker takes one line and no comment: write python-3.11, or r-4.3-2023-08-01", text)
+	case name == "python":
+		c.runtimePython(line, version, date)
+	case name == "r" && date != "":
+		c.add(Request{Pin: New(R, "r", version), Spec: text}, nil, line)
+	case name == "r":
+		c.m.Findings.fatal(line.at, "runtime", "%q has no date, so repo2docker takes no notice of it: write r-4.3-2023-08-01", text)
+	default:
+		c.m.Findings.fatal(line.at, "runtime", "%q: repo2docker takes no notice of %s: write python-3.11, or r-4.3-2023-08-01", text, name)
+	}
 }
 
-var runtimeLine = regexp.MustCompile(`^(?:python-([0-9]+(?:\.[0-9]+){0,2})|r-(?:([0-9]+(?:\.[0-9]+){0,2})-)?([0-9]{4}-[0-9]{2}-[0-9]{2}))$`)
+var runtimeVersion = regexp.MustCompile(`^[0-9]+(?:\.[0-9]+){0,2}$`)
 
-// absolute reads a requirements file that is named by an absolute path, as a
-// Dockerfile may have copied it there: the file of that name in the course.
-func (c *course) absolute(value, file string, from Position) {
-	beside := path.Join(path.Dir(file), path.Base(value))
-	if !c.exists(beside) {
-		c.m.Findings.fatal(from, "include", "include %q: driftpin can't know what lies there when the image is built: put the file into the course's folder", value)
+// runtimePython reads what is asked of Python.
+func (c *course) runtimePython(line textLine, version, date string) {
+	if date != "" {
+		c.m.Findings.warn(line.at, "runtime", "%s: repo2docker takes no date for Python, and neither does driftpin: as-of of a pins.yaml does", date)
+	}
+	// What repo2docker takes where no minor version is named.
+	if short := map[string]string{"": "3.10", "3": "3.10", "2": "2.7"}[version]; short != "" {
+		c.m.Findings.warn(line.at, "runtime", "%s: repo2docker takes Python %s: write python-%s", line.text, short, short)
+		version = short
+	}
+	if !runtimeVersion.MatchString(version) {
+		c.m.Findings.fatal(line.at, "runtime", "%q is not a version of Python: write python-3.11", version)
 		return
 	}
-	c.m.Findings.warn(from, "include", "include %q: taken to be %s", value, c.name(beside))
-	c.include(beside, from)
+	c.add(Request{Pin: New(Conda, "python", version), Spec: line.text, Constraint: "=" + version}, nil, line)
 }

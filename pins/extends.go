@@ -1,8 +1,7 @@
 package pins
 
 import (
-	"errors"
-	"io/fs"
+	"fmt"
 	"maps"
 	"path"
 	"path/filepath"
@@ -33,13 +32,12 @@ func (c *course) extend(m *Manifest, file string) {
 		m.Findings.fatal(at, "include-loop", "extends %q: it is read already, so it extends itself", m.extends.Value)
 		return
 	}
+	if c.bounds != nil {
+		c.bounds.extend(path.Dir(c.path(fragment)))
+	}
 	data, err := c.load(fragment)
 	if err != nil {
-		var pe *fs.PathError
-		if errors.As(err, &pe) {
-			err = pe.Err
-		}
-		m.Findings.fatal(at, "extends", "extends %q: %v", m.extends.Value, err)
+		c.failed(at, fmt.Sprintf("extends %q", m.extends.Value), err)
 		return
 	}
 	f := &Manifest{}

@@ -23,6 +23,18 @@ func (p Position) String() string {
 	return fmt.Sprintf("%s:%d", p.File, p.Line)
 }
 
+// A Severity says how much a finding matters: an error keeps the course from being
+// locked, a warning tells of what may not be meant, a note of what is as it should
+// be and good to know.
+type Severity string
+
+// The severities, from the least.
+const (
+	Note    Severity = "note"
+	Warning Severity = "warning"
+	Error   Severity = "error"
+)
+
 // A Finding is something wrong with a course's files: where, by which rule,
 // and what to do about it. Fatal findings keep the course from being locked.
 type Finding struct {
@@ -30,7 +42,9 @@ type Finding struct {
 	Rule    string `json:"rule"`
 	Message string `json:"message"`
 	Fatal   bool   `json:"fatal"`
-	Subject string `json:"-"` // what it is about, without versions, where findings are compared
+	// Severity is error if the finding is fatal.
+	Severity Severity `json:"level"`
+	Subject  string `json:"-"` // what it is about, without versions, where findings are compared
 }
 
 // Error returns "file:line: message".
@@ -67,10 +81,26 @@ func (fs Findings) sort() {
 	})
 }
 
+// AtLeast returns the findings of a severity, or of a greater one.
+func (fs Findings) AtLeast(least Severity) Findings {
+	order := []Severity{Note, Warning, Error}
+	return slices.DeleteFunc(slices.Clone(fs), func(f Finding) bool {
+		return slices.Index(order, f.Severity) < slices.Index(order, least)
+	})
+}
+
+func (fs *Findings) add(severity Severity, at Position, rule, format string, args []any) {
+	*fs = append(*fs, Finding{Position: at, Rule: rule, Message: fmt.Sprintf(format, args...), Fatal: severity == Error, Severity: severity})
+}
+
 func (fs *Findings) fatal(at Position, rule, format string, args ...any) {
-	*fs = append(*fs, Finding{Position: at, Rule: rule, Message: fmt.Sprintf(format, args...), Fatal: true})
+	fs.add(Error, at, rule, format, args)
 }
 
 func (fs *Findings) warn(at Position, rule, format string, args ...any) {
-	*fs = append(*fs, Finding{Position: at, Rule: rule, Message: fmt.Sprintf(format, args...)})
+	fs.add(Warning, at, rule, format, args)
+}
+
+func (fs *Findings) note(at Position, rule, format string, args ...any) {
+	fs.add(Note, at, rule, format, args)
 }

@@ -1,5 +1,13 @@
 package pins
 
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
 // lint looks for what each part of a manifest can't see by itself.
 func (m *Manifest) lint() {
 	m.lintDuplicates()
@@ -19,8 +27,10 @@ func (m *Manifest) lint() {
 	}
 }
 
-// lintEcosystems finds packages that are asked of conda and of pip both: pip
-// would install its own over conda's, and conda would not know.
+// lintEcosystems finds packages that are asked of conda and of pip both. In a
+// pins.yaml that is an error: one of the two is meant. Of the files that
+// repo2docker builds from, conda installs first: what pip asks for stays conda's
+// where that fits, and else pip's is laid over it.
 func (m *Manifest) lintEcosystems() {
 	conda := map[string]Request{}
 	for _, r := range m.Requests {
@@ -28,11 +38,39 @@ func (m *Manifest) lintEcosystems() {
 			conda[CanonicalName(Pip, r.Name)] = r
 		}
 	}
-	for _, r := range m.Requests {
-		if c, both := conda[r.Name]; r.Kind == Pip && both && r.Replaces != c.Name {
-			m.Findings.fatal(r.At, "two-ecosystems", "%s is pinned for pip, as %q here, and for conda, as %q at %s: keep one", r.Name, r.Spec, c.Spec, c.At)
+	for i, r := range m.Requests {
+		c, both := conda[r.Name]
+		switch {
+		case r.Kind != Pip || !both || r.Replaces == c.Name:
+		case isOwn(r.At.File):
+			m.Findings.fatal(r.At, "two-ecosystems", "%s is pinned for pip, as %q here, and for conda, as %q at %s: keep one, or write replaces: %s on this pin, so that pip's stands for conda's", r.Name, r.Spec, c.Spec, c.At, c.Name)
+		default:
+			m.Requests[i].Over = c.Name
+			m.Findings.warn(r.At, "two-ecosystems", "%s is asked of pip, as %q here, and of conda, as %q at %s: %s, as repo2docker installs them", r.Name, r.Spec, c.Spec, c.At, whose(r, c))
 		}
 	}
+}
+
+// isOwn reports whether a file is a pins.yaml, or what one extends.
+func isOwn(file string) bool {
+	base := path.Base(file)
+	return strings.HasSuffix(base, ".yaml") && base != "environment.yaml" || base == "pins.yml"
+}
+
+// whose says which of pip's and conda's requests of one package is taken.
+func whose(pip, conda Request) string {
+	met, err := meetsSpecifiers(conda.Version, pip.Constraint)
+	switch {
+	case pip.Git != nil || len(pip.Extras) > 0:
+		return "pip's is laid over conda's"
+	case pip.Constraint == "":
+		return "conda's is taken, once"
+	case conda.Version == "" || err != nil:
+		return "conda's is taken if its version fits, else pip's is laid over it"
+	case met:
+		return "conda's is taken, once"
+	}
+	return "pip's is laid over conda's"
 }
 
 // lintUnsupported finds kinds of pins that can be read but not locked.
@@ -50,23 +88,95 @@ func (m *Manifest) lintUnsupported() {
 	}
 }
 
-// lintDuplicates finds packages that are asked for twice.
+// lintDuplicates finds packages that are asked for twice of one tool. What the
+// tool takes is taken, once, with a warning; what contradicts itself is an error.
 func (m *Manifest) lintDuplicates() {
 	type id struct {
 		kind   Kind
 		name   string
 		marker string
 	}
-	first := map[id]Request{}
+	first := map[id]int{}
+	var kept []Request
 	for _, r := range m.Requests {
-		key := id{r.Kind, r.Name, r.Marker}
+		key := id{r.Kind, r.Name, strings.Join(strings.Fields(r.Marker), "")}
 		if r.Name == "" {
 			key.name = r.Git.String()
 		}
-		if f, again := first[key]; again {
-			m.Findings.fatal(r.At, "duplicate", "%s is pinned twice, as %q here and as %q at %s: keep one", r.Title(), r.Spec, f.Spec, f.At)
+		i, again := first[key]
+		if !again {
+			first[key] = len(kept)
+			kept = append(kept, r)
 			continue
 		}
-		first[key] = r
+		f := kept[i]
+		one, taken := f.together(r)
+		if taken == "" {
+			m.Findings.fatal(r.At, "duplicate", "%s is pinned twice, as %q here and as %q at %s: keep one%s", r.Title(), r.Spec, f.Spec, f.At, r.Kind.contradiction(f, r))
+			continue
+		}
+		kept[i] = one
+		m.Findings.warn(r.At, "duplicate", "%s is pinned twice, as %q here and as %q at %s: %s", r.Title(), r.Spec, f.Spec, f.At, taken)
 	}
+	m.Requests = kept
+}
+
+// together is what two requests of one package to one tool ask for, and what of
+// them that is, in words; those are empty if they contradict each other.
+func (r Request) together(s Request) (Request, string) {
+	exact := func(q Request) bool { return q.Version != "" && q.Constraint != "" || q.Kind == Deb && q.Version != "" }
+	free := func(q Request) bool { return q.Git == nil && q.Constraint == "" && q.Version == "" }
+	one, other, taken := r, s, "it is taken once"
+	switch {
+	case r.Git != nil || s.Git != nil:
+		if r.Git == nil || s.Git == nil || *r.Git != *s.Git {
+			return r, ""
+		}
+	case free(r) && free(s) || r.normalConstraint() == s.normalConstraint():
+	case exact(r) && exact(s):
+		if CompareVersions(r.Kind, r.Version, s.Version) != 0 {
+			return r, ""
+		}
+	case free(s):
+		taken = fmt.Sprintf("%q is taken, which says more", r.Spec)
+	case free(r):
+		one, other, taken = s, r, fmt.Sprintf("%q is taken, which says more", s.Spec)
+	case exact(r) || exact(s):
+		if exact(s) {
+			one, other = s, r
+		}
+		if met, err := Satisfies(one.Kind, one.Version, other.Constraint); err != nil || !met {
+			return r, ""
+		}
+		taken = fmt.Sprintf("%q is taken, which the other allows", one.Spec)
+	case r.Kind == Pip || r.Kind == Conda:
+		one.Constraint += "," + s.Constraint
+		taken = "both hold"
+	default:
+		return r, ""
+	}
+	if one.Build != other.Build && one.Build != "" && other.Build != "" {
+		return r, ""
+	}
+	one.Build = cmp.Or(one.Build, other.Build)
+	one.Extras = slices.Compact(slices.Sorted(slices.Values(slices.Concat(one.Extras, other.Extras))))
+	one.Hashes = slices.Concat(one.Hashes, other.Hashes)
+	also := slices.Concat(one.Also, other.Also)
+	other.Also = nil
+	one.Also = append(also, other)
+	return one, taken
+}
+
+func (r Request) normalConstraint() string { return strings.Join(strings.Fields(r.Constraint), "") + r.Build }
+
+// contradiction is what the tool itself says of two requests that can't both be
+// met.
+func (k Kind) contradiction(f, r Request) string {
+	switch k {
+	case Pip:
+		return fmt.Sprintf("; pip says: Cannot install %s and %s because these package versions have conflicting dependencies", f.Spec, r.Spec)
+	case Conda:
+		return fmt.Sprintf("; conda says: LibMambaUnsatisfiableError, %s and %s conflict", f.Spec, r.Spec)
+	}
+	return ""
 }

@@ -62,7 +62,7 @@ func (p *proof) wrong(i int, format string, args ...any) {
 
 // add notes a finding; its subject is the kind of query whose answer is wrong.
 func (p *proof) add(at Position, query Kind, message string) {
-	p.found = append(p.found, Finding{Position: at, Rule: "lock", Message: message, Fatal: true, Subject: string(query)})
+	p.found = append(p.found, Finding{Position: at, Rule: "lock", Message: message, Fatal: true, Severity: Error, Subject: string(query)})
 }
 
 // pythonVersion is the version of the Python that a lock installs into the
@@ -220,6 +220,9 @@ func (p *proof) meets(r Request, platform string, e markerEnvironment) {
 	}
 	candidates := p.candidates(r, platform)
 	if len(candidates) == 0 {
+		if r.Over != "" && len(p.named[p.key(platform, Conda, r.Over)]) > 0 {
+			return // conda's brings it
+		}
 		// apt installs nothing for what the base has; an older driftpin did not note it.
 		if holds == yes && !(r.Kind == Deb && p.lock.Unsealed) {
 			unmet("the lock has no such package")

@@ -259,7 +259,14 @@ func inputs(l *Lock, m *Manifest, k Kind, o LockOptions, below []Artifact) strin
 // the name, spaces, order of extras.
 func (r Request) normal() string {
 	if r.Git != nil {
-		return r.Name + " " + r.Git.String()
+		normal := r.Name + " " + r.Git.String()
+		if len(r.Extras) > 0 || r.Marker != "" {
+			normal += fmt.Sprintf(" [%s];%s", strings.Join(slices.Sorted(slices.Values(r.Extras)), ","), r.Marker)
+		}
+		if r.Replaces+r.Over != "" {
+			normal += " replaces " + r.Replaces + " over " + r.Over
+		}
+		return normal
 	}
 	switch r.Kind {
 	case Deb:
@@ -276,6 +283,9 @@ func (r Request) normal() string {
 	}
 	if r.Replaces != "" {
 		normal += " replaces " + r.Replaces
+	}
+	if r.Over != "" {
+		normal += " over " + r.Over
 	}
 	return normal
 }

@@ -1,13 +1,13 @@
 package pins
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"regexp"
 	"strings"
 
 	"deps.dev/util/pypi"
-	"deps.dev/util/semver"
 )
 
 // Need says why a pin must stand as it does.
@@ -30,7 +30,12 @@ type Request struct {
 	Hashes     []string // pip: ALGORITHM:HEX that its file must have one of, where the requirement says
 	Scripts    bool     // npm: whether scripts that the package brings may run when it is installed
 	Replaces   string   // pip: the conda package whose Python distribution gives way to this one
-	Git        *Git     // set if the package comes from a git repository
+	// Over is set, for pip, if conda is asked for the package as well: the conda
+	// package. What that brings stays if it is what is asked for here, else it gives
+	// way.
+	Over string
+	Git  *Git      // set if the package comes from a git repository
+	Also []Request // the same package, asked for at other places; what they say is in this one
 	At         Position
 	Need       Need
 	Why        string
@@ -103,7 +108,7 @@ func checkDashes(s string) error {
 
 var (
 	pipName   = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$`)
-	directRef = regexp.MustCompile(`^\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*@\s*(\S+)\s*$`)
+	directRef = regexp.MustCompile(`^\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[([^\]]*)\])?\s*@\s*(\S+)\s*$`)
 	// pipSpec is the shape of a requirement: NAME[EXTRAS] SPECIFIERS ; MARKER.
 	pipSpec      = regexp.MustCompile(`^\s*[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\s*(?:\[[A-Za-z0-9._, -]*\])?\s*(?:\(?\s*(?:===|==|~=|!=|<=|>=|<|>)[A-Za-z0-9.*+!_<>=~, -]*\)?)?\s*(?:;[A-Za-z0-9_.'"<>=!~() ,+*-]+)?$`)
 	singleEquals = regexp.MustCompile(`^[A-Za-z0-9._ -]+(?:\[[^\]]*\])?\s*=[^=]`)
@@ -123,12 +128,17 @@ func ParsePip(spec string) (Request, error) {
 	if strings.ContainsFunc(spec, func(c rune) bool { return c < ' ' || c > '~' }) {
 		return r, fmt.Errorf("%q: a requirement has only printable ASCII, on one line", spec)
 	}
+	address, marker, _ := strings.Cut(spec, " ;")
 	if strings.HasPrefix(spec, "git+") {
-		return r, r.parseGit(spec)
+		r.Marker = strings.TrimSpace(marker)
+		return r, cmp.Or(r.parseGit(strings.TrimSpace(address)), r.checkMarker())
 	}
-	if m := directRef.FindStringSubmatch(spec); m != nil {
+	if m := directRef.FindStringSubmatch(address); m != nil {
+		r.Marker = strings.TrimSpace(marker)
+		r.Extras = strings.FieldsFunc(m[2], func(c rune) bool { return c == ',' || c == ' ' })
+		err := cmp.Or(r.parseGit(m[3]), r.checkMarker())
 		r.Name = CanonicalName(Pip, m[1])
-		return r, r.parseGit(m[2])
+		return r, err
 	}
 	if strings.Contains(spec, "://") {
 		return r, fmt.Errorf("%q is a direct address: use a version from an index, or git+URL@COMMIT", spec)
@@ -146,13 +156,43 @@ func ParsePip(spec string) (Request, error) {
 	r.Name = CanonicalName(Pip, d.Name)
 	r.Marker = strings.TrimSpace(d.Environment)
 	r.Extras = strings.FieldsFunc(d.Extras, func(c rune) bool { return c == ',' || c == ' ' })
-	return r, r.parseSpecifiers(d.Constraint)
+	for _, extra := range strings.Split(d.Extras, ",") {
+		if extra = strings.TrimSpace(extra); extra != "" && !pipName.MatchString(extra) {
+			return r, fmt.Errorf("%q: %q is not the name of an extra (PEP 508)", spec, extra)
+		}
+	}
+	return r, cmp.Or(r.parseSpecifiers(d.Constraint), r.checkMarker())
+}
+
+// markerWords are the variables of markers (PEP 508).
+var markerWords = strings.Fields(`os_name sys_platform platform_machine platform_python_implementation platform_release platform_system
+platform_version python_version python_full_version implementation_name implementation_version extra extras dependency_groups os.name
+sys.platform platform.version platform.machine platform.python_implementation python_implementation`)
+
+// checkMarker finds a marker that is none.
+func (r *Request) checkMarker() error {
+	if r.Marker == "" {
+		return nil
+	}
+	e := markerEnvironment{}
+	for _, word := range markerWords {
+		e[word] = "0"
+		e[strings.ReplaceAll(word, ".", "_")] = "0"
+	}
+	if e.holds(r.Marker) == unknown {
+		return fmt.Errorf("%q: %q is not an environment marker (PEP 508)", r.Spec, r.Marker)
+	}
+	return nil
 }
 
 // parseSpecifiers checks the version specifiers by PEP 440 and learns the one
 // version they allow, if they allow only one.
 func (r *Request) parseSpecifiers(constraint string) error {
-	constraint = strings.TrimSpace(strings.Trim(strings.TrimSpace(constraint), "()"))
+	constraint = strings.TrimSpace(constraint)
+	if open, closed := strings.HasPrefix(constraint, "("), strings.HasSuffix(constraint, ")"); open != closed {
+		return fmt.Errorf("%q: a parenthesis is not closed, or not opened", r.Spec)
+	}
+	constraint = strings.TrimSpace(strings.Trim(constraint, "()"))
 	r.Constraint = constraint
 	if constraint == "" {
 		return nil
@@ -164,8 +204,14 @@ func (r *Request) parseSpecifiers(constraint string) error {
 		}
 		op, version := m[1], m[2]
 		exact := !strings.HasSuffix(version, ".*")
-		if _, err := semver.PyPI.Parse(strings.TrimSuffix(version, ".*")); err != nil && op != "===" {
+		v, known := parsePEP440(strings.TrimSuffix(version, ".*"))
+		switch {
+		case !known && op != "===":
 			return fmt.Errorf("%q: %q is not a version (PEP 440)", r.Spec, version)
+		case op == "~=" && len(v.release) < 2:
+			return fmt.Errorf("%q: ~= wants a version of two parts or more (PEP 440): write ~=%s.0", r.Spec, version)
+		case v.local != "" && op != "==" && op != "!=" && op != "===":
+			return fmt.Errorf("%q: a local version goes with == and != only (PEP 440)", r.Spec)
 		}
 		if !exact && op != "==" && op != "!=" {
 			return fmt.Errorf("%q: a wildcard goes with == and != only (PEP 440): write %s%s", r.Spec, op, strings.TrimSuffix(version, ".*"))

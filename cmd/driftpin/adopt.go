@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
@@ -19,9 +20,10 @@ func adoptCommand(s streams) *cobra.Command {
 		Short: "Write a pins.yaml from the files that repo2docker builds a course from",
 		Long: `Write a pins.yaml from the files that repo2docker builds a course from, with the
 comments at each pin as its reason. Without --write it is only printed. The files
-stay: once pins.yaml is there, they are not read any more. What can't be taken
-over (postBuild, a Dockerfile, …) is named in a comment of the manifest, and the
-exit status is 3.`,
+stay: once pins.yaml is there, driftpin does not read them any more. Every file, key
+and line that is not taken over (postBuild, a Dockerfile, a file that nothing
+includes, …) is named, here and in a comment of the manifest, and the exit status is
+3 then.`,
 		Example: `  driftpin adopt courses/data8
   driftpin adopt courses/data8 --base oci-layout:../base --write`,
 		Args: arguments(1, 1, "a course"),
@@ -37,16 +39,18 @@ func adopt(s streams, dir, base string, write bool) error {
 	if _, err := os.Lstat(file); err == nil {
 		return fmt.Errorf("%s: the course has a manifest already", file)
 	}
-	m, err := pins.ReadCourse(dir)
+	m, err := readCourse(dir, nil)
 	if m == nil {
 		return err
 	}
-	left := m.Findings.Fatal()
-	for _, f := range left {
+	for _, f := range m.Findings.Fatal() {
 		if f.Rule != "unsupported" {
 			return fmt.Errorf("mend the files first, so that nothing is lost: %w", err)
 		}
-		fmt.Fprintln(s.err, report.Clean(f.Error()))
+	}
+	left := pins.NotAdopted(m)
+	for _, f := range left {
+		fmt.Fprintln(s.err, "not adopted: "+report.Clean(f.Error()))
 	}
 	text, err := pins.Adopt(m, base)
 	if err != nil {
@@ -55,7 +59,11 @@ func adopt(s streams, dir, base string, write bool) error {
 	if !write {
 		_, err = s.out.Write(text)
 	} else if err = whole.WriteFile(file, text, 0o644); err == nil {
-		fmt.Fprintf(s.err, "%s: %d pins; the files that they come from have no effect any more: delete them\n", file, len(m.Requests))
+		var names []string
+		for _, source := range m.Sources {
+			names = append(names, source.Name)
+		}
+		fmt.Fprintf(s.err, "%s: %d pins, from %s, which driftpin does not read any more\n", file, len(m.Requests), strings.Join(names, ", "))
 	}
 	if err == nil && len(left) > 0 {
 		return errFound

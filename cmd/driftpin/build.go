@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -68,7 +69,36 @@ func (f *buildFlags) check(courses []string) error {
 	if len(courses) > 1 && !strings.Contains(f.output+f.push, "{course}") {
 		return usageError{errors.New("several courses need {course} in --output or --push")}
 	}
+	named, placed := map[string]string{}, map[string]string{}
+	for _, dir := range courses {
+		m, err := readCourse(dir, nil)
+		if m == nil {
+			return err
+		}
+		if other, again := named[m.Course]; again {
+			return usageError{fmt.Errorf("%s and %s are both called %s: write course: NAME into a pins.yaml, or name one at a time", other, dir, m.Course)}
+		}
+		named[m.Course] = dir
+		place := f.place(m.Course)
+		if other, again := placed[place]; again {
+			return usageError{fmt.Errorf("%s and %s would both go to %s", other, dir, place)}
+		}
+		placed[place] = dir
+	}
 	return nil
+}
+
+// place is where the image of a course goes, in one spelling.
+func (f *buildFlags) place(course string) string {
+	output := strings.ReplaceAll(f.output+f.push, "{course}", course)
+	kind, where, ok := strings.Cut(output, ":")
+	if !ok || f.push != "" || kind == "docker" {
+		return output
+	}
+	if abs, err := filepath.Abs(where); err == nil {
+		where = abs
+	}
+	return kind + ":" + where
 }
 
 // maxRelocks is how often a course is locked anew for files that have gone.

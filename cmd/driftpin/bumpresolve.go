@@ -83,7 +83,7 @@ func (p *bumping) newest(ctx context.Context) (map[pins.Position]string, error) 
 	if err != nil {
 		return nil, err
 	}
-	loose, err := pins.ReadEdited(p.course.manifest.Dir, edited)
+	loose, err := readCourse(p.course.manifest.Dir, edited)
 	if err == nil && p.asOf != "" {
 		loose.AsOf, err = pins.ParseDate(p.asOf)
 	}
@@ -193,7 +193,7 @@ func (p *bumping) resolve(ctx context.Context, edited map[string][]byte) (*pins.
 	if err := p.use(ctx); err != nil {
 		return nil, err
 	}
-	m, err := pins.ReadEdited(dir, edited)
+	m, err := readCourse(dir, edited)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ type course struct {
 
 // openManifest reads a course's manifest and lock.
 func openManifest(dir string) (*course, error) {
-	m, err := pins.ReadCourse(dir)
+	m, err := readCourse(dir, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -227,11 +227,11 @@ func (f *driftFlags) compare(ctx context.Context, r images.Reader, opened []*ima
 // was built from.
 func (f *driftFlags) holdsA(opened []*images.Image) bool {
 	var course string
-	if m, err := pins.ReadCourse(filepath.Dir(f.policy)); f.policy != "" && err == nil {
+	if m, err := readCourse(filepath.Dir(f.policy), nil); f.policy != "" && err == nil {
 		course = m.Course
 	}
 	for _, dir := range f.courses {
-		if m, err := pins.ReadCourse(dir); f.policy == "" && err == nil && len(m.Sync.Rules) > 0 {
+		if m, err := readCourse(dir, nil); f.policy == "" && err == nil && len(m.Sync.Rules) > 0 {
 			course = m.Course
 		}
 	}
@@ -289,7 +289,7 @@ func (f *driftFlags) reasons(opened []*images.Image, refs []string) (out [2]*ima
 // besides is the manifest that lies beside a lock, if it can be read. One of the
 // past lies elsewhere, and speaks of the course's own files.
 func (f *driftFlags) besides(ref string) *pins.Manifest {
-	m, err := pins.ReadCourse(filepath.Dir(strings.TrimPrefix(ref, "lock:")))
+	m, err := readCourse(filepath.Dir(strings.TrimPrefix(ref, "lock:")), nil)
 	if err != nil {
 		return nil
 	}

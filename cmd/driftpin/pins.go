@@ -12,20 +12,28 @@ import (
 )
 
 func pinsCommand(s streams) *cobra.Command {
-	var format string
+	var format, failOn string
 	cmd := &cobra.Command{
 		Use:   "pins COURSE…",
 		Short: "Show what courses ask for, by file and line, and what is wrong with it",
+		Long: `Show what courses ask for, by file and line, and what is wrong with it. An error
+keeps a course from being locked: exit status 1. Warnings, and notes, are exit
+status 3 only if --fail-on asks for it.`,
 		Example: `  driftpin pins testdata/courses/stat159
-  driftpin pins --format json courses/*`,
+  driftpin pins --format json courses/*
+  driftpin pins --fail-on warning courses/*   # in CI: warnings too`,
 		Args: arguments(1, -1, "one or more courses"),
 		RunE: func(cmd *cobra.Command, courses []string) error {
 			if err := oneOf("format", format, "text", "json"); err != nil {
 				return err
 			}
-			return showPins(s, courses, format)
+			if err := oneOf("fail-on", failOn, string(pins.Error), string(pins.Warning), string(pins.Note)); err != nil {
+				return err
+			}
+			return showPins(s, courses, format, pins.Severity(failOn))
 		},
 	}
+	cmd.Flags().StringVar(&failOn, "fail-on", string(pins.Error), "the least that is no success: error, warning or note")
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	return cmd
 }
@@ -41,14 +49,14 @@ type pinJSON struct {
 	Why  string    `json:"why"`
 }
 
-func showPins(s streams, courses []string, format string) error {
+func showPins(s streams, courses []string, format string, failOn pins.Severity) error {
 	report := struct {
 		Pins     []pinJSON     `json:"pins"`
 		Findings pins.Findings `json:"findings"`
 	}{[]pinJSON{}, pins.Findings{}}
 	var fatal error
 	for _, dir := range courses {
-		m, err := pins.ReadCourse(dir)
+		m, err := readCourse(dir, nil)
 		if m == nil {
 			return err
 		}
@@ -63,7 +71,7 @@ func showPins(s streams, courses []string, format string) error {
 	if err := writePins(s, format, report, report.Pins, report.Findings); err != nil {
 		return err
 	}
-	if fatal == nil && len(report.Findings) > 0 {
+	if fatal == nil && len(report.Findings.AtLeast(failOn)) > 0 {
 		return errFound
 	}
 	return fatal
@@ -81,7 +89,11 @@ func writePins(s streams, format string, report any, requests []pinJSON, finding
 		return err
 	}
 	for _, f := range findings {
-		if _, err := fmt.Fprintln(s.out, oneLine(f.Error())); err != nil {
+		text := f.Position.String() + ": " + f.Message
+		if f.Severity != pins.Error {
+			text = f.Position.String() + ": " + string(f.Severity) + ": " + f.Message
+		}
+		if _, err := fmt.Fprintln(s.out, oneLine(text)); err != nil {
 			return err
 		}
 	}

@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/driftpin/driftpin/images/layers"
+	"github.com/driftpin/driftpin/pins"
 )
 
 // showReading returns a progress of layers that are read, which is shown on a
@@ -31,4 +33,13 @@ func showReading(s streams) (p *layers.Progress, done func()) {
 		}
 	}()
 	return p, func() { close(stop); <-stopped }
+}
+
+// outsideVariable lets courses name files outside of their repository; so does
+// --allow-outside.
+const outsideVariable = "DRIFTPIN_ALLOW_OUTSIDE"
+
+// readCourse reads a course, with other contents of some of its files.
+func readCourse(dir string, edited map[string][]byte) (*pins.Manifest, error) {
+	return pins.ReadCourseWith(dir, pins.ReadOptions{Edited: edited, Outside: os.Getenv(outsideVariable) != ""})
 }

@@ -1,0 +1,88 @@
+package pins
+
+import (
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// bounds are where the files of a course may lie: in its git repository, or,
+// where it lies in none, in its own folder and in those that it names itself with
+// extends. A link that leads elsewhere could show a stranger what is on the
+// machine.
+type bounds struct {
+	title string
+	roots []string // without symbolic links
+	git   bool
+}
+
+// boundsOf are those of a course; nil if its folder can't be told.
+func boundsOf(dir string) *bounds {
+	real, err := realPath(dir)
+	if err != nil {
+		return nil
+	}
+	for top := real; ; top = filepath.Dir(top) {
+		if _, err := os.Lstat(filepath.Join(top, ".git")); err == nil {
+			return &bounds{"the course's git repository", []string{top}, true}
+		}
+		if filepath.Dir(top) == top {
+			return &bounds{"the course's folder", []string{real}, false}
+		}
+	}
+}
+
+// realPath is an absolute path without symbolic links.
+func realPath(name string) (string, error) {
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(abs)
+}
+
+// hold reports whether a file lies within, once all links are followed.
+func (b *bounds) hold(name string) bool {
+	real, err := realPath(name)
+	if err != nil {
+		return true // nothing is there to be read
+	}
+	for _, root := range b.roots {
+		if real == root || strings.HasPrefix(real, strings.TrimSuffix(root, "/")+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// extend lets in the folder of a file that a course without a repository extends.
+func (b *bounds) extend(dir string) {
+	if real, err := realPath(dir); err == nil && !b.git {
+		b.roots = append(b.roots, real)
+	}
+}
+
+// checkPlaces finds layouts and courses that a manifest names outside of its
+// repository.
+func (c *course) checkPlaces() {
+	if c.bounds == nil || !c.bounds.git {
+		return
+	}
+	check := func(t Text, place string) {
+		if place == "" {
+			return
+		}
+		if !path.IsAbs(place) {
+			place = c.path(filepath.FromSlash(place))
+		}
+		if !c.bounds.hold(place) {
+			c.m.Findings.fatal(t.At, "outside", "%s leads out of %s: copy it there, or give --allow-outside", t.Value, c.bounds.title)
+		}
+	}
+	layout, _ := strings.CutPrefix(c.m.Base.Value, "oci-layout:")
+	if layout != c.m.Base.Value {
+		check(c.m.Base, layout)
+	}
+	check(c.m.Sync.With, c.m.Sync.With.Value)
+}
