@@ -35,6 +35,13 @@ func (m *Manifest) SuggestPin(name string) string {
 // EditAll returns the files of a course that bumps change, by the names that
 // positions give them, with nothing changed but the versions.
 func (m *Manifest) EditAll(bumps []Bump) (map[string][]byte, error) {
+	for _, b := range bumps {
+		for _, also := range b.Request.Also {
+			if also.asksFor() != "" { // a line without a version says no other
+				bumps = append(bumps[:len(bumps):len(bumps)], Bump{also, b.Version})
+			}
+		}
+	}
 	// From the last to the first, so that an edit moves no other.
 	bumps = slices.SortedFunc(slices.Values(bumps), func(a, b Bump) int {
 		return cmp.Or(cmp.Compare(a.Request.At.File, b.Request.At.File), b.Request.At.Line-a.Request.At.Line, b.Request.At.Column-a.Request.At.Column)

@@ -1,51 +1,124 @@
 package pins
 
 import (
-	"bytes"
+	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
 // Edit returns a file with one of its requests asking for another version, or
-// another commit, branch or tag of git. Nothing but the version's bytes
-// changes: a request without a version gets one, and in place of a range comes
-// the one version. It is an error if the request can't be found where it says,
-// or can't be read again afterwards.
+// another commit, branch or tag of git. Nothing but the version's bytes changes: a
+// request without a version gets one, and in place of a range comes the one
+// version. What goes with a version goes with it: see Request.Loses. It is an
+// error if the request can't be found where it says, or can't be read again
+// afterwards.
 func Edit(source []byte, r Request, version string) ([]byte, error) {
-	start, err := offset(source, r)
-	if err != nil {
-		return nil, err
-	}
-	from, to, text := r.replace(version)
-	edited := r.Spec[:from] + text + r.Spec[to:]
-	again, err := r.parseAgain(edited)
+	text, err := decode(source)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.At, err)
 	}
-	if got := again.asksFor(); got != version {
-		return nil, fmt.Errorf("%s: %q can't be made to ask for %s: write it by hand", r.At, r.Spec, version)
+	edited, err := r.edit(text, version)
+	if err != nil {
+		return nil, err
 	}
-	out := bytes.Clone(source[:start])
-	out = append(out, edited...)
-	return append(out, source[start+len(r.Spec):]...), nil
+	return recode(edited, source), nil
 }
 
-// offset is where a request's words begin in its file.
-func offset(source []byte, r Request) (int, error) {
+// edit is Edit for a file's characters.
+func (r Request) edit(text, version string) (string, error) {
+	if r.Where.At.File != "" {
+		return r.editWhere(text, version)
+	}
+	start, err := offset(text, r.At, r.Spec)
+	if err != nil {
+		return "", err
+	}
+	from, to, instead := r.replace(version)
+	spec := r.Spec[:from] + instead + r.Spec[to:]
+	again, err := r.parseAgain(spec)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", r.At, err)
+	}
+	if got := again.asksFor(); got != version {
+		return "", fmt.Errorf("%s: %q can't be made to ask for %s: write it by hand", r.At, r.Spec, version)
+	}
+	rest := text[start+len(r.Spec):]
+	if len(r.Hashes) > 0 {
+		rest = rest[len(hashOptions.FindString(rest)):]
+	}
+	return text[:start] + spec + rest, nil
+}
+
+// hashOptions are the --hash options behind a requirement, on lines of their own
+// or not.
+var hashOptions = regexp.MustCompile(`^(?:(?:[ \t]|\\\r?\n)+--hash(?:=|[ \t]+)\S+)+`)
+
+// Loses says what a request does not ask for any more once it asks for another
+// version: a build, or hashes, which are of the version that goes. It is empty if
+// there is nothing of that.
+func (r Request) Loses() string {
+	switch {
+	case r.Kind == Conda && r.Build != "" && r.Build != "*":
+		return "build " + r.Build
+	case len(r.Hashes) > 0:
+		return "--hash"
+	}
+	return ""
+}
+
+// editWhere edits a version that stands apart from the name.
+func (r Request) editWhere(text, version string) (string, error) {
+	words := version
+	if r.Git == nil {
+		words = "==" + version
+		if i := strings.Index(r.Where.Value, r.Version); r.Version != "" && i >= 0 && exactly(r.Where.Value[:i]) {
+			words = r.Where.Value[:i] + version + r.Where.Value[i+len(r.Version):]
+		}
+	}
+	type edit struct {
+		Text
+		words string
+	}
+	edits := []edit{{r.Where, words}}
+	if r.WhereBuild.At.File != "" {
+		edits = append(edits, edit{r.WhereBuild, "*"})
+	}
+	slices.SortFunc(edits, func(a, b edit) int { // from the last, so that none moves another
+		return cmp.Or(cmp.Compare(b.At.Line, a.At.Line), cmp.Compare(b.At.Column, a.At.Column))
+	})
+	edited := text
+	for _, e := range edits {
+		start, err := offset(edited, e.At, e.Value)
+		if err != nil {
+			return "", err
+		}
+		edited = edited[:start] + e.words + edited[start+len(e.Value):]
+	}
+	for _, again := range ReadAlone(r.At.File, []byte(edited)) {
+		if again.Kind == r.Kind && again.Name == r.Name && again.At.Line == r.At.Line && again.asksFor() == version {
+			return edited, nil
+		}
+	}
+	return "", fmt.Errorf("%s: %q can't be made to ask for %s: write it by hand", r.At, r.Where.Value, version)
+}
+
+// offset is where some words begin in a file.
+func offset(text string, at Position, words string) (int, error) {
 	start := 0
-	for range r.At.Line - 1 {
-		i := bytes.IndexByte(source[start:], '\n')
+	for range at.Line - 1 {
+		i := strings.IndexByte(text[start:], '\n')
 		if i < 0 {
-			return 0, fmt.Errorf("%s: the file has no such line any more", r.At)
+			return 0, fmt.Errorf("%s: the file has no such line any more", at)
 		}
 		start += i + 1
 	}
-	line, _, _ := bytes.Cut(source[start:], []byte("\n"))
-	column := min(max(r.At.Column-1, 0), len(line))
-	i := bytes.Index(line[column:], []byte(r.Spec))
+	line, _, _ := strings.Cut(text[start:], "\n")
+	column := min(max(at.Column-1, 0), len(line))
+	i := strings.Index(line[column:], words)
 	if i < 0 {
-		return 0, fmt.Errorf("%s: %q does not stand there in one piece: edit it by hand", r.At, r.Spec)
+		return 0, fmt.Errorf("%s: %q does not stand there in one piece: edit it by hand", at, words)
 	}
 	return start + column + i, nil
 }
@@ -67,7 +140,8 @@ func (r Request) parseAgain(spec string) (Request, error) {
 	case Npm:
 		return ParseNpm(spec)
 	}
-	return ParsePip(spec)
+	fixed, _ := lenient(spec)
+	return ParsePip(fixed)
 }
 
 var (
@@ -87,6 +161,13 @@ func (r Request) replace(version string) (from, to int, text string) {
 			return m[4] + 1, m[5], version
 		}
 		return m[3], m[3], "@" + version
+	}
+	if r.Kind == Conda && (r.Build != "" || strings.Contains(r.Spec, "[") && r.Version == "") {
+		text = r.Name + "==" + version
+		if r.Channel != "" {
+			text = r.Channel + "::" + text
+		}
+		return 0, len(r.Spec), text
 	}
 	head := len(specHead[r.Kind].FindString(r.Spec))
 	if r.Version != "" {

@@ -44,7 +44,7 @@ type Finding struct {
 	Fatal   bool   `json:"fatal"`
 	// Severity is error if the finding is fatal.
 	Severity Severity `json:"level"`
-	Subject  string `json:"-"` // what it is about, without versions, where findings are compared
+	Subject  string   `json:"-"` // what it is about, without versions, where findings are compared
 }
 
 // Error returns "file:line: message".

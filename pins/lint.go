@@ -167,7 +167,9 @@ func (r Request) together(s Request) (Request, string) {
 	return one, taken
 }
 
-func (r Request) normalConstraint() string { return strings.Join(strings.Fields(r.Constraint), "") + r.Build }
+func (r Request) normalConstraint() string {
+	return strings.Join(strings.Fields(r.Constraint), "") + r.Build
+}
 
 // contradiction is what the tool itself says of two requests that can't both be
 // met.

@@ -4,16 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// pixiToml reads a pixi.toml (pixi's documentation, "Pixi manifest"): the
-// channels, and what its default environment asks for on Linux, of conda and of
-// PyPI. Other environments, tasks and platforms are not the image's.
+// pixiToml reads a pixi.toml (pixi's documentation, "Pixi manifest"; its crate
+// pixi_manifest): the channels, and what its default environment asks for on
+// Linux, of conda and of PyPI. Other environments, tasks and platforms are not the
+// image's.
 func (c *course) pixiToml(file string, data []byte) {
-	p := pixi{course: c, file: file, tables: map[string]*pixiTable{}}
+	p := pixi{course: c, file: file}
 	p.parser.KeepComments = true
 	p.parser.Reset(data)
 	if err := p.read(); err != nil {
@@ -22,7 +24,9 @@ func (c *course) pixiToml(file string, data []byte) {
 			p.line = p.parser.Shape(p.parser.Range(pe.Highlight)).Start.Line
 		}
 		c.m.Findings.fatal(Position{File: c.name(file), Line: max(1, p.line)}, "toml", "not valid TOML: %v", err)
+		return
 	}
+	p.interpret()
 }
 
 // A pixi is a pixi.toml being read.
@@ -34,7 +38,8 @@ type pixi struct {
 	at     []string  // the table that is being read
 	above  []comment // the comments since the last key, which may be its reason
 	last   *string   // the reason of the last key or table, for a comment behind it
-	tables map[string]*pixiTable
+	leaves []*leaf
+	heads  map[string]*string // the reasons of tables, by their keys
 }
 
 type comment struct {
@@ -42,11 +47,12 @@ type comment struct {
 	text string
 }
 
-// A pixiTable is a dependency that is written as a table of its own.
-type pixiTable struct {
-	line   int
-	why    string
-	values map[string]any
+// A leaf is a value that is no table, and the keys that lead to it, from the top.
+type leaf struct {
+	keys  []string
+	value any // a string, a bool, a []any, or nil for what is none of these
+	at    Position
+	why   *string
 }
 
 func (p *pixi) read() (err error) {
@@ -55,38 +61,50 @@ func (p *pixi) read() (err error) {
 			err = fmt.Errorf("%v", r)
 		}
 	}()
-	var order []string
+	p.heads = map[string]*string{}
 	for p.parser.NextExpression() {
 		n := p.parser.Expression()
 		switch n.Kind {
 		case unstable.Comment:
 			p.comment(n)
 		case unstable.Table, unstable.ArrayTable:
-			p.at, p.last = keys(n.Key()), nil
+			p.at = keys(n.Key())
 			p.noteLine(n.Key())
-			if kind, name := p.dependency(p.at); kind != "" && name != "" {
-				key := string(kind) + " " + name
-				p.tables[key] = &pixiTable{line: p.line, why: p.why(), values: map[string]any{}}
-				order = append(order, key)
-				p.last = &p.tables[key].why
-			}
-			p.above = nil
+			why := p.why()
+			p.last, p.above = &why, nil
+			p.heads[strings.Join(p.at, "\n")] = &why
+			p.leaves = append(p.leaves, &leaf{keys: slices.Clone(p.at), at: p.position(), why: &why})
 		case unstable.KeyValue:
 			p.noteLine(n.Key())
-			p.keyValue(append(slices.Clone(p.at), keys(n.Key())...), value(n.Value()))
-			p.above = nil
+			why := p.why()
+			p.last, p.above = &why, nil
+			p.flatten(append(slices.Clone(p.at), keys(n.Key())...), n.Value(), &why)
 		}
 		if behind := n.Next(); n.Kind != unstable.Comment && behind.Valid() && behind.Kind == unstable.Comment {
 			p.comment(behind)
 		}
 	}
-	for _, key := range order {
-		kind, name, _ := strings.Cut(key, " ")
-		t := p.tables[key]
-		p.line = t.line
-		p.ask(Kind(kind), name, t.values, t.why)
-	}
 	return p.parser.Error()
+}
+
+// flatten notes the leaves of a value.
+func (p *pixi) flatten(path []string, n *unstable.Node, why *string) {
+	if n.Kind == unstable.InlineTable {
+		empty := true
+		for it := n.Children(); it.Next(); empty = false {
+			p.flatten(append(slices.Clone(path), keys(it.Node().Key())...), it.Node().Value(), why)
+		}
+		if empty {
+			p.leaves = append(p.leaves, &leaf{keys: path, value: map[string]any{}, at: p.position(), why: why})
+		}
+		return
+	}
+	at := p.position()
+	if n.Kind == unstable.String {
+		start := p.parser.Shape(n.Raw).Start
+		at.Line, at.Column = start.Line, start.Column
+	}
+	p.leaves = append(p.leaves, &leaf{keys: path, value: value(n), at: at, why: why})
 }
 
 // noteLine learns the line of a key.
@@ -122,6 +140,8 @@ func (p *pixi) why() string {
 	return strings.TrimSpace(strings.Join(texts, " "))
 }
 
+func (p *pixi) position() Position { return Position{File: p.name(p.file), Line: p.line, Column: 1} }
+
 // keys are the parts of a dotted key.
 func keys(it unstable.Iterator) (parts []string) {
 	for it.Next() {
@@ -130,8 +150,7 @@ func keys(it unstable.Iterator) (parts []string) {
 	return parts
 }
 
-// value is a value as far as it matters here: a string, a list of them, or a
-// table.
+// value is a value as far as it matters here.
 func value(n *unstable.Node) any {
 	switch n.Kind {
 	case unstable.Array:
@@ -148,117 +167,14 @@ func value(n *unstable.Node) any {
 			table[strings.Join(keys(it.Node().Key()), ".")] = value(it.Node().Value())
 		}
 		return table
-	}
-	if n.Kind == unstable.String {
+	case unstable.Bool:
+		return string(n.Data) == "true"
+	case unstable.String:
 		return string(n.Data)
-	}
-	return nil // numbers, dates and the like: none is looked for
-}
-
-// dependency says of which kind of dependencies a key speaks, and of which
-// package, if it is one of the default environment on Linux.
-func (p *pixi) dependency(key []string) (kind Kind, name string) {
-	if len(key) > 2 && key[0] == "target" && slices.Contains([]string{"linux", "linux-64", "unix"}, key[1]) {
-		key = key[2:]
-	}
-	kind = map[string]Kind{"dependencies": Conda, "host-dependencies": Conda, "build-dependencies": Conda, "pypi-dependencies": Pip}[key[0]]
-	if len(key) > 1 {
-		name = key[1]
-	}
-	return kind, name
-}
-
-func (p *pixi) keyValue(key []string, v any) {
-	p.last = nil
-	if (key[0] == "project" || key[0] == "workspace") && len(key) == 2 && key[1] == "channels" {
-		list, _ := v.([]any)
-		for _, one := range list {
-			name, _ := one.(string)
-			if t, ok := one.(map[string]any); ok {
-				name, _ = t["channel"].(string)
-			}
-			p.m.Channels = append(p.m.Channels, Text{name, p.position()})
+	case unstable.Integer:
+		if i, err := strconv.Atoi(string(n.Data)); err == nil {
+			return i
 		}
-		return
 	}
-	if key[0] == "feature" {
-		p.m.Findings.warn(p.position(), "ghost", "%s: only pixi's default environment is read, so this has no effect", strings.Join(key, "."))
-		return
-	}
-	kind, name := p.dependency(key)
-	if kind == "" || name == "" {
-		return
-	}
-	if t := p.tables[string(kind)+" "+name]; t != nil {
-		t.values[key[len(key)-1]] = v
-		return
-	}
-	values, isTable := v.(map[string]any)
-	if !isTable {
-		values = map[string]any{"version": v}
-	}
-	p.ask(kind, name, values, p.why())
-}
-
-func (p *pixi) position() Position { return Position{File: p.name(p.file), Line: p.line, Column: 1} }
-
-// ask adds what a dependency asks for.
-func (p *pixi) ask(kind Kind, name string, values map[string]any, why string) {
-	text := func(key string) string {
-		s, _ := values[key].(string)
-		return strings.TrimSpace(s)
-	}
-	version := text("version")
-	if version == "*" {
-		version = ""
-	}
-	spec := name
-	var q Request
-	var err error
-	switch {
-	case text("path") != "" || text("url") != "":
-		err = fmt.Errorf("%s: a path or an address can't be locked: use a version, or git", name)
-	case kind == Conda:
-		if version != "" {
-			spec += " " + version
-		}
-		if build := text("build"); build != "" {
-			spec = fmt.Sprintf("%s[version='%s',build='%s']", name, version, build)
-		}
-		if channel := text("channel"); channel != "" {
-			spec = channel + "::" + spec
-		}
-		q, err = ParseConda(spec)
-	case text("git") != "":
-		spec = "git+" + text("git")
-		for _, ref := range []string{"rev", "tag", "branch"} {
-			if text(ref) != "" {
-				spec += "@" + text(ref)
-				break
-			}
-		}
-		if sub := text("subdirectory"); sub != "" {
-			spec += "#subdirectory=" + sub
-		}
-		if q, err = ParsePip(spec); err == nil {
-			q.Name = CanonicalName(Pip, name)
-		}
-	case version != "" && version[0] >= '0' && version[0] <= '9':
-		err = fmt.Errorf("%s: %q is not a version specifier (PEP 440): write ==%s", name, version, version)
-	default:
-		var extras []string
-		list, _ := values["extras"].([]any)
-		for _, e := range list {
-			extras = append(extras, fmt.Sprint(e))
-		}
-		if len(extras) > 0 {
-			spec += "[" + strings.Join(extras, ",") + "]"
-		}
-		q, err = ParsePip(spec + version)
-	}
-	before := len(p.m.Requests)
-	p.add(q, err, textLine{spec, why, p.position()})
-	if len(p.m.Requests) > before {
-		p.last = &p.m.Requests[len(p.m.Requests)-1].Why
-	}
+	return nil // floats, dates and the like: none is looked for
 }

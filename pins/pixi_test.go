@@ -63,34 +63,83 @@ func TestPixi(t *testing.T) {
 		`13 conda geopandas ==0.12.1 "0.12.1" "until the map homework is rewritten"`,
 		`14 conda conda-forge::jupyterlab 3.6.1 pyhd8ed1ab_0 "3.6.1" ""`,
 		`15 conda git "" ""`,
+		`17 conda numpy >=1.21,<2 "" "slow homework"`,
 		`21 conda gcc "" ""`,
 		`27 pip otter-grader==4.0.1 "4.0.1" ""`,
 		`28 pip dask[complete,diagnostics]>=2023 "" ""`,
 		`29 pip tmpystore git+https://github.com/x/tmpystore.git@84765e1 "" ""`,
-		`17 conda numpy >=1.21,<2 "" "slow homework"`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if channels := strings.Join(m.CondaChannels(), " "); channels != "conda-forge extra" {
+	if channels := strings.Join(m.CondaChannels(), " "); channels != "extra conda-forge" {
 		t.Errorf("channels %s", channels)
 	}
-	if len(m.Findings) != 1 || !strings.Contains(m.Findings[0].Error(), "pixi.toml:32: feature.gpu.dependencies.cuda: only pixi's default environment") {
+	if len(m.Findings) != 1 || !strings.Contains(m.Findings[0].Error(), "pixi.toml:31: feature.gpu.dependencies: only pixi's default environment") {
 		t.Errorf("findings %v", m.Findings)
 	}
 }
 
 func TestBadPixi(t *testing.T) {
 	for text, want := range map[string]string{
-		"[dependencies]\nx = \"1.\"\n":                         "pixi.toml:2: ",
-		"[dependencies]\nx = {path = \"../x\"}\n":              "pixi.toml:2: x: a path",
-		"[dependencies\n":                                      "pixi.toml:1: not valid TOML",
-		"[pypi-dependencies]\na = \"1\"\n":                     "pixi.toml:2: ",
-		"[workspace]\nchannels = [3]\n[dependencies]\na='*'\n": "pixi.toml:2: channel \"\": name it",
+		"[dependencies]\nx = \"1.\"\n":                          "pixi.toml:2: ",
+		"[dependencies]\nx = {path = \"../x\"}\n":               "pixi.toml:2: x: a path",
+		"[dependencies\n":                                       "pixi.toml:1: not valid TOML",
+		"[pypi-dependencies]\na = \"1\"\n":                      "pixi.toml:2: ",
+		"[dependancies]\nx = '*'\n":                             "pixi.toml:1: pixi knows no table \"dependancies\": did you mean dependencies?",
+		"[dependencies]\nx = 1.24\n":                            "pixi.toml:2: x: its version must be a text",
+		"[dependencies]\nx = true\n":                            "pixi.toml:2: x: its version must be a text",
+		"dependencies = {x = {version = '1', md5 = 'a'}}\n":     "pixi.toml:1: x: md5 can't be locked by",
+		"[dependencies]\nx = {workspace = true}\n":              "pixi.toml:2: x: it takes its version from workspace.dependencies",
+		"[constraints]\nnumpy = '<2'\n":                         "pixi.toml:2: constraints.numpy: pixi would act on this",
+		"[pypi-options]\nindex-url = 'https://x'\n":             "pixi.toml:2: pypi-options.index-url: pixi would act on this",
+		"[pypi-dependencies]\na = {version='==1', index='x'}\n": "pixi.toml:2: a: index can't be locked by",
+		"[pypi-dependencies]\na = 'v1.0'\n":                     "pixi.toml:2: a: \"v1.0\" is not a version specifier",
+		"[workspace]\nplatforms = ['win-64']\n":                 "pixi.toml:2: its platforms do not have linux-64",
+		"[target.nowhere.dependencies]\na = '*'\n":              "pixi.toml:1: target.nowhere: driftpin can't tell",
+		"[workspace]\nchannels = [3]\n[dependencies]\na='*'\n":  "pixi.toml:2: channel \"\": name it",
 	} {
 		_, err := pins.ReadCourse(write(t, map[string]string{"pixi.toml": text}))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want …%s…", text, err, want)
+		}
+	}
+}
+
+// What a key takes from another table, what the default environment has, and what
+// a target says, is what is asked for.
+func TestPixiInherits(t *testing.T) {
+	for text, want := range map[string]string{
+		"[workspace.dependencies]\nnumpy = '1.26.*'\n[dependencies]\nnumpy = { workspace = true }\n":                                            "conda numpy 1.26.*",
+		"[workspace.dependencies]\nnumpy = '1.26.*'\n[dependencies]\nnumpy.workspace = true\n":                                                  "conda numpy 1.26.*",
+		"dependencies = { numpy = '1.26.*' }\n":                                                                                                 "conda numpy 1.26.*",
+		"target = { linux-64 = { dependencies = { numpy = '1.26.*' } } }\n":                                                                     "conda numpy 1.26.*",
+		"[dependencies]\nnumpy = '1.25.*'\n[target.linux-64.dependencies]\nnumpy = '1.26.*'\n":                                                  "conda numpy 1.26.*",
+		"[dependencies]\nnumpy = '1.25.*'\n[target.linux-aarch64.dependencies]\nnumpy = '1.26.*'\n":                                             "conda numpy 1.25.*",
+		"[dependencies]\nnumpy = '1.25.*'\n[build-dependencies]\nnumpy = '1.26.*'\n":                                                            "conda numpy 1.26.*",
+		"[dependencies]\nnumpy.version = '1.26.*'\nnumpy.build = 'py*'\n":                                                                       "conda numpy 1.26.* py*",
+		"[environments]\ndefault = ['t']\n[feature.t.dependencies]\nnumpy = '1.26.*'\n":                                                         "conda numpy 1.26.*",
+		"[environments]\ndefault = {features = ['t'], no-default-feature = true}\n[feature.t.dependencies]\na = '1.*'\n[dependencies]\nb='*'\n": "conda a 1.*",
+		"[pypi-dependencies]\na = {version = '==1.0', env-markers = \"sys_platform=='linux'\"}\n":                                               "pip a==1.0 ; sys_platform=='linux'",
+		"[pypi-dependencies]\na = {git = 'https://h.test/a.git', rev = 'v1', extras = ['x']}\n":                                                 "pip a[x] git+https://h.test/a.git@v1",
+	} {
+		m, err := pins.ReadCourse(write(t, map[string]string{"pixi.toml": text}))
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		var got []string
+		for _, r := range m.Requests {
+			asks := r.Requirement()
+			if r.Kind == pins.Conda {
+				asks = r.MatchSpec()
+			} else if r.Git != nil {
+				asks += " " + r.Git.String()
+			}
+			got = append(got, string(r.Kind)+" "+asks)
+		}
+		if strings.Join(got, "; ") != want {
+			t.Errorf("%q asks for %q, not %q", text, got, want)
 		}
 	}
 }

@@ -34,12 +34,16 @@ type Request struct {
 	// package. What that brings stays if it is what is asked for here, else it gives
 	// way.
 	Over string
-	Git  *Git      // set if the package comes from a git repository
-	Also []Request // the same package, asked for at other places; what they say is in this one
-	At         Position
-	Need       Need
-	Why        string
-	Until      string
+	Git  *Git // set if the package comes from a git repository
+	// Where is where the version, or git's reference, stands, and what stands there,
+	// if that is not within Spec at At: in a pixi.toml. WhereBuild is that of the
+	// build.
+	Where, WhereBuild Text
+	Also              []Request // the same package, asked for at other places; what they say is in this one
+	At                Position
+	Need              Need
+	Why               string
+	Until             string
 }
 
 // Git is where a requirement's source lies.
