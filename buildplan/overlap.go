@@ -170,7 +170,7 @@ func overlaps(m *pins.Manifest, l *pins.Lock, packages []pins.Artifact, owned []
 // replaces reports whether a pip pin stands for what a conda package brings.
 func replaces(m *pins.Manifest, a, b pins.Artifact) bool {
 	r := m.Request(a.Kind, a.Name, a.From)
-	return r != nil && b.Kind == pins.Conda && r.Replaces == b.Name
+	return r != nil && b.Kind == pins.Conda && (r.Replaces == b.Name || r.Over == b.Name)
 }
 
 // owned returns the paths that a package owns, with their hashes. Of a wheel

@@ -56,7 +56,7 @@ type Plan struct {
 	Apt        []pins.Artifact     // debs that pins ask for
 	Conda      []Layer             `json:",omitempty"` // conda packages
 	HeldPython string              `json:",omitempty"` // version of conda's Python in the base that they are added to
-	Replaced   map[string][]string `json:",omitempty"` // by conda package, the Python distributions in it that pip's stand for
+	Replaced   map[string][]string `json:",omitempty"` // by conda package, the Python distributions in it that pip's stand for; behind a ?, if it has them
 	Layers     []Layer             // pip packages
 	Npm        []pins.Artifact     `json:",omitempty"`
 	Scripts    []string            `json:",omitempty"` // of npm's packages, those whose scripts run
@@ -115,11 +115,15 @@ func New(m *pins.Manifest, l *pins.Lock, platform string, base Base) (*Plan, err
 		p.Cmd = append(p.Cmd, t.Value)
 	}
 	for _, r := range m.Requests {
-		if r.Replaces != "" {
+		conda, name := r.Replaces, r.Name
+		if r.Over != "" && l.Has(pins.Pip, r.Name, platform) && l.Has(pins.Conda, r.Over, platform) {
+			conda, name = r.Over, "?"+r.Name // conda's may bring none of that name
+		}
+		if conda != "" {
 			if p.Replaced == nil {
 				p.Replaced = map[string][]string{}
 			}
-			p.Replaced[r.Replaces] = slices.Sorted(slices.Values(append(p.Replaced[r.Replaces], r.Name)))
+			p.Replaced[conda] = slices.Sorted(slices.Values(append(p.Replaced[conda], name)))
 		}
 	}
 	p.locate(m, l)

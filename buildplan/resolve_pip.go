@@ -116,9 +116,16 @@ func (s *pipSolve) learnBrought(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	over, err := s.laidOver(ctx)
+	if err != nil {
+		return err
+	}
 	var replacing []string
-	for _, q := range s.query.Requests {
-		if q.Replaces != "" {
+	for i, q := range s.query.Requests {
+		if over[q.Name] {
+			s.query.Requests[i].Replaces = q.Over
+		}
+		if s.query.Requests[i].Replaces != "" {
 			replacing = append(replacing, q.Name)
 		}
 	}
@@ -135,7 +142,7 @@ func (s *pipSolve) learnBrought(ctx context.Context) (err error) {
 			if !d.recorded && err == nil {
 				err = fmt.Errorf("%s: replaces: conda's %s does not tell which files of it are %s's (there is no RECORD): they can't give way to pip's", q.At, d.owner, d.name)
 			}
-		} else if q != nil && err == nil {
+		} else if q != nil && q.Over != d.owner && err == nil {
 			err = s.alreadyThere(q, d)
 		}
 		return replaced[d.name]
@@ -147,6 +154,24 @@ func (s *pipSolve) learnBrought(ctx context.Context) (err error) {
 	}
 	s.brought = append(s.brought, brought...)
 	return err
+}
+
+// laidOver are the pip pins, of those that conda is asked for as well, for which
+// what conda brings does not do: pip's are laid over it, as pip does.
+func (s *pipSolve) laidOver(ctx context.Context) (map[string]bool, error) {
+	over := map[string]bool{}
+	if !slices.ContainsFunc(s.query.Requests, func(q pins.Request) bool { return q.Over != "" }) {
+		return over, nil
+	}
+	s.query.Requests = slices.Clone(s.query.Requests)
+	brought, _, err := s.condaProvides(ctx, s.condas, nil)
+	for _, d := range brought {
+		if q := s.request(d.name); q != nil && q.Over == d.owner {
+			met, bad := pins.Satisfies(pins.Pip, d.version, q.Constraint)
+			over[q.Name] = q.Git != nil || len(q.Extras) > 0 || bad != nil || !met
+		}
+	}
+	return over, err
 }
 
 // alreadyThere words that what a pin asks pip for is brought by conda's packages,

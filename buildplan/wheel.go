@@ -153,7 +153,11 @@ func (s *pipSolve) gitWheels(ctx context.Context) ([]string, error) {
 		if len(q.Extras) > 0 {
 			extras = "[" + strings.Join(q.Extras, ",") + "]"
 		}
-		requirements = append(requirements, fmt.Sprintf("%s%s @ file://%s%s", b.Name, extras, wheelsDir, b.File))
+		requirement := fmt.Sprintf("%s%s @ file://%s%s", b.Name, extras, wheelsDir, b.File)
+		if q.Marker != "" {
+			requirement += " ; " + q.Marker
+		}
+		requirements = append(requirements, requirement)
 	}
 	return requirements, nil
 }

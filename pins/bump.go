@@ -199,6 +199,12 @@ func (l *Lock) Find(kind Kind, name, platform string) (found Artifact, ok bool) 
 	return found, ok
 }
 
+// Has reports whether a lock installs a package on a platform.
+func (l *Lock) Has(kind Kind, name, platform string) bool {
+	a, ok := l.Find(kind, name, platform)
+	return ok && a.Use == Install
+}
+
 // before reports whether an artifact is the one that is meant by its name,
 // rather than another copy, which lies deeper.
 func (a Artifact) before(b Artifact) bool {

@@ -3,7 +3,7 @@
     python3 -B conda-install.py PACKAGES ENVIRONMENT LAYER      rattler on PYTHONPATH
 
 PACKAGES holds *.conda and *.tar.bz2, and lock.json: {"python": its version, or "", "channels": {file: channel}, "replaced":
-{file: [names of Python distributions in it that are left out]}}. What they hold is written to LAYER/ENVIRONMENT. If a Python
+{file: [names of Python distributions in it that are left out; of those behind a ? if they are there]}}. What they hold is written to LAYER/ENVIRONMENT. If a Python
 package of every platform is among them, the Python of the environment lies at ENVIRONMENT/bin/python, and compiles it. Scripts
 that packages bring (post-link) are not run.
 """
@@ -72,6 +72,7 @@ def compile_files(target, environment, meta):
 
 def leave_out(target, name):
     """Remove a Python distribution: what its RECORD tells (PyPA, "Recording installed projects"), and the programs it names."""
+    wanted, name = not name.startswith("?"), name.lstrip("?")
     for record in glob.glob(target + "/**/site-packages/*.dist-info/RECORD", recursive=True):
         info = os.path.dirname(record)
         if re.sub(r"[-_.]+", "-", os.path.basename(info).split("-")[0]).lower() != name:
@@ -90,7 +91,8 @@ def leave_out(target, name):
             with contextlib.suppress(OSError):
                 os.rmdir(folder)
         return
-    sys.exit("there is no Python distribution %s with a RECORD that could be left out" % name)
+    if wanted:
+        sys.exit("there is no Python distribution %s with a RECORD that could be left out" % name)
 
 
 def finish(target, environment, channel, replaced):

@@ -18,6 +18,9 @@ func (p *bumping) advise(ctx context.Context, m *pins.Manifest) string {
 	for _, b := range p.bumps {
 		names = append(names, b.Request.Name)
 	}
+	if date := p.laterDate(ctx, m); date != "" {
+		return fmt.Sprintf("\nOnly as-of (%s) stands in the way: driftpin bump %s%s --as-of %s", m.AsOf.Text, p.course.manifest.Dir, p.asked(), date)
+	}
 	loose := m.Loosened(names, false)
 	l, err := pins.Relock(ctx, loose, p.course.lock, p.builder, p.course.sameCourse())
 	if err == nil {
@@ -48,16 +51,64 @@ func (p *bumping) advise(ctx context.Context, m *pins.Manifest) string {
 	return "\nEven with all other pins free to move it can't be had."
 }
 
+// asked is what the bump asks for, as it is written in a command.
+func (p *bumping) asked() (words string) {
+	for _, b := range p.bumps {
+		words += " " + b.Request.Name + "=" + b.Version
+	}
+	return words
+}
+
+// laterDate is the day by which what is asked for resolves, as everything else
+// stands; empty if it does not at any date. It is the one on which the last of the
+// versions that are asked for was published, if that is enough.
+func (p *bumping) laterDate(ctx context.Context, m *pins.Manifest) string {
+	if m.AsOf.Text == "" {
+		return ""
+	}
+	resolves := func(date pins.Date) bool {
+		dated := *m
+		dated.AsOf = date
+		_, err := pins.Relock(ctx, &dated, p.course.lock, p.builder, p.course.sameCourse())
+		return err == nil
+	}
+	if !resolves(pins.Date{}) {
+		return ""
+	}
+	var last time.Time
+	for _, b := range p.bumps {
+		equals := "=="
+		if b.Request.Kind == pins.Npm {
+			equals = "="
+		}
+		l := p.course.lock
+		q := pins.Query{Kind: b.Request.Kind, Platform: l.Platforms[0], Below: l.Below(), Channels: m.CondaChannels()}
+		if b.Request.Kind == pins.Deb || b.Request.Git != nil {
+			continue // no date of it is told
+		}
+		found, err := p.builder.Releases(ctx, q, map[string]string{b.Request.Name: equals + b.Version})
+		if at := found[b.Request.Name].Published; err == nil && at.After(last) {
+			last = at
+		}
+	}
+	today := time.Now().UTC().Format(time.DateOnly)
+	if last.IsZero() || last.Before(m.AsOf.End) {
+		return today
+	}
+	day := last.UTC().Format(time.DateOnly)
+	if date, err := pins.ParseDate(day); err == nil && resolves(date) {
+		return day
+	}
+	return today
+}
+
 // maxGone is how often pins are left out to see what is in the way.
 const maxGone = 5
 
 // moves words which pins would have to move, by a lock of the loosened
 // manifest, and which would have to go.
 func (p *bumping) moves(m, loose *pins.Manifest, l *pins.Lock, gone []pins.Request) string {
-	command := "driftpin bump " + p.course.manifest.Dir
-	for _, b := range p.bumps {
-		command += " " + b.Request.Name + "=" + b.Version
-	}
+	command := "driftpin bump " + p.course.manifest.Dir + p.asked()
 	var text strings.Builder
 	tell := func(r pins.Request, what string) {
 		fmt.Fprintf(&text, "\n  %s: %s %s", r.At, r.Spec, what)

@@ -179,6 +179,11 @@ func (p *bumping) edit(all []*bumping) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, b := range bumps {
+		if lost := b.Request.Loses(); lost != "" {
+			fmt.Fprintf(p.streams.err, "%s: %s: %s goes with the version that it is of\n", b.Request.At, b.Request.Spec, lost)
+		}
+	}
 	for _, d := range dates {
 		m.EditDate(d, p.asOf, edited)
 	}
