@@ -94,7 +94,7 @@ func (b *Builder) Build(ctx context.Context, p *Plan, out Output) (*Result, erro
 		}
 		res, err = b.build(ctx, p, out)
 	}
-	if gone(err) {
+	if gone(err) || errors.As(err, new(*missingError)) {
 		return nil, b.goneError(p, err)
 	}
 	if err != nil {
@@ -115,13 +115,9 @@ func (e *GoneError) Unwrap() error { return e.error }
 
 // goneError words what has become of the files that can't be had.
 func (b *Builder) goneError(p *Plan, err error) error {
-	e := &GoneError{error: explain(err), Others: map[string]string{}}
+	e := &GoneError{error: explain(err), Missing: b.missing(p), Others: map[string]string{}}
 	said := ""
-	for _, a := range p.fetched() {
-		if b.known(a.SHA256) || slices.ContainsFunc(e.Missing, func(m pins.Artifact) bool { return m.SHA256 == a.SHA256 }) {
-			continue
-		}
-		e.Missing = append(e.Missing, a)
+	for _, a := range e.Missing {
 		if other := b.others[a.SHA256]; other != "" {
 			e.Others[a.SHA256] = other
 			said += fmt.Sprintf("\nThe index has a %s with the sha256 %s, and the lock says %s: one of the two was changed. If nobody edited the lock, ask who keeps the index; driftpin lock --upgrade COURSE %s takes what the index has",
@@ -133,6 +129,40 @@ func (b *Builder) goneError(p *Plan, err error) error {
 	}
 	e.error = fmt.Errorf("%w%s", e.error, said)
 	return e
+}
+
+// missing are the files of a plan that are neither at hand nor known to be
+// anywhere.
+func (b *Builder) missing(p *Plan) (out []pins.Artifact) {
+	for _, a := range p.fetched() {
+		if !b.known(a.SHA256) && !slices.ContainsFunc(out, func(m pins.Artifact) bool { return m.SHA256 == a.SHA256 }) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// A missingError says that files are nowhere to be had: nothing was built.
+type missingError struct{ lines []string }
+
+// Error returns a line for each.
+func (e *missingError) Error() string { return strings.Join(e.lines, "\n") }
+
+// whole sees to it that all files of a plan can be had, as far as can be told
+// before they are fetched.
+func (b *Builder) whole(p *Plan) error {
+	var e missingError
+	for _, a := range b.missing(p) {
+		line := fmt.Sprintf("this machine can't fetch %s: no address of it is known", path.Base(a.File))
+		if at := p.at[string(a.Kind)+" "+a.Name]; at.File != "" {
+			line = at.String() + ": " + line
+		}
+		e.lines = append(e.lines, line)
+	}
+	if len(e.lines) > 0 {
+		return &e
+	}
+	return nil
 }
 
 // moved reports whether a file could not be fetched, and may be elsewhere.
@@ -150,6 +180,9 @@ func gone(err error) bool {
 // build is Build, once, with the engine's own errors.
 func (b *Builder) build(ctx context.Context, p *Plan, out Output) (*Result, error) {
 	if err := b.locate(ctx, p); err != nil {
+		return nil, err
+	}
+	if err := b.whole(p); err != nil {
 		return nil, err
 	}
 	if err := b.gitTrees(ctx, p); err != nil {
@@ -179,6 +212,9 @@ func (b *Builder) build(ctx context.Context, p *Plan, out Output) (*Result, erro
 // Check builds a plan and runs its checks, and exports nothing.
 func (b *Builder) Check(ctx context.Context, p *Plan) error {
 	err := b.locate(ctx, p)
+	if err == nil {
+		err = b.whole(p)
+	}
 	if err == nil {
 		err = b.gitTrees(ctx, p)
 	}
@@ -344,6 +380,10 @@ func explain(err error) error {
 		var said *stepError
 		if errors.As(err, &said) {
 			text = fmt.Errorf("%w:\n%s", text, said.tail)
+		}
+		var wheel *wheelError
+		if errors.As(err, &wheel) {
+			return fmt.Errorf("%s: %w\n%s", wheel.of, text, wheel.with)
 		}
 	}
 	for _, s := range errdefs.Sources(err) {

@@ -317,7 +317,7 @@ func (s *pipSolve) buildSources(ctx context.Context, a *answer, sources map[stri
 		if w := s.built[c.Name]; w == nil || w.Version != c.Version {
 			w, err := s.buildSdist(ctx, c.Artifact)
 			if err != nil {
-				return false, s.at(c.Name, "building %s from %s: %w", c.Name, c.File, err)
+				return false, ofWheel(err, "%s%s: building it from %s", s.placeOf(a, c.Name), c.Name, c.File)
 			}
 			s.built[c.Name] = w
 		}
@@ -327,6 +327,28 @@ func (s *pipSolve) buildSources(ctx context.Context, a *answer, sources map[stri
 		}
 	}
 	return more, nil
+}
+
+// placeOf is the place of the pin that a package is there for, and what leads from
+// that to it; empty if no pin does.
+func (s *pipSolve) placeOf(a *answer, name string) string {
+	next := map[string]string{name: ""}
+	for queue := []string{name}; len(queue) > 0; queue = queue[1:] {
+		if q := s.request(queue[0]); q != nil {
+			place := q.At.String() + ": "
+			for at := queue[0]; at != name; at = next[at] {
+				place += at + " → "
+			}
+			return place
+		}
+		for _, by := range a.by[queue[0]] {
+			if _, seen := next[by]; !seen {
+				next[by] = queue[0]
+				queue = append(queue, by)
+			}
+		}
+	}
+	return ""
 }
 
 // artifacts turns the last answer into a lock's lines.

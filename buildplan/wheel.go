@@ -3,6 +3,7 @@ package buildplan
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client/llb"
+	gatewaypb "github.com/moby/buildkit/frontend/gateway/pb"
 )
 
 // buildEnv is where a wheel's build requirements are installed.
@@ -136,7 +138,7 @@ func (s *pipSolve) gitWheels(ctx context.Context) ([]string, error) {
 		}
 		b, err := s.buildWheel(ctx, w)
 		if err != nil {
-			return nil, fmt.Errorf("%s: building %s: %w", q.At, locked.String(), err)
+			return nil, ofWheel(err, "%s: building %s", q.At, locked.String())
 		}
 		b.git, b.Commit = true, commit
 		if i := slices.IndexFunc(s.brought, func(d distribution) bool { return d.name == b.Name }); i >= 0 {
@@ -254,9 +256,60 @@ func (s *pipSolve) buildWheel(ctx context.Context, w Wheel) (*wheelBuild, error)
 		}
 		s.tools = tools
 	}
+	b, err := s.makeWheel(ctx, &w)
+	var exit *gatewaypb.ExitError
+	if errors.As(err, &exit) {
+		err = &wheelError{error: err, with: s.builtWith(w)}
+	}
+	return b, err
+}
+
+// A wheelError is one of a step that was to build a wheel.
+type wheelError struct {
+	error
+	of   string // where it is asked for, and what it is
+	with string // what it was built with, and what can be done
+}
+
+// Unwrap returns the engine's error.
+func (e *wheelError) Unwrap() error { return e.error }
+
+// ofWheel notes in an error of a step that was to build a wheel which wheel that
+// is; of any other it is the beginning.
+func ofWheel(err error, format string, args ...any) error {
+	var failed *wheelError
+	if errors.As(err, &failed) {
+		failed.of = fmt.Sprintf(format, args...)
+		return err
+	}
+	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), err)
+}
+
+// builtWith says what a wheel was built with that could not be, and what can be
+// done.
+func (s *pipSolve) builtWith(w Wheel) string {
+	var with []string
+	for _, a := range w.Needs {
+		with = append(with, a.Name+" "+a.Version)
+	}
+	for _, a := range s.tools {
+		if a.Name == "gcc" || a.Name == "g++" || a.Name == "python3-dev" {
+			with = append(with, a.Name+" "+a.Version)
+		}
+	}
+	text := "It was built on " + path.Base(s.interpreter)
+	if len(with) > 0 {
+		text += " with " + strings.Join(with, ", ")
+	}
+	return text + ". What can be done: ask for a version that has a wheel for this Python; ask for an older Python, or for an earlier as-of, which brings older build requirements; or add the library whose header it misses (lib…-dev) to the base."
+}
+
+// makeWheel finds out what a wheel is built with, which it notes in w, and builds
+// it.
+func (s *pipSolve) makeWheel(ctx context.Context, w *Wheel) (*wheelBuild, error) {
 	g := s.planned(s.tools)
 	var requires, more []string
-	if err := s.readJSON(ctx, s.python.Run(g.wheelStep("what building "+w.Name+" requires", "requires", w)...).GetMount("/out"), "requires.json", &requires); err != nil {
+	if err := s.readJSON(ctx, s.python.Run(g.wheelStep("what building "+w.Name+" requires", "requires", *w)...).GetMount("/out"), "requires.json", &requires); err != nil {
 		return nil, err
 	}
 	for {
@@ -265,8 +318,8 @@ func (s *pipSolve) buildWheel(ctx context.Context, w Wheel) (*wheelBuild, error)
 			return nil, err
 		}
 		w.Needs = needs
-		env := g.wheelStates(w).env
-		if err := s.readJSON(ctx, env.Run(g.wheelStep("what else building "+w.Name+" requires", "hook", w)...).GetMount("/out"), "requires.json", &more); err != nil {
+		env := g.wheelStates(*w).env
+		if err := s.readJSON(ctx, env.Run(g.wheelStep("what else building "+w.Name+" requires", "hook", *w)...).GetMount("/out"), "requires.json", &more); err != nil {
 			return nil, err
 		}
 		more = slices.DeleteFunc(more, func(r string) bool { return slices.Contains(requires, r) })
@@ -275,7 +328,7 @@ func (s *pipSolve) buildWheel(ctx context.Context, w Wheel) (*wheelBuild, error)
 		}
 		requires = append(requires, more...)
 	}
-	return s.describe(ctx, g, w)
+	return s.describe(ctx, g, *w)
 }
 
 // describe builds the wheel and reads what it is.

@@ -73,7 +73,11 @@ func (c *course) usable(w io.Writer) error {
 	if c.broken == nil {
 		why = c.lockFile + ": " + why
 	}
-	fmt.Fprintf(w, "%s; write it with driftpin lock %s\n", report.Clean(why), c.manifest.Dir)
+	lines := strings.Split(why, "\n")
+	lines[0] += "; write it with driftpin lock " + c.manifest.Dir
+	for _, line := range lines {
+		fmt.Fprintln(w, report.Clean(line))
+	}
 	return errFound
 }
 

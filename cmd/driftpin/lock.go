@@ -157,7 +157,7 @@ func (c *course) stale() string {
 		return "the lock is stale: " + why
 	}
 	if found := pins.Prove(c.lockFile, c.manifest, c.lock); len(found) > 0 {
-		return "the lock does not hold what is asked for:\n" + found.Error()
+		return "the lock does not hold what is asked for\n" + found.Error()
 	}
 	return ""
 }
@@ -184,7 +184,10 @@ func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
 		return c.upToDate(s)
 	}
 	if c.broken != nil {
-		fmt.Fprintf(s.err, "%s\nthe course is locked anew; what can be read of the old lock is preferred\n", report.Clean(c.stale()))
+		for _, line := range strings.Split(c.stale(), "\n") {
+			fmt.Fprintln(s.err, report.Clean(line))
+		}
+		fmt.Fprintln(s.err, "the course is locked anew; what can be read of the old lock is preferred")
 	}
 	if err := writable(dir); err != nil {
 		return fmt.Errorf("%s: %w", c.lockFile, err)
