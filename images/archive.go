@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,30 +13,34 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/driftpin/driftpin/images/installed"
 	"github.com/driftpin/driftpin/images/layers"
+	ggcr "github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// openArchive opens the image of an archive as docker save writes it. Layers
-// are read in place: nothing is compressed to learn its digest, and where they
-// are not compressed their digests are not checked. A compressed archive is
-// read once, from its beginning to its end.
-func openArchive(ctx context.Context, file string) (*Image, error) {
+// openArchive opens an image of an archive as docker save writes it: FILE, or
+// FILE:TAG of one that holds several. Layers are read in place: nothing is
+// compressed to learn its digest, and those that are not compressed and not small
+// are not hashed. A compressed archive is read once, from its beginning to its end.
+func openArchive(ctx context.Context, where string) (*Image, error) {
+	file, tag := splitArchive(where)
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
 	}
-	var magic [4]byte
-	if n, err := f.ReadAt(magic[:], 0); err == nil && layers.Compressed(magic[:n]) {
+	var magic [6]byte
+	if n, _ := f.ReadAt(magic[:], 0); layers.Compressed(magic[:n]) {
 		if err := f.Close(); err != nil {
 			return nil, err
 		}
-		return openStream(ctx, &layers.Stream{Open: func(context.Context) (io.ReadCloser, error) { return os.Open(file) }})
+		return openStream(ctx, &layers.Stream{Open: func(context.Context) (io.ReadCloser, error) { return os.Open(file) }}, tag)
 	}
-	img, err := openPlain(f)
+	img, err := openPlain(ctx, f, tag)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -43,31 +48,84 @@ func openArchive(ctx context.Context, file string) (*Image, error) {
 	return img, nil
 }
 
-// openPlain opens the image of an archive that is not compressed.
-func openPlain(f *os.File) (*Image, error) {
+// splitArchive splits FILE and FILE:TAG: a tag may hold colons, and so may a
+// file's name.
+func splitArchive(where string) (file, tag string) {
+	if _, err := os.Stat(where); err == nil {
+		return where, ""
+	}
+	for i, c := range where {
+		if c != ':' {
+			continue
+		}
+		if info, err := os.Stat(where[:i]); err == nil && !info.IsDir() {
+			return where[:i], where[i+1:]
+		}
+	}
+	return where, ""
+}
+
+// maxHashed is how much of an archive's layers that are not compressed is hashed
+// nevertheless, the smallest first, in bytes.
+const maxHashed = 16 << 20
+
+// openPlain opens an image of an archive that is not compressed.
+func openPlain(ctx context.Context, f *os.File, tag string) (*Image, error) {
 	entries, err := indexTar(f)
 	if err != nil {
 		return nil, err
 	}
-	img, names, err := describe(func(name string) ([]byte, error) { return entries.read(name) })
+	img, files, err := describe(func(name string) ([]byte, error) { return entries.read(name) }, tag)
 	if err != nil {
 		return nil, err
 	}
-	for i, name := range names {
-		e, ok := entries[name]
+	for i, file := range files {
+		e, ok := entries.find(file.name)
 		if !ok {
-			return nil, fmt.Errorf("the archive has no %s: it was cut short", name)
+			return nil, fmt.Errorf("the archive has no %s: it was cut short", file.name)
 		}
 		l := &img.layers[i]
-		l.Size = e.size
+		l.Size, l.Place = e.size, fmt.Sprintf("%s at %d", f.Name(), e.offset)
 		l.Open = func(context.Context) (io.ReadCloser, error) {
 			return section{io.NewSectionReader(f, e.offset, e.size)}, nil
 		}
-		if l.Digest, l.Hops, err = e.digest(name, l.DiffID); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+		if file.size != 0 && file.size != e.size {
+			return nil, fmt.Errorf("%s: it has %d bytes, and the archive's manifest says %d: the archive is damaged", file.name, e.size, file.size)
+		}
+		if l.Digest, l.Hops, err = e.digest(file.name); err != nil {
+			return nil, fmt.Errorf("%s: %w", file.name, err)
 		}
 	}
-	return img, nil
+	return img, img.hashSmall(ctx)
+}
+
+// hashSmall looks at the digests of those layers that are quickly hashed: they
+// are what the config says from here on. Those that are left are noted.
+func (img *Image) hashSmall(ctx context.Context) error {
+	var order []int
+	for i, l := range img.layers {
+		if l.Hops {
+			order = append(order, i)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(img.layers[a].Size, img.layers[b].Size) })
+	hashed := int64(0)
+	for _, i := range order {
+		l := &img.layers[i]
+		if hashed += l.Size; hashed > maxHashed {
+			img.Unverified++
+			continue
+		}
+		got, err := layers.Hash(ctx, *l)
+		if err != nil {
+			return err
+		}
+		if got != l.DiffID {
+			return fmt.Errorf("layer %s: its bytes have the digest %s: the archive is damaged, or its layers stand in another order than its config says", l.DiffID, got)
+		}
+		l.Digest, l.Hops = l.DiffID, false
+	}
+	return nil
 }
 
 // A section is a part of a file that stays open.
@@ -76,41 +134,114 @@ type section struct{ *io.SectionReader }
 // Close implements io.Closer.
 func (section) Close() error { return nil }
 
-// describe makes an image of an archive's manifest and config, with the names
-// of the layers' files.
-func describe(read func(name string) ([]byte, error)) (*Image, []string, error) {
-	var manifests []struct {
-		Config string
-		Layers []string
+// A layerFile is a layer's file in an archive.
+type layerFile struct {
+	name string
+	size int64 // as the manifest says; 0 where it does not
+}
+
+// A savedImage is what manifest.json says of one image (Docker's image
+// specification, v1.2; since Docker 25 with LayerSources).
+type savedImage struct {
+	Config       string
+	RepoTags     []string
+	Layers       []string
+	LayerSources map[string]struct {
+		Size   int64
+		Digest string
 	}
+}
+
+// describe makes an image of an archive's manifest and config, with the files of
+// its layers. tag names one of several images.
+func describe(read func(name string) ([]byte, error), tag string) (*Image, []layerFile, error) {
+	var manifests []savedImage
 	if err := readJSON(read, "manifest.json", &manifests); err != nil {
 		if _, layoutErr := read("oci-layout"); layoutErr == nil {
 			return nil, nil, errors.New("it is the archive of an OCI layout: unpack it into a folder (tar -xf FILE -C DIR) and name that, oci-layout:DIR")
 		}
 		return nil, nil, err
 	}
-	if len(manifests) != 1 {
-		return nil, nil, fmt.Errorf("the archive holds %d images: save one at a time", len(manifests))
-	}
-	var config v1.ConfigFile
-	if err := readJSON(read, manifests[0].Config, &config); err != nil {
+	m, err := pickSaved(manifests, tag)
+	if err != nil {
 		return nil, nil, err
 	}
-	if len(manifests[0].Layers) != len(config.RootFS.DiffIDs) {
-		return nil, nil, fmt.Errorf("the archive's manifest has %d layers and its config %d", len(manifests[0].Layers), len(config.RootFS.DiffIDs))
+	var config v1.ConfigFile
+	if err := readJSON(read, m.Config, &config); err != nil {
+		return nil, nil, err
+	}
+	if len(m.Layers) != len(config.RootFS.DiffIDs) {
+		return nil, nil, fmt.Errorf("the archive's manifest has %d layers and its config %d", len(m.Layers), len(config.RootFS.DiffIDs))
 	}
 	img := &Image{Created: config.Created.Time, Config: configOf(&config), layers: []layers.Layer{}}
 	events := events(&config)
-	var names []string
-	for i, name := range manifests[0].Layers {
-		names = append(names, path.Clean(name))
-		img.layers = append(img.layers, layers.Layer{DiffID: config.RootFS.DiffIDs[i].String(), Event: at(events, i)})
+	var files []layerFile
+	for i, name := range m.Layers {
+		diffID := config.RootFS.DiffIDs[i].String()
+		if other := otherLayer(name, diffID, &config); other != "" {
+			return nil, nil, fmt.Errorf("%s stands for layer %s, and is by its name %s: the archive's layers stand in another order than its config says", name, diffID, other)
+		}
+		files = append(files, layerFile{layers.Clean(name), m.LayerSources[diffID].Size})
+		img.layers = append(img.layers, layers.Layer{DiffID: diffID, Event: at(events, i)})
 	}
-	return img, names, nil
+	return img, files, nil
+}
+
+// pickSaved returns the one image of an archive, or the one that a tag names; @N is
+// the one at N, counted from 0.
+func pickSaved(manifests []savedImage, tag string) (savedImage, error) {
+	var names []string
+	for i, m := range manifests {
+		names = append(names, m.RepoTags...)
+		if len(m.RepoTags) == 0 {
+			names = append(names, fmt.Sprintf("@%d", i))
+		}
+		same := func(name string) bool { return familiar(name) == familiar(tag) }
+		if tag != "" && (tag == fmt.Sprintf("@%d", i) || slices.ContainsFunc(m.RepoTags, same)) {
+			return m, nil
+		}
+	}
+	switch {
+	case len(manifests) == 0:
+		return savedImage{}, errors.New("the archive's manifest names no image")
+	case tag != "":
+		return savedImage{}, fmt.Errorf("the archive has no image %s: it has %s", tag, strings.Join(names, ", "))
+	}
+	for _, m := range manifests[1:] {
+		if m.Config != manifests[0].Config || !slices.Equal(m.Layers, manifests[0].Layers) {
+			return savedImage{}, fmt.Errorf("the archive holds %d images: name one as docker-archive:FILE:TAG: %s", len(manifests), strings.Join(names, ", "))
+		}
+	}
+	return manifests[0], nil
+}
+
+// familiar is an image's name as people write it.
+func familiar(name string) string {
+	if r, err := ggcr.ParseReference(name); err == nil {
+		return r.Name()
+	}
+	return name
+}
+
+var hexName = regexp.MustCompile(`(?:^|/)([0-9a-f]{64})`)
+
+// otherLayer is the layer of a config of which a file's name tells, if that is
+// another than the one that the file stands for.
+func otherLayer(name, diffID string, config *v1.ConfigFile) string {
+	m := hexName.FindStringSubmatch(name)
+	if m == nil || "sha256:"+m[1] == diffID {
+		return ""
+	}
+	for _, d := range config.RootFS.DiffIDs {
+		if d.String() == "sha256:"+m[1] {
+			return d.String()
+		}
+	}
+	return ""
 }
 
 func readJSON(read func(string) ([]byte, error), name string, into any) error {
-	data, err := read(path.Clean(name))
+	data, err := read(layers.Clean(name))
 	if err != nil {
 		return err
 	}
@@ -123,36 +254,54 @@ func readJSON(read func(string) ([]byte, error), name string, into any) error {
 // blobDigest is the digest that a layer's name tells, if it lies among an OCI
 // layout's blobs, as it does since Docker 25.
 func blobDigest(name string) string {
-	if hex, ok := strings.CutPrefix(path.Clean(name), "blobs/sha256/"); ok {
+	if hex, ok := strings.CutPrefix(layers.Clean(name), "blobs/sha256/"); ok && len(hex) == 64 {
 		return "sha256:" + hex
 	}
 	return ""
 }
 
-// entries are the files of an archive.
+// entries are the files and links of an archive. Of two with one name the later
+// one counts.
 type entries map[string]entry
 
-// An entry is where a file lies in an archive.
+// An entry is where a file lies in an archive, or what a link leads to.
 type entry struct {
 	file         io.ReaderAt
 	offset, size int64
+	link         string
 }
 
-// digest is the digest of a layer's bytes: of a plain tar, which can be hopped
-// over, the diffID.
-func (e entry) digest(name, diffID string) (digest string, plain bool, err error) {
-	magic := make([]byte, 4)
-	if n, err := e.file.ReadAt(magic, e.offset); e.size < int64(len(magic)) || n < len(magic) {
-		return "", false, fmt.Errorf("%d bytes are too few for a layer: %w", e.size, errors.Join(err, io.ErrUnexpectedEOF))
+// digest is the digest of a layer's bytes, if its name tells, and whether they are
+// a plain tar, which can be hopped over: then the diffID is that of the bytes.
+func (e entry) digest(name string) (digest string, plain bool, err error) {
+	magic := make([]byte, 6)
+	n, err := e.file.ReadAt(magic[:min(e.size, int64(len(magic)))], e.offset)
+	if err != nil && err != io.EOF {
+		return "", false, err
 	}
-	if !layers.Compressed(magic) {
-		return diffID, true, nil
+	if !layers.Compressed(magic[:n]) {
+		return "", true, nil
 	}
 	return blobDigest(name), false, nil
 }
 
+// maxLinks is how many links of an archive may lead to a file.
+const maxLinks = 16
+
+// find returns a file by its name, or by that of a link to it.
+func (all entries) find(name string) (entry, bool) {
+	for range maxLinks {
+		e, ok := all[layers.Clean(name)]
+		if !ok || e.link == "" {
+			return e, ok
+		}
+		name = e.link
+	}
+	return entry{}, false
+}
+
 func (all entries) read(name string) ([]byte, error) {
-	e, ok := all[name]
+	e, ok := all.find(name)
 	if !ok {
 		return nil, fmt.Errorf("not a docker archive: it has no %s", name)
 	}
@@ -162,16 +311,14 @@ func (all entries) read(name string) ([]byte, error) {
 	return io.ReadAll(io.NewSectionReader(e.file, e.offset, e.size))
 }
 
-// indexTar finds the files of a tar that is not compressed. A file that is a
-// link to another in the archive, as old versions of docker save write it,
-// leads to that other's bytes.
+// indexTar finds the files of a tar that is not compressed, and the links by which
+// old versions of docker save have a layer once.
 func indexTar(f *os.File) (entries, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
 	found := entries{}
-	links := map[string]string{}
 	for tr := tar.NewReader(f); ; {
 		h, err := tr.Next()
 		if err == io.EOF {
@@ -180,7 +327,7 @@ func indexTar(f *os.File) (entries, error) {
 		if err != nil {
 			return nil, fmt.Errorf("not a docker archive: %w", err)
 		}
-		name := path.Clean(h.Name)
+		name := layers.Clean(h.Name)
 		switch h.Typeflag {
 		case tar.TypeReg:
 			offset, err := f.Seek(0, io.SeekCurrent)
@@ -190,14 +337,9 @@ func indexTar(f *os.File) (entries, error) {
 			if offset+h.Size > info.Size() {
 				return nil, fmt.Errorf("%s: the archive was cut short: %w", name, io.ErrUnexpectedEOF)
 			}
-			found[name] = entry{f, offset, h.Size}
+			found[name] = entry{file: f, offset: offset, size: h.Size}
 		case tar.TypeSymlink, tar.TypeLink:
-			links[name] = linkTarget(h)
-		}
-	}
-	for name, target := range links {
-		if e, ok := found[target]; ok {
-			found[name] = e
+			found[name] = entry{link: linkTarget(h)}
 		}
 	}
 	return found, nil
@@ -206,9 +348,9 @@ func indexTar(f *os.File) (entries, error) {
 // linkTarget is the file of an archive that a link leads to.
 func linkTarget(h *tar.Header) string {
 	if h.Typeflag == tar.TypeLink {
-		return path.Clean(h.Linkname)
+		return layers.Clean(h.Linkname)
 	}
-	return path.Join(path.Dir(path.Clean(h.Name)), h.Linkname)
+	return layers.Clean(path.Join(path.Dir(layers.Clean(h.Name)), h.Linkname))
 }
 
 // openDocker opens an image of the Docker Engine that the docker command talks
@@ -229,7 +371,7 @@ func openDocker(ctx context.Context, name string) (*Image, error) {
 		}
 		s.Reader = out
 		return s, nil
-	}})
+	}}, "")
 }
 
 // A saved image is the output of docker save.
@@ -270,63 +412,95 @@ const maxDocuments = 2 * maxDocument
 
 // openStream opens an image whose archive comes by once. Which files are layers
 // is said by a manifest that mostly comes last, so whatever may be one is read.
-func openStream(ctx context.Context, st *layers.Stream) (*Image, error) {
-	documents, read, links := map[string][]byte{}, map[string]layers.Stored[installed.Fact]{}, map[string]string{}
-	var held int64 // of documents
-	err := st.Each(ctx, func(h *tar.Header, r io.Reader) error {
-		if h.Typeflag == tar.TypeSymlink || h.Typeflag == tar.TypeLink {
-			links[h.Name] = linkTarget(h)
-		}
-		if h.Typeflag != tar.TypeReg {
-			return nil
-		}
-		b := bufio.NewReaderSize(r, 4096)
-		first, err := b.Peek(512)
-		if err != nil && err != io.EOF {
-			return err
-		}
-		if layers.LooksLikeLayer(first) {
-			read[h.Name], err = layers.ScanStored(ctx, b, Reader{}.facts())
-		} else if h.Size <= maxDocument {
-			if held += h.Size + int64(len(h.Name)); held > maxDocuments {
-				return fmt.Errorf("what is no layer takes more than %d bytes", maxDocuments)
-			}
-			documents[h.Name], err = io.ReadAll(b)
-		}
-		if err != nil && err != io.EOF {
-			return fmt.Errorf("%s: %w", h.Name, err)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("not a docker archive: %w", err)
+func openStream(ctx context.Context, st *layers.Stream, tag string) (*Image, error) {
+	c := cameBy{ctx: ctx, documents: map[string][]byte{}, read: map[string]layers.Stored[installed.Fact]{}, bad: map[string]error{}, links: entries{}}
+	if err := st.Each(ctx, c.take); err != nil {
+		return nil, fmt.Errorf("not a docker archive, or a damaged one: %w", err)
 	}
-	img, names, err := describe(func(name string) ([]byte, error) {
-		if data, ok := documents[name]; ok {
-			return data, nil
-		}
-		return nil, fmt.Errorf("not a docker archive: it has no %s", name)
-	})
+	img, files, err := describe(c.document, tag)
 	if err != nil {
 		return nil, err
 	}
-	for i, name := range names {
-		if target, ok := links[name]; ok {
-			name = target
-		}
-		found, ok := read[name]
-		if !ok {
-			return nil, fmt.Errorf("the archive has no %s: it was cut short", name)
+	for i, file := range files {
+		name := c.resolve(file.name)
+		found, ok := c.read[name]
+		switch {
+		case c.bad[name] != nil:
+			return nil, fmt.Errorf("%s: %w", file.name, c.bad[name])
+		case !ok:
+			return nil, fmt.Errorf("the archive has no %s: it was cut short", file.name)
 		}
 		l := &img.layers[i]
-		l.Stream, l.Entry = st, name
-		if l.Digest = blobDigest(name); found.Plain {
-			l.Digest = l.DiffID
-		}
-		if l.Digest != "" && l.Digest != found.Digest {
-			return nil, fmt.Errorf("layer %s: its bytes have the digest %s: the archive is damaged", l.Digest, found.Digest)
+		l.Stream, l.Entry, l.Digest, l.Place = st, name, cmp.Or(blobDigest(name), found.Digest()), fmt.Sprintf("%p %s", st, name)
+		if err := found.Matches(*l); err != nil {
+			return nil, err
 		}
 		img.known = append(img.known, found.Content)
 	}
 	return img, nil
+}
+
+// A cameBy is what was learnt of the files of an archive that came by.
+type cameBy struct {
+	ctx       context.Context // of the one reading
+	documents map[string][]byte
+	held      int64 // of documents, in bytes
+	read      map[string]layers.Stored[installed.Fact]
+	bad       map[string]error // of what may be no layer
+	links     entries
+}
+
+// take learns what there is to be learnt of one file.
+func (c *cameBy) take(h *tar.Header, r io.Reader) error {
+	delete(c.links, h.Name)
+	switch h.Typeflag {
+	case tar.TypeSymlink, tar.TypeLink:
+		c.links[h.Name] = entry{link: linkTarget(h)}
+		return nil
+	case tar.TypeReg:
+	default:
+		return nil
+	}
+	b := bufio.NewReaderSize(r, 4096)
+	first, err := b.Peek(512)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	delete(c.bad, h.Name)
+	delete(c.documents, h.Name)
+	delete(c.read, h.Name)
+	if layers.LooksLikeLayer(first) {
+		if c.read[h.Name], err = layers.ScanStored(c.ctx, b, Reader{}.facts()); err != nil {
+			c.bad[h.Name] = err
+		}
+		return c.ctx.Err()
+	}
+	if h.Size > maxDocument {
+		return nil
+	}
+	if c.held += h.Size + int64(len(h.Name)); c.held > maxDocuments {
+		return fmt.Errorf("what is no layer takes more than %d bytes", maxDocuments)
+	}
+	c.documents[h.Name], err = io.ReadAll(b)
+	return err
+}
+
+// resolve is the name that links lead to from a name.
+func (c *cameBy) resolve(name string) string {
+	name = layers.Clean(name)
+	for range maxLinks {
+		e, ok := c.links[name]
+		if !ok {
+			break
+		}
+		name = e.link
+	}
+	return name
+}
+
+func (c *cameBy) document(name string) ([]byte, error) {
+	if data, ok := c.documents[c.resolve(name)]; ok {
+		return data, nil
+	}
+	return nil, fmt.Errorf("not a docker archive: it has no %s", name)
 }

@@ -146,18 +146,18 @@ func (r Reader) Drift(ctx context.Context, a, b *Image) (*Drift, error) {
 // sameLayers reports whether two images consist of the same bytes.
 func sameLayers(a, b *Image) bool {
 	return a.layers != nil && slices.EqualFunc(a.layers, b.layers, func(x, y layers.Layer) bool {
-		return x.Digest != "" && x.Digest == y.Digest && x.DiffID == y.DiffID
+		return x.Digest != "" && x.Digest == y.Digest
 	})
 }
 
 func tellLayers(img, other *Image) []LayerInfo {
 	theirs := map[string]bool{}
 	for _, l := range other.layers {
-		theirs[l.DiffID] = true
+		theirs[l.Key()] = true
 	}
 	out := []LayerInfo{}
 	for _, l := range img.layers {
-		out = append(out, LayerInfo{l.DiffID, l.Size, l.Event, theirs[l.DiffID]})
+		out = append(out, LayerInfo{l.DiffID, l.Size, l.Event, theirs[l.Key()]})
 	}
 	return out
 }

@@ -38,6 +38,9 @@ type Image struct {
 	Lock     *pins.Lock // set if the source is a lock
 	Carried  *Carried   // the inventory that the source carries, if it does
 	Trouble  error      // why the one that it has can't be used: the layers are read then
+	// Unverified is how many layers are read without being hashed: of archives, those
+	// that are not compressed and not small.
+	Unverified int
 
 	manifest v1.Descriptor
 	layers   []layers.Layer // bottom first

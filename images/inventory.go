@@ -91,7 +91,7 @@ func (r Reader) contents(ctx context.Context, images ...*Image) ([][]*Content, e
 		}
 		out[i] = make([]*Content, len(img.layers))
 		for k, l := range img.layers {
-			if img.known != nil && img.known[k] != nil {
+			if img.known != nil && img.known[k] != nil && (!r.Layers || l.Stream != nil) {
 				out[i][k] = img.known[k]
 				continue
 			}
@@ -99,6 +99,11 @@ func (r Reader) contents(ctx context.Context, images ...*Image) ([][]*Content, e
 			if !asked && !r.Layers {
 				c = layers.Recall[installed.Fact](r.memory(), l)
 				recalled[l.Key()] = c
+			}
+			if c != nil {
+				if err := c.Claimed(l); err != nil {
+					return nil, fmt.Errorf("reading %s: %w", img.Name, err)
+				}
 			}
 			if out[i][k] = c; c == nil {
 				unread, places = append(unread, l), append(places, place{i, k})

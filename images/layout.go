@@ -12,11 +12,19 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/containerd/platforms"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
 // A layoutDir is an OCI layout (OCI image layout specification).
 type layoutDir string
+
+func (dir layoutDir) place() string {
+	if abs, err := filepath.Abs(string(dir)); err == nil {
+		return abs
+	}
+	return string(dir)
+}
 
 func (dir layoutDir) open(_ context.Context, d v1.Descriptor) (io.ReadCloser, error) {
 	f, err := os.Open(filepath.Join(string(dir), "blobs", d.Digest.Algorithm, d.Digest.Hex))
@@ -24,15 +32,6 @@ func (dir layoutDir) open(_ context.Context, d v1.Descriptor) (io.ReadCloser, er
 		return nil, fmt.Errorf("the layout %s lacks %s: it was not copied whole", string(dir), d.Digest)
 	}
 	return f, err
-}
-
-// index reads an index of the layout.
-func (dir layoutDir) index(ctx context.Context, d v1.Descriptor) (*v1.IndexManifest, error) {
-	data, err := document(ctx, dir, d)
-	if err != nil {
-		return nil, err
-	}
-	return v1.ParseIndexManifest(bytes.NewReader(data))
 }
 
 // openLayout opens an image of an OCI layout: DIR, DIR:TAG or DIR@DIGEST.
@@ -50,56 +49,85 @@ func openLayout(ctx context.Context, where string, o Options) (*Image, error) {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(name, "index.json"), err)
 	}
 	dir := layoutDir(name)
+	if digest != "" {
+		return dir.openDigest(ctx, top, digest, o)
+	}
 	var found []v1.Descriptor
 	for _, d := range top.Manifests {
-		if !isAttestation(d) && (digest == "" || d.Digest.String() == digest) && (tag == "" || d.Annotations["org.opencontainers.image.ref.name"] == tag) {
-			if !slices.ContainsFunc(found, func(f v1.Descriptor) bool { return f.Digest == d.Digest }) {
-				found = append(found, d)
-			}
+		named := tag == "" || d.Annotations["org.opencontainers.image.ref.name"] == tag
+		if !isAttestation(d) && named && !slices.ContainsFunc(found, func(f v1.Descriptor) bool { return f.Digest == d.Digest }) {
+			found = append(found, d)
 		}
 	}
-	if digest != "" && len(found) == 0 {
-		return dir.openInner(ctx, top, digest)
+	if len(found) == 1 {
+		return openDescriptor(ctx, dir, found[0], o)
 	}
-	if len(found) != 1 {
-		return nil, fmt.Errorf("the layout holds %d such images: name one as oci-layout:%s:TAG or oci-layout:%s@sha256:…", len(found), name, name)
-	}
-	return openDescriptor(ctx, dir, found[0], o)
+	return dir.openOne(ctx, top, found, o)
 }
 
-// openInner opens an image by its manifest's digest, which an index of the
-// layout's index lists.
-func (dir layoutDir) openInner(ctx context.Context, top *v1.IndexManifest, digest string) (*Image, error) {
+// openOne opens the one image for the platform among some entries of the layout's
+// index: beside it there may be signatures, and images for other platforms.
+func (dir layoutDir) openOne(ctx context.Context, top *v1.IndexManifest, found []v1.Descriptor, o Options) (*Image, error) {
+	want, match, err := o.platform()
+	if err != nil {
+		return nil, err
+	}
+	all, err := candidates(ctx, dir, top, found, 0)
+	if err != nil {
+		return nil, err
+	}
+	picked := pick(all, match)
+	switch {
+	case len(all) == 0:
+		return nil, errors.New("the layout holds no such image")
+	case len(picked) == 0 && len(all) == 1:
+		return openCandidate(ctx, dir, all[0], false)
+	case len(picked) == 0:
+		return nil, fmt.Errorf("the layout holds no image for %s: it has %s", platforms.Format(want), has(all))
+	case len(picked) > 1:
+		return nil, fmt.Errorf("the layout holds %d such images: name one as oci-layout:%s:TAG or oci-layout:%s@sha256:…", len(picked), string(dir), string(dir))
+	}
+	return openCandidate(ctx, dir, picked[0], len(all) > 1)
+}
+
+// openDigest opens an image by a digest: of an entry of the layout's index, or of
+// a manifest that indexes below it list.
+func (dir layoutDir) openDigest(ctx context.Context, top *v1.IndexManifest, digest string, o Options) (*Image, error) {
 	for _, d := range top.Manifests {
-		if !d.MediaType.IsIndex() {
-			continue
+		if d.Digest.String() == digest {
+			return openDescriptor(ctx, dir, d, o)
 		}
-		index, err := dir.index(ctx, d)
-		if err != nil {
-			return nil, err
+	}
+	var indexes []v1.Descriptor
+	for _, d := range top.Manifests {
+		if d.MediaType.IsIndex() {
+			indexes = append(indexes, d)
 		}
-		for _, m := range index.Manifests {
-			if m.Digest.String() != digest {
-				continue
-			}
-			img, err := openDescriptor(ctx, dir, m, Options{})
-			if err == nil {
-				img.Carried, img.Trouble = carried(ctx, dir, index, m.Digest)
-				img.tellEvents()
-			}
-			return img, err
+	}
+	all, err := candidates(ctx, dir, top, indexes, 0)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range all {
+		if c.Digest.String() == digest {
+			return openCandidate(ctx, dir, c, false)
 		}
 	}
 	return nil, fmt.Errorf("the layout holds no image %s", digest)
 }
 
-// splitLayout splits DIR, DIR:TAG and DIR@DIGEST.
+// splitLayout splits DIR, DIR:TAG and DIR@DIGEST; a tag may hold colons.
 func splitLayout(where string) (dir, tag, digest string) {
 	if _, err := os.Stat(where); err == nil {
 		return where, "", ""
 	}
 	if dir, digest, ok := strings.Cut(where, "@"); ok {
 		return dir, "", digest
+	}
+	for i, c := range where {
+		if info, err := os.Stat(where[:i]); c == ':' && err == nil && info.IsDir() {
+			return where[:i], where[i+1:], ""
+		}
 	}
 	if i := strings.LastIndexByte(where, ':'); i > 0 {
 		return where[:i], where[i+1:], ""

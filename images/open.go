@@ -9,8 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/containerd/platforms"
 	"github.com/driftpin/driftpin/pins"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
+	specs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // Options steer Open; the zero value is useful.
@@ -19,28 +20,30 @@ type Options struct {
 	Silence  time.Duration // how long a registry may send nothing before it is asked again; 0: a minute
 }
 
-func (o Options) platform() (v1.Platform, error) {
-	p, err := v1.ParsePlatform(cmp.Or(o.Platform, "linux/amd64"))
-	if err != nil || p.OS == "" || p.Architecture == "" {
-		return v1.Platform{}, fmt.Errorf("platform %q: write OS/ARCHITECTURE, such as linux/arm64", o.Platform)
+// platform is the one that is asked for, and what chooses by it as containerd
+// does: the best that such a machine runs.
+func (o Options) platform() (specs.Platform, platforms.MatchComparer, error) {
+	p, err := platforms.Parse(cmp.Or(o.Platform, "linux/amd64"))
+	if err != nil || p.OS == "" || p.Architecture == "" || !strings.Contains(cmp.Or(o.Platform, "/"), "/") {
+		return p, nil, fmt.Errorf("platform %q: write OS/ARCHITECTURE, such as linux/arm64", o.Platform)
 	}
-	return *p, nil
+	return p, platforms.Only(p), nil
 }
 
 // fits checks that an image is of the platform that was asked for, if any was.
 func (o Options) fits(img *Image) error {
-	want, err := o.platform()
+	want, match, err := o.platform()
 	if err != nil || o.Platform == "" || img.Platform != "" || img.Config.Platform == "" {
 		return err
 	}
-	if have, err := v1.ParsePlatform(img.Config.Platform); err != nil || !have.Satisfies(want) {
-		return fmt.Errorf("the image has no %s: it is %s", want.String(), img.Config.Platform)
+	if have, err := platforms.Parse(img.Config.Platform); err != nil || !match.Match(have) {
+		return fmt.Errorf("the image has no %s: it is %s", platforms.Format(want), img.Config.Platform)
 	}
 	return nil
 }
 
 // Open opens a source by its name: oci-layout:DIR (with :TAG or @DIGEST where
-// it holds several images), docker-archive:FILE, docker:NAME, lock:FILE,
+// it holds several images), docker-archive:FILE (with :TAG likewise), docker:NAME, lock:FILE,
 // sbom:FILE, or else a registry reference, whose credentials are those of
 // Docker's configuration. Of an archive that comes by once (docker:, and a
 // compressed file) the layers are read here.

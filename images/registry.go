@@ -90,6 +90,8 @@ type fetched struct {
 	got *remote.Descriptor
 }
 
+func (f *fetched) place() string { return f.name.Name() }
+
 func (f *fetched) open(ctx context.Context, d v1.Descriptor) (io.ReadCloser, error) {
 	switch {
 	case d.Digest == f.got.Digest:

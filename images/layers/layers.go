@@ -31,36 +31,47 @@ import (
 	"sync/atomic"
 
 	"github.com/driftpin/driftpin/images/inflate"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sync/errgroup"
 )
 
 // A Layer is one layer of an image.
 type Layer struct {
-	DiffID string // sha256:HEX of the uncompressed tar, as the image's config has it
-	Digest string // sha256:HEX of the bytes as they are stored; empty if not known
+	DiffID string // sha256:HEX of the uncompressed tar, as the image's config claims
+	Digest string // sha256:HEX of the bytes as they are stored, which reading them checks; empty if nothing tells
 	Size   int64  // of those bytes; 0 if not known
 	Event  string // the history entry that made it; may be empty
+	Place  string // where the bytes lie: other copies of them lie at other places
 
 	// Open gives the bytes as they are stored.
 	Open func(context.Context) (io.ReadCloser, error)
 	// Hops is set where Open gives an io.ReaderAt of a tar that is not compressed:
-	// then what is not wanted is hopped over, and the digest is not checked.
+	// then what is not wanted is hopped over, and the bytes are not hashed.
 	Hops bool
 	// Stream is set where the bytes come by once only, with those of other layers;
 	// then Open is not.
 	Stream *Stream
 	// Entry is the layer's name in the stream.
 	Entry string
+
+	unpacks bool // the tar that it unpacks to is hashed too
 }
 
-// Key names the bytes of a layer: layers of one key are the same.
-func (l Layer) Key() string { return cmp.Or(l.Digest, l.DiffID) }
+// maxSmall is the size of layers, as they are stored, up to which the tars that
+// they unpack to are always hashed: that takes no time. In bytes.
+const maxSmall = 1 << 20
 
-// Checked reports whether reading the layer, with Check or without, compares
-// its bytes with its digest.
-func (l Layer) Checked(check bool) bool {
-	return l.Digest != "" && (check || !l.Hops)
-}
+// Key names the bytes of a layer: layers of one key are the same, for that is by
+// a digest that is checked, or by the place.
+func (l Layer) Key() string { return cmp.Or(l.Digest, l.Place, l.DiffID) }
+
+// Title names the layer in messages.
+func (l Layer) Title() string { return cmp.Or(l.Digest, l.DiffID, l.Place) }
+
+// Checked reports whether reading the layer, with Check or without, hashes its
+// bytes.
+func (l Layer) Checked(check bool) bool { return check || !l.Hops }
 
 // A Sieve says what of a layer is kept. Functions but Wanted and Keep may be nil.
 type Sieve[T any] struct {
@@ -72,7 +83,7 @@ type Sieve[T any] struct {
 	Spare    func(name string) bool                                // whether a wanted file is one only by the hard links to it within its layer
 	Alike    func(a, b string) bool                                // whether Keep makes the same of a file by either name
 	Symlinks bool                                                  // all symbolic links are kept, and none is followed
-	Check    bool                                                  // digests are checked even where that means to read what could be hopped over
+	Check    bool                                                  // all bytes of every copy of a layer are hashed, and so is the tar that they unpack to
 }
 
 // maxHeld is how much may be held of a layer, in bytes: of names, and of what
@@ -89,6 +100,7 @@ type Content[T any] struct {
 	Soft    map[string]string // symbolic links that may lead to wanted files, or all
 	Hidden  map[string]bool   // what a whiteout removes
 	Opaque  map[string]bool   // folders of which nothing lower is seen
+	Tar     string            // the digest of the tar that the layer unpacks to, sha256:HEX; empty where that was not hashed
 	Folders []uint64          // hashes of all folders, sorted: each hides what is none
 	Others  []uint64          // hashes of all else, sorted: it hides what lies lower
 }
@@ -100,20 +112,27 @@ func newContent[T any]() *Content[T] {
 // Progress counts the bytes that are read, as they are stored.
 type Progress struct{ Read, Total atomic.Int64 }
 
-// Scan reads layers, those of one key once, the largest first. The contents are
-// in the order of the layers. Progress may be nil.
+// Scan reads layers, those of one key once, the largest first: with the sieve's
+// Check those of one key and place. If one copy of some bytes can't be read,
+// another is. The contents are in the order of the layers. Progress may be nil.
 func Scan[T any](ctx context.Context, list []Layer, s Sieve[T], p *Progress) ([]*Content[T], error) {
 	if p == nil {
 		p = &Progress{}
 	}
-	first := map[string]int{}
+	copies := map[string][]int{} // by what is read once
+	key := func(l Layer) string {
+		if s.Check {
+			return l.Key() + " " + l.Place + " " + l.DiffID
+		}
+		return l.Key()
+	}
 	var order []int
 	for i, l := range list {
-		if _, known := first[l.Key()]; !known {
-			first[l.Key()] = i
+		if copies[key(l)] == nil {
 			order = append(order, i)
 			p.Total.Add(l.Size)
 		}
+		copies[key(l)] = append(copies[key(l)], i)
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(list[b].Size, list[a].Size) })
 	out := make([]*Content[T], len(list))
@@ -126,7 +145,7 @@ func Scan[T any](ctx context.Context, list []Layer, s Sieve[T], p *Progress) ([]
 			continue
 		}
 		group.Go(func() (err error) {
-			out[i], err = scan(gctx, list[i], s, p)
+			out[i], err = scanAny(gctx, list, copies[key(list[i])], s, p)
 			return err
 		})
 	}
@@ -137,9 +156,42 @@ func Scan[T any](ctx context.Context, list []Layer, s Sieve[T], p *Progress) ([]
 		return nil, err
 	}
 	for i, l := range list {
-		out[i] = out[first[l.Key()]]
+		out[i] = out[copies[key(l)][0]]
+		if err := out[i].Claimed(l); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
+}
+
+// Claimed compares the diffID that an image's config claims for a layer with what
+// the layer was found to unpack to.
+func (c *Content[T]) Claimed(l Layer) error {
+	if c.Tar == "" || l.DiffID == "" || c.Tar == l.DiffID {
+		return nil
+	}
+	return fmt.Errorf("layer %s: it unpacks to %s, and the image's config says %s: the config tells a false diffID, or the layer is cut or another's", l.Title(), c.Tar, l.DiffID)
+}
+
+// scanAny reads the first of some copies of a layer that can be read.
+func scanAny[T any](ctx context.Context, list []Layer, copies []int, s Sieve[T], p *Progress) (*Content[T], error) {
+	var first error
+	tried := map[string]bool{}
+	unpacks := slices.ContainsFunc(copies, func(i int) bool { return list[i].DiffID != list[copies[0]].DiffID })
+	for _, i := range copies {
+		if tried[list[i].Place] || list[i].Stream != nil {
+			continue
+		}
+		tried[list[i].Place] = true
+		l := list[i]
+		l.unpacks = unpacks || s.Check || l.Digest == "" || l.Size <= maxSmall
+		c, err := scan(ctx, l, s, p)
+		if err == nil || ctx.Err() != nil {
+			return c, err
+		}
+		first = cmp.Or(first, err)
+	}
+	return nil, first
 }
 
 // scan reads a layer to its end, and again where its own links lead to files
@@ -152,12 +204,12 @@ func scan[T any](ctx context.Context, l Layer, s Sieve[T], p *Progress) (*Conten
 		c, err = scanOnce(ctx, l, s, p, open)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("layer %s: %w", l.Key(), err)
+		return nil, fmt.Errorf("layer %s: %w", l.Title(), damaged(err))
 	}
 	if inner := c.innerLinks(); len(inner) > 0 {
 		again, err := scanOnce(ctx, l, s.of(inner), &Progress{}, open)
 		if err != nil {
-			return nil, fmt.Errorf("layer %s: %w", l.Key(), err)
+			return nil, fmt.Errorf("layer %s: %w", l.Title(), damaged(err))
 		}
 		for name, value := range linked[T](again.Files) {
 			c.Files[name] = value
@@ -167,8 +219,19 @@ func scan[T any](ctx context.Context, l Layer, s Sieve[T], p *Progress) (*Conten
 	return c, nil
 }
 
-// An unpacker makes a tar of stored bytes.
-type unpacker func(io.Reader) (io.ReadCloser, error)
+// damaged says of an error of what unpacks a layer that the layer is damaged.
+func damaged(err error) error {
+	for _, cause := range []error{tar.ErrHeader, gzip.ErrHeader, gzip.ErrChecksum, inflate.ErrCorrupt, io.ErrUnexpectedEOF, zstd.ErrMagicMismatch, zstd.ErrCRCMismatch} {
+		if errors.Is(err, cause) {
+			return fmt.Errorf("it is damaged: %w", err)
+		}
+	}
+	return err
+}
+
+// An unpacker makes a tar of stored bytes, and says whether they are one as they
+// are.
+type unpacker func(io.Reader) (tarred io.ReadCloser, plain bool, err error)
 
 func scanOnce[T any](ctx context.Context, l Layer, s Sieve[T], p *Progress, unpack unpacker) (_ *Content[T], err error) {
 	raw, err := l.Open(ctx)
@@ -177,61 +240,117 @@ func scanOnce[T any](ctx context.Context, l Layer, s Sieve[T], p *Progress, unpa
 	}
 	defer func() { err = errors.Join(err, raw.Close()) }()
 	if at, ok := raw.(io.ReaderAt); ok && l.Hops && !s.Check {
-		p.Read.Add(l.Size)
-		return scanTar(ctx, &hopping{at: at, size: l.Size}, s)
+		h := &hopping{at: at, size: l.Size}
+		c, ended, err := scanTar(ctx, h, s)
+		if err == nil && ended && h.left() <= maxTrailer {
+			p.Read.Add(l.Size)
+			return c, nil
+		}
+		// It may have been cut: only its digest can tell.
 	}
-	counted := &digester{reader: raw, hash: sha256.New(), ctx: ctx, read: &p.Read}
-	c, err := scanStored(ctx, counted, s, unpack)
+	sums := &sums{reader: raw, stored: sha256.New(), ctx: ctx, read: &p.Read, unpacks: l.unpacks}
+	c, err := scanStored(ctx, sums, s, unpack)
 	if err != nil {
 		return nil, err
 	}
-	if got := "sha256:" + hex.EncodeToString(counted.hash.Sum(nil)); l.Digest != "" && got != l.Digest {
-		return nil, fmt.Errorf("its bytes have the digest %s: the image is damaged", got)
-	}
-	return c, nil
+	return c, sums.match(l)
 }
 
+// Hash returns the digest of a layer's bytes as they are stored, sha256:HEX.
+func Hash(ctx context.Context, l Layer) (_ string, err error) {
+	raw, err := l.Open(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, raw.Close()) }()
+	d := &sums{reader: raw, stored: sha256.New(), ctx: ctx, read: &new(Progress).Read}
+	if _, err := io.CopyBuffer(io.Discard, struct{ io.Reader }{d}, make([]byte, 1<<20)); err != nil {
+		return "", err
+	}
+	return text256(d.stored), nil
+}
+
+// maxTrailer is how much may follow the end of a tar that is hopped over, in
+// bytes: tar programs fill up a record of 20 blocks, or of some more.
+const maxTrailer = 64 << 10
+
 // scanStored reads a layer as it is stored, to the last byte.
-func scanStored[T any](ctx context.Context, r io.Reader, s Sieve[T], unpack unpacker) (*Content[T], error) {
-	tarred, err := unpack(r)
+func scanStored[T any](ctx context.Context, d *sums, s Sieve[T], unpack unpacker) (*Content[T], error) {
+	tarred, plain, err := unpack(d)
 	if err != nil {
 		return nil, err
 	}
 	defer tarred.Close()
-	c, err := scanTar(ctx, tarred, s)
+	r := io.Reader(tarred)
+	if d.unpacks && !plain {
+		d.unpacked = sha256.New()
+		r = &hashing{tarred, d.unpacked}
+	} else if plain {
+		d.unpacked = d.stored
+	}
+	c, _, err := scanTar(ctx, r, s)
 	if err != nil {
 		return nil, err
 	}
 	// What follows the tar's end still counts for the digest.
-	if _, err := io.Copy(io.Discard, tarred); err != nil {
+	if _, err := io.Copy(io.Discard, r); err != nil {
 		return nil, err
 	}
-	_, err = io.Copy(io.Discard, r)
+	_, err = io.Copy(io.Discard, d)
+	if d.unpacked != nil {
+		c.Tar = text256(d.unpacked)
+	}
 	return c, err
 }
 
-// A digester hashes and counts what is read through it, and stops when its
+// A sums reader hashes and counts what is read through it, and stops when its
 // context ends.
-type digester struct {
-	reader io.Reader
-	hash   hash.Hash
-	ctx    context.Context // of the one scan that reads
-	read   *atomic.Int64
+type sums struct {
+	reader   io.Reader
+	stored   hash.Hash
+	unpacks  bool            // the tar that the bytes unpack to is hashed too
+	unpacked hash.Hash       // of that, once it is known what it is; nil if it is not hashed
+	ctx      context.Context // of the one scan that reads
+	read     *atomic.Int64
 }
 
 // Read implements io.Reader.
-func (d *digester) Read(p []byte) (int, error) {
+func (d *sums) Read(p []byte) (int, error) {
 	if err := d.ctx.Err(); err != nil {
 		return 0, err
 	}
 	n, err := d.reader.Read(p)
-	d.hash.Write(p[:n]) // a hash's Write returns no error
+	d.stored.Write(p[:n]) // a hash's Write returns no error
 	d.read.Add(int64(n))
 	return n, err
 }
 
-// scanTar reads the entries of a tar.
-func scanTar[T any](ctx context.Context, r io.Reader, s Sieve[T]) (*Content[T], error) {
+func text256(h hash.Hash) string { return "sha256:" + hex.EncodeToString(h.Sum(nil)) }
+
+// match compares what was read with the digest that a layer is said to have.
+func (d *sums) match(l Layer) error {
+	if got := text256(d.stored); l.Digest != "" && got != l.Digest {
+		return fmt.Errorf("its bytes have the digest %s: the image is damaged", got)
+	}
+	return nil
+}
+
+// A hashing reader hashes what is read through it.
+type hashing struct {
+	io.Reader
+	hash hash.Hash
+}
+
+// Read implements io.Reader.
+func (h *hashing) Read(p []byte) (int, error) {
+	n, err := h.Reader.Read(p)
+	h.hash.Write(p[:n]) // a hash's Write returns no error
+	return n, err
+}
+
+// scanTar reads the entries of a tar, and reports whether it found its end, by
+// the blocks of zeros that mark it.
+func scanTar[T any](ctx context.Context, r io.Reader, s Sieve[T]) (_ *Content[T], ended bool, err error) {
 	c := newContent[T]()
 	held := 0
 	tr := &tarReader{r: r}
@@ -240,23 +359,23 @@ func scanTar[T any](ctx context.Context, r io.Reader, s Sieve[T]) (*Content[T], 
 		if err == io.EOF {
 			c.Others, c.Folders = sorted(c.Others), sorted(c.Folders)
 			c.settle(s)
-			return c, nil
+			return c, tr.ended, nil
 		}
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if n >= maxEntries {
-			return nil, fmt.Errorf("more than %d entries", maxEntries)
+			return nil, false, fmt.Errorf("more than %d entries", maxEntries)
 		}
 		if n%1024 == 0 && ctx.Err() != nil {
-			return nil, ctx.Err()
+			return nil, false, ctx.Err()
 		}
 		weight, err := add(c, e, tr, s)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if held += weight; held > maxHeld {
-			return nil, fmt.Errorf("the metadata in it, and the names of what it hides and links to, take more than %d bytes", maxHeld)
+			return nil, false, fmt.Errorf("the metadata in it, and the names of what it hides and links to, take more than %d bytes", maxHeld)
 		}
 	}
 }
@@ -310,7 +429,12 @@ func add[T any](c *Content[T], e entry, r io.Reader, s Sieve[T]) (int, error) {
 			held += s.Weigh(kept)
 		}
 	case tar.TypeLink:
-		c.Links[name] = Clean(e.link)
+		target := Clean(e.link)
+		if value, ok := c.Files[target]; ok && s.alike(name, target) {
+			c.Files[name] = value // as it is now: a later entry may replace it
+		} else {
+			c.Links[name] = target
+		}
 	}
 	return held, nil
 }

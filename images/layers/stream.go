@@ -2,14 +2,10 @@ package layers
 
 import (
 	"archive/tar"
-	"bufio"
-	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
-	"path"
 )
 
 // A Stream is an archive whose bytes come by once each time that it is opened:
@@ -31,7 +27,7 @@ func (st *Stream) Each(ctx context.Context, f func(h *tar.Header, r io.Reader) e
 			err = closeErr
 		}
 	}()
-	plain, err := ours(raw)
+	plain, _, err := ours(raw)
 	if err != nil {
 		return err
 	}
@@ -48,7 +44,7 @@ func (st *Stream) Each(ctx context.Context, f func(h *tar.Header, r io.Reader) e
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		h.Name = path.Clean(h.Name)
+		h.Name = Clean(h.Name)
 		if err := f(h, tr); err != nil {
 			return err
 		}
@@ -67,18 +63,18 @@ func scanStream[T any](ctx context.Context, st *Stream, list []Layer, members []
 			return nil
 		}
 		found, err := ScanStored(ctx, r, s)
-		if err == nil && list[i].Digest != "" && found.Digest != list[i].Digest {
-			err = fmt.Errorf("its bytes have the digest %s: the archive is damaged", found.Digest)
+		if err == nil {
+			err = found.Matches(list[i])
 		}
 		if err != nil {
-			return fmt.Errorf("layer %s: %w", list[i].Key(), err)
+			return err
 		}
 		out[i] = found.Content
 		return nil
 	})
 	for _, i := range members {
 		if err == nil && out[i] == nil {
-			err = fmt.Errorf("layer %s: it has gone from the archive", list[i].Key())
+			err = fmt.Errorf("layer %s: it has gone from the archive", list[i].Title())
 		}
 	}
 	return err
@@ -87,28 +83,35 @@ func scanStream[T any](ctx context.Context, st *Stream, list []Layer, members []
 // A Stored is a layer that came by: what it says, and what its bytes are.
 type Stored[T any] struct {
 	Content *Content[T]
-	Digest  string // of the bytes as they are stored
-	Plain   bool   // they are not compressed: the digest is the diffID
+	sums    *sums
+}
+
+// Digest is that of the bytes as they are stored.
+func (s Stored[T]) Digest() string { return text256(s.sums.stored) }
+
+// Matches compares the bytes with what a layer is said to be.
+func (s Stored[T]) Matches(l Layer) error {
+	if err := s.sums.match(l); err != nil {
+		return err
+	}
+	return s.Content.Claimed(l)
 }
 
 // ScanStored scans a layer from its stored bytes, as they come by. Links among
 // its own files that lead to what was not wanted stay as they are.
 func ScanStored[T any](ctx context.Context, r io.Reader, s Sieve[T]) (Stored[T], error) {
-	b := bufio.NewReader(r)
-	first, err := b.Peek(len(zstdMagic))
-	if err != nil && err != io.EOF {
-		return Stored[T]{}, err
-	}
-	out := Stored[T]{Plain: !Compressed(first)}
-	counted := &digester{reader: b, hash: sha256.New(), ctx: ctx, read: &new(Progress).Read}
-	if out.Content, err = scanStored(ctx, counted, s, ours); err == nil {
-		out.Digest = "sha256:" + hex.EncodeToString(counted.hash.Sum(nil))
-	}
-	return out, err
+	d := &sums{reader: r, stored: sha256.New(), ctx: ctx, read: &new(Progress).Read, unpacks: true}
+	c, err := scanStored(ctx, d, s, ours)
+	return Stored[T]{c, d}, damaged(err)
 }
 
-// LooksLikeLayer tells from a file's first 512 bytes whether it may be a layer:
-// a tar, or something compressed.
+// LooksLikeLayer tells from a file's first 512 bytes whether it may be a layer: a
+// tar, also an empty one, or something compressed.
 func LooksLikeLayer(first []byte) bool {
-	return Compressed(first) || len(first) >= 262 && bytes.Equal(first[257:262], []byte("ustar"))
+	if len(first) < blockSize {
+		return len(first) == 0 || Compressed(first)
+	}
+	block := [blockSize]byte(first)
+	sum, ok := octal(block[148:155], 6)
+	return Compressed(first) || block == [blockSize]byte{} || ok && sum == checksum(&block)
 }
