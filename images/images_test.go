@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -375,6 +376,21 @@ func TestNoText(t *testing.T) {
 	}
 }
 
+// An unpacked layer is stored as it is, and has the diffID of some other bytes.
+type unpacked struct {
+	v1.Layer
+	diffID v1.Hash
+}
+
+// DiffID implements v1.Layer.
+func (u unpacked) DiffID() (v1.Hash, error) { return u.diffID, nil }
+
+// unpacking is a layer that is stored in one way, and whose config says what it
+// unpacks to.
+func unpacking(stored, tarred []byte, media types.MediaType) v1.Layer {
+	return unpacked{static.NewLayer(stored, media), v1.Hash{Algorithm: "sha256", Hex: fmt.Sprintf("%x", sha256.Sum256(tarred))}}
+}
+
 // zstdImage is the image of TestSources with its first layer as zstd and its
 // second as a plain tar.
 func zstdImage(t *testing.T) v1.Image {
@@ -383,7 +399,7 @@ func zstdImage(t *testing.T) v1.Image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := static.NewLayer(w.EncodeAll(tarOf(t, []node{dist("a", "1")}), nil), types.OCILayerZStd)
+	a := unpacking(w.EncodeAll(tarOf(t, []node{dist("a", "1")}), nil), tarOf(t, []node{dist("a", "1")}), types.OCILayerZStd)
 	b := static.NewLayer(tarOf(t, []node{{"var/lib/dpkg/status", status}}), types.OCIUncompressedLayer)
 	img, err := mutate.AppendLayers(empty.Image, a, b)
 	if err != nil {

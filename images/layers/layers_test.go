@@ -76,7 +76,7 @@ type blob struct {
 
 func (b *blob) layer() layers.Layer {
 	sum := fmt.Sprintf("sha256:%x", sha256.Sum256(b.data))
-	return layers.Layer{DiffID: sum, Digest: sum, Size: int64(len(b.data)), Open: func(context.Context) (io.ReadCloser, error) {
+	return layers.Layer{Digest: sum, Size: int64(len(b.data)), Open: func(context.Context) (io.ReadCloser, error) {
 		b.opened++
 		return &blobReader{b, bytes.NewReader(b.data)}, nil
 	}}
