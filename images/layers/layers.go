@@ -24,6 +24,7 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"maps"
 	"path"
 	"runtime"
 	"slices"
@@ -353,6 +354,7 @@ func (h *hashing) Read(p []byte) (int, error) {
 func scanTar[T any](ctx context.Context, r io.Reader, s Sieve[T]) (_ *Content[T], ended bool, err error) {
 	c := newContent[T]()
 	held := 0
+	above := map[string]bool{}
 	tr := &tarReader{r: r}
 	for n := 0; ; n++ {
 		e, err := tr.next()
@@ -370,7 +372,7 @@ func scanTar[T any](ctx context.Context, r io.Reader, s Sieve[T]) (_ *Content[T]
 		if n%1024 == 0 && ctx.Err() != nil {
 			return nil, false, ctx.Err()
 		}
-		weight, err := add(c, e, tr, s)
+		weight, err := add(c, e, tr, s, above)
 		if err != nil {
 			return nil, false, err
 		}
@@ -385,9 +387,13 @@ func sorted(hashes []uint64) []uint64 {
 	return slices.Compact(hashes)
 }
 
-// add notes an entry, and returns how much of it is held at most, in bytes.
-func add[T any](c *Content[T], e entry, r io.Reader, s Sieve[T]) (int, error) {
+// add notes an entry, and returns how much of it is held at most, in bytes. above
+// are the folders of what was noted.
+func add[T any](c *Content[T], e entry, r io.Reader, s Sieve[T], above map[string]bool) (int, error) {
 	name := Clean(e.name)
+	if above[name] && e.kind != tar.TypeDir && !strings.HasPrefix(path.Base(name), ".wh.") {
+		c.forgetBelow(name) // a folder that becomes something else
+	}
 	base := path.Base(name)
 	held := len(name) + len(e.link)
 	if base == ".wh..wh..opq" {
@@ -412,12 +418,14 @@ func add[T any](c *Content[T], e entry, r io.Reader, s Sieve[T]) (int, error) {
 		real := s.Real != nil && s.Real(name)
 		if s.Symlinks || wanted && !real || s.Within != nil && len(s.Within(name)) > 0 {
 			c.Soft[name] = e.link
+			noteAbove(above, name)
 		}
 		return held, nil
 	}
 	if !wanted {
 		return 0, nil
 	}
+	noteAbove(above, name)
 	switch e.kind {
 	case tar.TypeReg:
 		kept, err := s.Keep(name, e.size, r)
@@ -437,6 +445,21 @@ func add[T any](c *Content[T], e entry, r io.Reader, s Sieve[T]) (int, error) {
 		}
 	}
 	return held, nil
+}
+
+// noteAbove notes the folders of a file.
+func noteAbove(above map[string]bool, name string) {
+	for dir := path.Dir(name); dir != "." && !above[dir]; dir = path.Dir(dir) {
+		above[dir] = true
+	}
+}
+
+// forgetBelow drops what was said of what lies below a name.
+func (c *Content[T]) forgetBelow(name string) {
+	below := func(file string) bool { return strings.HasPrefix(file, name+"/") }
+	maps.DeleteFunc(c.Files, func(file string, _ T) bool { return below(file) })
+	maps.DeleteFunc(c.Links, func(file, _ string) bool { return below(file) })
+	maps.DeleteFunc(c.Soft, func(file, _ string) bool { return below(file) })
 }
 
 // forget drops what was said of a name before.

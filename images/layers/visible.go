@@ -22,8 +22,15 @@ type Seen[T any] struct {
 func Visible[T any](ctx context.Context, list []Layer, contents []*Content[T], s Sieve[T]) (map[string]Seen[T], error) {
 	seen := map[string]Seen[T]{}
 	hashes := hasher{}
-	view := view[T]{contents: contents, links: map[int]map[string]string{}}
+	contents = slices.Clone(contents)
+	view := view[T]{links: map[int]map[string]string{}}
 	for i, c := range contents {
+		c, err := view.through(ctx, list, c, s)
+		if err != nil {
+			return nil, err
+		}
+		contents[i] = c
+		view.contents = append(view.contents, c)
 		cover := cover[T]{c, hashes, map[string]bool{}}
 		view.covers = append(view.covers, cover)
 		maps.DeleteFunc(seen, func(name string, _ Seen[T]) bool { return cover.file(name) })
