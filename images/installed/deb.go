@@ -57,11 +57,11 @@ func readDpkg(name string, data []byte) (out Fact, err error) {
 	distroless := path.Base(path.Dir(name)) == "status.d"
 	for len(data) > 0 {
 		var f map[string]string
-		f, data = fields(data, "package", "version", "architecture", "status")
+		f, data = dpkgDialect.fields(data, "package", "version", "architecture", "status")
 		status := strings.Fields(f["status"])
 		state := "installed"
 		if len(status) == 3 {
-			state = status[2]
+			state = strings.ToLower(status[2])
 		} else if !distroless {
 			continue
 		}
@@ -79,18 +79,40 @@ func readDpkg(name string, data []byte) (out Fact, err error) {
 }
 
 // tellDpkg tells of packages. One of a foreign architecture is NAME:ARCH, as
-// dpkg-query has it, only where several architectures of it are there.
+// dpkg-query has it, whatever else is there.
 func tellDpkg(name string, facts Facts) ([]Package, error) {
 	out := facts[name].packages(pins.Deb, "")
-	count := map[string]int{}
-	for _, p := range out {
-		count[p.Name]++
-	}
+	native := nativeArchitecture(facts)
 	for i := range out {
-		if p := &out[i]; count[p.Name] > 1 {
+		if p := &out[i]; p.Build != "" && p.Build != "all" && native != "" && p.Build != native {
 			p.Name += ":" + p.Build
 		}
 		out[i].Build = ""
 	}
 	return out, nil
+}
+
+// nativeArchitecture is the one that dpkg itself is of, or else the one that most
+// packages are of.
+func nativeArchitecture(facts Facts) (native string) {
+	count := map[string]int{}
+	for name, f := range facts {
+		if !strings.HasPrefix(name, "var/lib/dpkg/") || !isDpkgStatus(path.Dir(name), path.Base(name)) {
+			continue
+		}
+		for _, item := range f.Items {
+			if item.Name == "dpkg" && item.Build != "" {
+				return item.Build
+			}
+			if item.Build != "all" {
+				count[item.Build]++
+			}
+		}
+	}
+	for arch, n := range count {
+		if n > count[native] || n == count[native] && arch < native {
+			native = arch
+		}
+	}
+	return native
 }

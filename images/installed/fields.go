@@ -9,13 +9,23 @@ import (
 // nothing that we want of a field goes on for long.
 const maxValue = 4096
 
-// fields reads the first paragraph of a control file, as Debian (policy 5.1),
-// R (DESCRIPTION) and Python (core metadata, before its body) write it: name:
-// value, and lines that begin with white space go on with the last value. It
-// returns what follows the paragraph. Names come out in lower case; of a
-// repeated one the first counts. Of the values only those of wanted names are
-// kept.
-func fields(data []byte, wanted ...string) (values map[string]string, rest []byte) {
+// A dialect is how a control file is read by who owns it.
+type dialect struct {
+	exact bool // names of fields count by their exact letters
+	last  bool // of repeated fields the last counts, not the first
+}
+
+// How dpkg reads its status (deb-control(5)), and R a DESCRIPTION (read.dcf).
+var (
+	dpkgDialect = dialect{}
+	rDialect    = dialect{exact: true, last: true}
+)
+
+// fields reads the first paragraph of a control file, as Debian (policy 5.1) and
+// R (DESCRIPTION) write it: name: value, and lines that begin with white space go
+// on with the last value. It returns what follows the paragraph. Of the values
+// only those of wanted names are kept.
+func (d dialect) fields(data []byte, wanted ...string) (values map[string]string, rest []byte) {
 	values = map[string]string{}
 	key, some := "", false
 	for len(data) > 0 {
@@ -26,7 +36,7 @@ func fields(data []byte, wanted ...string) (values map[string]string, rest []byt
 			if !some {
 				continue
 			}
-			return values, data
+			break
 		}
 		some = true
 		if line[0] == ' ' || line[0] == '\t' {
@@ -36,17 +46,70 @@ func fields(data []byte, wanted ...string) (values map[string]string, rest []byt
 			continue
 		}
 		name, value, ok := bytes.Cut(line, []byte(":"))
-		if key = ""; !ok {
-			continue
-		}
-		name = bytes.TrimRight(name, " \t")
-		for _, w := range wanted {
-			if len(name) == len(w) && strings.EqualFold(string(name), w) {
-				if _, again := values[w]; !again {
-					key, values[w] = w, string(bytes.TrimSpace(value))
-				}
-			}
+		if key = ""; ok {
+			key = d.note(values, string(bytes.TrimRight(name, " \t")), string(bytes.TrimSpace(value)), wanted)
 		}
 	}
-	return values, nil
+	return trimmed(values), data
+}
+
+// note keeps the value of a wanted field, and returns its name; empty if it is
+// not kept.
+func (d dialect) note(values map[string]string, name, value string, wanted []string) string {
+	for _, w := range wanted {
+		if name != w && (d.exact || !strings.EqualFold(name, w)) {
+			continue
+		}
+		if _, again := values[w]; again && !d.last {
+			return ""
+		}
+		values[w] = value
+		return w
+	}
+	return ""
+}
+
+func trimmed(values map[string]string) map[string]string {
+	for key, value := range values {
+		values[key] = strings.TrimSpace(value)
+	}
+	return values
+}
+
+// headers reads the fields at the head of a Python distribution's metadata, as
+// Python's email package does (email/feedparser.py), by which importlib.metadata
+// and pip read it: a line that begins with white space, be there nothing else in
+// it, goes on with the field above; the first line that is neither such nor a
+// field ends the head. Of repeated fields the first counts.
+func headers(data []byte, wanted ...string) map[string]string {
+	values := map[string]string{}
+	key := ""
+	for first := true; len(data) > 0; first = false {
+		end := bytes.IndexAny(data, "\r\n")
+		line := data
+		if end >= 0 {
+			line = data[:end]
+			if data = data[end:]; bytes.HasPrefix(data, []byte("\r\n")) {
+				data = data[1:]
+			}
+			data = data[1:]
+		} else {
+			data = nil
+		}
+		switch {
+		case len(line) > 0 && (line[0] == ' ' || line[0] == '\t'):
+			if key != "" && len(values[key]) < maxValue {
+				values[key] += "\n" + string(bytes.TrimSpace(line))
+			}
+			continue
+		case first && bytes.HasPrefix(line, []byte("From ")):
+			continue
+		}
+		colon := bytes.IndexFunc(line, func(r rune) bool { return r <= ' ' || r == ':' || r > '~' })
+		if colon < 0 || line[colon] != ':' {
+			break
+		}
+		key = dialect{}.note(values, string(line[:colon]), string(bytes.TrimSpace(line[colon+1:])), wanted)
+	}
+	return trimmed(values)
 }

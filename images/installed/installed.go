@@ -25,7 +25,7 @@ import (
 
 // Version counts changes to what a Fact holds: facts of another version are not
 // to be mixed with these.
-const Version = "5"
+const Version = "6"
 
 // A Package is a package that is installed, and where it was found.
 type Package struct {
@@ -77,6 +77,8 @@ func readers() []reader {
 		{isDpkgList, readDpkgList, nil, 0},
 		{isPythonMetadata, readPython, tellPython, headBytes},
 		{isPythonOrigin, readOrigin, nil, 0},
+		{isInstaller, readNothing, nil, 1},
+		{isCondaCached, readCondaCached, nil, 0},
 		{isPythonRecord, readRecord, nil, 0},
 		{isEggLink, readEggLink, tellEggLink, headBytes},
 		{isEggFile, readEggFile, tellHere(pins.Pip), 1},
@@ -106,8 +108,9 @@ const maxBytes = 64 << 20
 const maxItem = 16 << 10
 
 // elsewhere matches what package managers keep for later: conda's package
-// cache, and those of pip, uv and npm. What lies there is not installed.
-var elsewhere = regexp.MustCompile(`(?:^|/)(?:pkgs/[^/]+-[^/]+-[^/]+|\.cache/[^/]+|\.npm/_[^/]+)/`)
+// cache (NAME-VERSION-BUILD), and those of pip, uv and npm. What lies there is not
+// installed.
+var elsewhere = regexp.MustCompile(`(?:^|/)(?:pkgs/(?:[^/]+/)*?[^/]+-[0-9][^/-]*-[^/-]*[0-9][^/-]*|\.cache/[^/]+|\.npm/_[^/]+)/`)
 
 // IsMetadata reports whether a file tells of installed packages, or may do so by
 // a link to it. The name has no leading slash.
@@ -123,19 +126,20 @@ func readerOf(name string) int {
 // Spare reports whether a file of metadata counts only by hard links to it: it
 // lies in a cache of a package manager.
 func Spare(name string) bool {
-	return elsewhere.MatchString(name) && !strings.Contains(name, "/virtualenvs/") // Poetry's environments lie in its cache
+	return elsewhere.MatchString(name) && !strings.Contains(name, "/virtualenvs/") || isRCached(name) // Poetry's environments lie in its cache
 }
 
 // Alike reports whether two files of metadata with the same bytes say the same,
 // wherever they are.
 func Alike(a, b string) bool {
-	return path.Base(a) == path.Base(b) && movable(a) && movable(b)
+	same := path.Base(a) == path.Base(b) && movable(a) && movable(b)
+	return same && (path.Base(a) != "DESCRIPTION" || path.Base(path.Dir(a)) == path.Base(path.Dir(b))) // which has to be called like its package
 }
 
 // movable matches files of which Read makes the same in any folder.
 func movable(name string) bool {
 	switch path.Base(name) {
-	case "METADATA", "PKG-INFO", "direct_url.json", "package.json":
+	case "METADATA", "PKG-INFO", "direct_url.json", "package.json", "DESCRIPTION", "INSTALLER":
 		return !IsCondaMeta(path.Dir(name), path.Base(name))
 	}
 	return false
@@ -152,12 +156,12 @@ func Within(folder string) []string {
 	case isNodePackage(folder, "package.json"):
 		return []string{"package.json"}
 	case isPythonMetadata(folder, "METADATA"):
-		return []string{"METADATA", "RECORD", "direct_url.json"}
+		return []string{"METADATA", "RECORD", "INSTALLER", "direct_url.json"}
 	case isLabExtension(folder, "package.json"):
 		return []string{"package.json"}
 	case isKernel(folder, "kernel.json"):
 		return []string{"kernel.json"}
-	case path.Base(path.Dir(folder)) == "library" || path.Base(path.Dir(folder)) == "site-library":
+	case isRLibrary(folder):
 		return []string{"DESCRIPTION"}
 	case folder == "var/lib/dpkg":
 		return []string{"status"}
@@ -230,9 +234,10 @@ func (f Fact) Size() int {
 // error: an inventory is complete or it is none.
 func Packages(facts Facts) ([]Package, error) {
 	out := []Package{}
+	cached := condaCached(facts)
 	for _, name := range slices.Sorted(maps.Keys(facts)) {
 		r := table[readerOf(name)]
-		if r.tell == nil {
+		if r.tell == nil || slices.ContainsFunc(cached, func(folder string) bool { return strings.HasPrefix(name, folder) }) {
 			continue
 		}
 		found, err := r.tell(name, facts)
@@ -244,9 +249,26 @@ func Packages(facts Facts) ([]Package, error) {
 		}
 		out = append(out, found...)
 	}
+	out = importable(out, facts)
 	own(out, facts)
 	slices.SortStableFunc(out, func(a, b Package) int { return pins.Order(a.Pin, b.Pin) })
-	return slices.CompactFunc(out, sameInterpreter), nil
+	return slices.CompactFunc(out, told), nil
+}
+
+// told reports whether two packages are one, of which two files tell: an
+// interpreter's program and its library, a distribution's dist-info and egg-info,
+// what dpkg has in two places, a package of a store and a link to it.
+func told(a, b Package) bool {
+	if a.Pin != b.Pin {
+		return false
+	}
+	switch a.Kind {
+	case pins.Python, pins.Pip, pins.Deb, pins.R:
+		return true
+	case pins.Npm:
+		return nodeStore.MatchString(a.Path) || nodeStore.MatchString(b.Path)
+	}
+	return false
 }
 
 // tellHere tells of a file's items as packages of a kind; where they are is the
@@ -350,4 +372,4 @@ func prefix(site string) string {
 	return "/" + site
 }
 
-var pythonPrefix = regexp.MustCompile(`^(.*?)/?lib(?:64)?/python[0-9.]*t?/(?:site|dist)-packages$`)
+var pythonPrefix = regexp.MustCompile(`^(?:(.*?)/)?lib(?:64)?/python[0-9.]*t?/(?:site|dist)-packages$`)

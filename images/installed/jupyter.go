@@ -1,7 +1,6 @@
 package installed
 
 import (
-	"encoding/json"
 	"maps"
 	"path"
 	"regexp"
@@ -26,25 +25,18 @@ var serverConfig = regexp.MustCompile(`^(|.*/)etc/jupyter/jupyter_(?:server|note
 
 // isServerConfig matches the files that switch extensions of the server on.
 func isServerConfig(dir, base string) bool {
-	return strings.HasSuffix(base, ".json") && serverConfig.MatchString(dir)
+	return strings.HasSuffix(base, ".json") && !strings.HasPrefix(base, ".") && serverConfig.MatchString(dir)
 }
 
 func readServerConfig(name string, data []byte) (f Fact, err error) {
-	var config struct {
-		Server struct {
-			Extensions map[string]bool `json:"jpserver_extensions"`
-		} `json:"ServerApp"`
-		Notebook struct {
-			Extensions map[string]bool `json:"nbserver_extensions"`
-		} `json:"NotebookApp"`
-	}
-	if err := json.Unmarshal(data, &config); err != nil {
+	config, err := readObject(data)
+	if err != nil {
 		return unreadable(name), nil
 	}
-	for of, extensions := range map[string]map[string]bool{"": config.Server.Extensions, " (notebook)": config.Notebook.Extensions} {
+	for of, extensions := range map[string]object{"": config.object("ServerApp").object("jpserver_extensions"), " (notebook)": config.object("NotebookApp").object("nbserver_extensions")} {
 		for _, name := range slices.Sorted(maps.Keys(extensions)) {
 			state := "disabled"
-			if extensions[name] {
+			if truthy(extensions[name]) {
 				state = "enabled"
 			}
 			f.Items = append(f.Items, Item{Name: name + of, Version: state})
@@ -74,14 +66,11 @@ func isKernel(dir, base string) bool {
 // readKernel reads a kernelspec: its version is what people see, and its build
 // is the command.
 func readKernel(name string, data []byte) (Fact, error) {
-	var spec struct {
-		Display string `json:"display_name"`
-		Argv    []string
-	}
-	if err := json.Unmarshal(data, &spec); err != nil {
+	spec, err := readObject(data)
+	if err != nil {
 		return unreadable(path.Dir(name)), nil
 	}
-	return item(path.Base(path.Dir(name)), spec.Display, pins.Detail{Build: strings.Join(spec.Argv, " ")}), nil
+	return item(path.Base(path.Dir(name)), spec.text("display_name"), pins.Detail{Build: strings.Join(spec.texts("argv"), " ")}), nil
 }
 
 func tellKernel(name string, facts Facts) ([]Package, error) {

@@ -2,9 +2,11 @@ package installed
 
 import (
 	"bytes"
-	"encoding/json"
+	"encoding/csv"
+	"maps"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/driftpin/driftpin/pins"
@@ -13,15 +15,24 @@ import (
 // isPythonMetadata matches the metadata of an installed distribution
 // (PyPA, "Recording installed projects"), and of an egg.
 func isPythonMetadata(dir, base string) bool {
-	return base == "METADATA" && strings.HasSuffix(dir, ".dist-info") ||
-		base == "PKG-INFO" && (strings.HasSuffix(dir, ".egg-info") || path.Base(dir) == "EGG-INFO") ||
+	return (base == "METADATA" || base == "PKG-INFO") && (strings.HasSuffix(dir, ".dist-info") || strings.HasSuffix(dir, ".egg-info")) ||
+		base == "PKG-INFO" && path.Base(dir) == "EGG-INFO" ||
 		strings.HasSuffix(base, ".egg-info")
 }
 
 func readPython(_ string, data []byte) (Fact, error) {
-	f, _ := fields(data, "name", "version")
+	f := headers(data, "name", "version")
 	return item(f["name"], f["version"], pins.Detail{}), nil
 }
+
+// isInstaller matches what every installer leaves in a distribution's folder, and
+// caches of wheels do not have.
+func isInstaller(dir, base string) bool {
+	return base == "INSTALLER" && strings.HasSuffix(dir, ".dist-info")
+}
+
+// readNothing reads a file that says enough by being there.
+func readNothing(string, []byte) (Fact, error) { return Fact{}, nil }
 
 // Vendored matches a folder within a folder of installed packages: what lies
 // there is carried by another package inside itself, and pip does not see it.
@@ -42,13 +53,20 @@ func tellPython(name string, facts Facts) ([]Package, error) {
 	}
 	base := path.Base(site)
 	installs := base == "site-packages" || base == "dist-packages"
-	if strings.HasPrefix(path.Base(info), "~") { // what pip left of one that it could not take away: it passes over it
+	if strings.HasPrefix(path.Base(info), "~") || strings.HasPrefix(path.Base(info), ".") { // what pip left of one that it could not take away: it passes over it
 		return nil, nil
 	}
 	if Vendored(site) || !installs && !strings.HasSuffix(info, ".dist-info") {
 		return nil, nil
 	}
-	out := facts[name].packages(pins.Pip, prefix(site))
+	if _, installed := facts[info+"/INSTALLER"]; !installs && !installed {
+		return nil, nil
+	}
+	fact := facts[name]
+	if title, version, ok := strings.Cut(strings.TrimSuffix(path.Base(info), ".dist-info"), "-"); len(fact.Items) == 0 && ok && installs && strings.HasSuffix(info, ".dist-info") {
+		fact = item(title, version, pins.Detail{}) // metadata without a name: pip goes by the folder's
+	}
+	out := fact.packages(pins.Pip, prefix(site))
 	for i := range out {
 		out[i].Commit = facts[info+"/direct_url.json"].Commit
 	}
@@ -61,15 +79,11 @@ func isPythonOrigin(dir, base string) bool {
 }
 
 func readOrigin(_ string, data []byte) (Fact, error) {
-	var record struct {
-		VCS struct {
-			Commit string `json:"commit_id"`
-		} `json:"vcs_info"`
-	}
-	if err := json.Unmarshal(data, &record); err != nil {
+	record, err := readObject(data)
+	if err != nil {
 		return Fact{}, nil // pip takes no notice of it either
 	}
-	return Fact{Commit: record.VCS.Commit}, nil
+	return Fact{Commit: record.object("vcs_info").text("commit_id")}, nil
 }
 
 // isPythonRecord matches a distribution's list of files.
@@ -87,7 +101,14 @@ func readRecord(name string, data []byte) (f Fact, err error) {
 		if !bytes.Contains(line, []byte("jupyter/")) {
 			continue
 		}
-		file, _, _ := strings.Cut(strings.Trim(string(line), `"`), ",")
+		file, _, _ := strings.Cut(string(line), ",")
+		if strings.HasPrefix(file, `"`) {
+			row, err := csv.NewReader(bytes.NewReader(line)).Read()
+			if err != nil {
+				continue
+			}
+			file = row[0]
+		}
 		if !path.IsAbs(file) {
 			file = path.Join("/", site, file)
 		}
@@ -175,10 +196,6 @@ func tellInterpreter(name string, facts Facts) ([]Package, error) {
 	return facts[name].packages(pins.Python, "/"+strings.TrimPrefix(where, ".")), nil
 }
 
-// sameInterpreter reports whether two packages are one interpreter, found by its
-// program and by its library.
-func sameInterpreter(a, b Package) bool { return a.Kind == pins.Python && a.Pin == b.Pin }
-
 // isVenv matches the file that makes a folder a virtual environment (PEP 405).
 func isVenv(_, base string) bool { return base == "pyvenv.cfg" }
 
@@ -186,7 +203,7 @@ func readVenv(_ string, data []byte) (Fact, error) {
 	var version string
 	for line := range strings.Lines(string(data)) {
 		key, value, _ := strings.Cut(line, "=")
-		switch strings.TrimSpace(key) {
+		switch strings.ToLower(strings.TrimSpace(key)) {
 		case "version", "version_info":
 			version = strings.TrimSpace(value)
 		}
@@ -197,4 +214,70 @@ func readVenv(_ string, data []byte) (Fact, error) {
 
 func tellVenv(name string, facts Facts) ([]Package, error) {
 	return facts[name].packages(pins.Python, "/"+strings.TrimPrefix(path.Dir(name), ".")), nil
+}
+
+// minor is the minor version of Python, such as 3.11, of which a folder of packages
+// is; empty where the folder does not tell (Debian's python3).
+func minor(site string) string {
+	if m := sitesMinor.FindStringSubmatch(site); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+var (
+	sitesMinor   = regexp.MustCompile(`(?:^|/)lib(?:64)?/python([23]\.[0-9]+t?)/(?:site|dist)-packages(?:/|$)`)
+	programMinor = regexp.MustCompile(`python([23]\.[0-9]+t?)(?:$|\.so)`)
+)
+
+// pythons are the minor versions of the Pythons of each environment, by prefix:
+// its programs', and those that pyvenv.cfg and conda's record tell of.
+func pythons(packages []Package, facts Facts) map[string]map[string]bool {
+	known := map[string]map[string]bool{}
+	note := func(where, minor string) {
+		if known[where] == nil {
+			known[where] = map[string]bool{}
+		}
+		known[where][minor] = true
+	}
+	for name := range facts {
+		if m := programMinor.FindStringSubmatch(path.Base(name)); m != nil && isInterpreter(path.Dir(name), path.Base(name)) {
+			where := path.Dir(path.Dir(name))
+			if strings.HasSuffix(path.Base(path.Dir(name)), "-linux-gnu") {
+				where = path.Dir(where)
+			}
+			note("/"+strings.TrimPrefix(where, "."), m[1])
+		}
+	}
+	for _, p := range packages {
+		if p.Kind != pins.Python {
+			continue
+		}
+		if parts := strings.SplitN(p.Version, ".", 3); len(parts) > 1 {
+			note(p.Where, parts[0]+"."+parts[1])
+			note(p.Where, parts[0]+"."+parts[1]+"t") // neither tells which of the two it is
+		}
+	}
+	return known
+}
+
+// importable leaves out distributions that no Python of the image can import: those
+// in the folder of another minor version than its environment's Pythons are of. An
+// environment without a Python, such as ~/.local, is any Python's.
+func importable(packages []Package, facts Facts) []Package {
+	known := pythons(packages, facts)
+	all := map[string]bool{}
+	for _, minors := range known {
+		maps.Copy(all, minors)
+	}
+	return slices.DeleteFunc(packages, func(p Package) bool {
+		v := minor(p.Path)
+		if p.Kind != pins.Pip || v == "" || len(all) == 0 {
+			return false
+		}
+		if own := known[p.Where]; len(own) > 0 {
+			return !own[v]
+		}
+		return !all[v]
+	})
 }

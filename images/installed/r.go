@@ -2,6 +2,7 @@ package installed
 
 import (
 	"path"
+	"regexp"
 	"strings"
 
 	"github.com/driftpin/driftpin/pins"
@@ -16,21 +17,46 @@ func isRDescription(dir, base string) bool {
 // folder of its own name. Sources and test data are neither. Its commit is the
 // one that it was installed from, its build the day on which it was packaged.
 func readR(name string, data []byte) (Fact, error) {
-	f, _ := fields(data, "package", "version", "built", "packaged", "remotesha", "remotetype")
-	if f["built"] == "" || f["package"] != path.Base(path.Dir(name)) {
+	f, _ := rDialect.fields(data, "Package", "Version", "Built", "Packaged", "RemoteSha", "RemoteType")
+	if f["Built"] == "" || f["Package"] != path.Base(path.Dir(name)) {
 		return Fact{}, nil
 	}
 	var d pins.Detail
-	if sha := f["remotesha"]; f["remotetype"] != "standard" && !strings.ContainsAny(sha, ". \n") {
+	if sha := f["RemoteSha"]; f["RemoteType"] != "standard" && !strings.ContainsAny(sha, ". \n") {
 		d.Commit = sha
 	}
-	if day := strings.Fields(f["packaged"]); len(day) > 0 {
+	if day := strings.Fields(f["Packaged"]); len(day) > 0 {
 		d.Build = day[0]
 	}
-	return item(f["package"], f["version"], d), nil
+	return item(f["Package"], f["Version"], d), nil
 }
 
 // tellR tells of a package; where it is is the library.
 func tellR(name string, facts Facts) ([]Package, error) {
+	for _, folder := range []string{"/00LOCK", "/renv/staging/"} { // what an installation that goes on, or broke off, leaves
+		if strings.Contains("/"+name, folder) {
+			return nil, nil
+		}
+	}
 	return facts[name].packages(pins.R, "/"+strings.TrimPrefix(path.Dir(path.Dir(name)), ".")), nil
 }
+
+// isRCached matches what lies in the cache of renv, wherever that is:
+// PACKAGE/VERSION/HASH/PACKAGE (renv's documentation, "Package Cache"). Libraries
+// have links to it.
+func isRCached(name string) bool {
+	if path.Base(name) != "DESCRIPTION" {
+		return false
+	}
+	parts := strings.Split(path.Dir(name), "/")
+	n := len(parts)
+	return n >= 4 && parts[n-1] == parts[n-4] && rHash.MatchString(parts[n-2])
+}
+
+var rHash = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
+// isRLibrary tells folders of R's packages, as far as their paths tell, from
+// others whose links are not looked at.
+func isRLibrary(folder string) bool { return rLibrary.MatchString(folder) }
+
+var rLibrary = regexp.MustCompile(`(?:^|/)(?:library|site-library|R|R-[0-9][^/]*)(?:/[^/]+)*/[A-Za-z][A-Za-z0-9.]+$`)
