@@ -40,13 +40,17 @@ type Rename struct {
 // so that 6.2 and 6.2.0 are no change. What belongs to another package is
 // counted with that, and what moved from one manager, name or environment to
 // another is one change.
-func Compare(a, b []Package) []Change {
+func Compare(a, b []Package) []Change { return compareSharing(a, b, nil) }
+
+// compareSharing is Compare for two images that share layers, by diffID: which
+// layer made a difference is one that they do not share.
+func compareSharing(a, b []Package, shared map[string]bool) []Change {
 	pairs := unpaired(relocated(a, Renamed(a, b)), b)
 	pairs = fold(pairs)
 	pairs = joinMoved(pairs)
 	out := []Change{}
 	for _, p := range pairs {
-		out = append(out, p.change())
+		out = append(out, p.change(shared))
 	}
 	return out
 }
@@ -219,8 +223,9 @@ func joinMoved(pairs []*pair) []*pair {
 	went, came := map[thing][]*pair{}, map[thing][]*pair{}
 	for _, p := range pairs {
 		k := thing{p.either().Kind, p.either().Name}
+		nested := k.kind == pins.Npm && strings.Contains(p.either().Where+"/", "/node_modules/") // a dependency of another package: that one's affair
 		switch {
-		case p.either().Owner != nil || k.kind == pins.Python:
+		case p.either().Owner != nil || k.kind == pins.Python || nested:
 		case p.b == nil:
 			went[k] = append(went[k], p)
 		case p.a == nil:
@@ -306,10 +311,16 @@ func relocated(packages []Package, renames []Rename) []Package {
 }
 
 // change words a pair.
-func (p *pair) change() Change {
+func (p *pair) change(shared map[string]bool) Change {
 	c := Change{Change: Changed}
 	of := p.either()
 	c.Kind, c.Name, c.Where, c.Layer, c.Event = of.Kind, of.Name, of.Where, of.Layer, of.Event
+	if p.a != nil && p.b != nil && shared[p.b.Layer] && !shared[p.a.Layer] { // a is the one that changed it
+		c.Layer, c.Event = p.a.Layer, p.a.Event
+	}
+	if p.a == nil || p.b == nil {
+		c.Path = of.Path
+	}
 	if p.a != nil {
 		c.A, c.ADetail = &p.a.Version, detail(p.a.Pin)
 	} else {

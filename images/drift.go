@@ -1,11 +1,13 @@
 package images
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/driftpin/driftpin/images/installed"
 	"github.com/driftpin/driftpin/images/layers"
 	"github.com/driftpin/driftpin/pins"
 )
@@ -17,11 +19,30 @@ type Drift struct {
 	B        string    `json:"b"`
 	Packages []Change  `json:"packages"`
 	Renames  []Rename  `json:"renames,omitempty"` // environments that are elsewhere now
+	Trees    []Tree    `json:"trees,omitempty"`   // environments, and trees of node packages, that are new or gone
 	Config   []Setting `json:"config"`
 	Damages  []Damage  `json:"damages,omitempty"`  // of the files of b, if they were looked at
 	Breaches []Breach  `json:"breaches,omitempty"` // of a policy, if there was one
 	Layers   *Layers   `json:"layers,omitempty"`   // of both, if they are images
 	Summary  Summary   `json:"summary"`
+	// Unverified are the images of which layers were read without being hashed.
+	Unverified []Unverified `json:"unverified,omitempty"`
+	Expand     bool         `json:"-"` // what is written for reading lists the packages of trees too
+}
+
+// An Unverified image is one of which layers were read without being hashed.
+type Unverified struct {
+	Image  string `json:"image"`
+	Layers int    `json:"layers"` // how many
+}
+
+// A Tree is an environment, or what lies in a node_modules folder and below, of
+// which one image has nothing: all its packages were added, or removed.
+type Tree struct {
+	Where    string            `json:"where"`
+	Change   string            `json:"change"`   // added or removed
+	Packages int               `json:"packages"` // how many
+	Kinds    map[pins.Kind]int `json:"kinds"`
 }
 
 // A Change is what happened to one package in one environment.
@@ -38,9 +59,11 @@ type Change struct {
 	Brings  []Brought    `json:"brings,omitempty"` // what of its files other package managers see
 	Level   pins.Level   `json:"level"`            // of a change; else empty
 	Down    bool         `json:"down,omitempty"`   // b is the older one
-	Layer   string       `json:"layer,omitempty"`  // the diffID of the layer of b, of what was removed of a
+	Layer   string       `json:"layer,omitempty"`  // the diffID of the layer that made the difference: one that the two images do not share
 	Event   string       `json:"event,omitempty"`  // the history entry that made that layer
 	Cause   *Cause       `json:"cause,omitempty"`  // if a lock was at hand
+
+	Path string `json:"-"` // the file that tells of the package, of what was added or removed
 }
 
 // What a Change can be.
@@ -78,6 +101,7 @@ type Summary struct {
 	Changed  int                `json:"changed"`
 	Moved    int                `json:"moved"` // of those that changed
 	Levels   map[pins.Level]int `json:"levels"`
+	Kinds    map[pins.Kind]int  `json:"kinds"` // changes by kind
 	Config   int                `json:"config"`
 	Asked    int                `json:"asked"`    // changes for which a pin changed
 	Followed int                `json:"followed"` // changes that came along with those
@@ -97,8 +121,9 @@ func New(a, b string, packages []Change, config []Setting) *Drift {
 
 // Count makes the summary.
 func (d *Drift) Count() {
-	d.Summary = Summary{Levels: map[pins.Level]int{}, Config: len(d.Config)}
+	d.Summary = Summary{Levels: map[pins.Level]int{}, Kinds: map[pins.Kind]int{}, Config: len(d.Config)}
 	for _, c := range d.Packages {
+		d.Summary.Kinds[c.Kind]++
 		switch c.Change {
 		case Added:
 			d.Summary.Added++
@@ -137,10 +162,131 @@ func (r Reader) Drift(ctx context.Context, a, b *Image) (*Drift, error) {
 			return nil, err
 		}
 		found[0], found[1] = comparable(a, b, found[0], found[1])
-		d.Packages, d.Renames = Compare(found[0], found[1]), Renamed(found[0], found[1])
+		d.Packages, d.Renames = compareSharing(found[0], found[1], shared(a, b)), Renamed(found[0], found[1])
+		d.Trees = trees(found[0], found[1], d.Renames)
+		tellHiding(d.Packages, a, b)
+		for _, img := range []*Image{a, b} {
+			if img.Unverified > 0 && !r.carries(img) && !r.Layers {
+				d.Unverified = append(d.Unverified, Unverified{img.Name, img.Unverified})
+			}
+		}
 	}
 	d.Count()
 	return d, nil
+}
+
+// shared are the diffIDs of the layers that two images both have.
+func shared(a, b *Image) map[string]bool {
+	theirs := map[string]bool{}
+	for _, l := range b.layers {
+		theirs[l.Key()] = true
+	}
+	out := map[string]bool{}
+	for _, l := range a.layers {
+		if theirs[l.Key()] {
+			out[l.DiffID] = true
+		}
+	}
+	return out
+}
+
+// tellHiding names the layer of the other image that hides what was removed, where
+// that lies in a layer that both images have; and likewise of what was added.
+func tellHiding(changes []Change, a, b *Image) {
+	both := shared(a, b)
+	for i := range changes {
+		c := &changes[i]
+		other := b
+		if c.Change == Added {
+			other = a
+		}
+		if c.Change == Changed || !both[c.Layer] || c.Path == "" || len(other.known) != len(other.layers) {
+			continue
+		}
+		if l, ok := other.hiding(c); ok {
+			c.Layer, c.Event = l.DiffID, l.Event
+		}
+	}
+}
+
+// hiding is the layer of an image that hides the file by which a package is known
+// in a lower one, or of dpkg's one file the first that lacks the package.
+func (img *Image) hiding(c *Change) (layers.Layer, bool) {
+	from := slices.IndexFunc(img.layers, func(l layers.Layer) bool { return l.DiffID == c.Layer })
+	for i := from + 1; i < len(img.layers) && from >= 0; i++ {
+		content := img.known[i]
+		if content == nil {
+			return layers.Layer{}, false
+		}
+		if fact, ok := content.Files[c.Path[1:]]; ok && c.Kind == pins.Deb {
+			name, _, _ := strings.Cut(c.Name, ":")
+			if !slices.ContainsFunc(fact.Items, func(item installed.Item) bool { return item.Name == name }) {
+				return img.layers[i], true
+			}
+			continue
+		}
+		if content.Hides(c.Path[1:]) {
+			return img.layers[i], true
+		}
+	}
+	return layers.Layer{}, false
+}
+
+// root is the environment of a package, or what holds the outermost node_modules
+// of a tree of node packages.
+func root(p Package) string {
+	where, _, _ := strings.Cut(p.Where+"/", "/node_modules/")
+	if p.Kind == pins.Npm {
+		return where + "/node_modules"
+	}
+	return strings.TrimSuffix(where, "/")
+}
+
+// trees are the environments, and trees of node packages, of which one side has
+// nothing.
+func trees(a, b []Package, renames []Rename) []Tree {
+	count := func(packages []Package) map[string]*Tree {
+		out := map[string]*Tree{}
+		for _, p := range packages {
+			if p.Where == "" || p.Owner != nil {
+				continue
+			}
+			t := out[root(p)]
+			if t == nil {
+				t = &Tree{Where: root(p), Kinds: map[pins.Kind]int{}}
+				out[root(p)] = t
+			}
+			t.Packages++
+			t.Kinds[p.Kind]++
+		}
+		return out
+	}
+	before, after := count(a), count(b)
+	var found []Tree
+	only := func(here, there map[string]*Tree, change string) {
+		for where, t := range here {
+			renamed := slices.ContainsFunc(renames, func(r Rename) bool { return r.From == where || r.To == where })
+			if there[where] == nil && t.Packages >= leastRoom && !renamed {
+				t.Change = change
+				found = append(found, *t)
+			}
+		}
+	}
+	only(before, after, Removed)
+	only(after, before, Added)
+	slices.SortFunc(found, func(a, b Tree) int {
+		return cmp.Or(strings.Compare(a.Change, b.Change), strings.Compare(a.Where, b.Where))
+	})
+	return found
+}
+
+// Within reports whether a change is one of a tree that is new or gone.
+func (d *Drift) Within(c Change) bool {
+	if c.Change == Changed {
+		return false
+	}
+	at := root(Package{Pin: pins.Pin{Kind: c.Kind, Where: c.Where}})
+	return slices.ContainsFunc(d.Trees, func(t Tree) bool { return t.Where == at && t.Change == c.Change })
 }
 
 // sameLayers reports whether two images consist of the same bytes.

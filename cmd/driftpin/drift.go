@@ -23,7 +23,7 @@ import (
 type driftFlags struct {
 	format, output, failOn, platform, colour, policy, since string
 	courses                                                 []string
-	layers                                                  bool
+	all, layers                                             bool
 	then, now                                               string // with since: the course's folder as it was, and as it is
 }
 
@@ -65,6 +65,7 @@ same, may differ, must not be older, and is forbidden.`,
 	cmd.Flags().StringVar(&f.policy, "policy", "", "file with the rules under sync")
 	cmd.Flags().StringVar(&f.since, "since", "", "compare with a revision of the course, or another tag of the image")
 	cmd.Flags().StringSliceVar(&f.courses, "course", nil, "course whose lock explains the changes; may be repeated")
+	cmd.Flags().BoolVar(&f.all, "all", false, "list the packages of environments that are new or gone, too")
 	cmd.Flags().BoolVar(&f.layers, "read-layers", false, "read the layers, whatever is remembered of them or the image says of itself")
 	return cmd
 }
@@ -149,6 +150,9 @@ func (f *driftFlags) document(ctx context.Context, s streams, opened []*images.I
 		return report.OfMatrix(m), err
 	}
 	drift, err := f.compare(ctx, r, opened, refs)
+	if drift != nil {
+		drift.Expand = f.all
+	}
 	return report.OfDrift(drift), err
 }
 

@@ -80,6 +80,11 @@ func (c *Content[T]) hasFolder(hash uint64) bool {
 	return ok
 }
 
+// Hides reports whether the layer hides a file of lower layers.
+func (c *Content[T]) Hides(name string) bool {
+	return cover[T]{c, hasher{}, map[string]bool{}}.file(name)
+}
+
 // A cover says what a layer hides of the layers below it: by a whiteout, by an
 // opaque folder, or by something else at a path or at that of a folder above it.
 type cover[T any] struct {

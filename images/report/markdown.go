@@ -75,7 +75,12 @@ func MarkdownPackages(d *images.Drift) string {
 func tablePackages(b *strings.Builder, d *images.Drift) {
 	var rows []row
 	for _, c := range d.Packages {
-		rows = append(rows, newRow(c, false))
+		if d.Expand || !d.Within(c) {
+			rows = append(rows, newRow(c, false))
+		}
+	}
+	if len(rows) == 0 {
+		return
 	}
 	slices.SortStableFunc(rows, func(a, b row) int { return rank(a.change) - rank(b.change) })
 	var lines []string

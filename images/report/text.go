@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -22,8 +23,12 @@ func Text(w io.Writer, d *images.Drift, colour bool) error {
 		t.printf("  %s\n", line)
 	}
 	t.breaches(d.Breaches)
-	for _, kind := range kinds(d.Packages) {
-		t.packages(kind, d.Packages)
+	shown := d.Packages
+	if !d.Expand {
+		shown = slices.DeleteFunc(slices.Clone(d.Packages), d.Within)
+	}
+	for _, kind := range kinds(shown) {
+		t.packages(kind, shown)
 	}
 	t.settings(d.Config)
 	t.damages(d.Damages)
@@ -67,8 +72,25 @@ func Headline(d *images.Drift) string {
 // Highlights are the lines that follow the headline: how far packages moved,
 // the pins that somebody called hard, and environments that are elsewhere.
 func Highlights(d *images.Drift) (lines []string) {
+	for _, u := range d.Unverified {
+		lines = append(lines, fmt.Sprintf("not verified: %s of %s, which are not compressed: their order, sizes and ends were looked at, and --read-layers hashes them", plural(u.Layers, "layer"), Clean(u.Image)))
+	}
 	if len(d.Packages) > 0 {
 		lines = append(lines, counts(d.Summary))
+	}
+	if len(d.Summary.Kinds) > 1 {
+		lines = append(lines, byKind(d.Summary.Kinds))
+	}
+	for _, t := range d.Trees {
+		what := map[string]string{images.Added: "is new", images.Removed: "is gone"}[t.Change]
+		line := fmt.Sprintf("%s %s, with %s", Clean(t.Where), what, plural(t.Packages, "package"))
+		if len(t.Kinds) > 1 {
+			line += " (" + byKind(t.Kinds) + ")"
+		}
+		if !d.Expand {
+			line += ": --all lists them"
+		}
+		lines = append(lines, line)
 	}
 	for _, r := range d.Renames {
 		lines = append(lines, fmt.Sprintf("the environment %s is %s now, with %d of its packages", Clean(r.From), Clean(r.To), r.Packages))
@@ -90,6 +112,24 @@ func Highlights(d *images.Drift) (lines []string) {
 		}
 	}
 	return lines
+}
+
+// plural is a number with what it counts.
+func plural(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}
+
+// byKind is how many packages are of which kind, the most first.
+func byKind(count map[pins.Kind]int) string {
+	kinds := slices.SortedFunc(maps.Keys(count), func(a, b pins.Kind) int { return cmp.Or(count[b]-count[a], strings.Compare(string(a), string(b))) })
+	var parts []string
+	for _, k := range kinds {
+		parts = append(parts, fmt.Sprintf("%d %s", count[k], Clean(string(k))))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // counts says how many packages changed how.
@@ -210,7 +250,9 @@ func newRow(c images.Change, showWhere bool) row {
 			r.mark = "~"
 		}
 		r.versions = version(c.A, c.ADetail) + " → " + version(c.B, c.BDetail)
-		r.level = string(c.Level)
+		if r.level = string(c.Level); c.Was != nil && version(c.A, c.ADetail) == version(c.B, c.BDetail) {
+			r.versions, r.level = version(c.B, c.BDetail), "moved"
+		}
 	}
 	var notes []string
 	if w := c.Was; w != nil {
@@ -222,7 +264,7 @@ func newRow(c images.Change, showWhere bool) row {
 	}
 	if c.Cause != nil {
 		notes = append(notes, Clean(c.Cause.String()))
-	} else if c.Event != "" && c.Change != images.Removed {
+	} else if c.Event != "" {
 		notes = append(notes, "layer: "+shortened(Clean(c.Event), maxEvent))
 	}
 	r.note = strings.Join(notes, "; ")
