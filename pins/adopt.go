@@ -45,7 +45,9 @@ func Adopt(m *Manifest, base string) ([]byte, error) {
 	if len(m.Launch.Env) > 0 {
 		env := &yaml.Node{Kind: yaml.MappingNode}
 		for _, name := range slices.Sorted(maps.Keys(m.Launch.Env)) {
-			set(env, name, text(m.Launch.Env[name]))
+			value := text(m.Launch.Env[name])
+			value.Style = yaml.DoubleQuotedStyle // ON and 1 are texts here
+			set(env, name, value)
 		}
 		launch := &yaml.Node{Kind: yaml.MappingNode}
 		set(launch, "env", env)

@@ -234,19 +234,20 @@ func (f folder) considerPackage(why string, r bool, taken *bool) {
 	if !f.exists("pyproject.toml") {
 		return
 	}
-	var project struct {
-		Project     map[string]any `toml:"project"`
-		BuildSystem map[string]any `toml:"build-system"`
-	}
+	project := map[string]any{}
 	data, err := os.ReadFile(f.path("pyproject.toml"))
 	inside := f.bounds == nil || f.bounds.hold(f.path("pyproject.toml"))
-	if why == "" && (err != nil || !inside || toml.Unmarshal(data, &project) != nil || project.Project != nil && project.BuildSystem != nil) {
+	readable := err == nil && inside && toml.Unmarshal(data, &project) == nil
+	table, isProject := project["project"].(map[string]any)
+	_, isBuilt := project["build-system"]
+	switch {
+	case why != "":
+		f.unmoved("pyproject.toml", why)
+	case !readable || isProject && isBuilt:
 		*taken = true
 		f.cannot("pyproject.toml")
-	} else if why == "" && project.Project["requires-python"] != nil {
-		f.cannot("pyproject.toml") // it says which Python there is
-	} else if why != "" {
-		f.unmoved("pyproject.toml", why)
+	case table["requires-python"] != nil: // it says which Python there is
+		f.cannot("pyproject.toml")
 	}
 }
 

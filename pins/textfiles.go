@@ -265,15 +265,15 @@ func (c *course) option(file string, line textLine) {
 		c.m.Findings.fatal(line.at, "pin", "%v", err)
 		return
 	}
-	option, value := words[0], strings.Join(words[1:], " ")
+	option, values := words[0], words[1:]
 	if name, after, ok := strings.Cut(option, "="); ok && strings.HasPrefix(option, "--") {
-		option, value = name, strings.TrimSpace(after+" "+value)
+		option, values = name, append([]string{after}, values...)
 	} else if len(option) > 2 && option[1] != '-' {
-		option, value = option[:2], strings.TrimSpace(option[2:]+" "+value)
+		option, values = option[:2], append([]string{option[2:]}, values...)
 	}
 	switch option {
 	case "-r", "--requirement":
-		c.includeRequirements(value, file, line.at)
+		c.includeRequirements(values, file, line.at)
 	case "--require-hashes": // the lock has hashes of all
 	case "-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-index":
 		c.m.Findings.fatal(line.at, "unsupported", "%s: where packages come from is configuration, not a pin: give it to uv or pip (UV_DEFAULT_INDEX, uv.toml, pip.conf)", option)
@@ -284,9 +284,10 @@ func (c *course) option(file string, line textLine) {
 
 // includeRequirements follows -r: what it names is a requirements file, whatever
 // it is called.
-func (c *course) includeRequirements(value, file string, at Position) {
+func (c *course) includeRequirements(values []string, file string, at Position) {
+	value := strings.Join(values, " ")
 	switch {
-	case value == "" || strings.Contains(value, " "):
+	case len(values) != 1 || value == "":
 		c.m.Findings.fatal(at, "include", "-r %s: name one file; a name with a space stands in quotes", value)
 	case strings.Contains(value, "://"):
 		c.m.Findings.fatal(at, "include", "-r %s: what lies at an address may change: put the file into the course's folder", withoutSecrets(value))

@@ -10,6 +10,7 @@ import base64
 import csv
 import glob
 import hashlib
+import io
 import multiprocessing
 import os
 import py_compile
@@ -24,6 +25,36 @@ import zipfile
 EPOCH = int(os.environ["SOURCE_DATE_EPOCH"])
 SITE = sysconfig.get_path("purelib")
 BEFORE = frozenset(os.listdir(SITE))
+
+
+def mended(wheel, folder):
+    """The wheel, or a copy of it in folder with a RECORD of what it holds: pip takes rows that are no rows of CSV, and such for
+    what is no file of the wheel, with a warning at most; uv does not."""
+    with zipfile.ZipFile(wheel) as z:
+        names = [n for n in z.namelist() if not n.endswith("/")]
+        record = next((n for n in names if n.endswith(".dist-info/RECORD") and n.count("/") == 1), None)
+        if record is None:
+            return wheel
+        rows = [r for r in csv.reader(z.read(record).decode("utf-8", "replace").splitlines()) if r]
+        if all(len(r) == 3 and r[0] in names for r in rows):
+            return wheel
+        print("warning: the RECORD of %s has rows that are none, or that are of no file in it: it is written anew, as pip does" % os.path.basename(wheel), file=sys.stderr)
+        copy = os.path.join(folder, os.path.basename(wheel))
+        with zipfile.ZipFile(copy, "w") as out:
+            told = []
+            for n in names:
+                if n != record and not n.endswith((".dist-info/RECORD.jws", ".dist-info/RECORD.p7s")):
+                    data = z.read(n)
+                    told.append([n, "sha256=" + digest(data), str(len(data))])
+                    out.writestr(z.getinfo(n), data)
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows(told + [[record, "", ""]])
+            out.writestr(record, text.getvalue())
+        return copy
+
+
+def digest(data):
+    return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
 
 
 def install(uv, wheels):
@@ -113,8 +144,7 @@ def row(path):
     of some wheels are wrong."""
     with open(os.path.join(SITE, path), "rb") as f:
         data = f.read()
-    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-    return [path, "sha256=" + digest, str(len(data))]
+    return [path, "sha256=" + digest(data), str(len(data))]
 
 
 def settle(root, started):
@@ -132,7 +162,8 @@ def main(uv, folder):
         started = os.stat(stamp.name).st_ctime_ns
     time.sleep(0.02)
     wheels = sorted(glob.glob(os.path.join(folder, "*.whl")))
-    install(uv, wheels)
+    with tempfile.TemporaryDirectory() as copies:
+        install(uv, [mended(w, copies) for w in wheels])
     origin = origins(wheels)
     for info in infos():
         finish(info, origin.get(info))

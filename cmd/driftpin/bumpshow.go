@@ -19,6 +19,9 @@ import (
 func (p *bumping) known(ctx context.Context) (notes []string) {
 	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
 	dir := p.course.manifest.Dir
+	if history.Shallow(ctx, dir) {
+		note("%s: %s", dir, history.ShallowHint)
+	}
 	for _, b := range p.bumps {
 		r := b.Request
 		if r.Version != "" && strings.Contains(r.Why, r.Version) {

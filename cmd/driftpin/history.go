@@ -35,11 +35,15 @@ func showHistory(ctx context.Context, s streams, dir, name, format string) error
 	if err != nil {
 		return err
 	}
+	shallow := history.Shallow(ctx, dir)
+	if shallow {
+		fmt.Fprintf(s.err, "%s: %s\n", dir, history.ShallowHint)
+	}
 	if format == "json" {
 		enc := json.NewEncoder(s.out)
 		enc.SetIndent("", "  ")
 		enc.SetEscapeHTML(false)
-		return enc.Encode(map[string]any{"name": name, "events": append([]history.Event{}, events...)})
+		return enc.Encode(map[string]any{"name": name, "shallow": shallow, "events": append([]history.Event{}, events...)})
 	}
 	if len(events) == 0 {
 		return fmt.Errorf("%s: no commit ever asked for %s", dir, name)

@@ -60,6 +60,12 @@ func Of(ctx context.Context, dir, name string) ([]Event, error) {
 			now := blobs[change.blob]
 			for _, kind := range []pins.Kind{pins.Conda, pins.Pip, pins.Deb, pins.Npm, pins.R} {
 				at := place{change.file, kind}
+				if was, moved := c.renames[change.file]; moved {
+					if before, had := asked[place{was, kind}]; had {
+						asked[at] = before
+						delete(asked, place{was, kind})
+					}
+				}
 				before, had := asked[at]
 				after, has := now[kind]
 				if had == has && before.Spec == after.Spec {
@@ -110,22 +116,104 @@ func Reverted(events []Event, kind pins.Kind, version string) (last Trial, ok bo
 	return last, ok
 }
 
-// A commit is one that touched the course's folder.
+// A commit is one that touched the course's folder, or that in which its files
+// lay before.
 type commit struct {
 	id      string
 	time    time.Time
 	subject string
 	changes []change
+	renames map[string]string // where files were before the commit that moved them into the folder
 }
 
 // A change is a file's content after a commit.
 type change struct{ file, blob string }
 
-// readLog lists the commits that touched a folder, the oldest first, with the
-// files that can hold pins.
-func readLog(ctx context.Context, dir string) ([]commit, error) {
-	out, err := git(ctx, dir, nil, "-c", "core.quotePath=false", "log", "--reverse", "--topo-order", "--no-renames", "--raw", "--no-abbrev",
-		"--format=%x01%H%x00%ct%x00%s", "--", ".")
+// maxMoves is how often a course may have moved.
+const maxMoves = 20
+
+// readLog lists the commits that touched a course, the oldest first, with the
+// files that can hold pins: those of its folder, and before a commit that moved
+// the files there, those of the folder in which they were.
+func readLog(ctx context.Context, dir string) (commits []commit, err error) {
+	top, prefix, err := place(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	tip := "HEAD"
+	for range maxMoves {
+		part, err := logOf(ctx, top, tip, prefix)
+		if err != nil || len(part) == 0 {
+			return commits, err
+		}
+		commits = append(part, commits...)
+		from, renames, err := movedFrom(ctx, top, part[0].id, prefix)
+		if err != nil || len(renames) == 0 {
+			return commits, err
+		}
+		commits[0].renames = renames
+		prefix, tip = from, part[0].id+"^"
+	}
+	return commits, nil
+}
+
+// place is the top folder of the repository that a folder lies in, and where it
+// lies there; that ends in a slash, unless it is the top itself.
+func place(ctx context.Context, dir string) (top, prefix string, err error) {
+	out, err := git(ctx, dir, nil, "rev-parse", "--show-toplevel")
+	if err != nil {
+		return "", "", err
+	}
+	top = strings.TrimRight(string(out), "\n")
+	if out, err = git(ctx, dir, nil, "rev-parse", "--show-prefix"); err != nil {
+		return "", "", err
+	}
+	return top, strings.TrimRight(string(out), "\n"), nil
+}
+
+// movedFrom says from which folder a commit moved the pin files of another, and
+// where each was, by git's own judgement. If they were new there are no renames.
+func movedFrom(ctx context.Context, top, id, prefix string) (from string, renames map[string]string, err error) {
+	if _, err := git(ctx, top, nil, "rev-parse", "--verify", "--quiet", id+"^"); prefix == "" || err != nil {
+		return "", nil, ctx.Err() // the first commit
+	}
+	out, err := git(ctx, top, nil, "-c", "diff.renameLimit=20000", "diff-tree", "-r", "-M", "-z", "--diff-filter=R", "--name-status", "--no-commit-id", id+"^", id)
+	if err != nil {
+		return "", nil, err
+	}
+	renames = map[string]string{}
+	count := map[string]int{}
+	words := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00") // R100, OLD, NEW, …
+	for i := 0; i+2 < len(words); i += 3 {
+		was, is := words[i+1], words[i+2]
+		rest, within := strings.CutPrefix(is, prefix)
+		folder, same := strings.CutSuffix(was, rest)
+		if within && same && pins.Reads(path.Base(is)) && (folder == "" || strings.HasSuffix(folder, "/")) {
+			renames[is] = was
+			count[folder]++
+		}
+	}
+	for folder, n := range count {
+		if n > count[from] || n == count[from] && folder < from {
+			from = folder
+		}
+	}
+	return from, renames, nil
+}
+
+// Shallow reports whether a folder lies in a clone that lacks the older commits.
+func Shallow(ctx context.Context, dir string) bool {
+	out, err := git(ctx, dir, nil, "rev-parse", "--is-shallow-repository")
+	return err == nil && strings.TrimSpace(string(out)) == "true"
+}
+
+// ShallowHint says what a shallow clone lacks, and how to get it.
+const ShallowHint = "the clone is shallow, so what was before its oldest commit is not known: git fetch --unshallow brings it"
+
+// logOf lists the commits up to a tip that touched a folder, the oldest first.
+func logOf(ctx context.Context, top, tip, prefix string) ([]commit, error) {
+	out, err := git(ctx, top, nil, "-c", "core.quotePath=false", "log", tip, "--reverse", "--topo-order", "--no-renames", "--raw", "--no-abbrev",
+		"--format=%x01%H%x00%ct%x00%s", "--", ":(top,literal)"+prefix)
 	if err != nil {
 		return nil, err
 	}
@@ -223,14 +311,31 @@ func (f *finder) about(data []byte) (lines [][]byte) {
 }
 
 func (f *finder) find(file string, data []byte) map[pins.Kind]pins.Request {
+	if marked(data) {
+		return f.read(file, data) // its lines are not of single bytes
+	}
 	about := f.about(data)
 	if len(about) == 0 {
 		return nil
 	}
 	key := path.Base(file) + "\n" + string(bytes.Join(about, []byte("\n")))
+	if path.Base(file) == "pixi.toml" { // what a key means hangs on other tables
+		key = path.Base(file) + "\n" + string(data)
+	}
 	if known, ok := f.known[key]; ok {
 		return known
 	}
+	f.known[key] = f.read(file, data)
+	return f.known[key]
+}
+
+// marked reports whether a file begins with the mark of UTF-16 or UTF-32.
+func marked(data []byte) bool {
+	return bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) || bytes.HasPrefix(data, []byte("\x00\x00\xfe\xff"))
+}
+
+// read is what a content asks for of the package.
+func (f *finder) read(file string, data []byte) map[pins.Kind]pins.Request {
 	found := map[pins.Kind]pins.Request{}
 	for _, r := range pins.ReadAlone(file, data) {
 		name := r.Name
@@ -241,7 +346,6 @@ func (f *finder) find(file string, data []byte) map[pins.Kind]pins.Request {
 			found[r.Kind] = r
 		}
 	}
-	f.known[key] = found
 	return found
 }
 

@@ -166,3 +166,42 @@ func BenchmarkOf(b *testing.B) {
 		}
 	}
 }
+
+// A course whose folder was moved has its history of before, and so has one that
+// lay at the top.
+func TestMoved(t *testing.T) {
+	var p past
+	const old, now = "deployments/stat159/image/environment.yml", "images/stat159/environment.yml"
+	p.commit("At the top", "environment.yml", environment("3.4.0", "3"), "apt.txt", "git\n")
+	p.commit("Its own folder", "environment.yml", "", old, environment("3.4.0", "3"), "apt.txt", "", "deployments/stat159/image/apt.txt", "git\n")
+	p.commit("RTC", old, environment("3.6.1", "3"))
+	p.commit("Another's", "deployments/data8/image/environment.yml", environment("1", "1"))
+	p.commit("Moved", old, "", now, environment("3.6.1", "3"), "deployments/stat159/image/apt.txt", "", "images/stat159/apt.txt", "git\n")
+	p.commit("Lab 4", now, environment("4.0.11", "3"))
+	top := p.repository(t)
+	events, err := history.Of(t.Context(), filepath.Join(top, "images", "stat159"), "jupyterlab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range events {
+		got = append(got, e.Subject+": "+e.Spec)
+	}
+	if want := "At the top: jupyterlab==3.4.0; RTC: jupyterlab==3.6.1; Lab 4: jupyterlab==4.0.11"; strings.Join(got, "; ") != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	then, err := history.Past(t.Context(), filepath.Join(top, "images", "stat159"), "HEAD~3", t.TempDir())
+	if err != nil || !strings.HasSuffix(then, "deployments/stat159/image") {
+		t.Errorf("before the move it is %q, %v", then, err)
+	}
+	shallow := filepath.Join(t.TempDir(), "clone")
+	if out, err := exec.Command("git", "clone", "--quiet", "--depth", "1", "file://"+top, shallow).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if history.Shallow(t.Context(), top) || !history.Shallow(t.Context(), filepath.Join(shallow, "images")) {
+		t.Error("a shallow clone and another are not told apart")
+	}
+	if _, err := history.Past(t.Context(), filepath.Join(shallow, "images", "stat159"), "HEAD~3", t.TempDir()); err == nil || !strings.Contains(err.Error(), "git fetch --unshallow") {
+		t.Errorf("the past of a shallow clone: %v", err)
+	}
+}

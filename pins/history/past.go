@@ -20,17 +20,16 @@ import (
 func Past(ctx context.Context, dir, revision, into string) (string, error) {
 	out, err := git(ctx, dir, nil, "rev-parse", "--verify", "--end-of-options", revision+"^{commit}")
 	if err != nil {
+		if Shallow(ctx, dir) {
+			err = fmt.Errorf("%w (%s)", err, ShallowHint)
+		}
 		return "", fmt.Errorf("%s is no revision of the repository of %s: %w", revision, dir, err)
 	}
 	commit := strings.TrimSpace(string(out))
-	if out, err = git(ctx, dir, nil, "rev-parse", "--show-prefix"); err != nil {
+	top, prefix, err := place(ctx, dir)
+	if err != nil {
 		return "", err
 	}
-	place := filepath.Join(into, filepath.FromSlash(strings.TrimSpace(string(out))))
-	if out, err = git(ctx, dir, nil, "rev-parse", "--show-toplevel"); err != nil {
-		return "", err
-	}
-	top := strings.TrimRight(string(out), "\n")
 	if out, err = git(ctx, top, nil, "ls-tree", "-r", "-z", "--name-only", commit); err != nil {
 		return "", err
 	}
@@ -49,10 +48,35 @@ func Past(ctx context.Context, dir, revision, into string) (string, error) {
 	if err := extract(out, into); err != nil {
 		return "", fmt.Errorf("git archive: %w", err)
 	}
-	if _, err := os.Stat(place); err != nil {
-		return "", fmt.Errorf("%s: there is no %s yet", revision, dir)
+	places, err := formerly(ctx, top, prefix)
+	if err != nil {
+		return "", err
 	}
-	return place, nil
+	for _, prefix := range places {
+		then := filepath.Join(into, filepath.FromSlash(prefix))
+		if pins.IsCourse(then) {
+			return then, nil
+		}
+	}
+	return "", fmt.Errorf("%s: there is no %s yet", revision, dir)
+}
+
+// formerly are the folders in which a course has lain, the present one first.
+func formerly(ctx context.Context, top, prefix string) (places []string, err error) {
+	tip := "HEAD"
+	for range maxMoves {
+		places = append(places, prefix)
+		part, err := logOf(ctx, top, tip, prefix)
+		if err != nil || len(part) == 0 {
+			return places, err
+		}
+		from, renames, err := movedFrom(ctx, top, part[0].id, prefix)
+		if err != nil || len(renames) == 0 {
+			return places, err
+		}
+		prefix, tip = from, part[0].id+"^"
+	}
+	return places, nil
 }
 
 // extract writes the files of a tar.
