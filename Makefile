@@ -13,6 +13,7 @@ demo: deps build   ## build stat159 and data100, verify both, show their drift
 
 test: deps lint    ## all tests, with real builds and the real index
 	go test -race -shuffle=on -timeout 20m -skip '^TestMainJob$$' ./...
+	go test -run '^TestBombs$$' ./images/layers
 	go test -shuffle=on -timeout 40m -run '^TestMainJob$$' ./cmd/driftpin
 
 soak: deps         ## interrupt locks and builds at 30 random moments each, gently and not

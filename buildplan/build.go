@@ -116,6 +116,14 @@ func (e *GoneError) Unwrap() error { return e.error }
 // goneError words what has become of the files that can't be had.
 func (b *Builder) goneError(p *Plan, err error) error {
 	e := &GoneError{error: explain(err), Missing: b.missing(p), Others: map[string]string{}}
+	var fetch *fetchError
+	if errors.As(err, &fetch) {
+		for _, a := range p.fetched() { // its address is known, and leads nowhere
+			if path.Base(a.File) == fetch.cause.File && !b.files.Has(a.SHA256) {
+				e.Missing = append(e.Missing, a)
+			}
+		}
+	}
 	said := ""
 	for _, a := range e.Missing {
 		if other := b.others[a.SHA256]; other != "" {

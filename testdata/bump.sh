@@ -2,7 +2,7 @@
 # How long a bump's dry run takes beside uv alone, on the same requirements and with warm caches: medians of RUNS, taken in turn.
 #   bump.sh [RUNS]     from the top folder, after make demo; UV names a uv (default: the one in PATH)
 set -eu
-runs=${1:-7} course=testdata/courses/stat159 uv=${UV:-uv} out=build/bump
+runs=${1:-7} course=build/courses/stat159 uv=${UV:-uv} out=build/bump
 rm -rf $out; mkdir -p $out
 grep -q '^pip ' $course/pins.lock || { echo "$course is not locked" >&2; exit 1; }
 # uv is given what driftpin gives it, but for what comes from git, and writes hashes as a lock has them.

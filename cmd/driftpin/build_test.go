@@ -86,6 +86,8 @@ func TestMainJob(t *testing.T) {
 		}
 	})
 	t.Run("bump", func(t *testing.T) { l.at(t).bump() })
+	t.Run("tampered", func(t *testing.T) { l.at(t).tampered(lock) })
+	t.Run("missing", func(t *testing.T) { l.at(t).missing() })
 	t.Run("failures", func(t *testing.T) { l.at(t).failures() })
 	t.Run("elsewhere", func(t *testing.T) { l.at(t).elsewhere() })
 	t.Run("index", func(t *testing.T) { l.at(t).indexFaults() })

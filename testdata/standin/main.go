@@ -1,9 +1,9 @@
 // Standin runs a command so that the course stat159 can be locked and built
 // where GitHub can't be reached: tmpystore then comes from a git repository on
 // loopback, which holds a small package of our own with the same module and
-// class, and whose tag 84765e1 leads to its own commit. Where GitHub can be
-// reached, the command runs as it is. The variable TMPYSTORE tells the command
-// which commit it gets, if it gets the stand-in's.
+// class. Where GitHub can be reached, the command runs as it is. The variable
+// STANDIN tells the command that it gets the stand-in, by the tag that it has
+// there.
 //
 //	go run ./testdata/standin COMMAND ARGUMENT…
 package main
@@ -26,7 +26,7 @@ import (
 const (
 	owner      = "https://github.com/berkeley-dsep-infra/"
 	repository = "tmpystore.git"
-	commit     = "84765e1"
+	tag        = "stand-in"
 	patience   = 10 * time.Second
 )
 
@@ -54,7 +54,7 @@ func run(args []string) (int, error) {
 			return 1, err
 		}
 		defer os.RemoveAll(dir) // only a temporary folder
-		full, err := gitserver.Commit(filepath.Join(dir, repository), filepath.Join("testdata", "standin", "tmpystore"), commit)
+		full, err := gitserver.Commit(filepath.Join(dir, repository), filepath.Join("testdata", "standin", "tmpystore"), tag)
 		if err != nil {
 			return 1, err
 		}
@@ -64,7 +64,7 @@ func run(args []string) (int, error) {
 		}
 		defer server.Close()
 		fmt.Fprintf(os.Stderr, "standin: its commit is %s\n", full)
-		cmd.Env = append(append(cmd.Env, rewrite(server.URL+"/")...), "TMPYSTORE="+full)
+		cmd.Env = append(append(cmd.Env, rewrite(server.URL+"/")...), "STANDIN="+tag)
 	}
 	err := cmd.Run()
 	var exit *exec.ExitError
