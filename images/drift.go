@@ -236,10 +236,11 @@ func (img *Image) hiding(c *Change) (layers.Layer, bool) {
 // of a tree of node packages.
 func root(p Package) string {
 	where, _, _ := strings.Cut(p.Where+"/", "/node_modules/")
+	where = strings.TrimSuffix(where, "/")
 	if p.Kind == pins.Npm {
 		return where + "/node_modules"
 	}
-	return strings.TrimSuffix(where, "/")
+	return where
 }
 
 // trees are the environments, and trees of node packages, of which one side has

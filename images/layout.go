@@ -84,7 +84,7 @@ func (dir layoutDir) openOne(ctx context.Context, top *v1.IndexManifest, found [
 		return openCandidate(ctx, dir, all[0], false)
 	case len(picked) == 0:
 		return nil, fmt.Errorf("the layout holds no image for %s: it has %s", platforms.Format(want), has(all))
-	case len(picked) > 1:
+	case len(picked) > 1 && !match.Less(picked[0].platform, picked[1].platform):
 		return nil, fmt.Errorf("the layout holds %d such images: name one as oci-layout:%s:TAG or oci-layout:%s@sha256:…", len(picked), string(dir), string(dir))
 	}
 	return openCandidate(ctx, dir, picked[0], len(all) > 1)
