@@ -63,7 +63,7 @@ func adopt(s streams, dir, base string, write bool) error {
 		for _, source := range m.Sources {
 			names = append(names, source.Name)
 		}
-		fmt.Fprintf(s.err, "%s: %d pins, from %s, which driftpin does not read any more\n", file, len(m.Requests), strings.Join(names, ", "))
+		fmt.Fprintf(s.err, "%s: its pins (%d) are from %s, which driftpin does not read any more\n", file, len(m.Requests), strings.Join(names, ", "))
 	}
 	if err == nil && len(left) > 0 {
 		return errFound

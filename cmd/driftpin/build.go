@@ -66,9 +66,6 @@ func (f *buildFlags) check(courses []string) error {
 	if (f.output == "") == (f.push == "") {
 		return usageError{errors.New("name where the image goes: --output or --push")}
 	}
-	if len(courses) > 1 && !strings.Contains(f.output+f.push, "{course}") {
-		return usageError{errors.New("several courses need {course} in --output or --push")}
-	}
 	named, placed := map[string]string{}, map[string]string{}
 	for _, dir := range courses {
 		m, err := readCourse(dir, nil)
@@ -81,7 +78,7 @@ func (f *buildFlags) check(courses []string) error {
 		named[m.Course] = dir
 		place := f.place(m.Course)
 		if other, again := placed[place]; again {
-			return usageError{fmt.Errorf("%s and %s would both go to %s", other, dir, place)}
+			return usageError{fmt.Errorf("the images of %s and %s would both go to %s: write {course} into --output or --push", other, dir, place)}
 		}
 		placed[place] = dir
 	}
