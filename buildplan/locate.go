@@ -2,6 +2,7 @@ package buildplan
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -239,12 +240,32 @@ func (s *pipSolve) locateWheels(ctx context.Context, files []pins.Artifact) erro
 				options = append(options, "--only-binary", f.Name)
 			}
 		}
-		if err := s.rememberFiles(ctx, requirements, options, files); err != nil {
+		if err := s.rememberThere(ctx, requirements, options, files); err != nil {
 			return err
 		}
 		files = later
 	}
 	return nil
+}
+
+// errNotThere is wrapped by the error for files that the index does not have.
+var errNotThere = errors.New("the index does not have them")
+
+// rememberThere asks for files of which some may be gone: one that is makes uv
+// refuse all, so halves are asked for then, and what is refused alone is gone.
+func (s *pipSolve) rememberThere(ctx context.Context, requirements, options []string, files []pins.Artifact) error {
+	err := s.rememberFiles(ctx, requirements, options, files)
+	if err == nil || !errors.Is(err, errNotThere) {
+		return err
+	}
+	if len(requirements) == 1 {
+		return nil
+	}
+	half := len(requirements) / 2
+	if err := s.rememberThere(ctx, requirements[:half], options, files); err != nil {
+		return err
+	}
+	return s.rememberThere(ctx, requirements[half:], options, files)
 }
 
 // rememberFiles asks uv for files and remembers where they are. uv must not
@@ -261,8 +282,12 @@ func (s *pipSolve) rememberFiles(ctx context.Context, requirements, options []st
 	if err != nil {
 		return err
 	}
-	if failure != "" {
-		return fmt.Errorf("finding the locked files in the index: %s", s.host.scrub(tidy(failure)))
+	switch said := s.host.scrub(tidy(failure)); {
+	case said == "":
+	case unreachable.MatchString(said):
+		return s.uvFailure(failure)
+	default:
+		return fmt.Errorf("finding the locked files in the index: %s (%w)", said, errNotThere)
 	}
 	found, err := pylockFiles([]byte(text["pylock.toml"]))
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -229,7 +230,7 @@ func parseDebs(table, platform string) (debs []pins.Artifact, addresses map[stri
 		}
 		debs = append(debs, pins.Artifact{
 			Pin: pins.New(pins.Deb, f[0], f[1]), Platform: platform,
-			File: f[3], SHA256: f[5], Size: size, Use: pins.Install,
+			File: path.Clean(f[3]), SHA256: f[5], Size: size, Use: pins.Install,
 		})
 		addresses[f[5]] = f[6]
 		depends[f[0]] = f[7]

@@ -226,7 +226,7 @@ func (l *lab) condaBump(lock string) {
 			changed++
 		}
 	}
-	if changed != 3 { // the package, and the digests of what conda and pip were asked
+	if changed != 4 { // the package, the digests of what conda and pip were asked, and the checksum
 		l.t.Errorf("%d lines of the lock changed", changed)
 	}
 }

@@ -54,16 +54,16 @@ func (l *lab) truths() {
 
 // tellTruths writes a line a package, as tellFound does.
 func tellTruths(told []truth) (lines []string) {
-	count := map[string]int{}
+	native := ""
 	for _, p := range told {
-		if p.Kind == pins.Deb {
-			count[p.Name]++
+		if p.Kind == pins.Deb && p.Name == "dpkg" {
+			native = p.Arch
 		}
 	}
 	for _, p := range told {
 		switch p.Kind {
 		case pins.Deb:
-			if count[p.Name] > 1 {
+			if p.Arch != native && p.Arch != "all" {
 				p.Name += ":" + p.Arch
 			}
 		case pins.ServerExtension:
