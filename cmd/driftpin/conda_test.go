@@ -107,6 +107,8 @@ func (l *lab) condas() {
 		}
 	})
 	l.t.Run("bump", func(t *testing.T) { l.at(t).condaBump(lock) })
+	l.t.Run("builds", func(t *testing.T) { l.at(t).condaBuilds() })
+	l.t.Run("both", func(t *testing.T) { l.at(t).condaAndPip() })
 	l.t.Run("replaced", func(t *testing.T) {
 		l := l.at(t)
 		l.write("replaced/pins.lock", lock)
@@ -145,6 +147,9 @@ func (l *lab) condas() {
 func (l *lab) fillChannel(c *channel) {
 	for version, day := range map[string]string{"1.0.0": "2022-06-01", "1.2.0": "2023-03-01", "2.0.0": "2023-04-01"} {
 		c.pure(l.t, "hello", version, day, "def main():\n    print('hello "+version+"')\n", nil, "hello = hello:main")
+	}
+	for version, made := range map[string][2]string{"1.0": {"h1a_0", "2022-06-01"}, "1.1": {"h9f_0", "2023-02-01"}, "2.0": {"h77_0", "2023-04-01"}} {
+		c.add(l.t, record{Name: "built", Version: version, Build: made[0]}, made[1], map[string]member{"share/built": {text: version}})
 	}
 	c.pure(l.t, "greet", "0.5", "2023-03-02", "import hello\n", []string{"hello >=1.0,<2"})
 	c.pure(l.t, "idna", "3.4", "2022-09-15", "x = 1\n", nil)
@@ -209,6 +214,47 @@ func (l *lab) condaFailures(lock string) {
 			l.fails(test.code, test.want, "lock", dir)
 		})
 	}
+}
+
+// condaBuilds bumps a pin that has a build, as conda env export writes it: the
+// build is the new version's, and outdated promises what bump does. Where only
+// as-of stands in the way, the date is proposed.
+func (l *lab) condaBuilds() {
+	l.write("builds/pins.yaml", "course: builds\nbase: oci-layout:../base\nas-of: 2023-03-17\npins:\n  channels: [main]\n  conda:\n    - built=1.0=h1a_0 # exported\n")
+	l.run("home1", "lock", "builds")
+	if out := l.run("home1", "outdated", "builds"); !strings.Contains(out, "1.1 (2023-02-01)") || strings.Contains(out, "2.0") {
+		l.t.Errorf("outdated says\n%s", out)
+	}
+	before := l.read("builds/pins.yaml")
+	l.fails(1, "Only as-of (2023-03-17) stands in the way: driftpin bump builds built=2.0 --as-of 2023-04-01", "bump", "builds", "built=2.0")
+	_, said, err := l.output("home1", "bump", "builds", "built=1.1", "--write")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if after := l.read("builds/pins.yaml"); after != strings.Replace(before, "1.0=h1a_0", "1.1", 1) && after != strings.Replace(before, "1.0=h1a_0", "1.1=h9f_0", 1) {
+		l.t.Errorf("bump wrote\n%s", after)
+	}
+	if !strings.Contains(said, "h1a_0") {
+		l.t.Errorf("bump says nothing of the build: %s", said)
+	}
+	l.run("home1", "lock", "--check", "builds")
+}
+
+// condaAndPip is an environment.yml that asks both conda and pip for a package:
+// pip installs over conda's, so its version is what the image has.
+func (l *lab) condaAndPip() {
+	l.write("both/environment.yml", "channels: [main]\ndependencies:\n  - python=3.11\n  - idna=3.4\n  - pip:\n    - idna==3.3\n")
+	if out := l.run("home1", "pins", "both"); !strings.Contains(out, "both/environment.yml:6: warning: ") || !strings.Contains(out, "both/environment.yml:4") {
+		l.t.Errorf("pins says\n%s", out)
+	}
+	l.run("home1", "lock", "both", "--base", "oci-layout:base")
+	l.run("home1", "build", "both", "--base", "oci-layout:base", "--output", "oci-layout:both-image")
+	l.run("home1", "verify", "--deep", "both", "oci-layout:both-image", "--base", "oci-layout:base")
+	if out := l.run("home1", "inventory", "oci-layout:both-image"); !strings.Contains(out, "3.3") || strings.Contains(out, "idna  3.4") {
+		l.t.Errorf("inventory says\n%s", out)
+	}
+	l.write("both2/pins.yaml", "course: both2\nbase: oci-layout:../base\npins:\n  channels: [main]\n  conda: [python=3.11, idna=3.4]\n  pip: [idna==3.3]\n")
+	l.fails(1, "replaces: idna", "lock", "both2")
 }
 
 // condaBump bumps a pin of conda's.

@@ -101,6 +101,7 @@ func (l *lab) indexFaults() {
 			}
 		})
 	}
+	l.t.Run("broken source", func(t *testing.T) { l.at(t).brokenSource(x) })
 	l.t.Run("moved", func(t *testing.T) { l.at(t).moved(x) })
 	l.t.Run("index gone", func(t *testing.T) { l.at(t).indexGone(x) })
 }
@@ -129,6 +130,22 @@ func (l *lab) resolvingFaults(x *index) {
 	defer x.answer(nil)
 	l.fails(1, "the engine can't reach the package index", "lock", "solved", "--upgrade", "solved")
 	if l.read("solved/pins.lock") != solved {
+		l.t.Error("a lock was written")
+	}
+}
+
+// brokenSource: a source distribution that can't be built is told with the pin
+// that asks for it, with what it was built with, and with what can be done.
+func (l *lab) brokenSource(x *index) {
+	x.addSource(l.t, "broken", "1.0", map[string]string{
+		"pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n",
+		"backend.py":     "def build_wheel(*args, **more):\n    raise SystemExit('fatal error: zlib.h: No such file or directory')\n",
+	})
+	l.pinned("broken", "broken")
+	for _, want := range []string{"broken/pins.yaml:5: ", "fatal error: zlib.h", "It was built on python3", "What can be done: "} {
+		l.fails(1, want, "lock", "broken")
+	}
+	if lock, err := os.ReadFile(filepath.Join(l.dir, "broken", "pins.lock")); err == nil && string(lock) != l.read("solved/pins.lock") {
 		l.t.Error("a lock was written")
 	}
 }

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"archive/tar"
 	"archive/zip"
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -73,16 +76,20 @@ func (x *index) serveProject(w http.ResponseWriter, r *http.Request, project str
 		Filename     string            `json:"filename"`
 		URL          string            `json:"url"`
 		Hashes       map[string]string `json:"hashes"`
-		CoreMetadata map[string]string `json:"core-metadata"`
+		CoreMetadata map[string]string `json:"core-metadata,omitempty"`
 		Size         int               `json:"size"`
 	}
 	files := []file{}
 	x.mu.Lock()
 	for name, data := range x.files {
-		if strings.HasPrefix(name, project+"-") && strings.HasSuffix(name, ".whl") {
-			files = append(files, file{name, "../../files/" + name, map[string]string{"sha256": sum(data)},
-				map[string]string{"sha256": sum(x.files[name+".metadata"])}, len(data)})
+		if !strings.HasPrefix(name, project+"-") || strings.HasSuffix(name, ".metadata") {
+			continue
 		}
+		f := file{name, "../../files/" + name, map[string]string{"sha256": sum(data)}, nil, len(data)}
+		if metadata, ok := x.files[name+".metadata"]; ok {
+			f.CoreMetadata = map[string]string{"sha256": sum(metadata)}
+		}
+		files = append(files, f)
 	}
 	x.mu.Unlock()
 	if len(files) == 0 {
@@ -133,6 +140,28 @@ func (x *index) add(t *testing.T, name, version string, files map[string]string)
 	wheel := name + "-" + version + "-py3-none-any.whl"
 	x.files[wheel], x.files[wheel+".metadata"] = b.Bytes(), []byte(metadata)
 	return sum(b.Bytes())
+}
+
+// addSource makes a source distribution of some files.
+func (x *index) addSource(t *testing.T, name, version string, files map[string]string) {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	w := tar.NewWriter(z)
+	top := name + "-" + version + "/"
+	files[top+"PKG-INFO"] = fmt.Sprintf("Metadata-Version: 2.1\nName: %s\nVersion: %s\n", name, version)
+	for file, text := range files {
+		h := &tar.Header{Name: top + strings.TrimPrefix(file, top), Mode: 0o644, Size: int64(len(text))}
+		if err := errors.Join(w.WriteHeader(h), second(io.WriteString(w, text))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Close(), z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.files[name+"-"+version+".tar.gz"] = b.Bytes()
 }
 
 // answer sets the fault.

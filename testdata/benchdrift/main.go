@@ -3,7 +3,7 @@
 // processes, from OCI layouts, a registry on loopback, and docker archives. Run
 // it from the top folder, as make bench-drift does:
 //
-//	go run ./testdata/benchdrift [-runs N] [-images DIR] [-only PART]
+//	go run ./testdata/benchdrift [-runs N] [-images DIR] [-only PART] [-before PROGRAM]
 //
 // DIR gets the images of testdata/drift, if it has none yet. What comes out is
 // Markdown.
@@ -21,6 +21,8 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sync/errgroup"
 )
 
 func main() {
@@ -48,12 +50,14 @@ type bench struct {
 	work  string // of all else
 	self  string // this program
 	drift string // driftpin
+	old   string // another driftpin, to be held against it; may be empty
 }
 
 func run(ctx context.Context) (err error) {
 	b := &bench{}
 	flag.IntVar(&b.runs, "runs", 3, "how often each is run; the median counts")
 	flag.StringVar(&b.dir, "images", "build/drift", "where the images are, or will be")
+	flag.StringVar(&b.old, "before", "", "another driftpin, measured beside this one")
 	only := flag.String("only", "", "a part: layouts, registry, archives, again or curve")
 	flag.Parse()
 	if b.work, err = os.MkdirTemp("", "benchdrift-*"); err != nil {
@@ -89,13 +93,40 @@ func run(ctx context.Context) (err error) {
 
 // images makes the images, where there are none.
 func (b *bench) images(ctx context.Context) error {
-	if _, err := os.Stat(filepath.Join(b.dir, "b.truth.json")); err == nil {
-		return nil
+	if _, err := os.Stat(filepath.Join(b.dir, "b.truth.json")); err != nil {
+		fmt.Fprintln(os.Stderr, "making the images: some minutes")
+		cmd := exec.CommandContext(ctx, "go", "run", "./testdata/drift", "-size", "full", b.dir)
+		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+		if err := cmd.Run(); err != nil {
+			return err
+		}
 	}
-	fmt.Fprintln(os.Stderr, "making the images: some minutes")
-	cmd := exec.CommandContext(ctx, "go", "run", "./testdata/drift", "-size", "full", b.dir)
-	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
-	return cmd.Run()
+	group := errgroup.Group{}
+	for _, side := range []string{"a", "b"} {
+		from, to := filepath.Join(b.dir, side), filepath.Join(b.dir, "pax-"+side)
+		if _, err := os.Stat(to); err == nil {
+			continue
+		}
+		fmt.Fprintf(os.Stderr, "making image %s with PAX records\n", side)
+		group.Go(func() error {
+			return errors.Join(withRecords(from, to+".part"), os.Rename(to+".part", to))
+		})
+	}
+	return group.Wait()
+}
+
+// A pair is two images to be compared.
+type pair struct {
+	name string
+	dirs [2]string // layouts
+}
+
+// pairs are the same images as BuildKit writes them, and with PAX records.
+func (b *bench) pairs() []pair {
+	return []pair{
+		{"without PAX records", [2]string{filepath.Join(b.dir, "a"), filepath.Join(b.dir, "b")}},
+		{"with PAX records", [2]string{filepath.Join(b.dir, "pax-a"), filepath.Join(b.dir, "pax-b")}},
+	}
 }
 
 // absent says which peers are not measured.

@@ -2,16 +2,23 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 )
 
 // ours are driftpin's runs on two images.
 func (b *bench) ours(a, z string) []subject {
-	return []subject{
+	out := []subject{
 		{name: "driftpin drift", commands: [][]string{{b.drift, "drift", a, z}}, finds: true},
 		{name: "driftpin inventory, both", commands: [][]string{{b.drift, "inventory", a}, {b.drift, "inventory", z}}},
 	}
+	if b.old != "" {
+		out = slices.Insert(out, 1, subject{name: "driftpin drift, before", commands: [][]string{{b.old, "drift", a, z}}, finds: true})
+	}
+	return out
 }
 
 // each runs a command for both images.
@@ -50,48 +57,75 @@ func containerDiff(images [2]string) [][]string {
 var quietSyft = []string{"SYFT_CHECK_FOR_APP_UPDATE=false", "SYFT_REGISTRY_INSECURE_USE_HTTP=true"}
 
 func (b *bench) layouts(ctx context.Context) error {
-	images := [2]string{filepath.Join(b.dir, "a"), filepath.Join(b.dir, "b")}
-	a, z := "oci-layout:"+images[0], "oci-layout:"+images[1]
-	err := b.compare(ctx, "From OCI layouts, cold", append(b.ours(a, z),
-		subject{name: "bare: inflating and hashing the same layers", commands: [][]string{append([]string{b.self, bareCommand}, images[:]...)}},
-		subject{name: "trivy, both to CycloneDX", commands: each(images, trivy("--input"))},
-		subject{name: "syft, both to CycloneDX", commands: each(images, syft("oci-dir:")), env: quietSyft},
-	))
+	for _, images := range b.pairs() {
+		a, z := "oci-layout:"+images.dirs[0], "oci-layout:"+images.dirs[1]
+		err := b.compare(ctx, "From OCI layouts, "+images.name+", cold", append(b.ours(a, z),
+			b.bare(images.dirs[:]...),
+			subject{name: "trivy, both to CycloneDX", commands: each(images.dirs, trivy("--input"))},
+			subject{name: "syft, both to CycloneDX", commands: each(images.dirs, syft("oci-dir:")), env: quietSyft},
+		))
+		if err != nil {
+			return err
+		}
+	}
 	absent("trivy", "syft")
-	return err
+	return nil
+}
+
+// bare is the limit: the layers of both images, read, inflated and hashed, once each.
+func (b *bench) bare(images ...string) subject {
+	return subject{name: "bare: reading, inflating and hashing the same layers", commands: [][]string{append([]string{b.self, bareCommand}, images...)}}
 }
 
 func (b *bench) registry(ctx context.Context) error {
-	host, stop, err := b.serve()
+	for _, images := range b.pairs() {
+		if err := b.registryOf(ctx, images); err != nil {
+			return err
+		}
+	}
+	absent("trivy", "syft", "scalibr", "container-diff")
+	return nil
+}
+
+func (b *bench) registryOf(ctx context.Context, images pair) (err error) {
+	host, stop, err := b.serve(images.dirs)
 	if err != nil {
 		return err
 	}
-	defer stop()
-	refs := [2]string{host + "/hub/a:1", host + "/hub/b:1"}
-	err = b.compare(ctx, "From a registry on loopback, cold", append(b.ours(refs[0], refs[1]),
+	defer func() { err = errors.Join(err, stop()) }()
+	var refs [2]string
+	for i, dir := range images.dirs {
+		refs[i] = host + "/hub/" + filepath.Base(dir) + ":1"
+	}
+	return b.compare(ctx, "From a registry on loopback, "+images.name+", cold", append(b.ours(refs[0], refs[1]),
+		b.bare(refs[:]...),
 		subject{name: "trivy, both to CycloneDX", commands: each(refs, trivy("--image-src", "remote"))},
 		subject{name: "syft, both to CycloneDX", commands: each(refs, syft("registry:")), env: quietSyft},
 		subject{name: "osv-scalibr, both", commands: each(refs, scalibr("--remote-image"))},
 		subject{name: "container-diff", commands: containerDiff([2]string{"remote://" + refs[0], "remote://" + refs[1]})},
 	))
-	absent("trivy", "syft", "scalibr", "container-diff")
-	return err
 }
 
 func (b *bench) archives(ctx context.Context) error {
-	var files [2]string
-	for i, side := range []string{"a", "b"} {
-		files[i] = filepath.Join(b.work, side+".tar")
-		if err := writeArchive(filepath.Join(b.dir, side), files[i]); err != nil {
+	for _, images := range b.pairs() {
+		var files [2]string
+		for i, dir := range images.dirs {
+			files[i] = filepath.Join(b.work, filepath.Base(dir)+".tar")
+			if err := writeArchive(dir, files[i]); err != nil {
+				return err
+			}
+		}
+		err := b.compare(ctx, "From docker archives whose layers are not compressed, "+images.name+", cold", append(b.ours("docker-archive:"+files[0], "docker-archive:"+files[1]),
+			subject{name: "trivy, both to CycloneDX", commands: each(files, trivy("--input"))},
+			subject{name: "syft, both to CycloneDX", commands: each(files, syft("docker-archive:")), env: quietSyft},
+			subject{name: "osv-scalibr, both", commands: each(files, scalibr("--image-tarball"))},
+			subject{name: "container-diff", commands: containerDiff(files)},
+		))
+		if err := errors.Join(err, os.Remove(files[0]), os.Remove(files[1])); err != nil {
 			return err
 		}
 	}
-	return b.compare(ctx, "From docker archives whose layers are not compressed, cold", append(b.ours("docker-archive:"+files[0], "docker-archive:"+files[1]),
-		subject{name: "trivy, both to CycloneDX", commands: each(files, trivy("--input"))},
-		subject{name: "syft, both to CycloneDX", commands: each(files, syft("docker-archive:")), env: quietSyft},
-		subject{name: "osv-scalibr, both", commands: each(files, scalibr("--image-tarball"))},
-		subject{name: "container-diff", commands: containerDiff(files)},
-	))
+	return nil
 }
 
 // again is what there is to be had the second time, and with little that is new.

@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -12,7 +13,9 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"math/rand/v2"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -31,25 +34,23 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/stream"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"golang.org/x/sync/errgroup"
 )
 
-// bareCommand makes this program the loop that inflates and hashes the layers
-// of some layouts, each once, the largest first, and does nothing else.
+// bareCommand makes this program the loop that reads, inflates and hashes the
+// layers of some images, layouts or references, each layer once, the largest
+// first, and does nothing else.
 const bareCommand = "bare"
 
-func bare(dirs []string) error {
+func bare(images []string) error {
 	group := errgroup.Group{}
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	seen := map[v1.Hash]bool{}
-	type blob struct {
-		file string
-		size int64
-	}
-	var blobs []blob
-	for _, dir := range dirs {
-		img, err := imageOf(dir)
+	layers := map[v1.Hash]func() (io.ReadCloser, error){}
+	sizes := map[v1.Hash]int64{}
+	for _, where := range images {
+		img, open, err := bareImage(where)
 		if err != nil {
 			return err
 		}
@@ -58,28 +59,46 @@ func bare(dirs []string) error {
 			return err
 		}
 		for _, l := range manifest.Layers {
-			if !seen[l.Digest] {
-				seen[l.Digest] = true
-				blobs = append(blobs, blob{filepath.Join(dir, "blobs", "sha256", l.Digest.Hex), l.Size})
-			}
+			layers[l.Digest], sizes[l.Digest] = func() (io.ReadCloser, error) { return open(l.Digest) }, l.Size
 		}
 	}
-	slices.SortFunc(blobs, func(a, b blob) int { return cmp.Compare(b.size, a.size) })
-	for _, b := range blobs {
+	for _, digest := range slices.SortedFunc(maps.Keys(sizes), func(a, b v1.Hash) int { return cmp.Compare(sizes[b], sizes[a]) }) {
 		group.Go(func() error {
-			f, err := os.Open(b.file)
+			r, err := layers[digest]()
 			if err != nil {
 				return err
 			}
 			hash := sha256.New()
-			_, err = inflate.NewReader(io.TeeReader(f, hash)).Discard(1 << 60)
+			_, err = inflate.NewReader(io.TeeReader(r, hash)).Discard(1 << 60)
 			if err == io.EOF {
 				err = nil
 			}
-			return errors.Join(err, f.Close())
+			return errors.Join(err, r.Close())
 		})
 	}
 	return group.Wait()
+}
+
+// bareImage is an image with what opens its layers as they are stored.
+func bareImage(where string) (v1.Image, func(v1.Hash) (io.ReadCloser, error), error) {
+	if info, err := os.Stat(where); err == nil && info.IsDir() {
+		img, err := imageOf(where)
+		return img, func(h v1.Hash) (io.ReadCloser, error) {
+			return os.Open(filepath.Join(where, "blobs", "sha256", h.Hex))
+		}, err
+	}
+	ref, err := name.ParseReference(where)
+	if err != nil {
+		return nil, nil, err
+	}
+	img, err := remote.Image(ref)
+	return img, func(h v1.Hash) (io.ReadCloser, error) {
+		resp, err := http.Get("http://" + ref.Context().RegistryStr() + "/v2/" + ref.Context().RepositoryStr() + "/blobs/" + h.String())
+		if err != nil {
+			return nil, err
+		}
+		return resp.Body, nil
+	}, err
 }
 
 // imageOf is the image of a layout, whether an index leads to it or not.
@@ -158,8 +177,8 @@ func (l layouts) Stat(_ context.Context, _ string, h v1.Hash) (int64, error) {
 
 // serve starts a registry that holds both images, as a process of its own: what
 // it needs counts for nobody. Its address is returned, and what ends it.
-func (b *bench) serve() (host string, stop func() error, err error) {
-	cmd := exec.Command(b.self, serveCommand, filepath.Join(b.dir, "a"), filepath.Join(b.dir, "b"))
+func (b *bench) serve(dirs [2]string) (host string, stop func() error, err error) {
+	cmd := exec.Command(b.self, serveCommand, dirs[0], dirs[1])
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -239,6 +258,68 @@ func putLayer(put func(string, int64, io.Reader) error, name string, l v1.Layer)
 		}
 	}
 	return nil
+}
+
+// withRecords writes an image as one that other tools made: each entry of its
+// layers has PAX records, of times to the nanosecond and of an extended attribute.
+func withRecords(from, to string) error {
+	img, err := imageOf(from)
+	if err != nil {
+		return err
+	}
+	list, err := img.Layers()
+	if err != nil {
+		return err
+	}
+	config, err := img.ConfigFile()
+	if err != nil {
+		return err
+	}
+	config = config.DeepCopy()
+	config.History, config.RootFS.DiffIDs = nil, nil
+	out, err := mutate.ConfigFile(empty.Image, config)
+	if err != nil {
+		return err
+	}
+	for _, l := range list {
+		r, w := io.Pipe()
+		go func() { w.CloseWithError(addRecords(w, l)) }()
+		if out, err = mutate.AppendLayers(out, stream.NewLayer(r, stream.WithCompressionLevel(gzip.DefaultCompression))); err != nil {
+			return err
+		}
+	}
+	p, err := layout.Write(to, empty.Index)
+	if err != nil {
+		return err
+	}
+	return p.AppendImage(out)
+}
+
+// addRecords writes a layer's tar again, with PAX records in each entry.
+func addRecords(to io.Writer, l v1.Layer) (err error) {
+	plain, err := l.Uncompressed()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, plain.Close()) }()
+	r, w := tar.NewReader(plain), tar.NewWriter(to)
+	for {
+		h, err := r.Next()
+		if err == io.EOF {
+			return w.Close()
+		}
+		if err != nil {
+			return err
+		}
+		h.Format, h.ModTime = tar.FormatPAX, h.ModTime.Add(123456789)
+		h.PAXRecords = map[string]string{"SCHILY.xattr.user.origin": "bench"}
+		if err := w.WriteHeader(h); err != nil {
+			return err
+		}
+		if _, err := io.Copy(w, r); err != nil {
+			return err
+		}
+	}
 }
 
 // topSize is how large a layer of its own is, in bytes.
