@@ -25,7 +25,7 @@ type markerEnvironment map[string]string
 func environmentOn(platform, python string) markerEnvironment {
 	e := markerEnvironment{
 		"os_name": "posix", "sys_platform": "linux", "platform_system": "Linux", "extra": "",
-		"implementation_name": "cpython", "platform_python_implementation": "CPython",
+		"implementation_name": "cpython", "platform_python_implementation": "CPython", "python_implementation": "CPython",
 		"platform_machine": map[string]string{"linux/amd64": "x86_64", "linux/arm64": "aarch64"}[platform],
 	}
 	if v, ok := parsePEP440(python); ok && len(v.release) > 1 {
@@ -41,27 +41,39 @@ var markerToken = regexp.MustCompile(`^\s*('[^']*'|"[^"]*"|\(|\)|===|==|~=|!=|<=
 
 // holds evaluates a marker. One that can't be read is unknown.
 func (e markerEnvironment) holds(marker string) truth {
+	result, ok := e.read(marker)
+	if !ok {
+		return unknown
+	}
+	return result
+}
+
+// read evaluates a marker, and reports whether it is one.
+func (e markerEnvironment) read(marker string) (_ truth, ok bool) {
 	var tokens []string
 	for rest := marker; strings.TrimSpace(rest) != ""; {
 		m := markerToken.FindStringSubmatch(rest)
 		if m == nil {
-			return unknown
+			return unknown, false
 		}
 		tokens = append(tokens, m[1])
 		rest = rest[len(m[0]):]
 	}
-	p := markerParser{e, tokens}
+	p := markerParser{environment: e, tokens: tokens}
 	result := p.or()
-	if len(p.tokens) > 0 {
-		return unknown
-	}
-	return result
+	return result, !p.failed && len(p.tokens) == 0
 }
 
 // A markerParser evaluates the tokens that are left.
 type markerParser struct {
 	environment markerEnvironment
 	tokens      []string
+	failed      bool // the tokens are no marker
+}
+
+func (p *markerParser) fail() truth {
+	p.failed = true
+	return unknown
 }
 
 func (p *markerParser) take(token string) bool {
@@ -102,21 +114,20 @@ func (p *markerParser) comparison() truth {
 	if p.take("(") {
 		result := p.or()
 		if !p.take(")") {
-			return unknown
+			return p.fail()
 		}
 		return result
 	}
 	if len(p.tokens) < 3 {
-		p.tokens = nil
-		return unknown
+		return p.fail()
 	}
 	left, operator := p.tokens[0], p.tokens[1]
 	p.tokens = p.tokens[2:]
 	if operator == "not" && p.take("in") {
 		operator = "not in"
 	}
-	if len(p.tokens) == 0 {
-		return unknown
+	if !slices.Contains(markerOperators, operator) || len(p.tokens) == 0 || !isMarkerValue(left) || !isMarkerValue(p.tokens[0]) {
+		return p.fail()
 	}
 	right := p.tokens[0]
 	p.tokens = p.tokens[1:]
@@ -128,6 +139,13 @@ func (p *markerParser) comparison() truth {
 	return compareMarker(a, operator, b)
 }
 
+var markerOperators = []string{"in", "not in", "==", "===", "!=", "<", "<=", ">", ">=", "~="}
+
+// isMarkerValue reports whether a token is a string or a variable.
+func isMarkerValue(token string) bool {
+	return strings.ContainsAny(token[:1], `'"`) || slices.Contains(markerWords, token)
+}
+
 // value is that of a string or of a variable.
 func (p *markerParser) value(token string) (string, bool) {
 	if token[0] == '"' || token[0] == '\'' {
@@ -137,6 +155,8 @@ func (p *markerParser) value(token string) (string, bool) {
 	return v, ok
 }
 
+// compareMarker compares as versions what are versions, and else as texts. Where
+// the tools do not agree, as on the order of texts, it is not known.
 func compareMarker(a, operator, b string) truth {
 	is := func(ok bool) truth {
 		if ok {
@@ -154,11 +174,15 @@ func compareMarker(a, operator, b string) truth {
 		if met, err := meetsSpecifiers(a, operator+b); err == nil {
 			return is(met)
 		}
+		if _, versions := parsePEP440(strings.TrimSuffix(b, ".*")); versions {
+			return unknown
+		}
 	}
-	order := strings.Compare(a, b)
-	allowed := map[string][]int{"==": {0}, "===": {0}, "!=": {-1, 1}, "<": {-1}, "<=": {-1, 0}, ">": {1}, ">=": {0, 1}}[operator]
-	if allowed == nil {
-		return unknown
+	switch operator {
+	case "==":
+		return is(a == b)
+	case "!=":
+		return is(a != b)
 	}
-	return is(slices.Contains(allowed, order))
+	return unknown
 }

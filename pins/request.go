@@ -114,7 +114,7 @@ var (
 	pipName   = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$`)
 	directRef = regexp.MustCompile(`^\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[([^\]]*)\])?\s*@\s*(\S+)\s*$`)
 	// pipSpec is the shape of a requirement: NAME[EXTRAS] SPECIFIERS ; MARKER.
-	pipSpec      = regexp.MustCompile(`^\s*[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\s*(?:\[[A-Za-z0-9._, -]*\])?\s*(?:\(?\s*(?:===|==|~=|!=|<=|>=|<|>)[A-Za-z0-9.*+!_<>=~, -]*\)?)?\s*(?:;[A-Za-z0-9_.'"<>=!~() ,+*-]+)?$`)
+	pipSpec      = regexp.MustCompile(`^\s*[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\s*(?:\[[A-Za-z0-9._, -]*\])?\s*(?:\(?\s*(?:===|==|~=|!=|<=|>=|<|>)[A-Za-z0-9.*+!_<>=~, -]*\)?)?\s*(?:;(?:[A-Za-z0-9_.<>=!~() ,+*-]|'[^']*'|"[^"]*")+)?$`)
 	singleEquals = regexp.MustCompile(`^[A-Za-z0-9._ -]+(?:\[[^\]]*\])?\s*=[^=]`)
 	pipSpecifier = regexp.MustCompile(`^\s*(===|==|~=|!=|<=|>=|<|>)\s*([^\s,;]+)\s*$`)
 	aptSpec      = regexp.MustCompile(`^([a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?)(?:=([A-Za-z0-9.+:~-]+))?$`)
@@ -178,12 +178,7 @@ func (r *Request) checkMarker() error {
 	if r.Marker == "" {
 		return nil
 	}
-	e := markerEnvironment{}
-	for _, word := range markerWords {
-		e[word] = "0"
-		e[strings.ReplaceAll(word, ".", "_")] = "0"
-	}
-	if e.holds(r.Marker) == unknown {
+	if _, ok := (markerEnvironment{}).read(r.Marker); !ok {
 		return fmt.Errorf("%q: %q is not an environment marker (PEP 508)", r.Spec, r.Marker)
 	}
 	return nil
@@ -201,27 +196,13 @@ func (r *Request) parseSpecifiers(constraint string) error {
 	if constraint == "" {
 		return nil
 	}
-	for _, one := range strings.Split(constraint, ",") {
-		m := pipSpecifier.FindStringSubmatch(one)
-		if m == nil {
-			return fmt.Errorf("%q: %q is not a version specifier (PEP 440)", r.Spec, strings.TrimSpace(one))
-		}
-		op, version := m[1], m[2]
-		exact := !strings.HasSuffix(version, ".*")
-		v, known := parsePEP440(strings.TrimSuffix(version, ".*"))
-		switch {
-		case !known && op != "===":
-			return fmt.Errorf("%q: %q is not a version (PEP 440)", r.Spec, version)
-		case op == "~=" && len(v.release) < 2:
-			return fmt.Errorf("%q: ~= wants a version of two parts or more (PEP 440): write ~=%s.0", r.Spec, version)
-		case v.local != "" && op != "==" && op != "!=" && op != "===":
-			return fmt.Errorf("%q: a local version goes with == and != only (PEP 440)", r.Spec)
-		}
-		if !exact && op != "==" && op != "!=" {
-			return fmt.Errorf("%q: a wildcard goes with == and != only (PEP 440): write %s%s", r.Spec, op, strings.TrimSuffix(version, ".*"))
-		}
-		if exact && (op == "==" || op == "===") {
-			r.Version = version
+	all, err := parseSpecifiers(constraint)
+	if err != nil {
+		return fmt.Errorf("%q: %w", r.Spec, err)
+	}
+	for _, one := range all {
+		if one.operator == "===" || one.operator == "==" && !one.wild {
+			r.Version = one.text
 		}
 	}
 	return nil

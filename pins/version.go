@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"deps.dev/util/semver"
 	masterminds "github.com/Masterminds/semver/v3"
 )
 
@@ -25,30 +24,40 @@ const (
 // CompareVersions orders two versions by the rules of their kind: PEP 440 for
 // pip, Debian policy 5.6.12 for deb, semver 2.0.0 for npm, conda's version
 // ordering for conda. It returns -1, 0 or 1. The versions of r, and those that
-// their kind's rules can't read, are ordered by their runs of digits and of
-// letters.
+// their kind's rules can't read, which come before all others, are ordered by
+// their runs of digits and of letters.
 func CompareVersions(kind Kind, a, b string) int {
 	switch kind {
 	case Pip:
-		va, errA := semver.PyPI.Parse(a)
-		vb, errB := semver.PyPI.Parse(b)
-		if errA == nil && errB == nil {
-			return va.Compare(vb)
-		}
+		return compareParsed(a, b, parsePEP440, pep440.compare)
 	case Conda:
-		va, errA := parseCondaVersion(a)
-		vb, errB := parseCondaVersion(b)
-		if errA == nil && errB == nil {
-			return compareConda(va, vb)
-		}
+		return compareParsed(a, b, func(text string) (condaVersion, bool) {
+			v, err := parseCondaVersion(text)
+			return v, err == nil
+		}, compareConda)
 	case Deb:
 		return compareDpkg(a, b)
 	case Npm:
-		va, errA := masterminds.NewVersion(a)
-		vb, errB := masterminds.NewVersion(b)
-		if errA == nil && errB == nil {
-			return va.Compare(vb)
-		}
+		return compareParsed(a, b, func(text string) (*masterminds.Version, bool) {
+			v, err := masterminds.NewVersion(text)
+			return v, err == nil
+		}, (*masterminds.Version).Compare)
+	}
+	return compareParts(a, b)
+}
+
+// compareParsed orders two versions by rules that may not be able to read them:
+// what they can't read comes first, so that the order of many is one.
+func compareParsed[V any](a, b string, parse func(string) (V, bool), compare func(a, b V) int) int {
+	va, okA := parse(a)
+	vb, okB := parse(b)
+	switch {
+	case okA && okB:
+		return compare(va, vb)
+	case okA:
+		return 1
+	case okB:
+		return -1
 	}
 	return compareParts(a, b)
 }
