@@ -129,11 +129,12 @@ func ParsePip(spec string) (Request, error) {
 	if err := checkDashes(spec); err != nil {
 		return r, err
 	}
-	if strings.ContainsFunc(spec, func(c rune) bool { return c < ' ' || c > '~' }) {
+	if strings.ContainsFunc(spec, func(c rune) bool { return c < ' ' && c != '\t' || c > '~' }) {
 		return r, fmt.Errorf("%q: a requirement has only printable ASCII, on one line", spec)
 	}
-	address, marker, _ := strings.Cut(spec, " ;")
-	if strings.HasPrefix(spec, "git+") {
+	text := strings.ReplaceAll(spec, "\t", " ")
+	address, marker, _ := strings.Cut(text, " ;")
+	if strings.HasPrefix(text, "git+") {
 		r.Marker = strings.TrimSpace(marker)
 		return r, cmp.Or(r.parseGit(strings.TrimSpace(address)), r.checkMarker())
 	}
@@ -144,16 +145,16 @@ func ParsePip(spec string) (Request, error) {
 		r.Name = CanonicalName(Pip, m[1])
 		return r, err
 	}
-	if strings.Contains(spec, "://") {
+	if strings.Contains(text, "://") {
 		return r, fmt.Errorf("%q is a direct address: use a version from an index, or git+URL@COMMIT", spec)
 	}
-	if !pipSpec.MatchString(spec) {
-		if strings.Contains(spec, "=") && !strings.Contains(spec, "==") && singleEquals.MatchString(spec) {
+	if !pipSpec.MatchString(text) {
+		if strings.Contains(text, "=") && !strings.Contains(text, "==") && singleEquals.MatchString(text) {
 			return r, fmt.Errorf("%q: pip asks for a version with two equals signs, ==", spec)
 		}
 		return r, fmt.Errorf("%q is not a requirement: write NAME==VERSION (PEP 508)", spec)
 	}
-	d, err := pypi.ParseDependency(spec)
+	d, err := pypi.ParseDependency(text)
 	if err != nil || !pipName.MatchString(d.Name) {
 		return r, fmt.Errorf("%q is not a requirement: write NAME==VERSION (PEP 508)", spec)
 	}

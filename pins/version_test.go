@@ -1,6 +1,7 @@
 package pins_test
 
 import (
+	"cmp"
 	"fmt"
 	"os/exec"
 	"testing"
@@ -51,6 +52,62 @@ func TestCompareVersions(t *testing.T) {
 	}
 }
 
+// All versions of Python's are in one order, whatever they are written with: the
+// order of the packaging library.
+func TestOrderOfPEP440(t *testing.T) {
+	ordered := []string{"nonsense", "1.dev0", "1.0a1.dev1", "1.0a1.dev1+x", "1.0a1", "1.0a1+x", "1.0a1.post0", "1.0a1.post1", "1.0A2", "1.0b1", "1.0c1", "1.0-rc.2", "1", "1.0+X", "1+x.1", "1.0+x.2", "1+1", "1+1.1", "1+2",
+		"1.post0.dev1", "1-0", "1.0.post1+a", "1.0.post1+b", "1.1.dev20240101123456789012", "1.1", "2024", "18446744073709551616", "300!0", "2024!1.0rc1", "v2024!1.0"}
+	for i, a := range ordered {
+		for k, b := range ordered {
+			if got := pins.CompareVersions(pins.Pip, a, b); got != cmp.Compare(i, k) {
+				t.Errorf("%s and %s: got %d", a, b, got)
+			}
+		}
+	}
+	for _, same := range [][2]string{{"1.0+ubuntu-1", "1.0+UBUNTU.1"}, {"1RC1", "1.0.preview-1"}, {" 1.0", "1"}, {"1.0-1", "1.0.rev1"}, {"1.0a", "1.0alpha0"}} {
+		if pins.CompareVersions(pins.Pip, same[0], same[1]) != 0 {
+			t.Errorf("%s is not %s", same[0], same[1])
+		}
+	}
+}
+
+// Specifiers allow what the packaging library allows by them, with pre-releases.
+func TestSatisfiesPEP440(t *testing.T) {
+	for _, test := range []struct {
+		version, specifiers string
+		want                bool
+	}{
+		{"2.6.0.dev20241112+cu121", "==2.6.0.dev20241112+cpu", false},
+		{"2.7.4.post1", "==2.7.4.post1+cu12torch2.6", false},
+		{"2.7.4.post1+cu12torch2.6", "==2.7.4.post1", true},
+		{"1.0+X", "==1.0+x", true},
+		{"1.0a1.post0", "!=1.0a1,>=1.0a0", true},
+		{"1RC1", ">=1,>=0rc1", false},
+		{"1.7.post1", ">1.7", false},
+		{"1.7.dev1", "<1.7,>=1.6a1", false},
+		{"1.7+local", ">1.7", false},
+		{"1.7+local", "<=1.7", true},
+		{"1.10", "==1.1.*", false},
+		{"1.1.post3", "==1.1.*", true},
+		{"2.2.post3", "~=2.2", true},
+		{"3.0", "~=2.2", false},
+		{"2.3", "~=2.2.0", false},
+		{"20240101", ">300!1.0", false},
+		{"1.0", "== 1.0 ,", true},
+		{"weird", "===WEIRD", true},
+		{"1.0", "===1.0.0", false},
+	} {
+		if got, err := pins.Satisfies(pins.Pip, test.version, test.specifiers); err != nil || got != test.want {
+			t.Errorf("%s of %s: got %t, %v", test.version, test.specifiers, got, err)
+		}
+	}
+	for _, bad := range []string{"==1.0.post1.*", "==1.0+x.*", "==1.0a1.*", ">=1.*", "~=1", ">=1.7+local", "==", "=1", "==1.0,,<2"} {
+		if got, err := pins.Satisfies(pins.Pip, "1.0", bad); err == nil {
+			t.Errorf("%s: %t", bad, got)
+		}
+	}
+}
+
 // dpkg itself is the judge of the order of Debian's versions.
 func TestCompareWithDpkg(t *testing.T) {
 	if _, err := exec.LookPath("dpkg"); err != nil {
@@ -69,15 +126,19 @@ func TestCompareWithDpkg(t *testing.T) {
 }
 
 func FuzzCompareVersions(f *testing.F) {
-	f.Add("1.0", "1.0.0")
-	f.Add("1:2-3", "~")
-	f.Fuzz(func(t *testing.T, a, b string) {
+	f.Add("1.0", "1.0.0", "1RC1")
+	f.Add("1:2-3", "~", "256!1.0")
+	f.Add("1.0a1.dev1+x", "18446744073709551616", "v1!1")
+	f.Fuzz(func(t *testing.T, a, b, c string) {
 		for _, k := range []pins.Kind{pins.Pip, pins.Deb, pins.Npm, pins.R, pins.Conda} {
 			if pins.CompareVersions(k, a, b) != -pins.CompareVersions(k, b, a) {
 				t.Errorf("%s: %q and %q have no order", k, a, b)
 			}
 			if pins.CompareVersions(k, a, a) != 0 {
 				t.Errorf("%s: %q is not itself", k, a)
+			}
+			if k != pins.R && pins.CompareVersions(k, a, b) <= 0 && pins.CompareVersions(k, b, c) <= 0 && pins.CompareVersions(k, a, c) > 0 {
+				t.Errorf("%s: %q, %q and %q have no order", k, a, b, c)
 			}
 			pins.LevelOf(k, a, b)
 		}

@@ -83,7 +83,7 @@ func writePins(s streams, format string, report any, requests []pinJSON, finding
 	}
 	w := tabwriter.NewWriter(s.out, 0, 8, 2, ' ', 0)
 	for _, r := range requests {
-		fmt.Fprintf(w, "%s:%d\t%s\t%s\t%s\t%s\n", oneLine(r.File), r.Line, r.Kind, oneLine(r.Spec), r.Need, oneLine(r.Why))
+		fmt.Fprintf(w, "%s:%d\t%s\t%s\t%s\t%s\n", oneLine(r.File), r.Line, r.Kind, oneLine(strings.ReplaceAll(r.Spec, "\t", " ")), r.Need, oneLine(r.Why))
 	}
 	if err := w.Flush(); err != nil {
 		return err
