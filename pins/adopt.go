@@ -101,7 +101,7 @@ func (m *Manifest) conda(r Request) bool {
 
 // adopted is a pin as a pins.yaml has it.
 func adopted(r Request) *yaml.Node {
-	spec := r.Spec
+	spec := r.Whole()
 	if r.Kind == Conda && r.At.File != "" && strings.HasPrefix(spec, "python-") { // of a runtime.txt
 		spec = r.MatchSpec()
 	}

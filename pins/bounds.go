@@ -1,6 +1,7 @@
 package pins
 
 import (
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
@@ -63,10 +64,34 @@ func (b *bounds) extend(dir string) {
 	}
 }
 
-// checkPlaces finds layouts and courses that a manifest names outside of its
+// CheckLockPlace returns an error, which wraps [ErrNoLock], if a course's lock is a
+// link that leads out of the course's repository, or nowhere: it would be read, or
+// written, where the course is not.
+func CheckLockPlace(dir string) error {
+	file := filepath.Join(dir, LockName)
+	info, err := os.Lstat(file)
+	b := boundsOf(dir)
+	if err != nil || info.Mode()&os.ModeSymlink == 0 || b == nil {
+		return nil
+	}
+	if _, err := os.Stat(file); err != nil || !b.hold(file) {
+		return fmt.Errorf("%s:1: %w: it is a link that leads out of %s, or nowhere, and is neither read nor written: take it away, or give --allow-outside", file, ErrNoLock, b.title)
+	}
+	return nil
+}
+
+// checkPlaces finds layouts, courses and files that a manifest names outside of its
 // repository.
 func (c *course) checkPlaces() {
-	if c.bounds == nil || !c.bounds.git {
+	if c.bounds == nil {
+		return
+	}
+	for _, f := range c.m.Files {
+		if !path.IsAbs(f.Source) && !c.bounds.hold(c.path(filepath.FromSlash(f.Source))) {
+			c.m.Findings.fatal(f.At, "outside", "%s leads out of %s: copy it there, or give --allow-outside", f.Source, c.bounds.title)
+		}
+	}
+	if !c.bounds.git {
 		return
 	}
 	check := func(t Text, place string) {

@@ -102,8 +102,11 @@ func (c *course) load(file string) ([]byte, error) {
 	case c.bounds != nil && !c.bounds.hold(full):
 		c.read = append(c.read, file)
 		return nil, wrong("outside", "it leads out of %s, and is not read: copy it there, or give --allow-outside", c.bounds.title)
+	case !info.Mode().IsRegular() && file == ManifestName:
+		return nil, fmt.Errorf("%s: it is not a regular file", c.name(file))
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s: not a regular file", c.name(file))
+		c.read = append(c.read, file)
+		return nil, wrong("include", "it is not a regular file, and is not read")
 	case info.Size() > maxFileSize && file != ManifestName:
 		return nil, fmt.Errorf("%s:1: %d bytes: a file of pins has at most %d", c.name(file), info.Size(), maxFileSize)
 	}
@@ -201,26 +204,22 @@ func (c *course) parser(file string) func(file string, data []byte) {
 	return nil
 }
 
-// ghosts warns of pin files that lie in the folder and that nobody reads.
+// ghosts warns of pin files that lie in the folder, or in its binder folder, and
+// that nobody reads.
 func (c *course) ghosts() {
-	entries, err := os.ReadDir(c.m.Dir)
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
-		name := e.Name()
-		looksLikePins := Reads(name) || name == "requirements3.txt"
-		if !looksLikePins || slices.Contains(c.read, name) || e.IsDir() {
+	for _, root := range []string{"", "binder", ".binder"} {
+		entries, err := os.ReadDir(c.path(root))
+		if err != nil || root == ".binder" && c.exists("binder") || c.bounds != nil && !c.bounds.hold(c.path(root)) {
 			continue
 		}
-		if user := c.userOf(name); user != "" {
-			c.m.Findings.warn(Position{File: c.name(name)}, "ghost", "nothing includes this file, so its pins have no effect here; %s names it: include it, if its pins are to be locked", user)
-		} else {
-			c.m.Findings.warn(Position{File: c.name(name)}, "ghost", "nothing includes this file, so its pins have no effect: include it or delete it")
+		for _, e := range entries {
+			c.ghost(root, e)
 		}
-	}
-	if c.exists(ManifestName) {
+		if !c.exists(ManifestName) {
+			continue
+		}
 		for _, name := range scripts {
+			name = path.Join(root, name)
 			if c.exists(name) && !slices.ContainsFunc(c.m.Files, func(f File) bool { return f.Source == name }) {
 				c.m.Findings.warn(Position{File: c.name(name)}, "no-effect", "repo2docker would act on this file, and %s says nothing of it: it has no effect here", ManifestName)
 			}
@@ -231,12 +230,26 @@ func (c *course) ghosts() {
 	}
 }
 
+// ghost warns of a pin file that nobody reads.
+func (c *course) ghost(root string, e fs.DirEntry) {
+	name := path.Join(root, e.Name())
+	looksLikePins := Reads(e.Name()) || e.Name() == "requirements3.txt"
+	if !looksLikePins || slices.Contains(c.read, name) || e.IsDir() {
+		return
+	}
+	if user := c.userOf(e.Name()); user != "" {
+		c.m.Findings.warn(Position{File: c.name(name)}, "ghost", "nothing includes this file, so its pins have no effect here; %s names it: include it, if its pins are to be locked", user)
+	} else {
+		c.m.Findings.warn(Position{File: c.name(name)}, "ghost", "nothing includes this file, so its pins have no effect: include it or delete it")
+	}
+}
+
 // scripts are the files, besides those with pins, by which repo2docker builds.
 var scripts = []string{"Dockerfile", "postBuild", "start", "install.R", "DESCRIPTION", "Project.toml", "JuliaProject.toml", "REQUIRE", "default.nix", "Pipfile", "setup.py"}
 
 // userOf is a script of the course that names a file; empty if there is none.
 func (c *course) userOf(name string) string {
-	for _, script := range scripts {
+	for _, script := range slices.Concat(scripts, under("binder", scripts), under(".binder", scripts)) {
 		file := c.path(script)
 		if c.bounds != nil && !c.bounds.hold(file) {
 			continue
@@ -249,6 +262,14 @@ func (c *course) userOf(name string) string {
 		}
 	}
 	return ""
+}
+
+// under are names within a folder.
+func under(folder string, names []string) (within []string) {
+	for _, name := range names {
+		within = append(within, path.Join(folder, name))
+	}
+	return within
 }
 
 // untelling are the names of folders that say nothing of the course in them.

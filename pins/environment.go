@@ -1,6 +1,7 @@
 package pins
 
 import (
+	"bytes"
 	"regexp"
 	"strings"
 	"time"
@@ -13,6 +14,10 @@ import (
 // are conda's requirements and, under pip:, lines of a requirements file.
 func (c *course) environmentYML(file string, data []byte) {
 	r := yamlReader{c.name(file), &c.m.Findings}
+	if isBlankYAML(data) {
+		c.m.Findings.warn(Position{File: c.name(file), Line: 1}, "no-effect", "the file asks for nothing, as repo2docker reads it too")
+		return
+	}
 	root := r.parse(data)
 	if root == nil {
 		return
@@ -59,7 +64,7 @@ func (e environment) variables(n *yaml.Node) {
 // requirements file.
 func (e environment) pipItem(n *yaml.Node, spec string) {
 	if !isString(n) {
-		e.r.wrong(n, "type", "%q is a %s to YAML, and no requirement: put it in quotes", spec, strings.TrimPrefix(n.ShortTag(), "!!"))
+		e.r.wrong(n, "type", "%q is %s to YAML, and no requirement: put it in quotes", spec, yamlType(n))
 		return
 	}
 	for line := range strings.Lines(spec) {
@@ -109,7 +114,7 @@ func (e environment) dependency(n *yaml.Node) {
 		return
 	}
 	if !isString(n) {
-		e.r.wrong(n, "type", "%q is a %s to YAML, and no package: put it in quotes", spec, strings.TrimPrefix(n.ShortTag(), "!!"))
+		e.r.wrong(n, "type", "%q is %s to YAML, and no package: put it in quotes", spec, yamlType(n))
 		return
 	}
 	if stem, odd := strings.CutSuffix(strings.TrimSpace(spec), "."); odd && condaDotted.MatchString(stem) {
@@ -238,4 +243,36 @@ func (c *course) runtimePython(line textLine, version, date string) {
 		return
 	}
 	c.add(Request{Pin: New(Conda, "python", version), Spec: line.text, Constraint: "=" + version}, nil, line)
+}
+
+// isBlankYAML reports whether a file has nothing but comments.
+func isBlankYAML(data []byte) bool {
+	for line := range bytes.Lines(data) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' && string(line) != "---" {
+			return false
+		}
+	}
+	return true
+}
+
+// yamlType is what YAML takes a value for, in words.
+func yamlType(n *yaml.Node) string {
+	switch tag := strings.TrimPrefix(n.ShortTag(), "!!"); tag {
+	case "int":
+		return "an integer"
+	case "float":
+		return "a number"
+	case "bool":
+		return "true or false"
+	case "null":
+		return "nothing"
+	case "timestamp":
+		return "a date"
+	case "map":
+		return "a mapping"
+	case "seq":
+		return "a list"
+	default:
+		return "of the type " + tag
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -101,7 +102,7 @@ func (m *Manifest) lintDuplicates() {
 	for _, r := range m.Requests {
 		key := id{r.Kind, r.Name, strings.Join(strings.Fields(r.Marker), "")}
 		if r.Name == "" {
-			key.name = r.Git.String()
+			key.name = r.Git.URL + "#" + r.Git.Subdirectory
 		}
 		i, again := first[key]
 		if !again {
@@ -124,41 +125,43 @@ func (m *Manifest) lintDuplicates() {
 // together is what two requests of one package to one tool ask for, and what of
 // them that is, in words; those are empty if they contradict each other.
 func (r Request) together(s Request) (Request, string) {
-	exact := func(q Request) bool { return q.Version != "" && q.Constraint != "" || q.Kind == Deb && q.Version != "" }
-	free := func(q Request) bool { return q.Git == nil && q.Constraint == "" && q.Version == "" }
 	one, other, taken := r, s, "it is taken once"
+	allows := func(q, exact Request) bool {
+		met, err := Satisfies(q.Kind, exact.Version, q.Constraint)
+		return q.Kind != Deb && err == nil && met
+	}
 	switch {
 	case r.Git != nil || s.Git != nil:
 		if r.Git == nil || s.Git == nil || *r.Git != *s.Git {
 			return r, ""
 		}
-	case free(r) && free(s) || r.normalConstraint() == s.normalConstraint():
-	case exact(r) && exact(s):
-		if CompareVersions(r.Kind, r.Version, s.Version) != 0 {
-			return r, ""
-		}
-	case free(s):
+	case r.conditions() == s.conditions():
+	case s.conditions() == "":
 		taken = fmt.Sprintf("%q is taken, which says more", r.Spec)
-	case free(r):
+	case r.conditions() == "":
 		one, other, taken = s, r, fmt.Sprintf("%q is taken, which says more", s.Spec)
-	case exact(r) || exact(s):
-		if exact(s) {
-			one, other = s, r
-		}
-		if met, err := Satisfies(one.Kind, one.Version, other.Constraint); err != nil || !met {
+	case r.exact() && allows(s, r):
+		taken = fmt.Sprintf("%q is taken, which the other allows", r.Spec)
+	case s.exact() && allows(r, s):
+		one, other, taken = s, r, fmt.Sprintf("%q is taken, which the other allows", s.Spec)
+	case r.exact() || s.exact() || r.Kind != Pip && r.Kind != Conda:
+		return r, ""
+	default:
+		one.Constraint, taken = bothConstraints(r.Constraint, s.Constraint), "both hold"
+		if !satisfiable(r.Kind, one.Constraint) {
 			return r, ""
 		}
-		taken = fmt.Sprintf("%q is taken, which the other allows", one.Spec)
-	case r.Kind == Pip || r.Kind == Conda:
-		one.Constraint += "," + s.Constraint
-		taken = "both hold"
-	default:
+	}
+	if one.Channel != other.Channel && one.Channel != "" && other.Channel != "" {
 		return r, ""
 	}
-	if one.Build != other.Build && one.Build != "" && other.Build != "" {
+	switch {
+	case one.Build == "" || other.Build != "" && globMatches(one.Build, other.Build):
+		one.Build = other.Build
+	case other.Build != "" && !globMatches(other.Build, one.Build):
 		return r, ""
 	}
-	one.Build = cmp.Or(one.Build, other.Build)
+	one.Channel = cmp.Or(one.Channel, other.Channel)
 	one.Extras = slices.Compact(slices.Sorted(slices.Values(slices.Concat(one.Extras, other.Extras))))
 	one.Hashes = slices.Concat(one.Hashes, other.Hashes)
 	also := slices.Concat(one.Also, other.Also)
@@ -167,8 +170,73 @@ func (r Request) together(s Request) (Request, string) {
 	return one, taken
 }
 
-func (r Request) normalConstraint() string {
-	return strings.Join(strings.Fields(r.Constraint), "") + r.Build
+// conditions are what a request says of the version, in one spelling.
+func (r Request) conditions() string {
+	if r.Kind == Deb {
+		return r.Version
+	}
+	return strings.Join(strings.Fields(r.Constraint), "")
+}
+
+// exact reports whether a request allows one version only; =1.2 of conda's allows
+// 1.2.3 too.
+func (r Request) exact() bool {
+	if r.Kind == Conda && strings.HasPrefix(r.Constraint, "=") && !strings.HasPrefix(r.Constraint, "==") {
+		return false
+	}
+	return r.Version != ""
+}
+
+// bothConstraints is what two constraints allow both; | of conda's stands above the
+// comma.
+func bothConstraints(a, b string) string {
+	var all []string
+	for _, x := range strings.Split(a, "|") {
+		for _, y := range strings.Split(b, "|") {
+			all = append(all, x+","+y)
+		}
+	}
+	return strings.Join(all, "|")
+}
+
+var (
+	namedVersion = regexp.MustCompile(`[0-9][0-9A-Za-z._!+-]*`)
+	plainVersion = regexp.MustCompile(`^[0-9]+(?:\.[0-9]+)*$`)
+)
+
+// satisfiable reports whether some version meets a constraint of pip's or conda's:
+// one that it names, or one just above such a one. Where it names others than plain
+// releases, it is taken to be.
+func satisfiable(kind Kind, constraint string) bool {
+	versions := []string{"0"}
+	for _, v := range namedVersion.FindAllString(constraint, -1) {
+		if v = strings.TrimRight(v, ".-"); !plainVersion.MatchString(v) {
+			return true
+		}
+		versions = append(versions, v)
+	}
+	for _, v := range versions {
+		for _, above := range []string{"", ".0.1", ".0.0.0.7", ".0.0.0.0.0.7"} {
+			if met, err := Satisfies(kind, v+above, constraint); met || err != nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Whole is the request in the words of its tool: as it is written, or, of one that
+// is written at several places, put together.
+func (r Request) Whole() string {
+	switch {
+	case len(r.Also) == 0 || r.Git != nil:
+		return r.Spec
+	case r.Kind == Pip:
+		return r.Requirement()
+	case r.Kind == Conda:
+		return r.MatchSpec()
+	}
+	return r.Spec
 }
 
 // contradiction is what the tool itself says of two requests that can't both be

@@ -226,12 +226,16 @@ func ParseLock(name string, data []byte) (*Lock, error) {
 	}
 	for i := 1; i < len(l.Artifacts); i++ {
 		if orderArtifacts(l.Artifacts[i-1], l.Artifacts[i]) == 0 {
-			return nil, fail(0, "the lock has two lines for %s", l.Artifacts[i].File)
+			again := slices.IndexFunc(lines, func(line string) bool { return line == strings.Join(l.Artifacts[i].words(), " ") })
+			return nil, fail(max(again, 0), "the lock has two lines for %s", l.Artifacts[i].File)
 		}
 	}
 	written := strings.Split(l.sorted().text(checksum), "\n")
 	for i := range lines {
 		if i >= len(written) || lines[i] != written[i] {
+			if said, ok := strings.CutPrefix(lines[i], "artifacts "); ok {
+				return l, fail(i, "the lock has %d artifacts, and this line says %s: some were taken out, or added, by hand", len(l.Artifacts), said)
+			}
 			return l, fail(i, "the lock is not as driftpin writes it: lines out of order, or edited by hand")
 		}
 	}
@@ -250,7 +254,7 @@ func (e *NewerError) Error() string {
 	return fmt.Sprintf("%s:1: the lock was written by a newer driftpin (its format is %q, and this one knows %q): update driftpin", e.File, e.Format, lockFormat)
 }
 
-var lockFormatLine = regexp.MustCompile(`^driftpin-lock [0-9]+$`)
+var lockFormatLine = regexp.MustCompile(`^driftpin-lock [!-~]+`)
 
 // checkLockFormat looks at the first line of a lock, and for what git leaves of a
 // merge.
@@ -262,10 +266,13 @@ func checkLockFormat(name string, data []byte) error {
 	switch {
 	case first == lockFormat:
 		return nil
-	case lockFormatLine.MatchString(first) && first != "driftpin-lock 0":
+	case lockFormatLine.MatchString(first) && first != "driftpin-lock 0" && strings.TrimRight(first, "\r") != lockFormat:
 		return &NewerError{name, first}
-	case len(data) > 0 && !strings.HasPrefix(first, "driftpin-lock") && !strings.Contains("\n"+rest, "\ncourse "):
+	case len(data) > 0 && !strings.HasPrefix(first, "driftpin-lock") && !(strings.Contains("\n"+rest, "\nplatform ") && strings.Contains(rest, "\nartifacts ")):
 		return fmt.Errorf("%s:1: %w: it begins with %.40q, not %q: move it away, then driftpin lock writes one", name, ErrNoLock, first, lockFormat)
+	}
+	if strings.HasSuffix(first, "\r") {
+		return fmt.Errorf("%s:1: the lines of the lock end as Windows has it (CR LF): git's core.autocrlf makes that of it; write the lock anew with driftpin lock", name)
 	}
 	return fmt.Errorf("%s:1: not a lock that this driftpin reads: it begins with %.40q, not %q; write the lock anew with driftpin lock", name, first, lockFormat)
 }

@@ -111,6 +111,9 @@ func TestBadLocks(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"empty":          {"", "pins.lock:1: not a lock"},
 		"other format":   {strings.Replace(text, "driftpin-lock 1", "driftpin-lock 99", 1), "pins.lock:1: the lock was written by a newer driftpin"},
+		"a later form":   {strings.Replace(text, "driftpin-lock 1", "driftpin-lock 1.5", 1), "pins.lock:1: the lock was written by a newer driftpin"},
+		"Windows":        {strings.ReplaceAll(text, "\n", "\r\n"), "pins.lock:1: the lines of the lock end as Windows has it"},
+		"a line doubled": {strings.Replace(text, lines[10], lines[10]+lines[10], 1), "pins.lock:11: the lock has two lines for"},
 		"something else": {"# This file is written by Cargo.\nversion = 3\n", "pins.lock:1: not a lock of driftpin's"},
 		"a field":        {strings.Replace(text, "tornado 6.2 ", "tornado 6.3 ", 1), "pins.lock:8: the lines of the lock are not those that driftpin wrote"},
 		"two sides":      {strings.Replace(text, lines[9], "<<<<<<< ours\n"+lines[9]+"=======\n"+lines[10]+lines[11]+">>>>>>> theirs\n", 1), "pins.lock:10: git could not merge this: line 11 on the one side, lines 13 to 14 on the other"},
@@ -119,7 +122,7 @@ func TestBadLocks(t *testing.T) {
 			strings.Join(lines[:9], "") + lines[9][:40] + "\n", "pins.lock:10: "},
 		"out of order": {strings.Join(append(append([]string{}, lines[:5]...), lines[6], lines[5]), "") + strings.Join(lines[7:], ""), "pins.lock:6: the lock is not as driftpin writes it"},
 		"twice":        {text + lines[len(lines)-2] + "x\n", "pins.lock:16: "},
-		"lost line":    {strings.Join(lines[:len(lines)-2], ""), "the lock is not as driftpin writes it"},
+		"lost line":    {strings.Join(lines[:len(lines)-2], ""), "pins.lock:9: the lock has 4 artifacts, and this line says 5"},
 		"merged":       {strings.Replace(text, lines[9], "<<<<<<< HEAD\n"+lines[9], 1), "is not a line of a lock"},
 		"bad hash":     {strings.Replace(text, "sha256:"+hashA+" 9", "sha256:AA 9", 1), "not a sha256 digest"},
 		"path":         {strings.Replace(text, " t.whl ", " ../t.whl ", 1), "not a plain file name"},
@@ -171,6 +174,9 @@ func (r *fakeResolver) Resolve(_ context.Context, q pins.Query) ([]pins.Artifact
 					a.Version = old.Version
 				}
 			}
+		}
+		if a.Kind == pins.Pip {
+			a.File = a.Name + "-" + a.Version + "-py3-none-any.whl"
 		}
 		out = append(out, a)
 	}

@@ -44,6 +44,13 @@ type pixiSpec struct {
 func (p *pixi) interpret() {
 	features, root := p.defaultFeatures()
 	ghosts := map[string]bool{}
+	passed := map[string]bool{}
+	pass := func(l *leaf, what, why string) { // once for each
+		if !passed[what] {
+			passed[what] = true
+			p.m.Findings.note(l.at, "no-effect", "%s: %s", what, why)
+		}
+	}
 	specs := map[string]*pixiSpec{}
 	var order []string
 	for _, l := range p.leaves {
@@ -51,6 +58,9 @@ func (p *pixi) interpret() {
 			p.m.Findings.fatal(l.at, "unknown-key", "pixi knows no table %q: %s", l.keys[0], didYouMean(l.keys[0], slices.Sorted(maps.Keys(pixiTables))))
 			continue
 		} else if ignored {
+			if l.keys[0] != "$schema" {
+				pass(l, l.keys[0], "nothing of it is in the image")
+			}
 			continue
 		}
 		keys, feature, rank := l.keys, "", 0
@@ -73,6 +83,8 @@ func (p *pixi) interpret() {
 			if !slices.Contains(pixiHere, keys[1]) {
 				if !slices.Contains(pixiElsewhere, keys[1]) {
 					p.m.Findings.fatal(l.at, "unsupported", "target.%s: driftpin can't tell whether that is the image's platform: write target.linux-64 or target.linux", keys[1])
+				} else {
+					pass(l, "target."+keys[1], "it is for other platforms than the image's")
 				}
 				continue
 			}
@@ -153,7 +165,7 @@ func (p *pixi) setting(l *leaf, keys []string, feature string) {
 	switch what := strings.Join(keys[:min(len(keys), 2)], "."); {
 	case keys[0] == "channels" || what == "workspace.channels" || what == "project.channels":
 		p.channels(l, feature)
-	case what == "workspace.platforms" || what == "project.platforms":
+	case what == "workspace.platforms" || what == "project.platforms" || keys[0] == "platforms" && feature != "":
 		if list, ok := l.value.([]any); ok && !slices.Contains(list, any(p.subdir())) {
 			p.m.Findings.fatal(l.at, "platform", "its platforms do not have %s, which the image is", p.subdir())
 		}
@@ -224,8 +236,11 @@ func (p *pixi) askAll(specs map[string]*pixiSpec, order []string) {
 		if best[at] == nil {
 			asked = append(asked, at)
 		}
-		if best[at] == nil || s.rank > best[at].rank {
+		switch {
+		case best[at] == nil || s.rank > best[at].rank:
 			best[at] = s
+		case s.rank == best[at].rank:
+			p.m.Findings.fatal(s.at, "duplicate", "%s is pinned twice, as %s here and as %s at %s: keep one", s.name, s.name, best[at].name, best[at].at)
 		}
 	}
 	for _, at := range asked {

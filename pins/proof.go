@@ -17,7 +17,10 @@ import (
 // the lock's name in findings. It looks at no file and at no index. What Stale
 // says, that the inputs are others, is not said again.
 func Prove(file string, m *Manifest, l *Lock) Findings {
-	p := proof{file: file, manifest: m, lock: l, named: map[string][]int{}}
+	p := proof{file: file, manifest: m, lock: l, named: map[string][]int{}, python: map[string]string{}}
+	for _, platform := range l.Platforms {
+		p.python[platform] = l.pythonVersion(platform)
+	}
 	for i, a := range l.Artifacts {
 		key := p.key(a.Platform, a.Kind, a.Name)
 		p.named[key] = append(p.named[key], i)
@@ -28,7 +31,7 @@ func Prove(file string, m *Manifest, l *Lock) Findings {
 	}
 	p.once()
 	for _, platform := range l.Platforms {
-		e := environmentOn(platform, l.pythonVersion(platform))
+		e := environmentOn(platform, p.python[platform])
 		for _, r := range m.Requests {
 			p.meets(r, platform, e)
 		}
@@ -43,8 +46,9 @@ type proof struct {
 	file     string
 	manifest *Manifest
 	lock     *Lock
-	header   int              // lines above the first artifact's
-	named    map[string][]int // artifacts by platform, kind and name
+	header   int               // lines above the first artifact's
+	named    map[string][]int  // artifacts by platform, kind and name
+	python   map[string]string // the environment's, by platform; empty if it is not known
 	found    Findings
 }
 
@@ -96,8 +100,11 @@ func (p *proof) names(i int) {
 	case !slices.Contains(p.lock.Platforms, a.Platform):
 		p.wrong(i, "it is for %s, and the lock is for %s", a.Platform, strings.Join(p.lock.Platforms, ", "))
 	case a.Use == Held:
-		if "sha256:"+a.SHA256 != p.lock.Base {
+		switch {
+		case "sha256:"+a.SHA256 != p.lock.Base:
 			p.wrong(i, "it is said to be in a base that is not the locked one")
+		case a.Kind != Deb && !p.manifest.Extends:
+			p.wrong(i, "it is said to be in the base, and the course extends no image")
 		}
 	case a.Kind == Pip:
 		p.pipName(i)
@@ -106,6 +113,9 @@ func (p *proof) names(i int) {
 	case a.Kind == Conda: // ParseLock has looked at name and version
 		if subdir := path.Base(path.Dir(a.File)); subdir != "noarch" && subdir != condaSubdirs[a.Platform] {
 			p.wrong(i, "its file %s is for %s", a.File, subdir)
+		}
+		if !slices.Contains(p.manifest.CondaChannels(), a.Channel) {
+			p.wrong(i, "its channel %s is not among those of the course", a.Channel)
 		}
 	case a.Kind == Npm:
 		if want := path.Base(a.Name) + "-" + a.Version + ".tgz"; path.Base(a.File) != want {
@@ -118,8 +128,8 @@ func (p *proof) names(i int) {
 // source distribution ("Source distribution format").
 func (p *proof) pipName(i int) {
 	a := p.lock.Artifacts[i]
-	if !strings.HasSuffix(a.File, ".whl") {
-		if stem, ok := sdistStem(a.File); ok && !isSdistOf(stem, a.Name, a.Version) {
+	if stem, ok := sdistStem(a.File); ok && a.Use == BuildInput {
+		if !isSdistOf(stem, a.Name, a.Version) {
 			p.wrong(i, "its file %s is not of that version", a.File)
 		}
 		return
@@ -127,14 +137,35 @@ func (p *proof) pipName(i int) {
 	w, err := pypi.ParseWheelName(a.File)
 	switch {
 	case err != nil:
-		p.wrong(i, "its file %s has not the name of a wheel", a.File)
+		p.wrong(i, "its file %s does not have the name of a wheel", a.File)
 	case CanonicalName(Pip, w.Name) != a.Name:
 		p.wrong(i, "its file %s is of another package", a.File)
 	case CompareVersions(Pip, w.Version, a.Version) != 0:
 		p.wrong(i, "its file %s is of version %s", a.File, w.Version)
 	case !slices.ContainsFunc(w.Platforms, func(t pypi.PEP425Tag) bool { return fitsPlatform(t.Platform, a.Platform) }):
 		p.wrong(i, "its file %s is not for %s", a.File, a.Platform)
+	case a.Use == Install && !slices.ContainsFunc(w.Platforms, func(t pypi.PEP425Tag) bool { return fitsPython(t, p.python[a.Platform]) }):
+		p.wrong(i, "its file %s is not for Python %s", a.File, p.python[a.Platform])
 	}
+}
+
+var pythonTag = regexp.MustCompile(`^(py|cp)([0-9])([0-9]*)$`)
+
+// fitsPython reports whether a wheel's tag (PEP 425) is for a version of CPython;
+// any is, of a version that is not known.
+func fitsPython(t pypi.PEP425Tag, version string) bool {
+	v, ok := parsePEP440(version)
+	if !ok || len(v.release) < 2 {
+		return true
+	}
+	m := pythonTag.FindStringSubmatch(t.Python)
+	switch {
+	case m == nil || m[2] != v.release[0]:
+		return false
+	case m[3] == "" || compareDigits(m[3], v.release[1]) == 0:
+		return true
+	}
+	return (m[1] == "py" || t.ABI == "abi3" || t.ABI == "none") && compareDigits(m[3], v.release[1]) < 0
 }
 
 func sdistStem(file string) (string, bool) {
@@ -156,11 +187,11 @@ func isSdistOf(stem, name, version string) bool {
 	return false
 }
 
-// fitsPlatform reports whether a wheel with a platform tag (PEP 425, 600, 656)
+// fitsPlatform reports whether a wheel with a platform tag (PEP 425, 600)
 // may be for a platform.
 func fitsPlatform(tag, platform string) bool {
 	machine := map[string]string{"linux/amd64": "x86_64", "linux/arm64": "aarch64"}[platform]
-	return tag == "any" || strings.Contains(tag, "linux") && strings.HasSuffix(tag, "_"+machine)
+	return tag == "any" || (strings.HasPrefix(tag, "linux_") || strings.HasPrefix(tag, "manylinux")) && strings.HasSuffix(tag, "_"+machine)
 }
 
 // debName reads NAME_VERSION_ARCHITECTURE.deb, of which the version has no epoch;
@@ -188,20 +219,29 @@ func (p *proof) debName(i int) {
 	}
 }
 
-// once finds packages that an environment can hold once only, and that are locked
-// twice.
+// once finds packages that an image can hold once only, and that are locked twice:
+// npm's at one place, apt's of one architecture.
 func (p *proof) once() {
 	for _, at := range p.named {
-		var first *Artifact
+		first := map[string]string{}
 		for _, i := range at {
-			a := &p.lock.Artifacts[i]
-			if !a.InImage() || a.Kind != Pip && a.Kind != Conda {
+			a := p.lock.Artifacts[i]
+			if !a.InImage() {
 				continue
 			}
-			if first != nil {
-				p.wrong(i, "the lock installs %s as well", first.Version)
+			place := ""
+			switch {
+			case a.Kind == Deb && a.Use == Held:
+				continue
+			case a.Kind == Npm && a.Use != Held:
+				place = path.Dir(a.File)
+			case a.Kind == Deb:
+				place = a.File[strings.LastIndexByte(a.File, '_')+1:]
 			}
-			first = a
+			if version, again := first[place]; again {
+				p.wrong(i, "the lock installs %s as well", version)
+			}
+			first[place] = a.Version
 		}
 	}
 }
@@ -223,8 +263,7 @@ func (p *proof) meets(r Request, platform string, e markerEnvironment) {
 		if r.Over != "" && len(p.named[p.key(platform, Conda, r.Over)]) > 0 {
 			return // conda's brings it
 		}
-		// apt installs nothing for what the base has; an older driftpin did not note it.
-		if holds == yes && !(r.Kind == Deb && p.lock.Unsealed) {
+		if holds == yes {
 			unmet("the lock has no such package")
 		}
 		return
@@ -286,6 +325,9 @@ func (p *proof) refuses(r Request, a Artifact) string {
 	case Pip:
 		met, err = meetsSpecifiers(a.Version, r.Constraint)
 	case Deb:
+		if _, arch, foreign := strings.Cut(r.Name, ":"); foreign && a.Use != Held && arch != "any" && !strings.HasSuffix(a.File, "_"+arch+".deb") && !strings.HasSuffix(a.File, "_all.deb") {
+			return "it is not of the architecture " + arch
+		}
 		met = r.Version == "" || r.Version == a.Version
 	default:
 		met, err = Satisfies(r.Kind, a.Version, r.Constraint)
@@ -372,7 +414,7 @@ func (p *proof) reasons() {
 	}
 	for i := range stands {
 		if !stands[i] {
-			p.wrong(i, "no pin requires it, by way of others neither")
+			p.wrong(i, "no pin requires it, nor does anything that a pin requires")
 		}
 	}
 }
@@ -394,6 +436,12 @@ func (p *proof) unfounded(a Artifact) string {
 			return "it is the source of a wheel, and is to be installed"
 		}
 	}
+	for _, by := range a.By {
+		at := p.named[p.key(a.Platform, a.Kind, by)]
+		if len(at) > 0 && !slices.ContainsFunc(at, func(i int) bool { return p.reaches(p.lock.Artifacts[i], a) }) {
+			return fmt.Sprintf("%s requires it, and the two are not for the same use (%s)", by, a.Use)
+		}
+	}
 	if source, ok := a.Sdist(); ok {
 		if !slices.ContainsFunc(p.lock.Artifacts, func(b Artifact) bool {
 			return b.File == source && b.Platform == a.Platform && b.Use == BuildInput && slices.Contains(b.By, a.Name) && CompareVersions(Pip, a.Version, b.Version) == 0
@@ -402,6 +450,15 @@ func (p *proof) unfounded(a Artifact) string {
 		}
 	}
 	return ""
+}
+
+// reaches reports whether what requires an artifact is where that is: in the image,
+// or in a step that builds it.
+func (p *proof) reaches(by, a Artifact) bool {
+	if a.InImage() {
+		return by.InImage()
+	}
+	return by.Use == BuildInput || by.Built()
 }
 
 // asked reports whether the manifest asks for an artifact by its name, or by its

@@ -160,7 +160,7 @@ func changedRequests(m *Manifest, l *Lock, k Kind) string {
 	var names []string
 	for _, r := range m.requestsOf(k) {
 		a, ok := locked[r.Name]
-		if r.Name != "" && (!ok || r.Version != "" && CompareVersions(k, r.Version, a.Version) != 0) {
+		if r.Name != "" && (!ok || !r.allows(a)) {
 			names = append(names, fmt.Sprintf("%s (%s)", r.Spec, r.At))
 		}
 	}
@@ -168,6 +168,18 @@ func changedRequests(m *Manifest, l *Lock, k Kind) string {
 		return ""
 	}
 	return ": " + strings.Join(names, ", ")
+}
+
+// allows reports whether a locked version may be one that a request allows.
+func (r Request) allows(a Artifact) bool {
+	switch {
+	case r.Git != nil:
+		return true
+	case r.Kind == Deb:
+		return r.Version == "" || r.Version == a.Version
+	}
+	met, err := Satisfies(r.Kind, a.Version, r.Constraint)
+	return met || err != nil
 }
 
 func header(m *Manifest, o LockOptions) *Lock {

@@ -220,7 +220,7 @@ func (f folder) isR() bool {
 func (f folder) considerPackage(why string, r bool, taken *bool) {
 	if f.root != "" {
 		why = "it builds from " + f.root
-	} else if f.has("Pipfile") || f.has("Pipfile.lock") {
+	} else if why == "" && (f.has("Pipfile") || f.has("Pipfile.lock")) {
 		why = "the Pipfile comes first"
 	}
 	if f.exists("setup.py") {

@@ -263,6 +263,9 @@ func ParseApt(spec string) (Request, error) {
 	}
 	m := aptSpec.FindStringSubmatch(spec)
 	if m == nil {
+		if strings.ContainsAny(spec, "*?[]^$|") {
+			return r, fmt.Errorf("%q is a pattern, for which apt would install whatever it matches: name the packages", spec)
+		}
 		return r, fmt.Errorf("%q is not a Debian package: write NAME or NAME=VERSION", spec)
 	}
 	r.Pin = New(Deb, m[1], m[2])

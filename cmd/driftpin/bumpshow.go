@@ -30,7 +30,7 @@ func (p *bumping) known(ctx context.Context) (notes []string) {
 		if rel, err := filepath.Rel(dir, r.At.File); err == nil && strings.HasPrefix(rel, "..") {
 			note("%s: this file is not the course's alone: the locks of others that extend it will be stale", r.At)
 		}
-		events, err := history.Of(ctx, dir, r.Name)
+		events, err := history.Of(ctx, dir, r.Name, sources(dir)...)
 		if err != nil {
 			continue // there may be no git here
 		}

@@ -37,6 +37,10 @@ func openManifest(dir string) (*course, error) {
 		return nil, err
 	}
 	c := &course{manifest: m, lockFile: filepath.Join(dir, pins.LockName)}
+	if err := pins.CheckLockPlace(dir); err != nil && os.Getenv(outsideVariable) == "" {
+		c.broken = err
+		return c, nil
+	}
 	data, err := os.ReadFile(c.lockFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, nil

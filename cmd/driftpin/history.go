@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"text/tabwriter"
 
 	"github.com/driftpin/driftpin/images/report"
@@ -31,7 +32,10 @@ func historyCommand(s streams) *cobra.Command {
 }
 
 func showHistory(ctx context.Context, s streams, dir, name, format string) error {
-	events, err := history.Of(ctx, dir, name)
+	if _, err := os.Stat(dir); err != nil {
+		return fmt.Errorf("%s: there is no such folder; of one that was moved, name where it is now", dir)
+	}
+	events, err := history.Of(ctx, dir, name, sources(dir)...)
 	if err != nil {
 		return err
 	}
@@ -45,6 +49,9 @@ func showHistory(ctx context.Context, s streams, dir, name, format string) error
 		enc.SetEscapeHTML(false)
 		return enc.Encode(map[string]any{"name": name, "shallow": shallow, "events": append([]history.Event{}, events...)})
 	}
+	if len(events) == 0 && shallow {
+		return fmt.Errorf("%s: none of the commits that the clone has asks for %s", dir, name)
+	}
 	if len(events) == 0 {
 		return fmt.Errorf("%s: no commit ever asked for %s", dir, name)
 	}
@@ -57,4 +64,16 @@ func showHistory(ctx context.Context, s streams, dir, name, format string) error
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", e.Time.Format("2006-01-02"), e.Commit[:12], report.Clean(what), report.Clean(e.File), report.Clean(e.Subject))
 	}
 	return w.Flush()
+}
+
+// sources are the files that a course is read from today, as far as it can be read.
+func sources(dir string) (files []string) {
+	m, _ := readCourse(dir, nil)
+	if m == nil {
+		return nil
+	}
+	for _, source := range m.Sources {
+		files = append(files, source.Name)
+	}
+	return files
 }

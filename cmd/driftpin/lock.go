@@ -33,9 +33,14 @@ func lockCommand(s streams) *cobra.Command {
 		Long: `Resolve what courses ask for, inside their base image, and write their pins.lock.
 What is asked for as before is not resolved again; else the old lock's versions
 are kept where they can be. With --upgrade they are forgotten: for all packages,
-or for those that are named.`,
+or for those that are named.
+
+With --check no lock is written: it is proven, without a network, that each lock
+is its course's, that it holds what is asked for, and that nobody edited it. What
+--check finds is mended by lock. Of a lock that git could not merge, lock prefers
+what stands on either side.`,
 		Example: `  driftpin lock testdata/courses/stat159
-  driftpin lock --check courses/*               # exit 3 if a lock is stale
+  driftpin lock --check courses/*               # exit 3 if a lock is not what it must be
   driftpin lock --upgrade courses/stat159       # forget the old lock
   driftpin lock --upgrade courses/stat159 numpy # for numpy only`,
 		Args: arguments(1, -1, "one or more courses"),
@@ -48,6 +53,9 @@ or for those that are named.`,
 				return usageError{fmt.Errorf("%s is not a folder: lock takes courses, and names of packages only with --upgrade", names[0])}
 			}
 			f.names = names
+			if f.check && f.upgrade {
+				return usageError{errors.New("--check writes no lock, and --upgrade makes another: give one of the two")}
+			}
 			if f.check {
 				return checkLocks(s, courses, f.engineFlags)
 			}
@@ -156,6 +164,9 @@ func (c *course) stale() string {
 	if why := pins.Stale(c.manifest, c.lock, c.options()); why != "" {
 		return "the lock is stale: " + why
 	}
+	if c.lock.Unsealed {
+		return "the lock has no checksum: an older driftpin wrote it, or the line was taken out"
+	}
 	if found := pins.Prove(c.lockFile, c.manifest, c.lock); len(found) > 0 {
 		return "the lock does not hold what is asked for\n" + found.Error()
 	}
@@ -168,7 +179,7 @@ func (c *course) preferred() (l *pins.Lock, doubted bool) {
 	if c.lock == nil {
 		return c.doubted, c.doubted != nil
 	}
-	return c.lock, false
+	return c.lock, c.lock.Unsealed
 }
 
 // lockCourse writes a course's lock, unless nothing has changed.
@@ -181,7 +192,8 @@ func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
 		return c.broken
 	}
 	if !f.upgrade && c.stale() == "" {
-		return c.upToDate(s)
+		fmt.Fprintf(s.err, "%s: up to date\n", c.lockFile)
+		return c.tellOverlaps(s)
 	}
 	if c.broken != nil {
 		for _, line := range strings.Split(c.stale(), "\n") {
@@ -204,22 +216,6 @@ func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
 		return err
 	}
 	return tell(s, overlaps)
-}
-
-// upToDate says that a lock holds what is asked for. One without a checksum gets
-// it.
-func (c *course) upToDate(s streams) error {
-	if c.lock.Unsealed {
-		sealed := *c.lock
-		sealed.Unsealed = false
-		if err := whole.WriteFile(c.lockFile, []byte(sealed.String()), 0o644); err != nil {
-			return err
-		}
-		fmt.Fprintf(s.err, "%s: up to date; it has a checksum now\n", c.lockFile)
-	} else {
-		fmt.Fprintf(s.err, "%s: up to date\n", c.lockFile)
-	}
-	return c.tellOverlaps(s)
 }
 
 // tellOverlaps says which paths several packages own, as far as that is known

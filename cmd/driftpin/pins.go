@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -55,18 +56,23 @@ func showPins(s streams, courses []string, format string, failOn pins.Severity) 
 		Findings pins.Findings `json:"findings"`
 	}{[]pinJSON{}, pins.Findings{}}
 	var fatal error
+	broken := false
 	for _, dir := range courses {
 		m, err := readCourse(dir, nil)
 		if m == nil {
-			return err
+			fatal = errors.Join(fatal, err)
+			continue
 		}
 		for _, r := range m.Requests {
-			report.Pins = append(report.Pins, pinJSON{r.Kind.Key(), r.Name, r.Spec, r.At.File, r.At.Line, r.Need, r.Why})
+			report.Pins = append(report.Pins, pinJSON{r.Kind.Key(), r.Name, r.Whole(), r.At.File, r.At.Line, r.Need, r.Why})
 		}
 		report.Findings = append(report.Findings, m.Findings...)
 		if err != nil {
-			fatal = fmt.Errorf("%d of the findings must be mended before a course can be locked", len(report.Findings.Fatal()))
+			broken = true
 		}
+	}
+	if broken {
+		fatal = errors.Join(fatal, fmt.Errorf("%d of the findings must be mended before a course can be locked", len(report.Findings.Fatal())))
 	}
 	if err := writePins(s, format, report, report.Pins, report.Findings); err != nil {
 		return err

@@ -7,12 +7,15 @@ package history
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -38,10 +41,11 @@ type Event struct {
 }
 
 // Of returns the changes of a package's pins in the files of a course, the
-// oldest first. dir lies in a git repository; what is not committed is not
-// history.
-func Of(ctx context.Context, dir, name string) ([]Event, error) {
-	commits, err := readLog(ctx, dir)
+// oldest first: those of its folder, and others, by their paths, that it includes or
+// extends. dir lies in a git repository; what is not committed is not history, and
+// what git could not merge in a file is passed over.
+func Of(ctx context.Context, dir, name string, others ...string) ([]Event, error) {
+	commits, err := readLog(ctx, dir, others)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +61,10 @@ func Of(ctx context.Context, dir, name string) ([]Event, error) {
 	var events []Event
 	for _, c := range commits {
 		for _, change := range c.changes {
-			now := blobs[change.blob]
+			now, unmerged := blobs[change.blob].asked, blobs[change.blob].unmerged
+			if unmerged {
+				continue
+			}
 			for _, kind := range []pins.Kind{pins.Conda, pins.Pip, pins.Deb, pins.Npm, pins.R} {
 				at := place{change.file, kind}
 				if was, moved := c.renames[change.file]; moved {
@@ -135,14 +142,20 @@ const maxMoves = 20
 // readLog lists the commits that touched a course, the oldest first, with the
 // files that can hold pins: those of its folder, and before a commit that moved
 // the files there, those of the folder in which they were.
-func readLog(ctx context.Context, dir string) (commits []commit, err error) {
+func readLog(ctx context.Context, dir string, others []string) (commits []commit, err error) {
 	top, prefix, err := place(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
+	within := map[string]bool{}
+	for _, other := range others {
+		if file, ok := below(top, other); ok {
+			within[file] = true
+		}
+	}
 	tip := "HEAD"
 	for range maxMoves {
-		part, err := logOf(ctx, top, tip, prefix)
+		part, err := logOf(ctx, top, tip, prefix, within)
 		if err != nil || len(part) == 0 {
 			return commits, err
 		}
@@ -171,31 +184,59 @@ func place(ctx context.Context, dir string) (top, prefix string, err error) {
 	return top, strings.TrimRight(string(out), "\n"), nil
 }
 
-// movedFrom says from which folder a commit moved the pin files of another, and
-// where each was, by git's own judgement. If they were new there are no renames.
+// below is a file's path from the top of a repository, if it lies there.
+func below(top, file string) (string, bool) {
+	real, err := filepath.EvalSymlinks(file)
+	if err == nil {
+		real, err = filepath.Abs(real)
+	}
+	if err == nil {
+		real, err = filepath.Rel(top, real)
+	}
+	return filepath.ToSlash(real), err == nil && filepath.IsLocal(real)
+}
+
+// movedFrom says from which folder a commit moved files of another, by git's own
+// judgement, and where its pin files were. If they were new there are no renames.
 func movedFrom(ctx context.Context, top, id, prefix string) (from string, renames map[string]string, err error) {
 	if _, err := git(ctx, top, nil, "rev-parse", "--verify", "--quiet", id+"^"); prefix == "" || err != nil {
 		return "", nil, ctx.Err() // the first commit
 	}
-	out, err := git(ctx, top, nil, "-c", "diff.renameLimit=20000", "diff-tree", "-r", "-M", "-z", "--diff-filter=R", "--name-status", "--no-commit-id", id+"^", id)
+	out, err := git(ctx, top, nil, "-c", "diff.renameLimit=20000", "diff-tree", "-r", "-M40%", "-z", "--diff-filter=RAD", "--name-status", "--no-commit-id", id+"^", id)
 	if err != nil {
 		return "", nil, err
 	}
-	renames = map[string]string{}
 	count := map[string]int{}
-	words := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00") // R100, OLD, NEW, …
-	for i := 0; i+2 < len(words); i += 3 {
-		was, is := words[i+1], words[i+2]
-		rest, within := strings.CutPrefix(is, prefix)
-		folder, same := strings.CutSuffix(was, rest)
-		if within && same && pins.Reads(path.Base(is)) && (folder == "" || strings.HasSuffix(folder, "/")) {
-			renames[is] = was
-			count[folder]++
+	var is []string // pin files that came to be
+	gone := map[string]bool{}
+	for words := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00"); len(words) > 1; { // R100 OLD NEW, A NEW, D OLD
+		status, file := words[0], words[1]
+		words = words[2:]
+		if status == "D" {
+			gone[file] = true
+			continue
+		}
+		if strings.HasPrefix(status, "R") && len(words) > 0 {
+			was := file
+			gone[was], file, words = true, words[0], words[1:]
+			rest, within := strings.CutPrefix(file, prefix)
+			if folder, same := strings.CutSuffix(was, rest); within && same && (folder == "" || strings.HasSuffix(folder, "/")) {
+				count[folder]++
+			}
+		}
+		if strings.HasPrefix(file, prefix) && pins.Reads(path.Base(file)) {
+			is = append(is, file)
 		}
 	}
 	for folder, n := range count {
 		if n > count[from] || n == count[from] && folder < from {
 			from = folder
+		}
+	}
+	renames = map[string]string{}
+	for _, file := range is {
+		if was := from + strings.TrimPrefix(file, prefix); len(count) > 0 && gone[was] {
+			renames[file] = was
 		}
 	}
 	return from, renames, nil
@@ -210,10 +251,15 @@ func Shallow(ctx context.Context, dir string) bool {
 // ShallowHint says what a shallow clone lacks, and how to get it.
 const ShallowHint = "the clone is shallow, so what was before its oldest commit is not known: git fetch --unshallow brings it"
 
-// logOf lists the commits up to a tip that touched a folder, the oldest first.
-func logOf(ctx context.Context, top, tip, prefix string) ([]commit, error) {
-	out, err := git(ctx, top, nil, "-c", "core.quotePath=false", "log", tip, "--reverse", "--topo-order", "--no-renames", "--raw", "--no-abbrev",
-		"--format=%x01%H%x00%ct%x00%s", "--", ":(top,literal)"+prefix)
+// logOf lists the commits up to a tip that touched a folder, or some files, the
+// oldest first. A merge is one of them if what it has is not what a side had.
+func logOf(ctx context.Context, top, tip, prefix string, files map[string]bool) ([]commit, error) {
+	args := []string{"-c", "core.quotePath=false", "log", tip, "--reverse", "--topo-order", "--no-renames", "-c", "--raw", "--no-abbrev",
+		"--format=%x01%H%x00%ct%x00%s", "--", ":(top,literal)" + prefix}
+	for _, file := range slices.Sorted(maps.Keys(files)) {
+		args = append(args, ":(top,literal)"+file)
+	}
+	out, err := git(ctx, top, nil, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -231,18 +277,24 @@ func logOf(ctx context.Context, top, tip, prefix string) ([]commit, error) {
 			commits = append(commits, commit{id: f[0], time: time.Unix(seconds, 0).UTC(), subject: f[2]})
 			continue
 		}
-		info, file, ok := strings.Cut(line, "\t") // :MODE MODE OLD NEW STATUS<tab>FILE
+		info, file, ok := strings.Cut(line, "\t") // :MODE MODE OLD NEW STATUS<tab>FILE; of a merge, a colon, mode and old each side
 		f := strings.Fields(info)
-		if ok && len(f) == 5 && len(commits) > 0 && pins.Reads(path.Base(file)) {
+		if ok && len(f) >= 5 && len(commits) > 0 && (pins.Reads(path.Base(file)) || files[file]) {
 			last := &commits[len(commits)-1]
-			last.changes = append(last.changes, change{file, f[3]})
+			last.changes = append(last.changes, change{file, f[len(f)-2]})
 		}
 	}
 	return commits, lines.Err()
 }
 
-// readBlobs returns what each content asks for of a package, by kind.
-func readBlobs(ctx context.Context, dir string, commits []commit, name string) (map[string]map[pins.Kind]pins.Request, error) {
+// A content is what a file asks for of a package, by kind.
+type content struct {
+	asked    map[pins.Kind]pins.Request
+	unmerged bool // git could not merge it
+}
+
+// readBlobs returns what each content asks for of a package.
+func readBlobs(ctx context.Context, dir string, commits []commit, name string) (map[string]content, error) {
 	files := map[string]string{}
 	var ids []string
 	for _, c := range commits {
@@ -258,7 +310,7 @@ func readBlobs(ctx context.Context, dir string, commits []commit, name string) (
 		return nil, err
 	}
 	reader := newFinder(name)
-	found := map[string]map[pins.Kind]pins.Request{}
+	found := map[string]content{}
 	for len(out) > 0 {
 		head, rest, _ := bytes.Cut(out, []byte("\n"))
 		f := strings.Fields(string(head)) // ID TYPE SIZE
@@ -270,7 +322,8 @@ func readBlobs(ctx context.Context, dir string, commits []commit, name string) (
 		if err != nil || size > len(rest) {
 			return nil, fmt.Errorf("git cat-file said %q", head)
 		}
-		found[f[0]] = reader.find(files[f[0]], rest[:size])
+		data := rest[:size]
+		found[f[0]] = content{reader.find(files[f[0]], data), len(pins.FindConflicts("", data)) > 0}
 		out = bytes.TrimPrefix(rest[size:], []byte("\n"))
 	}
 	return found, nil
@@ -361,8 +414,10 @@ func git(ctx context.Context, dir string, stdin io.Reader, args ...string) ([]by
 		return nil, errors.New("git is not installed: history comes from it")
 	case err != nil && strings.Contains(stderr.String(), "not a git repository"):
 		return nil, fmt.Errorf("%s does not lie in a git repository: there is no history of it", dir)
+	case err != nil && strings.Contains(stderr.String(), "bad revision 'HEAD'"):
+		return nil, fmt.Errorf("%s: its git repository has no commit yet: there is no history of it", dir)
 	case err != nil:
-		return nil, fmt.Errorf("git: %s", strings.TrimSpace(stderr.String()))
+		return nil, fmt.Errorf("git: %s", cmp.Or(strings.TrimSpace(stderr.String()), err.Error()))
 	}
 	return out, nil
 }

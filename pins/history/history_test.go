@@ -205,3 +205,36 @@ func TestMoved(t *testing.T) {
 		t.Errorf("the past of a shallow clone: %v", err)
 	}
 }
+
+// Merges that decide anew, files beside the course, moves with an edit, and what git
+// could not merge are all in the history.
+func TestOddHistory(t *testing.T) {
+	dir := t.TempDir()
+	script := `export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@example.org GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@example.org
+git init --quiet -b main; mkdir -p old common; c() { git add -A; git commit --quiet -m "$1"; }
+echo numpy==1 >old/requirements.txt; echo x >old/README; echo y >old/notes; c one
+git checkout --quiet -b side; echo numpy==2 >old/requirements.txt; c two
+git checkout --quiet main; echo numpy==3 >old/requirements.txt; c three
+git merge --quiet side >/dev/null 2>&1 || echo numpy==4 >old/requirements.txt; c merged
+mkdir new; git mv old/* new/; printf 'numpy==5\n' >new/requirements.txt; c moved
+printf '<<<<<<< HEAD\nnumpy==6\n=======\nnumpy==7\n>>>>>>> x\n' >new/requirements.txt; c torn
+printf -- '-r ../common/base.txt\n' >new/requirements.txt; echo numpy==8 >common/base.txt; c shared
+echo numpy==9 >common/base.txt; c nine`
+	cmd := exec.Command("sh", "-euc", script)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	events, err := history.Of(t.Context(), filepath.Join(dir, "new"), "numpy", filepath.Join(dir, "common", "base.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range events {
+		got = append(got, e.Subject+" "+e.Spec)
+	}
+	if text := strings.Join(got, "; "); !strings.HasSuffix(text, "merged numpy==4; moved numpy==5; shared ; shared numpy==8; nine numpy==9") &&
+		!strings.HasSuffix(text, "merged numpy==4; moved numpy==5; shared numpy==8; shared ; nine numpy==9") || !strings.HasPrefix(text, "one numpy==1; ") {
+		t.Errorf("%s", text)
+	}
+}
