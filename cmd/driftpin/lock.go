@@ -164,11 +164,11 @@ func (c *course) stale() string {
 	if why := pins.Stale(c.manifest, c.lock, c.options()); why != "" {
 		return "the lock is stale: " + why
 	}
-	if c.lock.Unsealed {
-		return "the lock has no checksum: an older driftpin wrote it, or the line was taken out"
-	}
 	if found := pins.Prove(c.lockFile, c.manifest, c.lock); len(found) > 0 {
 		return "the lock does not hold what is asked for\n" + found.Error()
+	}
+	if c.lock.Unsealed {
+		return "the lock has no checksum: an older driftpin wrote it, or the line was taken out"
 	}
 	return ""
 }

@@ -204,6 +204,7 @@ func (l *lab) tampered(good string) {
 		"a version, unsealed":      {unsealed(strings.Replace(good, "\npip idna 3.3 ", "\npip idna 3.2 ", 1)), "pip idna 3.2: its file idna-3.3-py3-none-any.whl is of version 3.3"},
 		"another wheel":            {unsealed(strings.Replace(other, ours, theirs, 1)), "tampered/pins.yaml:9: idna==3.3: the lock has 3.2"},
 		"a package is gone":        {unsealed(without(good, "pip idna ")), "tampered/pins.yaml:9: idna==3.3: the lock has no such package"},
+		"a hash, unsealed":         {unsealed(strings.Replace(good, idna.SHA256, strings.Repeat("a", 64), 1)), "the lock has no checksum"},
 		"both sides of a conflict": {merged, "git could not merge this: line "},
 	} {
 		l.t.Run(name, func(t *testing.T) {
