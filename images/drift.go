@@ -165,14 +165,20 @@ func (r Reader) Drift(ctx context.Context, a, b *Image) (*Drift, error) {
 		d.Packages, d.Renames = compareSharing(found[0], found[1], shared(a, b)), Renamed(found[0], found[1])
 		d.Trees = trees(found[0], found[1], d.Renames)
 		tellHiding(d.Packages, a, b)
-		for _, img := range []*Image{a, b} {
-			if img.Unverified > 0 && !r.carries(img) && !r.Layers {
-				d.Unverified = append(d.Unverified, Unverified{img.Name, img.Unverified})
-			}
-		}
+		d.Unverified = r.Unverified(a, b)
 	}
 	d.Count()
 	return d, nil
+}
+
+// Unverified are those of some images of which layers are read without being hashed.
+func (r Reader) Unverified(imgs ...*Image) (all []Unverified) {
+	for _, img := range imgs {
+		if img.Unverified > 0 && !r.carries(img) && !r.Layers {
+			all = append(all, Unverified{img.Name, img.Unverified})
+		}
+	}
+	return all
 }
 
 // shared are the diffIDs of the layers that two images both have.

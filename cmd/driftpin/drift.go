@@ -137,6 +137,13 @@ func tellOpened(s streams, img *images.Image) {
 	}
 }
 
+// tellUnverified says of which images layers were not hashed, where no report does.
+func tellUnverified(s streams, r images.Reader, opened ...*images.Image) {
+	for _, u := range r.Unverified(opened...) {
+		fmt.Fprintln(s.err, report.NotVerified(u))
+	}
+}
+
 // document compares images: two with each other, or more in a matrix.
 func (f *driftFlags) document(ctx context.Context, s streams, opened []*images.Image, refs []string) (d report.Document, err error) {
 	r, done, err := newReader(s)
@@ -147,6 +154,7 @@ func (f *driftFlags) document(ctx context.Context, s streams, opened []*images.I
 	r.Layers = f.layers
 	if len(opened) > 2 {
 		m, err := r.Matrix(ctx, opened...)
+		tellUnverified(s, r, opened...)
 		return report.OfMatrix(m), err
 	}
 	drift, err := f.compare(ctx, r, opened, refs)

@@ -64,6 +64,7 @@ func (f inventoryFlags) run(ctx context.Context, s streams, ref string) (err err
 	if err != nil {
 		return err
 	}
+	tellUnverified(s, r, img)
 	var out bytes.Buffer
 	switch f.format {
 	case "cyclonedx":

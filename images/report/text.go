@@ -69,11 +69,16 @@ func Headline(d *images.Drift) string {
 	return head
 }
 
+// NotVerified is a line on layers that were not hashed.
+func NotVerified(u images.Unverified) string {
+	return fmt.Sprintf("not verified: %s of %s, which are not compressed: their order, sizes and ends were looked at, and --read-layers hashes them", plural(u.Layers, "layer"), Clean(u.Image))
+}
+
 // Highlights are the lines that follow the headline: how far packages moved,
 // the pins that somebody called hard, and environments that are elsewhere.
 func Highlights(d *images.Drift) (lines []string) {
 	for _, u := range d.Unverified {
-		lines = append(lines, fmt.Sprintf("not verified: %s of %s, which are not compressed: their order, sizes and ends were looked at, and --read-layers hashes them", plural(u.Layers, "layer"), Clean(u.Image)))
+		lines = append(lines, NotVerified(u))
 	}
 	if len(d.Packages) > 0 {
 		lines = append(lines, counts(d.Summary))
