@@ -25,7 +25,7 @@ import (
 
 // Version counts changes to what a Fact holds: facts of another version are not
 // to be mixed with these.
-const Version = "6"
+const Version = "7"
 
 // A Package is a package that is installed, and where it was found.
 type Package struct {

@@ -57,6 +57,14 @@ var rHash = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
 // isRLibrary tells folders of R's packages, as far as their paths tell, from
 // others whose links are not looked at.
-func isRLibrary(folder string) bool { return rLibrary.MatchString(folder) }
+func isRLibrary(folder string) bool {
+	return rLibrary.MatchString(folder) && !rHome.MatchString(folder)
+}
 
-var rLibrary = regexp.MustCompile(`(?:^|/)(?:library|site-library|R|R-[0-9][^/]*)(?:/[^/]+)*/[A-Za-z][A-Za-z0-9.]+$`)
+// rLibrary matches packages in a library: of R itself, of a site, of a user
+// (R/PLATFORM-library/VERSION), of a project (renv/library/…/R-VERSION/PLATFORM), or
+// one that is only called R.
+var rLibrary = regexp.MustCompile(`(?:^|/)(?:library|site-library|R|R-[0-9][^/]*(?:/[^/]+)?|[^/]+-library/[0-9][^/]*)/[A-Za-z][A-Za-z0-9.]+$`)
+
+// rHome matches what lies in the home of R, which is no library.
+var rHome = regexp.MustCompile(`(?:^|/)(?:lib|lib64|share|etc)/R/[^/]+$`)

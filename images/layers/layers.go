@@ -99,6 +99,7 @@ type Content[T any] struct {
 	Files   map[string]T      // the wanted files
 	Links   map[string]string // wanted files that are hard links to files of lower layers
 	Soft    map[string]string // symbolic links that may lead to wanted files, or all
+	Ways    map[string]string // symbolic links that may stand in the place of a folder
 	Hidden  map[string]bool   // what a whiteout removes
 	Opaque  map[string]bool   // folders of which nothing lower is seen
 	Tar     string            // the digest of the tar that the layer unpacks to, sha256:HEX; empty where that was not hashed
@@ -107,7 +108,7 @@ type Content[T any] struct {
 }
 
 func newContent[T any]() *Content[T] {
-	return &Content[T]{Files: map[string]T{}, Links: map[string]string{}, Soft: map[string]string{}, Hidden: map[string]bool{}, Opaque: map[string]bool{}}
+	return &Content[T]{Files: map[string]T{}, Links: map[string]string{}, Soft: map[string]string{}, Ways: map[string]string{}, Hidden: map[string]bool{}, Opaque: map[string]bool{}}
 }
 
 // Progress counts the bytes that are read, as they are stored.
@@ -361,6 +362,7 @@ func scanTar[T any](ctx context.Context, r io.Reader, s Sieve[T]) (_ *Content[T]
 		if err == io.EOF {
 			c.Others, c.Folders = sorted(c.Others), sorted(c.Folders)
 			c.settle(s)
+			c.settleWays()
 			return c, tr.ended, nil
 		}
 		if err != nil {
@@ -406,11 +408,13 @@ func add[T any](c *Content[T], e entry, r io.Reader, s Sieve[T], above map[strin
 	}
 	if e.kind == tar.TypeDir {
 		c.Folders = append(c.Folders, hashOf(name))
+		delete(c.Ways, name)
 		c.forget(name)
 		return 0, nil
 	}
 	c.Others = append(c.Others, hashOf(name))
 	wanted := s.Wanted(name)
+	c.noteWay(name, e)
 	if s.Symlinks || wanted || e.kind == tar.TypeSymlink {
 		c.forget(name) // a later entry of the same name replaces an earlier one
 	}
@@ -460,6 +464,19 @@ func (c *Content[T]) forgetBelow(name string) {
 	maps.DeleteFunc(c.Files, func(file string, _ T) bool { return below(file) })
 	maps.DeleteFunc(c.Links, func(file, _ string) bool { return below(file) })
 	maps.DeleteFunc(c.Soft, func(file, _ string) bool { return below(file) })
+}
+
+// noteWay notes a symbolic link, or a hard link to one.
+func (c *Content[T]) noteWay(name string, e entry) {
+	switch {
+	case e.kind == tar.TypeSymlink:
+		c.Ways[name] = e.link
+	case len(c.Ways) == 0:
+	case e.kind == tar.TypeLink && c.Ways[Clean(e.link)] != "":
+		c.Ways[name] = c.Ways[Clean(e.link)]
+	default:
+		delete(c.Ways, name)
+	}
 }
 
 // forget drops what was said of a name before.

@@ -250,6 +250,17 @@ type view[T any] struct {
 	links    map[int]map[string]string // all symbolic links of the layers that were read for them
 }
 
+// settleWays leaves of a layer's symbolic links those that may stand in the place of
+// a folder: not those that lead to a file of the layer itself, as most do.
+func (c *Content[T]) settleWays() {
+	all := maps.Clone(c.Ways)
+	maps.DeleteFunc(c.Ways, func(name, text string) bool {
+		target := linkTarget(name, text)
+		_, onward := all[target]
+		return !onward && c.has(hashOf(target))
+	})
+}
+
 // learn reads a layer for files, and for all its symbolic links.
 func (v *view[T]) learn(ctx context.Context, list []Layer, i int, s Sieve[any]) (map[string]any, error) {
 	s.Symlinks = true
@@ -288,6 +299,9 @@ func (v *view[T]) follow(name string) (target string, layer int, isFile bool) {
 			return "", -1, false
 		}
 		link, known := v.contents[i].Soft[name[:end]]
+		if !known && end < len(name) {
+			link, known = v.contents[i].Ways[name[:end]]
+		}
 		if !known {
 			link, known = v.links[i][name[:end]]
 		}

@@ -34,10 +34,10 @@ func (v *view[T]) through(ctx context.Context, list []Layer, c *Content[T], s Si
 		return name
 	}
 	out := *c
-	out.Files, out.Links, out.Soft = rename(c.Files, at), rename(c.Links, at), rename(c.Soft, at)
+	out.Files, out.Links, out.Soft, out.Ways = rename(c.Files, at), rename(c.Links, at), rename(c.Soft, at), rename(c.Ways, at)
 	out.Hidden, out.Opaque = rename(c.Hidden, at), rename(c.Opaque, at)
 	hide := slices.Clone(c.Others)
-	for _, name := range slices.Concat(slices.Collect(maps.Keys(c.Files)), slices.Collect(maps.Keys(c.Links)), slices.Collect(maps.Keys(c.Soft))) {
+	for _, name := range slices.Concat(slices.Collect(maps.Keys(c.Files)), slices.Collect(maps.Keys(c.Links)), slices.Collect(maps.Keys(c.Soft)), slices.Collect(maps.Keys(c.Ways))) {
 		if real, ok := moved[name]; ok {
 			hide = append(hide, hashOf(real))
 		}
@@ -57,7 +57,7 @@ func rename[V any](all map[string]V, at func(string) string) map[string]V {
 // names are the paths of which a layer says something.
 func (c *Content[T]) names() []string {
 	names := slices.Collect(maps.Keys(c.Files))
-	for _, more := range []map[string]string{c.Links, c.Soft} {
+	for _, more := range []map[string]string{c.Links, c.Soft, c.Ways} {
 		names = slices.AppendSeq(names, maps.Keys(more))
 	}
 	for _, more := range []map[string]bool{c.Hidden, c.Opaque} {
@@ -91,15 +91,7 @@ func (v *view[T]) linkAbove(ctx context.Context, list []Layer, c *Content[T], na
 			return "", 0, nil // the layer makes it what it is
 		}
 		if i := v.layer(dir); i >= 0 {
-			target, known := v.contents[i].Soft[dir]
-			if !known && v.links[i] == nil {
-				if _, err := v.learn(ctx, list, i, s.of(nil)); err != nil {
-					return "", 0, err
-				}
-			}
-			if !known {
-				target, known = v.links[i][dir]
-			}
+			target, known := v.contents[i].Ways[dir]
 			if !known {
 				return "", 0, nil // a file
 			}
