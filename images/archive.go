@@ -67,7 +67,7 @@ func splitArchive(where string) (file, tag string) {
 
 // maxHashed is how much of an archive's layers that are not compressed is hashed
 // nevertheless, the smallest first, in bytes.
-const maxHashed = 16 << 20
+const maxHashed = 4 << 20
 
 // openPlain opens an image of an archive that is not compressed.
 func openPlain(ctx context.Context, f *os.File, tag string) (*Image, error) {

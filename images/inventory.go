@@ -32,7 +32,7 @@ type Reader struct {
 // facts is the sieve for metadata.
 func (r Reader) facts() layers.Sieve[installed.Fact] {
 	return layers.Sieve[installed.Fact]{
-		Wanted: installed.IsMetadata, Keep: installed.Read, Weigh: installed.Fact.Size, Within: installed.Within,
+		Wanted: installed.IsMetadata, Keep: installed.Reading(), Weigh: installed.Fact.Size, Within: installed.Within,
 		Real: installed.Real, Spare: installed.Spare, Alike: installed.Alike, Check: r.Layers,
 	}
 }

@@ -12,6 +12,7 @@ package installed
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"maps"
@@ -19,6 +20,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/driftpin/driftpin/pins"
 )
@@ -126,7 +128,12 @@ func readerOf(name string) int {
 // Spare reports whether a file of metadata counts only by hard links to it: it
 // lies in a cache of a package manager.
 func Spare(name string) bool {
-	return elsewhere.MatchString(name) && !strings.Contains(name, "/virtualenvs/") || isRCached(name) // Poetry's environments lie in its cache
+	return mayBeElsewhere(name) && elsewhere.MatchString(name) && !strings.Contains(name, "/virtualenvs/") || isRCached(name) // Poetry's environments lie in its cache
+}
+
+// mayBeElsewhere is a quick look, for most names are of no cache.
+func mayBeElsewhere(name string) bool {
+	return strings.Contains(name, "pkgs/") || strings.Contains(name, ".cache/") || strings.Contains(name, ".npm/")
 }
 
 // Alike reports whether two files of metadata with the same bytes say the same,
@@ -172,14 +179,36 @@ func Within(folder string) []string {
 // Read makes a Fact of a metadata file. One that tells of nothing where it is
 // may be anything.
 func Read(name string, size int64, r io.Reader) (Fact, error) {
-	f, err := read(name, size, r)
-	if err != nil && movable(name) && !tells(name) {
-		return Fact{}, nil
-	}
-	return f, err
+	return read(name, size, r, func(data []byte) (Fact, error) { return understand(name, data) })
 }
 
-func read(name string, size int64, r io.Reader) (Fact, error) {
+// Reading is a Read that makes a Fact once of files with one name and the same
+// bytes: images have many in common, also in layers that are not known to be the
+// same. It can be used by several at a time.
+func Reading() func(name string, size int64, r io.Reader) (Fact, error) {
+	type made struct {
+		fact Fact
+		err  error
+	}
+	var facts sync.Map // made, by the SHA-256 of name and bytes
+	return func(name string, size int64, r io.Reader) (Fact, error) {
+		return read(name, size, r, func(data []byte) (Fact, error) {
+			hash := sha256.New()
+			fmt.Fprintf(hash, "%q ", name)
+			hash.Write(data) // a hash's Write returns no error
+			key := [sha256.Size]byte(hash.Sum(nil))
+			if known, ok := facts.Load(key); ok {
+				return known.(made).fact, known.(made).err
+			}
+			f, err := understand(name, data)
+			facts.Store(key, made{f, err})
+			return f, err
+		})
+	}
+}
+
+// read reads as much of a metadata file as matters, and has a Fact made of it.
+func read(name string, size int64, r io.Reader, understand func(data []byte) (Fact, error)) (Fact, error) {
 	i := readerOf(name)
 	if i < 0 {
 		return Fact{}, fmt.Errorf("nobody reads it")
@@ -195,7 +224,16 @@ func read(name string, size int64, r io.Reader) (Fact, error) {
 	if _, err := b.ReadFrom(io.LimitReader(r, limit)); err != nil {
 		return Fact{}, err
 	}
-	f, err := table[i].read(name, b.Bytes())
+	f, err := understand(b.Bytes())
+	if err != nil && movable(name) && !tells(name) {
+		return Fact{}, nil
+	}
+	return f, err
+}
+
+// understand makes a Fact of the bytes of a metadata file.
+func understand(name string, data []byte) (Fact, error) {
+	f, err := table[readerOf(name)].read(name, data)
 	for _, item := range f.Items {
 		if err == nil && len(item.Name)+len(item.Version)+len(item.Build)+len(item.Channel)+len(item.Commit) > maxItem {
 			err = fmt.Errorf("a name or a version of more than %d bytes", maxItem)

@@ -29,7 +29,7 @@ var nodeStore = regexp.MustCompile(`^(.*?)(?:^|/)node_modules/\.(?:pnpm|store|bu
 
 // isNodePackage matches the package.json of a package in a node_modules folder.
 func isNodePackage(dir, base string) bool {
-	if base != "package.json" {
+	if base != "package.json" || !strings.Contains(dir, "node_modules/") && !strings.Contains(dir, "nodejs/") {
 		return false
 	}
 	m := nodePlace.FindStringSubmatch(dir)

@@ -116,7 +116,7 @@ type hopping struct {
 	at      io.ReaderAt
 	size    int64
 	pos     int64
-	buf     [16 << 10]byte
+	buf     [4 << 10]byte
 	from, n int64 // what of the file buf holds
 }
 
