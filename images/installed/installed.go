@@ -121,7 +121,10 @@ func IsMetadata(name string) bool {
 }
 
 func readerOf(name string) int {
-	dir, base := path.Dir(name), path.Base(name)
+	dir, base := ".", name // as path.Dir and path.Base have it, of names that are clean
+	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+		dir, base = name[:i], name[i+1:]
+	}
 	return slices.IndexFunc(table, func(r reader) bool { return r.match(dir, base) })
 }
 

@@ -488,8 +488,8 @@ func (c *Content[T]) forget(name string) {
 
 // Clean is a path without a leading slash, and without a way out.
 func Clean(name string) string {
-	if name != "." && fs.ValidPath(name) {
-		return name // as most are
+	if plain := strings.TrimSuffix(strings.TrimPrefix(name, "./"), "/"); plain != "." && fs.ValidPath(plain) {
+		return plain // as most are
 	}
 	return strings.TrimPrefix(path.Clean("/"+name), "/")
 }
