@@ -42,91 +42,126 @@ type pixiSpec struct {
 
 // interpret makes requests of the leaves.
 func (p *pixi) interpret() {
-	features, root := p.defaultFeatures()
-	ghosts := map[string]bool{}
-	passed := map[string]bool{}
-	pass := func(l *leaf, what, why string) { // once for each
-		if !passed[what] {
-			passed[what] = true
-			p.m.Findings.note(l.at, "no-effect", "%s: %s", what, why)
-		}
-	}
-	specs := map[string]*pixiSpec{}
-	var order []string
+	r := pixiReading{pixi: p, passed: map[string]bool{}, specs: map[string]*pixiSpec{}}
+	r.features, r.root = p.defaultFeatures()
 	for _, l := range p.leaves {
-		if ignored, known := pixiTables[l.keys[0]]; !known {
-			p.m.Findings.fatal(l.at, "unknown-key", "pixi knows no table %q: %s", l.keys[0], didYouMean(l.keys[0], slices.Sorted(maps.Keys(pixiTables))))
-			continue
-		} else if ignored {
-			if l.keys[0] != "$schema" {
-				pass(l, l.keys[0], "nothing of it is in the image")
-			}
-			continue
+		if keys, feature, rank, ok := r.scope(l); ok {
+			r.take(l, keys, feature, rank)
 		}
-		keys, feature, rank := l.keys, "", 0
-		if keys[0] == "feature" {
-			if len(keys) < 3 {
-				continue
-			}
-			if feature = keys[1]; !slices.Contains(features, feature) {
-				if !ghosts[feature] {
-					p.m.Findings.warn(l.at, "ghost", "%s: only pixi's default environment is read, and this feature is not in it: it has no effect", strings.Join(keys, "."))
-				}
-				ghosts[feature] = true
-				continue
-			}
-			keys = keys[2:]
-		} else if !root && keys[0] != "workspace" && keys[0] != "project" && keys[0] != "environments" {
-			continue
-		}
-		if keys[0] == "target" && len(keys) > 2 {
-			if !slices.Contains(pixiHere, keys[1]) {
-				if !slices.Contains(pixiElsewhere, keys[1]) {
-					p.m.Findings.fatal(l.at, "unsupported", "target.%s: driftpin can't tell whether that is the image's platform: write target.linux-64 or target.linux", keys[1])
-				} else {
-					pass(l, "target."+keys[1], "it is for other platforms than the image's")
-				}
-				continue
-			}
-			keys, rank = keys[2:], 10*(1+slices.Index([]string{"unix", "linux"}, keys[1])+2)
-			if strings.HasPrefix(l.keys[len(l.keys)-len(keys)-1], "linux-") {
-				rank = 100
-				if arch := l.keys[len(l.keys)-len(keys)-1]; arch != p.subdir() {
-					continue
-				}
-			}
-		}
-		table, isDependency := pixiKinds[keys[0]]
-		if !isDependency {
-			p.setting(l, keys, feature)
-			continue
-		}
-		if len(keys) < 2 {
-			if l.value != nil {
-				p.m.Findings.fatal(l.at, "type", "%s must be a table", strings.Join(l.keys, "."))
-			}
-			continue
-		}
-		id := strings.Join(l.keys[:len(l.keys)-len(keys)+2], "\n")
-		spec := specs[id]
-		if spec == nil {
-			spec = &pixiSpec{kind: table.kind, name: keys[1], feature: feature, rank: rank + table.rank, values: map[string]*leaf{}, at: l.at, why: l.why}
-			specs[id] = spec
-			order = append(order, id)
-		}
-		if head := p.heads[id]; head != nil {
-			spec.why = head
-		}
-		key := strings.Join(keys[2:], ".")
-		if key == "" && l.value == nil && p.heads[id] != nil {
-			continue // the head of a table of its own
-		}
-		if len(keys) == 2 {
-			key = "version"
-		}
-		spec.values[key] = l
 	}
-	p.askAll(specs, order)
+	p.askAll(r.specs, r.order)
+}
+
+// A pixiReading is what was made of the leaves so far.
+type pixiReading struct {
+	*pixi
+	features []string // of the default environment
+	root     bool     // whether what stands at the top is in it
+	passed   map[string]bool
+	specs    map[string]*pixiSpec
+	order    []string // of specs
+}
+
+// pass notes, once, what is not of the image.
+func (r *pixiReading) pass(l *leaf, what, why string) {
+	if !r.passed[what] {
+		r.passed[what] = true
+		r.m.Findings.note(l.at, "no-effect", "%s: %s", what, why)
+	}
+}
+
+// scope is what a leaf says within its feature and target, with the rank that the
+// target has. Leaves that are not of the image's environment are left out.
+func (r *pixiReading) scope(l *leaf) (keys []string, feature string, rank int, ok bool) {
+	if ignored, known := pixiTables[l.keys[0]]; !known {
+		r.m.Findings.fatal(l.at, "unknown-key", "pixi knows no table %q: %s", l.keys[0], didYouMean(l.keys[0], slices.Sorted(maps.Keys(pixiTables))))
+		return nil, "", 0, false
+	} else if ignored {
+		if l.keys[0] != "$schema" {
+			r.pass(l, l.keys[0], "nothing of it is in the image")
+		}
+		return nil, "", 0, false
+	}
+	keys = l.keys
+	switch {
+	case keys[0] == "feature":
+		if len(keys) < 3 {
+			return nil, "", 0, false
+		}
+		if feature = keys[1]; !slices.Contains(r.features, feature) {
+			r.passFeature(l)
+			return nil, "", 0, false
+		}
+		keys = keys[2:]
+	case !r.root && !slices.Contains([]string{"workspace", "project", "environments"}, keys[0]):
+		return nil, "", 0, false
+	}
+	if keys[0] == "target" && len(keys) > 2 {
+		if rank, ok = r.target(l, keys[1]); !ok {
+			return nil, "", 0, false
+		}
+		keys = keys[2:]
+	}
+	return keys, feature, rank, true
+}
+
+// passFeature tells, once, of a feature that has no effect.
+func (r *pixiReading) passFeature(l *leaf) {
+	if name := "feature " + l.keys[1]; !r.passed[name] {
+		r.passed[name] = true
+		r.m.Findings.warn(l.at, "ghost", "%s: only pixi's default environment is read, and this feature is not in it: it has no effect", strings.Join(l.keys, "."))
+	}
+}
+
+// target is the rank of a target that the image is: the nearer to its platform, the
+// greater.
+func (r *pixiReading) target(l *leaf, name string) (rank int, ok bool) {
+	switch {
+	case name == r.subdir():
+		return 100, true
+	case name == "linux":
+		return 40, true
+	case name == "unix":
+		return 30, true
+	case slices.Contains(pixiHere, name), slices.Contains(pixiElsewhere, name):
+		r.pass(l, "target."+name, "it is for other platforms than the image's")
+	default:
+		r.m.Findings.fatal(l.at, "unsupported", "target.%s: driftpin can't tell whether that is the image's platform: write target.linux-64 or target.linux", name)
+	}
+	return 0, false
+}
+
+// take notes what a leaf says of a dependency, or of something else.
+func (r *pixiReading) take(l *leaf, keys []string, feature string, rank int) {
+	table, isDependency := pixiKinds[keys[0]]
+	if !isDependency {
+		r.setting(l, keys, feature)
+		return
+	}
+	if len(keys) < 2 {
+		if l.value != nil {
+			r.m.Findings.fatal(l.at, "type", "%s must be a table", strings.Join(l.keys, "."))
+		}
+		return
+	}
+	id := strings.Join(l.keys[:len(l.keys)-len(keys)+2], "\n")
+	spec := r.specs[id]
+	if spec == nil {
+		spec = &pixiSpec{kind: table.kind, name: keys[1], feature: feature, rank: rank + table.rank, values: map[string]*leaf{}, at: l.at, why: l.why}
+		r.specs[id] = spec
+		r.order = append(r.order, id)
+	}
+	if head := r.heads[id]; head != nil {
+		spec.why = head
+	}
+	key := strings.Join(keys[2:], ".")
+	if key == "" && l.value == nil && r.heads[id] != nil {
+		return // the head of a table of its own
+	}
+	if len(keys) == 2 {
+		key = "version"
+	}
+	spec.values[key] = l
 }
 
 // subdir is conda's name for the course's platform.
