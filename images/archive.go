@@ -158,7 +158,7 @@ func describe(read func(name string) ([]byte, error), tag string) (*Image, []lay
 	var manifests []savedImage
 	if err := readJSON(read, "manifest.json", &manifests); err != nil {
 		if _, layoutErr := read("oci-layout"); layoutErr == nil {
-			return nil, nil, errors.New("it is the archive of an OCI layout: unpack it into a folder (tar -xf FILE -C DIR) and name that, oci-layout:DIR")
+			return nil, nil, errOCIArchive
 		}
 		return nil, nil, err
 	}

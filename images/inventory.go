@@ -33,7 +33,7 @@ type Reader struct {
 func (r Reader) facts() layers.Sieve[installed.Fact] {
 	return layers.Sieve[installed.Fact]{
 		Wanted: installed.IsMetadata, Keep: installed.Reading(), Weigh: installed.Fact.Size, Within: installed.Within,
-		Real: installed.Real, Spare: installed.Spare, Alike: installed.Alike, Check: r.Layers,
+		Real: installed.Real, Spare: installed.Spare, Alike: installed.Alike, Same: installed.Same, Holds: installed.Holds, Check: r.Layers,
 	}
 }
 

@@ -3,6 +3,7 @@ package images
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -62,6 +63,8 @@ func Open(ctx context.Context, ref string, o Options) (*Image, error) {
 		img, err = openLock(where)
 	case kind == "sbom" && where != "":
 		img, err = openSBOM(where)
+	case kind == "oci-archive" && where != "":
+		err = errOCIArchive
 	default:
 		if info, statErr := os.Stat(ref); statErr == nil && info.IsDir() {
 			return nil, fmt.Errorf("%s is a folder: did you mean oci-layout:%s or lock:%s?", ref, ref, filepath.Join(ref, pins.LockName))
@@ -77,6 +80,9 @@ func Open(ctx context.Context, ref string, o Options) (*Image, error) {
 	img.Name = ref
 	return img, nil
 }
+
+// errOCIArchive says what to do with an archive of a layout.
+var errOCIArchive = errors.New("it is the archive of an OCI layout: unpack it into a folder (tar -xf FILE -C DIR) and name that, oci-layout:DIR")
 
 // openLock makes an image of what a lock says will be installed.
 func openLock(file string) (*Image, error) {

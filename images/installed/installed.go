@@ -139,6 +139,33 @@ func mayBeElsewhere(name string) bool {
 	return strings.Contains(name, "pkgs/") || strings.Contains(name, ".cache/") || strings.Contains(name, ".npm/")
 }
 
+// Same reports whether a file of metadata tells of the same where it is by either of
+// two names.
+func Same(a, b string) bool {
+	i := readerOf(a)
+	return i >= 0 && i == readerOf(b) && Spare(a) == Spare(b) && (held(b) || !held(a))
+}
+
+// held reports whether a file lies below a folder that Holds.
+func held(name string) bool {
+	for i := strings.LastIndexByte(name, '/'); i > 0; i = strings.LastIndexByte(name[:i], '/') {
+		if Holds(name[:i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// Holds reports whether files below a folder tell of packages for its name.
+func Holds(folder string) bool {
+	switch path.Base(folder) {
+	case "node_modules", "site-packages", "dist-packages", "conda-meta", "kernels", "labextensions":
+		return true
+	}
+	return folder == "var" || folder == "var/lib" || folder == "var/lib/dpkg" || strings.HasPrefix(folder+"/", "usr/share/nodejs/") || strings.HasPrefix(folder+"/", "usr/lib/nodejs/") ||
+		serverConfig.MatchString(folder)
+}
+
 // Alike reports whether two files of metadata with the same bytes say the same,
 // wherever they are.
 func Alike(a, b string) bool {

@@ -83,6 +83,8 @@ type Sieve[T any] struct {
 	Real     func(name string) bool                                // whether a wanted file is one only if it is no symbolic link
 	Spare    func(name string) bool                                // whether a wanted file is one only by the hard links to it within its layer
 	Alike    func(a, b string) bool                                // whether Keep makes the same of a file by either name
+	Same     func(a, b string) bool                                // whether a file tells of the same where it is by either name
+	Holds    func(folder string) bool                              // whether files below a folder are wanted for its name
 	Symlinks bool                                                  // all symbolic links are kept, and none is followed
 	Check    bool                                                  // all bytes of every copy of a layer are hashed, and so is the tar that they unpack to
 }
@@ -105,6 +107,7 @@ type Content[T any] struct {
 	Tar     string            // the digest of the tar that the layer unpacks to, sha256:HEX; empty where that was not hashed
 	Folders []uint64          // hashes of all folders, sorted: each hides what is none
 	Others  []uint64          // hashes of all else, sorted: it hides what lies lower
+	Leaves  []uint64          // hashes of symbolic links to what is no folder in the layer, sorted: those that are not in Ways
 }
 
 func newContent[T any]() *Content[T] {
@@ -244,7 +247,7 @@ func scanOnce[T any](ctx context.Context, l Layer, s Sieve[T], p *Progress, unpa
 	if at, ok := raw.(io.ReaderAt); ok && l.Hops && !s.Check {
 		h := &hopping{at: at, size: l.Size}
 		c, ended, err := scanTar(ctx, h, s)
-		if err == nil && ended && h.left() <= maxTrailer {
+		if err == nil && ended && h.blank() {
 			p.Read.Add(l.Size)
 			return c, nil
 		}
@@ -355,7 +358,7 @@ func (h *hashing) Read(p []byte) (int, error) {
 func scanTar[T any](ctx context.Context, r io.Reader, s Sieve[T]) (_ *Content[T], ended bool, err error) {
 	c := newContent[T]()
 	held := 0
-	above := map[string]bool{}
+	at := places{above: map[string]bool{}}
 	tr := &tarReader{r: r}
 	for n := 0; ; n++ {
 		e, err := tr.next()
@@ -374,7 +377,7 @@ func scanTar[T any](ctx context.Context, r io.Reader, s Sieve[T]) (_ *Content[T]
 		if n%1024 == 0 && ctx.Err() != nil {
 			return nil, false, ctx.Err()
 		}
-		weight, err := add(c, e, tr, s, above)
+		weight, err := add(c, e, tr, s, &at)
 		if err != nil {
 			return nil, false, err
 		}
@@ -389,10 +392,16 @@ func sorted(hashes []uint64) []uint64 {
 	return slices.Compact(hashes)
 }
 
-// add notes an entry, and returns how much of it is held at most, in bytes. above
-// are the folders of what was noted.
-func add[T any](c *Content[T], e entry, r io.Reader, s Sieve[T], above map[string]bool) (int, error) {
-	name := Clean(e.name)
+// places are what a scan knows of paths.
+type places struct {
+	above        map[string]bool // the folders of what was noted
+	last, landed string          // the folder of the last entry, and where that is over the layer's own links
+}
+
+// add notes an entry, and returns how much of it is held at most, in bytes.
+func add[T any](c *Content[T], e entry, r io.Reader, s Sieve[T], at *places) (int, error) {
+	name := c.inner(Clean(e.name), at)
+	above := at.above
 	if above[name] && e.kind != tar.TypeDir && !strings.HasPrefix(path.Base(name), ".wh.") {
 		c.forgetBelow(name) // a folder that becomes something else
 	}
@@ -408,13 +417,13 @@ func add[T any](c *Content[T], e entry, r io.Reader, s Sieve[T], above map[strin
 	}
 	if e.kind == tar.TypeDir {
 		c.Folders = append(c.Folders, hashOf(name))
-		delete(c.Ways, name)
+		c.noteWay(name, e, at)
 		c.forget(name)
 		return 0, nil
 	}
 	c.Others = append(c.Others, hashOf(name))
 	wanted := s.Wanted(name)
-	c.noteWay(name, e)
+	c.noteWay(name, e, at)
 	if s.Symlinks || wanted || e.kind == tar.TypeSymlink {
 		c.forget(name) // a later entry of the same name replaces an earlier one
 	}
@@ -441,7 +450,7 @@ func add[T any](c *Content[T], e entry, r io.Reader, s Sieve[T], above map[strin
 			held += s.Weigh(kept)
 		}
 	case tar.TypeLink:
-		target := Clean(e.link)
+		target := c.inner(Clean(e.link), at)
 		if value, ok := c.Files[target]; ok && s.alike(name, target) {
 			c.Files[name] = value // as it is now: a later entry may replace it
 		} else {
@@ -466,8 +475,53 @@ func (c *Content[T]) forgetBelow(name string) {
 	maps.DeleteFunc(c.Soft, func(file, _ string) bool { return below(file) })
 }
 
+// inner is where an entry comes to lie, if one of its folders is a symbolic link that
+// the layer itself had before.
+func (c *Content[T]) inner(name string, at *places) string {
+	if len(c.Ways) == 0 {
+		return name
+	}
+	end := strings.LastIndexByte(name, '/')
+	if end < 0 {
+		return name
+	}
+	if dir := name[:end]; dir != at.last || at.last == "" {
+		at.last, at.landed = dir, c.innerFolder(dir)
+	}
+	if at.landed == at.last {
+		return name
+	}
+	return Clean(at.landed + name[end:])
+}
+
+func (c *Content[T]) innerFolder(dir string) string {
+	for range maxFollow {
+		end := 0
+		for {
+			next := strings.IndexByte(dir[min(end+1, len(dir)):], '/')
+			if next < 0 {
+				end = len(dir)
+			} else {
+				end += 1 + next
+			}
+			if _, ok := c.Ways[dir[:end]]; ok || end == len(dir) {
+				break
+			}
+		}
+		text, ok := c.Ways[dir[:end]]
+		if !ok {
+			return dir
+		}
+		dir = Clean(path.Join(linkTarget(dir[:end], text), dir[end:]))
+	}
+	return dir
+}
+
 // noteWay notes a symbolic link, or a hard link to one.
-func (c *Content[T]) noteWay(name string, e entry) {
+func (c *Content[T]) noteWay(name string, e entry, at *places) {
+	if _, way := c.Ways[name]; way || e.kind == tar.TypeSymlink {
+		at.last, at.landed = "", ""
+	}
 	switch {
 	case e.kind == tar.TypeSymlink:
 		c.Ways[name] = e.link

@@ -254,11 +254,23 @@ type view[T any] struct {
 // a folder: not those that lead to a file of the layer itself, as most do.
 func (c *Content[T]) settleWays() {
 	all := maps.Clone(c.Ways)
+	c.Leaves = []uint64{}
 	maps.DeleteFunc(c.Ways, func(name, text string) bool {
 		target := linkTarget(name, text)
 		_, onward := all[target]
-		return !onward && c.has(hashOf(target))
+		leaf := !onward && c.has(hashOf(target))
+		if leaf {
+			c.Leaves = append(c.Leaves, hashOf(name))
+		}
+		return leaf
 	})
+	slices.Sort(c.Leaves)
+}
+
+// isLeaf reports whether a symbolic link is one of those that are in no other list.
+func (c *Content[T]) isLeaf(hash uint64) bool {
+	_, ok := slices.BinarySearch(c.Leaves, hash)
+	return ok
 }
 
 // learn reads a layer for files, and for all its symbolic links.
@@ -310,7 +322,7 @@ func (v *view[T]) follow(name string) (target string, layer int, isFile bool) {
 			name = Clean(path.Join(linkTarget(name[:end], link), name[end:]))
 		case end == len(name):
 			return name, i, true
-		case v.links[i] != nil: // a file is no folder
+		case v.links[i] != nil || !v.contents[i].isLeaf(hashOf(name[:end])): // a file is no folder
 			return "", -1, false
 		default:
 			return "", i, false

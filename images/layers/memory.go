@@ -35,10 +35,10 @@ func (m Memory) file(l Layer) string {
 }
 
 // kept is a content as it is kept: as JSON in one line, and then the hashes of
-// Others and Folders, 8 bytes each.
+// Others, Folders and Leaves, 8 bytes each.
 type kept[T any] struct {
 	Content[T]
-	Others, Folders int // how many
+	Others, Folders, Leaves int // how many
 }
 
 // Recall returns what is known of a layer, or nil.
@@ -53,11 +53,12 @@ func Recall[T any](m Memory, l Layer) *Content[T] {
 	}
 	head, hashes, _ := bytes.Cut(data, []byte("\n"))
 	var k kept[T]
-	if json.Unmarshal(head, &k) != nil || k.Others < 0 || k.Folders < 0 || len(hashes)%8 != 0 || k.Others > len(hashes)/8 || k.Folders != len(hashes)/8-k.Others {
+	n := len(hashes) / 8
+	if json.Unmarshal(head, &k) != nil || min(k.Others, k.Folders, k.Leaves) < 0 || len(hashes)%8 != 0 || k.Others > n || k.Folders > n-k.Others || k.Leaves != n-k.Others-k.Folders {
 		return nil // of a power cut, or of a disk: it is read anew
 	}
-	k.Content.Others, k.Content.Folders = make([]uint64, k.Others), make([]uint64, k.Folders)
-	for _, list := range [][]uint64{k.Content.Others, k.Content.Folders} {
+	k.Content.Others, k.Content.Folders, k.Content.Leaves = make([]uint64, k.Others), make([]uint64, k.Folders), make([]uint64, k.Leaves)
+	for _, list := range [][]uint64{k.Content.Others, k.Content.Folders, k.Content.Leaves} {
 		for i := range list {
 			list[i] = binary.LittleEndian.Uint64(hashes[i*8:])
 		}
@@ -88,7 +89,7 @@ func Keep[T any](m Memory, l Layer, c *Content[T]) error {
 		return nil
 	}
 	var b bytes.Buffer
-	if err := json.NewEncoder(&b).Encode(kept[T]{*c, len(c.Others), len(c.Folders)}); err != nil {
+	if err := json.NewEncoder(&b).Encode(kept[T]{*c, len(c.Others), len(c.Folders), len(c.Leaves)}); err != nil {
 		return err
 	}
 	var again kept[T] // JSON has no way to write names that are not UTF-8
@@ -96,7 +97,7 @@ func Keep[T any](m Memory, l Layer, c *Content[T]) error {
 		return err
 	}
 	w := bufio.NewWriter(&b)
-	for _, h := range slices.Concat(c.Others, c.Folders) {
+	for _, h := range slices.Concat(c.Others, c.Folders, c.Leaves) {
 		if err := binary.Write(w, binary.LittleEndian, h); err != nil {
 			return err
 		}
@@ -110,7 +111,9 @@ func Keep[T any](m Memory, l Layer, c *Content[T]) error {
 // sameNames reports whether two contents are the same but for the hashes.
 func sameNames[T any](a, b *Content[T]) bool {
 	x, y := *a, *b
-	x.Others, y.Others, x.Folders, y.Folders = nil, nil, nil, nil
+	for _, c := range []*Content[T]{&x, &y} {
+		c.Others, c.Folders, c.Leaves = nil, nil, nil
+	}
 	return reflect.DeepEqual(x, y)
 }
 

@@ -2,6 +2,7 @@ package layers
 
 import (
 	"context"
+	"io"
 	"maps"
 	"path"
 	"slices"
@@ -13,19 +14,39 @@ import (
 // folder, and this one writes below that without making it a folder, the files go
 // where the link leads, and so do whiteouts. (So containerd and docker lay layers
 // down.)
-func (v *view[T]) through(ctx context.Context, list []Layer, c *Content[T], s Sieve[T]) (*Content[T], error) {
+func (v *view[T]) through(ctx context.Context, list []Layer, c *Content[T], s Sieve[T]) (_ *Content[T], real map[string]string, err error) {
 	moved := map[string]string{}
 	for _, name := range c.names() {
-		real, err := v.landing(ctx, list, c, name, s)
+		is, err := v.landing(ctx, list, c, name, s)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if real != name {
-			moved[name] = real
+		if is != name {
+			moved[name] = is
 		}
 	}
 	if len(moved) == 0 {
-		return c, nil
+		return c, nil, nil
+	}
+	c, real = c.moved(moved, s)
+	return c, real, nil
+}
+
+// moved is what a layer says, with what lies elsewhere than it is called under the
+// names of where it lies. A file that would tell of something else there, or of
+// nothing, stays under its own; real is where it lies.
+func (c *Content[T]) moved(moved map[string]string, s Sieve[T]) (_ *Content[T], real map[string]string) {
+	real = map[string]string{}
+	told := func(name string) string {
+		is, ok := moved[name]
+		switch {
+		case !ok:
+			return name
+		case s.Same == nil || s.Same(name, is):
+			return is
+		}
+		real[name] = is
+		return name
 	}
 	at := func(name string) string {
 		if real, ok := moved[name]; ok {
@@ -34,7 +55,10 @@ func (v *view[T]) through(ctx context.Context, list []Layer, c *Content[T], s Si
 		return name
 	}
 	out := *c
-	out.Files, out.Links, out.Soft, out.Ways = rename(c.Files, at), rename(c.Links, at), rename(c.Soft, at), rename(c.Ways, at)
+	out.Files, out.Links, out.Soft, out.Ways = rename(c.Files, told), rename(c.Links, told), rename(c.Soft, told), rename(c.Ways, at)
+	for name, target := range out.Links {
+		out.Links[name] = at(target)
+	}
 	out.Hidden, out.Opaque = rename(c.Hidden, at), rename(c.Opaque, at)
 	hide := slices.Clone(c.Others)
 	for _, name := range slices.Concat(slices.Collect(maps.Keys(c.Files)), slices.Collect(maps.Keys(c.Links)), slices.Collect(maps.Keys(c.Soft)), slices.Collect(maps.Keys(c.Ways))) {
@@ -43,7 +67,7 @@ func (v *view[T]) through(ctx context.Context, list []Layer, c *Content[T], s Si
 		}
 	}
 	out.Others = sorted(hide)
-	return &out, nil
+	return &out, real
 }
 
 func rename[V any](all map[string]V, at func(string) string) map[string]V {
@@ -63,7 +87,7 @@ func (c *Content[T]) names() []string {
 	for _, more := range []map[string]bool{c.Hidden, c.Opaque} {
 		names = slices.AppendSeq(names, maps.Keys(more))
 	}
-	return names
+	return slices.AppendSeq(names, maps.Values(c.Links))
 }
 
 // landing is where a path of a layer comes to lie upon the layers of the view.
@@ -92,6 +116,14 @@ func (v *view[T]) linkAbove(ctx context.Context, list []Layer, c *Content[T], na
 		}
 		if i := v.layer(dir); i >= 0 {
 			target, known := v.contents[i].Ways[dir]
+			if !known && v.contents[i].isLeaf(hash) {
+				if v.links[i] == nil {
+					if _, err := v.learn(ctx, list, i, s.of(nil)); err != nil {
+						return "", 0, err
+					}
+				}
+				target, known = v.links[i][dir]
+			}
 			if !known {
 				return "", 0, nil // a file
 			}
@@ -104,4 +136,71 @@ func (v *view[T]) linkAbove(ctx context.Context, list []Layer, c *Content[T], na
 		end += 1 + next
 	}
 	return "", 0, nil
+}
+
+// followFolders adds the files that are wanted for the name of a folder which is a
+// symbolic link to one that is called otherwise: node_modules -> /opt/modules. For
+// those, layers are read once more.
+func followFolders[T any](ctx context.Context, list []Layer, v *view[T], seen map[string]Seen[T], s Sieve[T]) error {
+	if s.Holds == nil {
+		return nil
+	}
+	for i, c := range v.contents {
+		for _, link := range slices.Sorted(maps.Keys(c.Ways)) {
+			if !s.Holds(link) || v.layer(link) != i {
+				continue
+			}
+			if folder, ok := v.folder(link); ok && !s.Holds(folder) {
+				if err := v.behind(ctx, list, link, folder, seen, s); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// folder is where a path leads that is a folder, or may be one.
+func (v *view[T]) folder(name string) (string, bool) {
+	for range maxFollow {
+		end, i := v.firstLeaf(name)
+		if i < 0 {
+			return name, true
+		}
+		text, ok := v.contents[i].Ways[name[:end]]
+		if !ok {
+			return "", false
+		}
+		name = Clean(path.Join(linkTarget(name[:end], text), name[end:]))
+	}
+	return "", false
+}
+
+// behind adds the files of a folder by their names behind a link.
+func (v *view[T]) behind(ctx context.Context, list []Layer, link, folder string, seen map[string]Seen[T], s Sieve[T]) error {
+	called := func(name string) (string, bool) {
+		rest, within := strings.CutPrefix(name, folder+"/")
+		as := link + "/" + rest
+		return as, within && s.Wanted(as) && (s.Spare == nil || !s.Spare(as))
+	}
+	inner := Sieve[T]{
+		Check: s.Check, Weigh: s.Weigh,
+		Wanted: func(name string) bool { _, ok := called(name); return ok },
+		Keep: func(name string, size int64, r io.Reader) (T, error) {
+			as, _ := called(name)
+			return s.Keep(as, size, r)
+		},
+	}
+	for i := range list {
+		found, err := Scan(ctx, list[i:i+1], inner, nil)
+		if err != nil {
+			return err
+		}
+		for name, value := range found[0].Files {
+			if as, _ := called(name); v.layer(name) == i {
+				seen[as] = Seen[T]{Value: value, Layer: i, real: name}
+			}
+		}
+	}
+	return nil
 }

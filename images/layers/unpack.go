@@ -140,6 +140,15 @@ func (h *hopping) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// blank reports whether what is left is a tar's padding: not too much, and zeros.
+func (h *hopping) blank() bool {
+	if h.left() > maxTrailer {
+		return false
+	}
+	rest, err := io.ReadAll(h)
+	return err == nil && len(bytes.Trim(rest, "\x00")) == 0
+}
+
 // left is how much follows what was read.
 func (h *hopping) left() int64 { return h.size - h.pos }
 

@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -14,6 +15,7 @@ type Seen[T any] struct {
 	Value   T
 	Layer   int    // the index of the layer that holds it
 	Symlink string // what a symbolic link leads to; it has no value
+	real    string // where it lies, if not under its name
 }
 
 // Visible lays the contents of an image's layers upon each other, the lowest
@@ -25,7 +27,7 @@ func Visible[T any](ctx context.Context, list []Layer, contents []*Content[T], s
 	contents = slices.Clone(contents)
 	view := view[T]{links: map[int]map[string]string{}}
 	for i, c := range contents {
-		c, err := view.through(ctx, list, c, s)
+		c, real, err := view.through(ctx, list, c, s)
 		if err != nil {
 			return nil, err
 		}
@@ -33,12 +35,12 @@ func Visible[T any](ctx context.Context, list []Layer, contents []*Content[T], s
 		view.contents = append(view.contents, c)
 		cover := cover[T]{c, hashes, map[string]bool{}}
 		view.covers = append(view.covers, cover)
-		maps.DeleteFunc(seen, func(name string, _ Seen[T]) bool { return cover.file(name) })
+		maps.DeleteFunc(seen, func(name string, s Seen[T]) bool { return cover.file(cmp.Or(s.real, name)) })
 		for name, value := range c.Files {
-			seen[name] = Seen[T]{Value: value, Layer: i}
+			seen[name] = Seen[T]{Value: value, Layer: i, real: real[name]}
 		}
 		for name, target := range c.Soft {
-			seen[name] = Seen[T]{Layer: i, Symlink: target}
+			seen[name] = Seen[T]{Layer: i, Symlink: target, real: real[name]}
 		}
 		if err := followHard(ctx, list[:i+1], contents[:i+1], seen, s); err != nil {
 			return nil, err
@@ -47,7 +49,10 @@ func Visible[T any](ctx context.Context, list []Layer, contents []*Content[T], s
 	if s.Symlinks {
 		return seen, nil
 	}
-	return seen, followSoft(ctx, list, &view, seen, s)
+	if err := followSoft(ctx, list, &view, seen, s); err != nil {
+		return nil, err
+	}
+	return seen, followFolders(ctx, list, &view, seen, s)
 }
 
 // hashOf is a path's hash. It is cut from SHA-256, so that nobody can make an

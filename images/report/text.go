@@ -71,7 +71,7 @@ func Headline(d *images.Drift) string {
 
 // NotVerified is a line on layers that were not hashed.
 func NotVerified(u images.Unverified) string {
-	return fmt.Sprintf("not verified: %s of %s, which are not compressed: their order, sizes and ends were looked at, and --read-layers hashes them", plural(u.Layers, "layer"), Clean(u.Image))
+	return fmt.Sprintf("not verified: %s of %s, not compressed and not hashed: sizes and ends were looked at, and the order as far as names tell it; --read-layers hashes all", plural(u.Layers, "layer"), Clean(u.Image))
 }
 
 // Highlights are the lines that follow the headline: how far packages moved,
