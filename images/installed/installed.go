@@ -162,8 +162,7 @@ func Holds(folder string) bool {
 	case "node_modules", "site-packages", "dist-packages", "conda-meta", "kernels", "labextensions":
 		return true
 	}
-	return folder == "var" || folder == "var/lib" || folder == "var/lib/dpkg" || strings.HasPrefix(folder+"/", "usr/share/nodejs/") || strings.HasPrefix(folder+"/", "usr/lib/nodejs/") ||
-		serverConfig.MatchString(folder)
+	return folder == "var" || folder == "var/lib" || folder == "var/lib/dpkg" || debianNodePlace.FindString(folder+"/") == folder+"/" || serverConfig.MatchString(folder)
 }
 
 // Alike reports whether two files of metadata with the same bytes say the same,

@@ -145,19 +145,21 @@ func followFolders[T any](ctx context.Context, list []Layer, v *view[T], seen ma
 	if s.Holds == nil {
 		return nil
 	}
+	links := map[string][]string{} // by folder
 	for i, c := range v.contents {
-		for _, link := range slices.Sorted(maps.Keys(c.Ways)) {
+		for link := range c.Ways {
 			if !s.Holds(link) || v.layer(link) != i {
 				continue
 			}
 			if folder, ok := v.folder(link); ok && !s.Holds(folder) {
-				if err := v.behind(ctx, list, link, folder, seen, s); err != nil {
-					return err
-				}
+				links[folder] = append(links[folder], link)
 			}
 		}
 	}
-	return nil
+	if len(links) == 0 {
+		return nil
+	}
+	return v.behind(ctx, list, links, seen, s)
 }
 
 // folder is where a path leads that is a folder, or may be one.
@@ -176,20 +178,22 @@ func (v *view[T]) folder(name string) (string, bool) {
 	return "", false
 }
 
-// behind adds the files of a folder by their names behind a link.
-func (v *view[T]) behind(ctx context.Context, list []Layer, link, folder string, seen map[string]Seen[T], s Sieve[T]) error {
-	called := func(name string) (string, bool) {
-		rest, within := strings.CutPrefix(name, folder+"/")
-		as := link + "/" + rest
-		return as, within && s.Wanted(as) && (s.Spare == nil || !s.Spare(as))
+// behind adds the files of folders by their names behind links.
+func (v *view[T]) behind(ctx context.Context, list []Layer, links map[string][]string, seen map[string]Seen[T], s Sieve[T]) error {
+	called := func(name string) (names []string) {
+		for i := strings.LastIndexByte(name, '/'); i > 0; i = strings.LastIndexByte(name[:i], '/') {
+			for _, link := range links[name[:i]] {
+				if as := link + name[i:]; s.Wanted(as) && (s.Spare == nil || !s.Spare(as)) {
+					names = append(names, as)
+				}
+			}
+		}
+		return names
 	}
-	inner := Sieve[T]{
-		Check: s.Check, Weigh: s.Weigh,
-		Wanted: func(name string) bool { _, ok := called(name); return ok },
-		Keep: func(name string, size int64, r io.Reader) (T, error) {
-			as, _ := called(name)
-			return s.Keep(as, size, r)
-		},
+	inner := Sieve[any]{
+		Check: s.Check, Weigh: s.of(nil).Weigh,
+		Wanted: func(name string) bool { return len(called(name)) > 0 },
+		Keep:   func(name string, size int64, r io.Reader) (any, error) { return s.keepAll(called(name), size, r) },
 	}
 	for i := range list {
 		found, err := Scan(ctx, list[i:i+1], inner, nil)
@@ -197,8 +201,11 @@ func (v *view[T]) behind(ctx context.Context, list []Layer, link, folder string,
 			return err
 		}
 		for name, value := range found[0].Files {
-			if as, _ := called(name); v.layer(name) == i {
-				seen[as] = Seen[T]{Value: value, Layer: i, real: name}
+			if v.layer(name) != i {
+				continue
+			}
+			for as, fact := range linked[T](map[string]any{name: value}) {
+				seen[as] = Seen[T]{Value: fact, Layer: i, real: name}
 			}
 		}
 	}
