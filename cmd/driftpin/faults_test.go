@@ -101,6 +101,7 @@ func (l *lab) indexFaults() {
 			}
 		})
 	}
+	l.t.Run("odd record", func(t *testing.T) { l.at(t).oddRecord(x) })
 	l.t.Run("broken source", func(t *testing.T) { l.at(t).brokenSource(x) })
 	l.t.Run("moved", func(t *testing.T) { l.at(t).moved(x) })
 	l.t.Run("index gone", func(t *testing.T) { l.at(t).indexGone(x) })
@@ -132,6 +133,19 @@ func (l *lab) resolvingFaults(x *index) {
 	if l.read("solved/pins.lock") != solved {
 		l.t.Error("a lock was written")
 	}
+}
+
+// oddRecord: a wheel whose RECORD does not quote a comma is installed as pip does,
+// with a warning.
+func (l *lab) oddRecord(x *index) {
+	x.add(l.t, "commas", "1.0", map[string]string{"commas/__init__.py": "", "commas/a,b.txt": "data"})
+	l.pinned("commas", "commas")
+	l.run("home1", "lock", "commas")
+	_, said, err := l.output("home1", "build", "commas", "--progress", "plain", "--output", "oci-layout:commas-image")
+	if err != nil || !strings.Contains(said, "RECORD") {
+		l.t.Errorf("build says %s: %v", said, err)
+	}
+	l.run("home1", "verify", "commas", "oci-layout:commas-image")
 }
 
 // brokenSource: a source distribution that can't be built is told with the pin
