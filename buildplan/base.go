@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -71,6 +72,9 @@ func openLayout(folder, platform string) (Base, error) {
 	if err != nil {
 		return b, fmt.Errorf("base %s%s: %w", layoutPrefix, folder, err)
 	}
+	if manifest, err = withoutListed(index, manifest); err != nil {
+		return b, fmt.Errorf("base %s%s: %w", layoutPrefix, folder, err)
+	}
 	if len(manifest.Manifests) != 1 {
 		return b, fmt.Errorf("base %s%s: it holds %d images: a base's layout holds one", layoutPrefix, folder, len(manifest.Manifests))
 	}
@@ -83,6 +87,31 @@ func openLayout(folder, platform string) (Base, error) {
 		return b, err
 	}
 	return b, b.fits(platform)
+}
+
+// withoutListed leaves out images that an index beside them lists too: they stand
+// there for tools that take no index.
+func withoutListed(index v1.ImageIndex, manifest *v1.IndexManifest) (*v1.IndexManifest, error) {
+	listed := map[v1.Hash]bool{}
+	for _, d := range manifest.Manifests {
+		if !d.MediaType.IsIndex() || len(manifest.Manifests) == 1 {
+			continue
+		}
+		below, err := index.ImageIndex(d.Digest)
+		if err != nil {
+			return nil, err
+		}
+		inner, err := below.IndexManifest()
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range inner.Manifests {
+			listed[m.Digest] = true
+		}
+	}
+	out := manifest.DeepCopy()
+	out.Manifests = slices.DeleteFunc(out.Manifests, func(d v1.Descriptor) bool { return listed[d.Digest] })
+	return out, nil
 }
 
 // fits says that the base is of another platform than is asked for.

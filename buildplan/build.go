@@ -327,7 +327,7 @@ func exporter(ctx context.Context, p *Plan, out Output) (export, error) {
 			_ = engine.AbandonLayout(out.Layout) // the next export there does it too
 		}
 		e.finish = func(resp *client.SolveResponse) (string, error) {
-			index, err := engine.FinishLayout(out.Layout, resp)
+			index, err := engine.FinishLayout(out.Layout, resp, p.Tag())
 			if err != nil {
 				return "", err
 			}

@@ -139,10 +139,13 @@ func attachLayout(_ context.Context, dir string, img *Image, attestation v1.Imag
 	if len(list.Manifests) != 1 {
 		return nil, fmt.Errorf("the layout holds %d images", len(list.Manifests))
 	}
-	d := &list.Manifests[0]
-	d.MediaType, d.Size, d.Platform = types.OCIImageIndex, int64(len(raw)), nil
+	d := v1.Descriptor{MediaType: types.OCIImageIndex, Size: int64(len(raw))}
 	if d.Digest, err = index.Digest(); err != nil {
 		return nil, err
+	}
+	// umoci takes no index: the image stays beside it, under its tag.
+	if list.Manifests = append([]v1.Descriptor{d}, list.Manifests...); list.Manifests[1].Annotations == nil {
+		list.Manifests = list.Manifests[:1]
 	}
 	data, err := json.Marshal(list)
 	if err != nil {

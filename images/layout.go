@@ -49,6 +49,9 @@ func openLayout(ctx context.Context, where string, o Options) (*Image, error) {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(name, "index.json"), err)
 	}
 	dir := layoutDir(name)
+	if err := dir.fold(ctx, top); err != nil {
+		return nil, err
+	}
 	if digest != "" {
 		return dir.openDigest(ctx, top, digest, o)
 	}
@@ -63,6 +66,39 @@ func openLayout(ctx context.Context, where string, o Options) (*Image, error) {
 		return openDescriptor(ctx, dir, found[0], o)
 	}
 	return dir.openOne(ctx, top, found, o)
+}
+
+// fold drops images of the layout's index that an index beside them lists too, and
+// gives that their tag: the image alone is there for tools that take no index.
+func (dir layoutDir) fold(ctx context.Context, top *v1.IndexManifest) error {
+	if len(top.Manifests) < 2 {
+		return nil
+	}
+	for i, d := range top.Manifests {
+		if !d.MediaType.IsIndex() {
+			continue
+		}
+		data, err := document(ctx, dir, d)
+		if err != nil {
+			return err
+		}
+		inner, err := v1.ParseIndexManifest(bytes.NewReader(data))
+		if err != nil {
+			return fmt.Errorf("index %s: %w", d.Digest, err)
+		}
+		for _, m := range inner.Manifests {
+			at := slices.IndexFunc(top.Manifests, func(t v1.Descriptor) bool { return t.Digest == m.Digest })
+			if at < 0 {
+				continue
+			}
+			if top.Manifests[i].Annotations == nil {
+				top.Manifests[i].Annotations = top.Manifests[at].Annotations
+			}
+			top.Manifests[at].Digest.Hex = "" // dropped below
+		}
+	}
+	top.Manifests = slices.DeleteFunc(top.Manifests, func(d v1.Descriptor) bool { return d.Digest.Hex == "" })
+	return nil
 }
 
 // openOne opens the one image for the platform among some entries of the layout's

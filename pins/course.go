@@ -55,7 +55,7 @@ func ReadCourseWith(dir string, o ReadOptions) (*Manifest, error) {
 	c.checkPlaces()
 	c.ghosts()
 	m.lint()
-	m.Findings.sort()
+	m.Findings.Sort()
 	return m, m.Findings.Err()
 }
 

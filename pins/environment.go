@@ -51,11 +51,8 @@ func (e environment) variables(n *yaml.Node) {
 			e.r.wrong(key, "env", "variables: %q is not a variable's name", key.Value)
 			return
 		}
-		if e.m.Launch.Env == nil {
-			e.m.Launch.Env = map[string]string{}
-		}
 		if _, said := e.m.Launch.Env[key.Value]; !said {
-			e.m.Launch.Env[key.Value] = text
+			e.m.Launch.setEnv(key.Value, text, e.r.at(key))
 		}
 	})
 }

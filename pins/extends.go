@@ -2,7 +2,6 @@ package pins
 
 import (
 	"fmt"
-	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -86,11 +85,10 @@ func (m *Manifest) takeOver(f *Manifest, dir string) {
 	if len(m.Launch.Cmd) == 0 {
 		m.Launch.Cmd = f.Launch.Cmd
 	}
-	env := map[string]string{}
-	maps.Copy(env, f.Launch.Env)
-	maps.Copy(env, m.Launch.Env)
-	if len(env) > 0 {
-		m.Launch.Env = env
+	for name, value := range f.Launch.Env {
+		if _, said := m.Launch.Env[name]; !said {
+			m.Launch.setEnv(name, value, f.Launch.EnvAt[name])
+		}
 	}
 	m.Findings = append(m.Findings, f.Findings...)
 }

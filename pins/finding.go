@@ -75,7 +75,8 @@ func (fs Findings) Err() error {
 	return nil
 }
 
-func (fs Findings) sort() {
+// Sort sorts findings by file, line and message.
+func (fs Findings) Sort() {
 	slices.SortStableFunc(fs, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Message, b.Message))
 	})

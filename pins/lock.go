@@ -438,3 +438,27 @@ func (a Artifact) Git() (Git, bool) {
 func (a Artifact) Sdist() (string, bool) {
 	return strings.CutPrefix(a.From, "sdist:")
 }
+
+// Python returns a locked Python package, pip's or conda's.
+func (l *Lock) Python(name string) (Artifact, bool) {
+	for _, a := range l.Present(l.Platforms[0]) {
+		if (a.Kind == Pip || a.Kind == Conda) && CanonicalName(Pip, a.Name) == CanonicalName(Pip, name) {
+			return a, true
+		}
+	}
+	return Artifact{}, false
+}
+
+// Requires reports whether one locked package requires another itself.
+func (l *Lock) Requires(a Artifact, name string) bool {
+	b, ok := l.Python(name)
+	if !ok {
+		return false
+	}
+	for _, by := range b.By {
+		if CanonicalName(Pip, by) == CanonicalName(Pip, a.Name) {
+			return true
+		}
+	}
+	return false
+}

@@ -64,7 +64,8 @@ type File struct {
 type Launch struct {
 	Cmd   []Text
 	Env   map[string]string
-	Files []LaunchFile // sorted by path
+	EnvAt map[string]Position // where each is set
+	Files []LaunchFile        // sorted by path
 	At    Position
 }
 
@@ -73,13 +74,6 @@ type LaunchFile struct {
 	Path    string
 	Content []byte
 	At      Position
-}
-
-// Accounts are the hub's shared accounts.
-type Accounts struct {
-	Groups       []Text
-	ManageGroups bool
-	At           Position
 }
 
 // Sync says what a course and another must have in common.
@@ -111,7 +105,7 @@ func ParseManifest(name string, data []byte) (*Manifest, error) {
 	m := &Manifest{Sources: []Source{{name, data}}}
 	m.parse(name, data)
 	m.lint()
-	m.Findings.sort()
+	m.Findings.Sort()
 	return m, m.Findings.Err()
 }
 
@@ -328,7 +322,7 @@ func isKept(p string) bool {
 }
 
 func (m *Manifest) readLaunch(r yamlReader, n *yaml.Node) {
-	m.Launch.At, m.Launch.Env = r.at(n), map[string]string{}
+	m.Launch.At = r.at(n)
 	r.mapping(n, "launch",
 		field{"cmd", func(n *yaml.Node) {
 			r.list(n, "launch.cmd", func(n *yaml.Node) {
@@ -340,7 +334,7 @@ func (m *Manifest) readLaunch(r yamlReader, n *yaml.Node) {
 				if key.Value == "" || strings.ContainsAny(key.Value, "= \t") {
 					r.wrong(key, "env", "launch.env: %q is not a variable's name", key.Value)
 				}
-				m.Launch.Env[key.Value] = r.text(value, key.Value)
+				m.Launch.setEnv(key.Value, r.text(value, key.Value), r.at(key))
 			})
 		}},
 		field{"files", func(n *yaml.Node) {
@@ -348,6 +342,14 @@ func (m *Manifest) readLaunch(r yamlReader, n *yaml.Node) {
 		}},
 	)
 	slices.SortFunc(m.Launch.Files, func(a, b LaunchFile) int { return strings.Compare(a.Path, b.Path) })
+}
+
+// setEnv sets a variable.
+func (l *Launch) setEnv(name, value string, at Position) {
+	if l.Env == nil {
+		l.Env, l.EnvAt = map[string]string{}, map[string]Position{}
+	}
+	l.Env[name], l.EnvAt[name] = value, at
 }
 
 // readLaunchFile reads a text as it is, and anything else as the JSON it means.
@@ -369,21 +371,6 @@ func (m *Manifest) readLaunchFile(r yamlReader, key, value *yaml.Node) {
 		f.Content = append(content, '\n')
 	}
 	m.Launch.Files = append(m.Launch.Files, f)
-}
-
-func (m *Manifest) readAccounts(r yamlReader, n *yaml.Node) {
-	m.Accounts.At = r.at(n)
-	r.mapping(n, "accounts",
-		field{"groups", func(n *yaml.Node) {
-			r.list(n, "accounts.groups", func(n *yaml.Node) {
-				m.Accounts.Groups = append(m.Accounts.Groups, r.positioned(n, "a group"))
-			})
-		}},
-		field{"manage_groups", func(n *yaml.Node) { m.Accounts.ManageGroups = r.boolean(n, "accounts.manage_groups") }},
-		field{"managed_groups", func(n *yaml.Node) {
-			r.wrong(n, "managed-groups", "managed_groups is not a setting of JupyterHub's Authenticator, and would be ignored: write manage_groups")
-		}},
-	)
 }
 
 func (m *Manifest) readSync(r yamlReader, n *yaml.Node) {

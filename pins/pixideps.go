@@ -206,11 +206,8 @@ func (p *pixi) setting(l *leaf, keys []string, feature string) {
 		}
 	case what == "activation.env":
 		if value, ok := l.value.(string); ok && len(keys) == 3 {
-			if p.m.Launch.Env == nil {
-				p.m.Launch.Env = map[string]string{}
-			}
 			if _, said := p.m.Launch.Env[keys[2]]; !said {
-				p.m.Launch.Env[keys[2]] = value
+				p.m.Launch.setEnv(keys[2], value, l.at)
 			}
 		}
 	case l.value == nil && p.heads[strings.Join(l.keys, "\n")] != nil: // the head of a table

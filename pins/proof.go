@@ -37,7 +37,7 @@ func Prove(file string, m *Manifest, l *Lock) Findings {
 		}
 	}
 	p.reasons()
-	p.found.sort()
+	p.found.Sort()
 	return p.found
 }
 

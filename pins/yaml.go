@@ -29,38 +29,56 @@ var yamlPlace = regexp.MustCompile(`(?s)at (?:L\d+\.C\d+-)?L(\d+)\.C\d+: (.*)`)
 
 // parse returns the root mapping of a YAML file, or nil with a finding.
 func (r yamlReader) parse(data []byte) *yaml.Node {
-	if len(data) > maxFileSize {
-		r.findings.fatal(Position{File: r.file, Line: 1}, "size", "%d bytes: a manifest has at most %d; is this the right file?", len(data), maxFileSize)
+	doc, wrong := LoadYAML(r.file, data, maxFileSize)
+	switch {
+	case wrong != nil:
+		*r.findings = append(*r.findings, *wrong)
 		return nil
-	}
-	var doc yaml.Node
-	if err := yaml.Load(data, &doc); err != nil {
-		r.syntaxError(err)
-		return nil
-	}
-	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
+	case doc == nil:
 		r.findings.fatal(Position{File: r.file, Line: 1}, "yaml", "the file is empty: it needs at least a course and a base")
 		return nil
 	}
-	return doc.Content[0]
+	return doc
 }
 
-func (r yamlReader) syntaxError(err error) {
-	at, text := Position{File: r.file, Line: 1}, err.Error()
+// LoadYAML returns the root node of a YAML file of at most so many bytes; nil for an
+// empty file, and nil with a finding for what is not YAML. name is what the finding
+// calls the file.
+func LoadYAML(name string, data []byte, most int) (*yaml.Node, *Finding) {
+	wrong := func(line int, rule, format string, args ...any) *Finding {
+		var found Findings
+		found.fatal(Position{File: name, Line: line}, rule, format, args...)
+		return &found[0]
+	}
+	if len(data) > most {
+		return nil, wrong(1, "size", "%d bytes: at most %d are read; is this the right file?", len(data), most)
+	}
+	var doc yaml.Node
+	if err := yaml.Load(data, &doc); err != nil {
+		line, text := syntaxError(err)
+		return nil, wrong(line, "yaml", "not valid YAML: %s", text)
+	}
+	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
+		return nil, nil
+	}
+	return doc.Content[0], nil
+}
+
+// syntaxError is the line of a fault of YAML, and what is wrong there.
+func syntaxError(err error) (int, string) {
+	text := err.Error()
 	var loadErrors *yaml.LoadErrors
 	if errors.As(err, &loadErrors) && len(loadErrors.Errors) > 0 {
 		text = loadErrors.Errors[0].Error()
 	}
 	switch m := yamlPlace.FindStringSubmatch(text); {
 	case m != nil:
-		at.Line, _ = strconv.Atoi(m[1]) // only digits
-		text = m[2]
+		line, _ := strconv.Atoi(m[1]) // only digits
+		return line, m[2]
 	case strings.Contains(text, "no documents"):
-		text = "the file is empty: it needs at least pins"
-	default:
-		text = strings.TrimPrefix(text[strings.LastIndex(text, ">: ")+1:], ": ")
+		return 1, "the file is empty: it needs at least pins"
 	}
-	r.findings.fatal(at, "yaml", "not valid YAML: %s", text)
+	return 1, strings.TrimPrefix(text[strings.LastIndex(text, ">: ")+1:], ": ")
 }
 
 func (r yamlReader) at(n *yaml.Node) Position {

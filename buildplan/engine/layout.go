@@ -42,9 +42,10 @@ func LayoutExport(dir string, attrs map[string]string) (client.ExportEntry, erro
 // AbandonLayout removes the blobs that an export has begun and not finished.
 func AbandonLayout(dir string) error { return os.RemoveAll(filepath.Join(dir, "ingest")) }
 
-// FinishLayout makes the exported image the only one in the layout's index and
-// removes blobs it does not refer to. It returns the image's descriptor.
-func FinishLayout(dir string, resp *client.SolveResponse) (ocispecs.Descriptor, error) {
+// FinishLayout makes the exported image the only one in the layout's index, under a
+// tag if one is given, and removes blobs it does not refer to. It returns the
+// image's descriptor.
+func FinishLayout(dir string, resp *client.SolveResponse, tag string) (ocispecs.Descriptor, error) {
 	var desc ocispecs.Descriptor
 	raw, err := base64.StdEncoding.DecodeString(resp.ExporterResponse[exptypes.ExporterImageDescriptorKey])
 	if err != nil {
@@ -55,6 +56,9 @@ func FinishLayout(dir string, resp *client.SolveResponse) (ocispecs.Descriptor, 
 	}
 	// The exporter's annotations hold the time of the export.
 	desc = ocispecs.Descriptor{MediaType: desc.MediaType, Digest: desc.Digest, Size: desc.Size, Platform: desc.Platform}
+	if tag != "" {
+		desc.Annotations = map[string]string{ocispecs.AnnotationRefName: tag}
+	}
 	index := ocispecs.Index{MediaType: ocispecs.MediaTypeImageIndex, Manifests: []ocispecs.Descriptor{desc}}
 	index.SchemaVersion = 2
 	if err := writeJSON(filepath.Join(dir, ocispecs.ImageLayoutFile), ocispecs.ImageLayout{Version: ocispecs.ImageLayoutVersion}); err != nil {

@@ -110,6 +110,9 @@ func (f *buildFlags) build(ctx context.Context, s streams, dir string) (err erro
 	if err := c.usable(s.err); err != nil {
 		return err
 	}
+	if err := c.tellLaunch(s.err, c.lock); err != nil {
+		return err
+	}
 	c.base.Digest = c.lock.Base
 	b, err := f.open(ctx, s, c)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/history"
+	"github.com/driftpin/driftpin/pins/hub"
 )
 
 // known says what people knew about the versions that go and come: reasons that
@@ -137,9 +138,9 @@ func size(l *pins.Lock) (n int64) {
 
 // unfit is what of the launch would not fit any more.
 func (p *bumping) unfit(o *outcome) pins.Findings {
-	before := pins.CheckLaunch(p.course.manifest, p.course.lock)
-	return slices.DeleteFunc(pins.CheckLaunch(o.manifest, o.lock), func(f pins.Finding) bool {
-		return slices.ContainsFunc(before, func(b pins.Finding) bool { return b.Message == f.Message })
+	before := hub.Check(p.course.manifest, p.course.lock, "")
+	return slices.DeleteFunc(hub.Check(o.manifest, o.lock, "").AtLeast(pins.Warning), func(f pins.Finding) bool {
+		return slices.ContainsFunc(before, func(b pins.Finding) bool { return b.Subject == f.Subject && b.Position == f.Position })
 	})
 }
 

@@ -143,7 +143,7 @@ func checkLocks(s streams, courses []string, flags engineFlags) error {
 			continue
 		}
 		if err = c.usable(s.out); err == nil {
-			err = c.tellOverlaps(s)
+			err = worse(c.tellLaunch(s.out, c.lock), c.tellOverlaps(s))
 		}
 		if err != nil && !errors.Is(err, errFound) {
 			return err
@@ -193,7 +193,7 @@ func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
 	}
 	if !f.upgrade && c.stale() == "" {
 		fmt.Fprintf(s.err, "%s: up to date\n", c.lockFile)
-		return c.tellOverlaps(s)
+		return worse(c.tellLaunch(s.err, c.lock), c.tellOverlaps(s))
 	}
 	if c.broken != nil {
 		for _, line := range strings.Split(c.stale(), "\n") {
@@ -215,7 +215,7 @@ func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
 	if err := f.showChanges(s, c, l); err != nil {
 		return err
 	}
-	return tell(s, overlaps)
+	return worse(c.tellLaunch(s.err, l), tell(s, overlaps))
 }
 
 // tellOverlaps says which paths several packages own, as far as that is known

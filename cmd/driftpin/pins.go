@@ -9,6 +9,7 @@ import (
 
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/hub"
 	"github.com/spf13/cobra"
 )
 
@@ -66,8 +67,10 @@ func showPins(s streams, courses []string, format string, failOn pins.Severity) 
 		for _, r := range m.Requests {
 			report.Pins = append(report.Pins, pinJSON{r.Kind.Key(), r.Name, r.Whole(), r.At.File, r.At.Line, r.Need, r.Why})
 		}
-		report.Findings = append(report.Findings, m.Findings...)
-		if err != nil {
+		found := append(m.Findings, hub.CheckPins(m)...)
+		found.Sort()
+		report.Findings = append(report.Findings, found...)
+		if err != nil || found.Err() != nil {
 			broken = true
 		}
 	}

@@ -123,7 +123,7 @@ stale lock, findings). Results go to stdout, all else to stderr.`,
 		return os.Setenv(outsideVariable, "1")
 	}
 	root.AddCommand(pinsCommand(s), lockCommand(s), bumpCommand(s), syncCommand(s), outdatedCommand(s), buildCommand(s), driftCommand(s), inventoryCommand(s),
-		verifyCommand(s), whyCommand(s), minimizeCommand(s), baseCommand(s), doctorCommand(s), historyCommand(s), adoptCommand(s), exportCommand(s), versionCommand(s))
+		verifyCommand(s), whyCommand(s), minimizeCommand(s), baseCommand(s), doctorCommand(s), historyCommand(s), adoptCommand(s), exportCommand(s), hubCommand(s), versionCommand(s))
 	return root
 }
 

@@ -56,7 +56,7 @@ func (b *build) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := engine.FinishLayout(b.out, resp); err != nil {
+	if _, err := engine.FinishLayout(b.out, resp, ""); err != nil {
 		return err
 	}
 	return b.truth(ctx, log)

@@ -1,0 +1,20 @@
+package main
+
+import "github.com/spf13/cobra"
+
+func hubCommand(s streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "hub",
+		Short: "Render and check how a JupyterHub launches a course's image, and its shared accounts",
+		Long: `Render and check how a JupyterHub launches a course's image, and its shared
+accounts: the values of Zero to JupyterHub, its Helm chart. pins/hub/README.md says
+what shared accounts are, and what members of a group can and can't do.`,
+		Example: `  driftpin hub render courses/stat159 --hub 5.4.2 --image hub/stat159@sha256:…
+  driftpin hub check config/common.yaml --secrets secrets.yaml
+  driftpin hub set-image config/common.yaml singleuser.image hub/stat159@sha256:…`,
+		Args: arguments(0, 0, "render, check or set-image"),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(hubRenderCommand(s))
+	return cmd
+}

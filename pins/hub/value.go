@@ -1,0 +1,254 @@
+package hub
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/driftpin/driftpin/pins"
+	"go.yaml.in/yaml/v4"
+)
+
+// kind is what a value is.
+type kind int
+
+const (
+	unknown kind = iota // it depends on what only a running hub knows
+	null
+	boolean
+	number
+	text
+	list
+	mapping
+)
+
+// hole stands in a text for a part that is not known.
+const hole = "\x00"
+
+// A Value is a part of a configuration, from YAML or from Python, with the place
+// where it is written.
+type Value struct {
+	kind   kind
+	at     pins.Position
+	text   string   // of a scalar
+	keys   []*Value // of a mapping
+	items  []*Value // of a list or a mapping
+	open   bool     // there may be more in it than is known
+	secret bool     // it comes from a file of secrets, and is never shown
+}
+
+// each calls visit for the keys and values of a mapping.
+func (v *Value) each(visit func(key string, value *Value)) {
+	if v == nil || v.kind != mapping {
+		return
+	}
+	for i, k := range v.keys {
+		visit(k.text, v.items[i])
+	}
+}
+
+// get returns what lies below some keys, or nil.
+func (v *Value) get(path ...string) *Value {
+	for _, name := range path {
+		if v == nil || v.kind != mapping {
+			return nil
+		}
+		var found *Value
+		for i, k := range v.keys {
+			if k.text == name {
+				found = v.items[i]
+			}
+		}
+		v = found
+	}
+	return v
+}
+
+// key returns a key of a mapping, or nil.
+func (v *Value) key(name string) *Value {
+	if v == nil {
+		return nil
+	}
+	for _, k := range v.keys {
+		if k.text == name {
+			return k
+		}
+	}
+	return nil
+}
+
+// set sets a key of a mapping.
+func (v *Value) set(key, value *Value) {
+	for i, k := range v.keys {
+		if k.text == key.text && k.kind == key.kind {
+			v.keys[i], v.items[i] = key, value
+			return
+		}
+	}
+	v.keys, v.items = append(v.keys, key), append(v.items, value)
+}
+
+// list returns the items of a list, or of a mapping its keys; of anything else
+// nothing.
+func (v *Value) list() []*Value {
+	switch {
+	case v == nil:
+		return nil
+	case v.kind == mapping:
+		return v.keys
+	}
+	return v.items
+}
+
+// is reports whether a value is the boolean, or the text.
+func (v *Value) is(what string) bool {
+	return v != nil && v.text == what && v.kind != list && v.kind != mapping
+}
+
+// whole reports whether a text is known to its last letter.
+func (v *Value) whole() bool { return v != nil && v.kind == text && !strings.Contains(v.text, hole) }
+
+// String returns a value as Jupyter's own settings are written: texts as they are,
+// lists and mappings as JSON.
+func (v *Value) String() string {
+	if v == nil {
+		return ""
+	}
+	if v.kind == list || v.kind == mapping {
+		data, err := json.Marshal(v.plain())
+		if err != nil {
+			return ""
+		}
+		return string(data)
+	}
+	return strings.ReplaceAll(v.text, hole, "…")
+}
+
+// shown returns a text for a finding, which tells nothing of a secret.
+func (v *Value) shown() string {
+	if v == nil || v.secret {
+		return "(from the secrets)"
+	}
+	return v.String()
+}
+
+// plain returns a value for JSON.
+func (v *Value) plain() any {
+	switch v.kind {
+	case boolean:
+		return v.text == "true"
+	case list:
+		out := make([]any, len(v.items))
+		for i, item := range v.items {
+			out[i] = item.plain()
+		}
+		return out
+	case mapping:
+		out := map[string]any{}
+		v.each(func(key string, item *Value) { out[key] = item.plain() })
+		return out
+	case null, unknown:
+		return nil
+	}
+	return v.text
+}
+
+// maxYAML is the most bytes that are read of one values file; the largest known has
+// 60 KB.
+const maxYAML = 4 << 20
+
+// readYAML reads a YAML file as a value; name is what findings call it. It returns
+// nil for an empty file, and nil with a finding for what is not YAML.
+func readYAML(name string, data []byte) (*Value, *pins.Finding) {
+	root, wrong := pins.LoadYAML(name, data, maxYAML)
+	if root == nil {
+		return nil, wrong
+	}
+	budget := 1 << 18
+	return fromNode(name, root, &budget), nil
+}
+
+// fromNode makes a value of a YAML node. Aliases are followed, while the budget
+// lasts: a few lines of YAML can name more than a memory holds.
+func fromNode(name string, n *yaml.Node, budget *int) *Value {
+	v := &Value{at: pins.Position{File: name, Line: n.Line, Column: n.Column}, text: n.Value}
+	if *budget--; *budget < 0 {
+		return v
+	}
+	switch {
+	case n.Kind == yaml.AliasNode && n.Alias != nil:
+		return fromNode(name, n.Alias, budget)
+	case n.Kind == yaml.SequenceNode:
+		v.kind = list
+		for _, item := range n.Content {
+			v.items = append(v.items, fromNode(name, item, budget))
+		}
+	case n.Kind == yaml.MappingNode:
+		v.kind = mapping
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key, value := fromNode(name, n.Content[i], budget), fromNode(name, n.Content[i+1], budget)
+			if key.text == "<<" && value.kind == mapping {
+				for i, k := range value.keys {
+					if v.get(k.text) == nil {
+						v.set(k, value.items[i])
+					}
+				}
+				continue
+			}
+			v.set(key, value)
+		}
+	default:
+		v.kind = scalarKind(n)
+	}
+	return v
+}
+
+func scalarKind(n *yaml.Node) kind {
+	switch n.ShortTag() {
+	case "!!null":
+		return null
+	case "!!bool":
+		n.Value = strings.ToLower(n.Value)
+		return boolean
+	case "!!int", "!!float":
+		return number
+	}
+	return text
+}
+
+// merged is a values file laid over another, as Helm lays them: mappings are merged,
+// and everything else is replaced; null takes away.
+func merged(under, over *Value) *Value {
+	if under == nil || over == nil || under.kind != mapping || over.kind != mapping {
+		if over == nil {
+			return under
+		}
+		return over
+	}
+	out := &Value{kind: mapping, at: over.at, secret: over.secret}
+	for i, k := range under.keys {
+		out.set(k, under.items[i])
+	}
+	for i, k := range over.keys {
+		below := out.get(k.text)
+		if below != nil && over.items[i].kind == mapping && below.kind == mapping {
+			out.set(out.key(k.text), merged(below, over.items[i]))
+			continue
+		}
+		out.set(k, over.items[i])
+	}
+	return out
+}
+
+// hide marks a value, and all in it, as secret.
+func (v *Value) hide() {
+	if v == nil || v.secret {
+		return
+	}
+	v.secret = true
+	for _, k := range v.keys {
+		k.hide()
+	}
+	for _, item := range v.items {
+		item.hide()
+	}
+}
