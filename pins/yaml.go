@@ -35,7 +35,7 @@ func (r yamlReader) parse(data []byte) *yaml.Node {
 		*r.findings = append(*r.findings, *wrong)
 		return nil
 	case doc == nil:
-		r.findings.fatal(Position{File: r.file, Line: 1}, "yaml", "the file is empty: it needs at least a course and a base")
+		r.findings.fatal(Position{File: r.file, Line: 1}, "yaml", "the file is empty: it needs at least pins")
 		return nil
 	}
 	return doc
@@ -55,6 +55,9 @@ func LoadYAML(name string, data []byte, most int) (*yaml.Node, *Finding) {
 	}
 	var doc yaml.Node
 	if err := yaml.Load(data, &doc); err != nil {
+		if strings.Contains(err.Error(), "no documents") {
+			return nil, nil
+		}
 		line, text := syntaxError(err)
 		return nil, wrong(line, "yaml", "not valid YAML: %s", text)
 	}
@@ -71,12 +74,9 @@ func syntaxError(err error) (int, string) {
 	if errors.As(err, &loadErrors) && len(loadErrors.Errors) > 0 {
 		text = loadErrors.Errors[0].Error()
 	}
-	switch m := yamlPlace.FindStringSubmatch(text); {
-	case m != nil:
+	if m := yamlPlace.FindStringSubmatch(text); m != nil {
 		line, _ := strconv.Atoi(m[1]) // only digits
 		return line, m[2]
-	case strings.Contains(text, "no documents"):
-		return 1, "the file is empty: it needs at least pins"
 	}
 	return 1, strings.TrimPrefix(text[strings.LastIndex(text, ">: ")+1:], ": ")
 }

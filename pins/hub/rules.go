@@ -64,9 +64,9 @@ var launchRules = []Rule{
 	},
 	{
 		Name:   "store-base",
-		Wrong:  "{flag}: {store} is built on {has}, and {server} takes stores built on {wants} only: no document opens",
-		Do:     "take the option out, and set SQLiteYStore.db_path, which says where the stock store keeps its file; or pin a store built on {wants}",
-		Source: "jupyterlab/jupyter-collaboration CHANGELOG.md, 2.0.0, 4.1.1", find: storeBase,
+		Wrong:  "{flag}: {value} is {built} {has}, and {server} takes stores of {wants} only: it is passed over with a TraitError in the log, and the history goes to .jupyter_ystore.db in the home",
+		Do:     "take the option out, and set SQLiteYStore.db_path, which says where the stock store keeps its file; or pin a store of {wants}",
+		Source: "jupyterlab/jupyter-collaboration CHANGELOG.md, 2.0.0, 4.1.1, and seen", find: storeBase,
 	},
 	{
 		Name: "store-config", Of: []Range{{"jupyter-server-ydoc", ">=1.0.0a0"}},
@@ -75,7 +75,8 @@ var launchRules = []Rule{
 		Source: "jupyterlab/jupyter-collaboration projects/jupyter-server-ydoc/jupyter_server_ydoc/app.py",
 		find: func(f *Facts) (hits []hit) {
 			s, ok := f.launch.set("YDocExtension.ystore_class")
-			if module, _, _ := strings.Cut(s.Value, "."); ok && (module == "pycrdt" || module == "pycrdt_websocket") {
+			module, _, _ := strings.Cut(s.Value, ".")
+			if name := pins.CanonicalName(pins.Pip, module); ok && name == f.storesOf() {
 				return []hit{{s.At, map[string]string{"flag": s.Flag, "value": s.Value}}}
 			}
 			return nil
@@ -83,8 +84,8 @@ var launchRules = []Rule{
 	},
 	{
 		Name:  "store-missing",
-		Wrong: "{flag}: no package called {module} is locked, so {value} can't be imported, and no document opens",
-		Do:    "pin the package that has it, or take the option out", find: storeMissing,
+		Wrong: "{flag}: no package called {module} is locked, so {value} can't be imported: it is passed over with a TraitError in the log, and the history goes to .jupyter_ystore.db in the home",
+		Do:    "pin the package that has it, or take the option out", Source: "seen", find: storeMissing,
 	},
 	{
 		Name: "half-collaboration", Of: []Range{{"jupyter-server-ydoc", ">=1.0.0a0"}, {"jupyter-collaboration-ui", absent}},
@@ -151,24 +152,37 @@ var stores = []struct {
 // stock are modules of stores that come with collaboration itself.
 var stock = []string{"jupyter-server-ydoc", "jupyter-collaboration", "ypy-websocket", "pycrdt-websocket", "pycrdt"}
 
+// storesOf is the package whose stores the server takes; empty if that is not known.
+func (f *Facts) storesOf() string {
+	for _, known := range stores {
+		if f.holds(known.of) {
+			return known.wants
+		}
+	}
+	return ""
+}
+
 // storeBase finds a store class that is built on another base than the server takes.
 func storeBase(f *Facts) []hit {
 	s, ok := f.launch.set("YDocExtension.ystore_class")
-	if !ok {
+	wants := f.storesOf()
+	if !ok || wants == "" {
 		return nil
 	}
 	module, _, _ := strings.Cut(s.Value, ".")
-	store := pins.CanonicalName(pins.Pip, module)
-	for _, known := range stores {
-		if !f.holds(known.of) {
+	store, built := pins.CanonicalName(pins.Pip, module), "built on"
+	server := "jupyter-server-ydoc"
+	if _, has := f.packages[server]; !has {
+		server = "jupyter-collaboration"
+	}
+	for _, has := range []string{"ypy-websocket", "pycrdt-websocket", "pycrdt"} {
+		if store == has {
+			built = "a store of"
+		} else if slices.Contains(stock, store) || f.requires == nil || !f.requires(store, has) {
 			continue
 		}
-		for _, has := range []string{"ypy-websocket", "pycrdt-websocket", "pycrdt"} {
-			built := store == has || f.requires != nil && f.requires(store, has) && !slices.Contains(stock, store)
-			if !built || has == known.wants {
-				continue
-			}
-			return []hit{{s.At, map[string]string{"flag": s.Flag, "store": f.title(store, s.At), "has": has, "wants": known.wants, "server": f.title(known.of.Package, s.At)}}}
+		if has != wants && !(f.requires != nil && f.requires(store, wants)) {
+			return []hit{{s.At, map[string]string{"flag": s.Flag, "value": s.Value, "built": built, "has": has, "wants": wants, "server": f.title(server, s.At)}}}
 		}
 		return nil
 	}

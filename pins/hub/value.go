@@ -33,6 +33,7 @@ type Value struct {
 	keys   []*Value // of a mapping
 	items  []*Value // of a list or a mapping
 	open   bool     // there may be more in it than is known
+	block  bool     // a text that begins on the line after its place, as YAML's | has it
 	secret bool     // it comes from a file of secrets, and is never shown
 }
 
@@ -126,7 +127,7 @@ func (v *Value) String() string {
 // shown returns a text for a finding, which tells nothing of a secret.
 func (v *Value) shown() string {
 	if v == nil || v.secret {
-		return "(from the secrets)"
+		return "a name from the secrets"
 	}
 	return v.String()
 }
@@ -197,7 +198,7 @@ func fromNode(name string, n *yaml.Node, budget *int) *Value {
 			v.set(key, value)
 		}
 	default:
-		v.kind = scalarKind(n)
+		v.kind, v.block = scalarKind(n), n.Style&yaml.LiteralStyle != 0
 	}
 	return v
 }

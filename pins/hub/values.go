@@ -1,6 +1,362 @@
 package hub
 
-// Config is what values files make of a hub.
-type Config struct{}
+import (
+	"regexp"
+	"slices"
+	"sort"
+	"strings"
 
-var valuesRules []Rule
+	"github.com/driftpin/driftpin/pins"
+)
+
+// Newest is the newest JupyterHub that the rules were tried on. Values are held
+// against it where no other version is named.
+const Newest = "6.1.1"
+
+// A File is a values file: its name for findings, and its bytes.
+type File struct {
+	Name string
+	Data []byte
+}
+
+// CheckOptions say what values are held against.
+type CheckOptions struct {
+	Hub     string // JupyterHub's version; empty: Newest
+	Secrets *File  // the file of secrets, laid over the others; nil: none is given
+	Course  *pins.Manifest
+	Lock    *pins.Lock // of the course; what it installs is held against the launch
+}
+
+// CheckValues lints values files of Zero to JupyterHub, which are laid over each
+// other in their order, as Helm does. It says what would keep the hub from
+// starting, what would not do what it seems to, and who could do more than meant.
+// Python in hub.extraConfig is read as far as it can be foretold; it is not run.
+func CheckValues(files []File, o CheckOptions) pins.Findings {
+	f := &Facts{}
+	if o.Course != nil && o.Lock != nil {
+		f = ofLock(o.Course, o.Lock)
+	}
+	if f.hub = o.Hub; f.hub == "" {
+		f.hub = Newest
+	}
+	c, found := readValues(files, o.Secrets)
+	if found.Err() != nil {
+		return found
+	}
+	f.values, f.accounts = c, len(c.accounts()) > 0
+	f.launch = c.launch(f.launch)
+	found = append(found, f.check(func(Rule) bool { return true })...)
+	found.Sort()
+	return slices.CompactFunc(found, func(a, b pins.Finding) bool { return a.Position == b.Position && a.Message == b.Message })
+}
+
+// Config is what values files make of a hub.
+type Config struct {
+	root      *Value   // the values, laid over each other
+	config    *Value   // of the hub, by class and trait, when all of extraConfig has run
+	roles     []*Value // c.JupyterHub.load_roles
+	rolesOpen bool     // there may be more
+	members   bool     // who is in the groups is not known: a file of secrets is encrypted, or was not given
+	replaced  *Value   // hub.config.JupyterHub.load_roles, where it takes hub.loadRoles' place
+	bare      []pins.Position
+	late      []hit // names of extraConfig that a later key defines
+	splits    []split
+	dropped   []hit // options of singleuser.cmd that a later file leaves out
+}
+
+// A split is code that takes group names apart, into a number of parts at least.
+type split struct {
+	at    pins.Position
+	parts int
+}
+
+// readValues reads files, and lays them over each other.
+func readValues(files []File, secrets *File) (*Config, pins.Findings) {
+	c := &Config{}
+	var found pins.Findings
+	read := func(file File, secret bool) {
+		root, wrong := readYAML(file.Name, file.Data)
+		if wrong != nil {
+			if secret { // the fault's words may be a secret
+				wrong.Message = "not valid YAML"
+			}
+			found = append(found, *wrong)
+			return
+		}
+		if at := root.key("sops"); at != nil && strings.Contains(string(file.Data), "ENC[") {
+			c.members = true
+			found = append(found, pins.Finding{Position: at.at, Rule: "encrypted", Severity: pins.Note, Subject: "encrypted",
+				Message: "the file is encrypted by sops, and not looked at: decrypt it, and give it by --secrets (sops --decrypt FILE | driftpin hub check … --secrets -)"})
+			return
+		}
+		if below := root.get("jupyterhub"); below != nil && below.kind == mapping {
+			root = below
+		}
+		if secret {
+			root.hide()
+		}
+		c.drop(root)
+		c.root = merged(c.root, root)
+	}
+	for _, f := range files {
+		read(f, false)
+	}
+	if c.members = c.members || secrets == nil; secrets != nil {
+		read(*secrets, true)
+	}
+	if found.Err() == nil {
+		c.load()
+	}
+	return c, found
+}
+
+// drop notes options of a launch that the next file's list leaves out.
+func (c *Config) drop(next *Value) {
+	was, is := c.root.get("singleuser", "cmd"), next.get("singleuser", "cmd")
+	if was == nil || is == nil || was.kind != list || is.kind != list {
+		return
+	}
+	for _, arg := range was.items {
+		option, _, _ := strings.Cut(arg.text, "=")
+		kept := slices.ContainsFunc(is.items, func(v *Value) bool { o, _, _ := strings.Cut(v.text, "="); return o == option })
+		if strings.HasPrefix(option, "-") && !kept {
+			c.dropped = append(c.dropped, hit{is.at, map[string]string{"flag": arg.shown(), "there": arg.at.String()}})
+		}
+	}
+}
+
+// load does what the chart's jupyterhub_config.py does: the roles of hub.loadRoles,
+// then hub.config, then hub.extraConfig by its keys in order.
+func (c *Config) load() {
+	c.config = &Value{kind: mapping}
+	p := newProgram(c.config)
+	own := &Value{kind: mapping}
+	c.config.set(&Value{kind: text, text: "JupyterHub"}, own)
+	roles := &Value{kind: list}
+	own.set(&Value{kind: text, text: "load_roles"}, roles)
+	hub := c.root.get("hub")
+	hub.get("loadRoles").each(func(key string, role *Value) {
+		role = merged(&Value{kind: mapping, keys: []*Value{{kind: text, text: "name"}}, items: []*Value{{kind: text, text: key, at: hub.get("loadRoles").key(key).at, secret: role.secret}}, at: role.at}, role)
+		roles.items = append(roles.items, role)
+	})
+	hub.get("config").each(func(section string, traits *Value) {
+		if c.config.get(section) == nil {
+			c.config.set(hub.get("config").key(section), &Value{kind: mapping, at: traits.at})
+		}
+		traits.each(func(trait string, v *Value) {
+			if section == "JupyterHub" && trait == "load_roles" && len(roles.items) > 0 {
+				c.replaced = traits.key(trait)
+			}
+			c.config.get(section).set(traits.key(trait), v)
+		})
+	})
+	c.runExtra(p, hub.get("extraConfig"))
+	final := c.config.get("JupyterHub", "load_roles")
+	c.roles, c.rolesOpen, c.bare = final.list(), final.open || final.kind == unknown, p.bare
+}
+
+// runExtra runs the texts of hub.extraConfig in the order of their keys.
+func (c *Config) runExtra(p *program, extra *Value) {
+	if extra == nil || extra.kind != mapping {
+		return
+	}
+	keys := slices.Clone(extra.keys)
+	sort.SliceStable(keys, func(i, j int) bool { return keys[i].text < keys[j].text })
+	for i, key := range keys {
+		code := extra.get(key.text)
+		if code.kind != text {
+			continue
+		}
+		at := code.at
+		if code.block {
+			at.Line++
+		}
+		for name, line := range undefined(code.text, p.names) {
+			for _, later := range keys[i+1:] {
+				if slices.Contains(defined(extra.get(later.text).text), name) {
+					place := at
+					if code.block {
+						place.Line += line
+					}
+					c.late = append(c.late, hit{place, map[string]string{"name": name, "key": key.text, "later": later.text}})
+				}
+			}
+		}
+		c.splits = append(c.splits, splitsOf(code.text, at, code.block)...)
+		p.run(code.text, at, !code.block, code.secret)
+	}
+}
+
+// defined are the names that a text gives values at its top.
+func defined(source string) (names []string) {
+	in := parser{tokens: tokens(source)}
+	for in.peek().kind != 0 {
+		for _, s := range in.block() {
+			if s.op == "assign" && s.target.op == "name" {
+				names = append(names, s.target.text)
+			}
+		}
+	}
+	return names
+}
+
+// undefined are the names that the loops of a text run over, and that nothing before
+// has given a value; with the line of each.
+func undefined(source string, known map[string]*Value) map[string]int {
+	out, own := map[string]int{}, defined(source)
+	var look func(e *expr)
+	look = func(e *expr) {
+		if e == nil {
+			return
+		}
+		if e.op == "name" && known[e.text] == nil && !slices.Contains(own, e.text) {
+			out[e.text] = e.line
+		}
+		for _, a := range e.args {
+			look(a)
+		}
+	}
+	in := parser{tokens: tokens(source)}
+	for in.peek().kind != 0 {
+		for _, s := range in.block() {
+			if s.op == "for" || s.op == "assign" || s.op == "add" {
+				look(s.value)
+			}
+		}
+	}
+	return out
+}
+
+var splitting = regexp.MustCompile(`^\s*((?:\w+\s*,\s*)+\w+)\s*=.*\.split\(\s*['"]::['"]`)
+
+// splitsOf finds code that unpacks what lies between the :: of a name.
+func splitsOf(source string, at pins.Position, lines bool) (out []split) {
+	for i, l := range strings.Split(source, "\n") {
+		if m := splitting.FindStringSubmatch(l); m != nil {
+			place := at
+			if lines {
+				place.Line += i
+			}
+			out = append(out, split{place, strings.Count(m[1], ",") + 1})
+		}
+	}
+	return out
+}
+
+// launch is how the values launch the image; what they leave out is the course's.
+func (c *Config) launch(course Launch) Launch {
+	user := c.root.get("singleuser")
+	l := Launch{Env: map[string]pins.Text{}, Settings: map[string]Setting{}}
+	for name, v := range course.Env {
+		l.Env[name] = v
+	}
+	if cmd := user.get("cmd"); cmd != nil && cmd.kind == list {
+		for _, arg := range cmd.items {
+			l.Cmd = append(l.Cmd, pins.Text{Value: arg.shown(), At: arg.at})
+		}
+	} else if cmd == nil || cmd.kind == null {
+		l.Cmd = course.Cmd
+	}
+	user.get("extraEnv").each(func(name string, v *Value) { l.Env[name] = pins.Text{Value: v.shown(), At: v.at} })
+	for trait, s := range course.Settings {
+		if !strings.HasPrefix(s.Flag, "--") { // what its files say, the image has
+			l.Settings[trait] = s
+		}
+	}
+	user.get("extraFiles").each(func(_ string, file *Value) {
+		content := file.get("stringData")
+		if data := file.get("data"); data != nil {
+			content = data
+		}
+		if content != nil && !content.secret {
+			l.readConfig(file.get("mountPath").String(), []byte(content.String()), content.at)
+		}
+	})
+	l.readOptions()
+	return l
+}
+
+// traits calls visit for a trait wherever a class of authenticators sets it.
+func (c *Config) authenticator(trait string, visit func(key, v *Value)) {
+	c.config.each(func(section string, traits *Value) {
+		if v := traits.get(trait); v != nil && strings.HasSuffix(section, "Authenticator") {
+			visit(traits.key(trait), v)
+		}
+	})
+}
+
+// managesGroups is where the authenticator is told to manage groups.
+func (c *Config) managesGroups() *Value {
+	var at *Value
+	c.authenticator("manage_groups", func(_, v *Value) {
+		if v.is("true") {
+			at = v
+		}
+	})
+	return at
+}
+
+func (c *Config) loadGroups() *Value { return c.config.get("JupyterHub", "load_groups") }
+
+// usersOf are the members that load_groups names for a group: a list, or users in a
+// mapping.
+func usersOf(group *Value) *Value {
+	if group != nil && group.kind == mapping {
+		return group.get("users")
+	}
+	return group
+}
+
+var filter = regexp.MustCompile(`^([^!]+)(?:!([a-z]+)(?:=(.*))?)?$`)
+
+// scopeOf splits a scope: base!filter=value.
+func scopeOf(scope *Value) (base, by, value string) {
+	m := filter.FindStringSubmatch(scope.text)
+	if m == nil {
+		return scope.text, "", ""
+	}
+	return m[1], m[2], m[3]
+}
+
+// accounts are the users whose servers a group may enter, with the scope that says
+// so.
+func (c *Config) accounts() map[string]*Value {
+	out := map[string]*Value{}
+	for _, role := range c.roles {
+		if len(role.get("groups").list()) == 0 {
+			continue
+		}
+		for _, s := range role.get("scopes").list() {
+			if base, by, value := scopeOf(s); by == "user" && value != "" && base == "access:servers" && s.whole() {
+				out[value] = s
+			}
+		}
+	}
+	return out
+}
+
+// made are the users that the configuration creates; known is false if there may be
+// others.
+func (c *Config) made() (users map[string]bool, known bool) {
+	users, known = map[string]bool{}, true
+	add := func(v *Value) {
+		if v == nil {
+			return
+		}
+		known = known && !v.open && v.kind != unknown
+		for _, u := range v.list() {
+			known = known && u.whole()
+			users[strings.ToLower(u.text)] = true
+		}
+	}
+	groups := c.loadGroups()
+	known = groups == nil || !groups.open && groups.kind == mapping
+	groups.each(func(_ string, group *Value) { add(usersOf(group)) })
+	for _, role := range c.roles {
+		add(role.get("users"))
+	}
+	for _, trait := range []string{"allowed_users", "admin_users"} {
+		c.authenticator(trait, func(_, v *Value) { add(v) })
+	}
+	return users, known && !c.rolesOpen
+}
