@@ -12,6 +12,7 @@ import (
 
 	"github.com/containerd/platforms"
 	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/hub"
 	specs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -45,7 +46,8 @@ func (o Options) fits(img *Image) error {
 
 // Open opens a source by its name: oci-layout:DIR (with :TAG or @DIGEST where
 // it holds several images), docker-archive:FILE (with :TAG likewise), docker:NAME, lock:FILE,
-// sbom:FILE, or else a registry reference, whose credentials are those of
+// sbom:FILE, values:FILE (with #PATH where the image is named at another place than
+// the chart's), or else a registry reference, whose credentials are those of
 // Docker's configuration. Of an archive that comes by once (docker:, and a
 // compressed file) the layers are read here.
 func Open(ctx context.Context, ref string, o Options) (*Image, error) {
@@ -63,6 +65,8 @@ func Open(ctx context.Context, ref string, o Options) (*Image, error) {
 		img, err = openLock(where)
 	case kind == "sbom" && where != "":
 		img, err = openSBOM(where)
+	case kind == "values" && where != "":
+		img, err = openValues(ctx, where, o)
 	case kind == "oci-archive" && where != "":
 		err = errOCIArchive
 	default:
@@ -83,6 +87,23 @@ func Open(ctx context.Context, ref string, o Options) (*Image, error) {
 
 // errOCIArchive says what to do with an archive of a layout.
 var errOCIArchive = errors.New("it is the archive of an OCI layout: unpack it into a folder (tar -xf FILE -C DIR) and name that, oci-layout:DIR")
+
+// openValues opens the image that a values file names: what is deployed.
+func openValues(ctx context.Context, where string, o Options) (*Image, error) {
+	file, path, _ := strings.Cut(where, "#")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	ref, err := hub.Image(hub.File{Name: file, Data: data}, path)
+	if err != nil {
+		return nil, err
+	}
+	if strings.HasPrefix(ref, "values:") {
+		return nil, fmt.Errorf("%s names %s, which is no image", file, ref)
+	}
+	return Open(ctx, ref, o)
+}
 
 // openLock makes an image of what a lock says will be installed.
 func openLock(file string) (*Image, error) {

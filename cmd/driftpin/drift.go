@@ -34,7 +34,8 @@ func driftCommand(s streams) *cobra.Command {
 		Short: "Say what changed from one image to another, and why",
 		Long: `Say what changed from image A to image B: packages of every kind, and how the
 image runs. Of more images, say where they disagree. A and B may be locks
-(lock:FILE) and SBOMs (sbom:FILE) too.
+(lock:FILE), SBOMs (sbom:FILE), and what a values file deploys (values:FILE, or
+values:FILE#PATH for another place than the chart's).
 
 Images that driftpin built say themselves why each package is there; of others,
 --course names the course whose lock explains them. --since compares a course
@@ -48,6 +49,7 @@ same, may differ, must not be older, and is forbidden.`,
   driftpin drift --since a9f2c4a2da6d hub/stat159:c19b8cc5c437
   driftpin drift lock:old.lock lock:courses/stat159/pins.lock --fail-on major
   driftpin drift A B --policy policy.yaml --fail-on policy --format sarif --output drift.sarif
+  driftpin drift values:config/common.yaml oci-layout:build/images/stat159
   driftpin drift hub/stat159:1 hub/data100:1 hub/data101:1`,
 		Args: arguments(1, -1, "two images or more, or one and --since"),
 		RunE: func(cmd *cobra.Command, args []string) error {

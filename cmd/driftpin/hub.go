@@ -15,6 +15,6 @@ what shared accounts are, and what members of a group can and can't do.`,
 		Args: arguments(0, 0, "render, check or set-image"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(hubRenderCommand(s))
+	cmd.AddCommand(hubRenderCommand(s), hubCheckCommand(s), hubSetImageCommand(s))
 	return cmd
 }

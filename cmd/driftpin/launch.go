@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/hub"
 )
@@ -19,11 +18,7 @@ func (c *course) tellLaunch(w io.Writer, l *pins.Lock) error {
 // tellFindings writes findings, a line each: errFound if one of them is an error.
 func tellFindings(w io.Writer, found pins.Findings) error {
 	for _, f := range found {
-		text := f.Message
-		if f.Severity != pins.Error {
-			text = string(f.Severity) + ": " + text
-		}
-		fmt.Fprintln(w, report.Clean(f.Position.String()+": "+text))
+		fmt.Fprintln(w, findingLine(f))
 	}
 	if found.Err() != nil {
 		return errFound
@@ -37,4 +32,13 @@ func worse(a, b error) error {
 		return b
 	}
 	return a
+}
+
+// findingLine is a finding in one line, with how much it matters.
+func findingLine(f pins.Finding) string {
+	text := f.Message
+	if f.Severity != pins.Error {
+		text = string(f.Severity) + ": " + text
+	}
+	return oneLine(f.Position.String() + ": " + text)
 }

@@ -98,11 +98,7 @@ func writePins(s streams, format string, report any, requests []pinJSON, finding
 		return err
 	}
 	for _, f := range findings {
-		text := f.Position.String() + ": " + f.Message
-		if f.Severity != pins.Error {
-			text = f.Position.String() + ": " + string(f.Severity) + ": " + f.Message
-		}
-		if _, err := fmt.Fprintln(s.out, oneLine(text)); err != nil {
+		if _, err := fmt.Fprintln(s.out, findingLine(f)); err != nil {
 			return err
 		}
 	}
