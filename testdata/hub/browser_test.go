@@ -184,7 +184,7 @@ const look = `(() => {
 	if (ask) { ask.click(); return 'authorize' }
 	const start = document.querySelector('a#start') || all('a[role=button]').find(e => e.offsetParent && text(e).includes('Launch Server'))
 	if (start) { start.click(); return 'start' }
-	return document.body && document.body.innerText.includes('403 : Forbidden') ? 'forbidden' : 'wait'
+	return document.body && /403|do not have permission/.test(document.body.innerText) ? 'forbidden' : 'wait'
 })()`
 
 // visit goes to a path of the hub, through all that it asks, to the lab or to a

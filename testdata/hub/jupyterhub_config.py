@@ -46,5 +46,5 @@ c.JupyterHub.services.append({"name": "tester", "api_token": test["token"]})
 c.JupyterHub.load_roles.append({
     "name": "tester",
     "services": ["tester"],
-    "scopes": ["tokens", "list:users", "admin:users", "admin:servers", "access:servers", "read:users", "read:roles", "groups"],
+    "scopes": ["tokens", "list:users", "admin:users", "admin:servers", "access:servers", "read:users", "read:roles", "admin:groups"],
 })
