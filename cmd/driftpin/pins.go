@@ -4,38 +4,61 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/docs"
 	"github.com/driftpin/driftpin/pins/hub"
 	"github.com/spf13/cobra"
 )
 
 func pinsCommand(s streams) *cobra.Command {
 	var format, failOn string
+	var pages []string
 	cmd := &cobra.Command{
 		Use:   "pins COURSE…",
 		Short: "Show what courses ask for, by file and line, and what is wrong with it",
 		Long: `Show what courses ask for, by file and line, and what is wrong with it. An error
 keeps a course from being locked: exit status 1. Warnings, and notes, are exit
-status 3 only if --fail-on asks for it.`,
+status 3 only if --fail-on asks for it.
+
+With --docs, pages about the course (Markdown, reStructuredText, HTML) are held
+against it: versions, commits and launch options that no longer hold are findings of
+the page's lines.`,
 		Example: `  driftpin pins testdata/courses/stat159
   driftpin pins --format json courses/*
-  driftpin pins --fail-on warning courses/*   # in CI: warnings too`,
+  driftpin pins --fail-on warning courses/*   # in CI: warnings too
+  driftpin pins courses/stat159 --docs docs/stat159.rst docs/rtc.md`,
 		Args: arguments(1, -1, "one or more courses"),
 		RunE: func(cmd *cobra.Command, courses []string) error {
+			if len(pages) > 0 { // those behind the first are arguments
+				courses = slices.DeleteFunc(courses, func(name string) bool {
+					info, err := os.Stat(name)
+					if page := err == nil && info.Mode().IsRegular(); page {
+						pages = append(pages, name)
+						return true
+					}
+					return false
+				})
+				if len(courses) != 1 {
+					return usageError{errors.New("--docs holds pages against one course")}
+				}
+			}
 			if err := oneOf("format", format, "text", "json"); err != nil {
 				return err
 			}
 			if err := oneOf("fail-on", failOn, string(pins.Error), string(pins.Warning), string(pins.Note)); err != nil {
 				return err
 			}
-			return showPins(s, courses, format, pins.Severity(failOn))
+			return showPins(s, courses, pages, format, pins.Severity(failOn))
 		},
 	}
 	cmd.Flags().StringVar(&failOn, "fail-on", string(pins.Error), "the least that is no success: error, warning or note")
+	cmd.Flags().StringSliceVar(&pages, "docs", nil, "page that is held against the course; others may follow")
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	return cmd
 }
@@ -51,7 +74,7 @@ type pinJSON struct {
 	Why  string    `json:"why"`
 }
 
-func showPins(s streams, courses []string, format string, failOn pins.Severity) error {
+func showPins(s streams, courses, pages []string, format string, failOn pins.Severity) error {
 	report := struct {
 		Pins     []pinJSON     `json:"pins"`
 		Findings pins.Findings `json:"findings"`
@@ -74,6 +97,11 @@ func showPins(s streams, courses []string, format string, failOn pins.Severity) 
 			broken = true
 		}
 	}
+	found, err := readPages(courses[0], pages)
+	if err != nil {
+		return err
+	}
+	report.Findings = append(report.Findings, found...)
 	if broken {
 		fatal = errors.Join(fatal, fmt.Errorf("%d of the findings must be mended before a course can be locked", len(report.Findings.Fatal())))
 	}
@@ -84,6 +112,25 @@ func showPins(s streams, courses []string, format string, failOn pins.Severity) 
 		return errFound
 	}
 	return fatal
+}
+
+// readPages holds pages against a course.
+func readPages(course string, pages []string) (found pins.Findings, err error) {
+	if len(pages) == 0 {
+		return nil, nil
+	}
+	c, err := openManifest(course)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range pages {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, docs.Check(c.manifest, c.lock, name, data)...)
+	}
+	return found, nil
 }
 
 func writePins(s streams, format string, report any, requests []pinJSON, findings pins.Findings) error {

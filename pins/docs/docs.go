@@ -1,0 +1,221 @@
+// Package docs holds pages about a course against the course: what a page says of
+// versions, of commits and of launch options, and what of that no longer holds. A
+// page is the third thing that drifts, beside images and pins, and nobody notices.
+package docs
+
+import (
+	"fmt"
+	"html"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/driftpin/driftpin/pins"
+)
+
+// maxPage is the most bytes that are read of a page.
+const maxPage = 8 << 20
+
+var (
+	tag       = regexp.MustCompile(`<[/!]?[A-Za-z][^<>]*>`)
+	versionOf = regexp.MustCompile(`([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]\s]*\])?\s?(==?)\s?([0-9][0-9A-Za-z.*!+_-]*)`)
+	commitOf  = regexp.MustCompile(`git\+(?:https?|ssh|git)://(<?)(?:[^/@\s<>]*@)?([^\s@#"'<>` + "`" + `]+)>?(?:@([0-9A-Za-z._/-]+))?`)
+	optionOf  = regexp.MustCompile(`(^|[\s"'` + "`" + `\[,(>•*])(--?|[‒–—―−])([A-Z][A-Za-z0-9]+\.[a-z_]+)(?:[= ]([^\s"'` + "`" + `,\])]+))?`)
+	address   = regexp.MustCompile(`[a-z]+://\S+`)
+	managed   = regexp.MustCompile(`\bmanaged_groups\b`)
+)
+
+// Check returns what a page says and the course does not: of versions written as
+// NAME==VERSION, of git requirements with a commit, and of launch options of the
+// form --Class.trait=value. Pages are read as text: Markdown and reStructuredText
+// are, and of HTML the tags are left out. lock may be nil. Lines are the page's.
+func Check(m *pins.Manifest, lock *pins.Lock, name string, data []byte) (found pins.Findings) {
+	if len(data) > maxPage {
+		return pins.Findings{{Position: pins.Position{File: name}, Rule: "docs", Severity: pins.Error, Fatal: true,
+			Message: fmt.Sprintf("%d bytes: at most %d are read of a page; is this the right file?", len(data), maxPage)}}
+	}
+	p := page{m: m, lock: lock, found: &found}
+	text := string(data)
+	isHTML := strings.Contains(strings.ToLower(text[:min(len(text), 4096)]), "<html") || strings.HasSuffix(name, ".html") || strings.HasSuffix(name, ".htm")
+	for i, line := range strings.Split(text, "\n") {
+		if isHTML {
+			line = html.UnescapeString(tag.ReplaceAllString(line, ""))
+		}
+		p.at = pins.Position{File: name, Line: i + 1}
+		p.line(line)
+	}
+	return found
+}
+
+// A page is one that is held against a course.
+type page struct {
+	m     *pins.Manifest
+	lock  *pins.Lock
+	at    pins.Position
+	found *pins.Findings
+}
+
+func (p *page) say(rule, format string, args ...any) {
+	*p.found = append(*p.found, pins.Finding{Position: p.at, Rule: rule, Message: fmt.Sprintf(format, args...), Severity: pins.Warning, Subject: rule})
+}
+
+func (p *page) line(line string) {
+	rest := line
+	for _, m := range commitOf.FindAllStringSubmatch(line, -1) {
+		p.commit(m[0], m[1] != "", m[2], m[3])
+		rest = strings.Replace(rest, m[0], " ", 1)
+	}
+	rest = address.ReplaceAllString(rest, " ")
+	for _, m := range optionOf.FindAllStringSubmatch(rest, -1) {
+		p.option(m[2], m[3], m[4])
+	}
+	for _, m := range versionOf.FindAllStringSubmatchIndex(rest, -1) {
+		before, word := rest[:m[0]], func(i int) string { return rest[m[2*i]:m[2*i+1]] }
+		if strings.HasSuffix(before, "-") || strings.HasSuffix(before, "/") || strings.HasSuffix(before, "–") || strings.HasSuffix(before, "_") || strings.HasSuffix(before, "$") {
+			continue // a part of a longer word
+		}
+		p.version(word(1), word(2), strings.TrimRight(word(3), ".-_+!"))
+	}
+	if managed.MatchString(rest) {
+		p.say("managed-groups", "managed_groups is no setting of JupyterHub: it is manage_groups, and what this says does nothing")
+	}
+}
+
+// version holds NAME==VERSION against the pins, and against the lock.
+func (p *page) version(name, equals, version string) {
+	requests := p.requests(name)
+	locked, isLocked := p.locked(name)
+	if equals == "=" && len(requests) == 0 { // an assignment, as like as not
+		return
+	}
+	for _, r := range requests {
+		if r.Version != "" {
+			if !same(r.Kind, r.Version, version) {
+				p.say("docs-version", "%s==%s: the course pins %s %s (%s)", name, version, r.Name, r.Version, r.At)
+			}
+			return
+		}
+	}
+	switch {
+	case isLocked && !same(locked.Kind, locked.Version, version):
+		p.say("docs-version", "%s==%s: the course locks %s %s", name, version, locked.Name, locked.Version)
+	case isLocked:
+	case len(requests) > 0 && p.lock == nil: // there is nothing to hold it against
+	default:
+		hint := ""
+		if near := pins.Near(pins.CanonicalName(pins.Pip, name), p.names()); len(near) > 0 {
+			hint = ": did you mean " + strings.Join(near, " or ") + "?"
+		}
+		p.say("docs-name", "%s==%s: the course has no %s%s", name, version, name, hint)
+	}
+}
+
+// same reports whether a version is what a page says: 6.2.0 is 6.2, and 3.6.* holds
+// for 3.6.1.
+func same(kind pins.Kind, have, said string) bool {
+	if kind != pins.Pip && kind != pins.Conda {
+		return strings.TrimPrefix(have, "=") == said
+	}
+	met, err := pins.Satisfies(pins.Pip, have, "=="+said)
+	return err != nil && have == said || met
+}
+
+func (p *page) requests(name string) (out []pins.Request) {
+	for _, r := range p.m.Requests {
+		if r.Name != "" && r.Git == nil && (r.Name == pins.CanonicalName(r.Kind, name) || pins.CanonicalName(pins.Pip, r.Name) == pins.CanonicalName(pins.Pip, name)) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func (p *page) locked(name string) (pins.Artifact, bool) {
+	if p.lock == nil {
+		return pins.Artifact{}, false
+	}
+	if a, ok := p.lock.Python(name); ok {
+		return a, true
+	}
+	for _, kind := range []pins.Kind{pins.Npm, pins.Deb} {
+		if a, ok := p.lock.Find(kind, name, p.lock.Platforms[0]); ok {
+			return a, true
+		}
+	}
+	return pins.Artifact{}, false
+}
+
+// names are all that the course has.
+func (p *page) names() (names []string) {
+	for _, r := range p.m.Requests {
+		if r.Name != "" {
+			names = append(names, pins.CanonicalName(pins.Pip, r.Name))
+		}
+	}
+	if p.lock != nil {
+		for _, a := range p.lock.Artifacts {
+			names = append(names, a.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// commit holds a git requirement against the course's.
+func (p *page) commit(all string, mangled bool, place, ref string) {
+	if mangled {
+		p.say("docs-git", "%s: the address has < and > in it, which some converter has put there: nobody can use it", all)
+	}
+	repository := func(url string) string {
+		url = strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(strings.TrimRight(url, "/"), ".git"), "/"))
+		return url[strings.LastIndexByte(url, '/')+1:]
+	}
+	for _, r := range p.m.Requests {
+		if r.Git == nil || repository(r.Git.URL) != repository(place) {
+			continue
+		}
+		have := []string{r.Git.Ref}
+		if p.lock != nil {
+			for _, a := range p.lock.Artifacts {
+				if git, ok := a.Git(); ok && repository(git.URL) == repository(place) {
+					have = append(have, git.Ref, a.Commit)
+				}
+			}
+		}
+		if !slices.ContainsFunc(have, func(h string) bool {
+			return h == ref || len(ref) >= 7 && strings.HasPrefix(h, ref) || len(h) >= 7 && strings.HasPrefix(ref, h)
+		}) {
+			p.say("docs-git", "%s: the course takes %s at %s (%s)", all, repository(r.Git.URL), r.Git.Ref, r.At)
+		}
+		return
+	}
+	p.say("docs-git", "%s: the course takes nothing of that repository", all)
+}
+
+// option holds a launch option against the course's.
+func (p *page) option(dash, trait, value string) {
+	written := dash + trait
+	if value != "" {
+		written += "=" + value
+	}
+	if dash != "--" {
+		p.say("docs-dash", "%s: the option begins with a %s, not with two hyphens: copied from here, it does not work", written, dashName(dash))
+	}
+	for _, arg := range p.m.Launch.Cmd {
+		option, has, _ := strings.Cut(arg.Value, "=")
+		if option != "--"+trait {
+			continue
+		}
+		if value != "" && has != "" && value != has {
+			p.say("docs-option", "%s: the course launches with %s (%s)", written, arg.Value, arg.At)
+		}
+		return
+	}
+	p.say("docs-option", "%s: the course does not launch with --%s", written, trait)
+}
+
+func dashName(dash string) string {
+	if dash == "-" {
+		return "single hyphen"
+	}
+	return "typographic dash"
+}
