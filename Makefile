@@ -3,10 +3,10 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME ?= 15s
-TESTDATA = ./testdata/bench ./testdata/benchdrift ./testdata/drift ./testdata/gitserver ./testdata/standin # ./... passes over them
+TESTDATA = ./testdata/bench ./testdata/benchdrift ./testdata/drift ./testdata/gitserver ./testdata/hub ./testdata/standin # ./... passes over them
 LDFLAGS = -s -w -X github.com/moby/buildkit/version.Version=$(shell go list -m -f '{{.Version}}' github.com/moby/buildkit)
 
-.PHONY: demo test soak bench bench-drift build deps lint fuzz vuln clean
+.PHONY: demo test test-hub soak bench bench-drift build deps lint fuzz vuln clean
 
 demo: deps build   ## build stat159 and data100, verify both, show their drift
 	go run ./testdata/standin sh testdata/demo.sh
@@ -15,6 +15,11 @@ test: deps lint    ## all tests, with real builds and the real index
 	go test -race -shuffle=on -timeout 20m -skip '^TestMainJob$$' ./...
 	go test -run '^TestBombs$$' ./images/layers
 	go test -shuffle=on -timeout 40m -run '^TestMainJob$$' ./cmd/driftpin
+
+test-hub: deps build  ## real hubs launch what driftpin built, and two browsers work in it together; makes the demo's images first
+	sh testdata/hub/deps.sh
+	go run ./testdata/standin sh testdata/hub/images.sh
+	go test -count=1 -timeout 20m -parallel 6 -v ./testdata/hub
 
 soak: deps         ## interrupt locks and builds at 30 random moments each, gently and not
 	DRIFTPIN_SOAK=30 go test -count=1 -timeout 4h -v -run '^TestMainJob$$/^(index|interruptions)$$' ./cmd/driftpin

@@ -288,7 +288,7 @@ var homeRules = []Rule{
 		},
 	},
 	{
-		Name: "history-in-home", Severity: pins.Note,
+		Name: "history-in-home", Severity: pins.Note, Of: []Range{{"jupyterlab", ""}},
 		Wrong:  "the history of shared documents is kept in .jupyter_ystore.db, in the folder that the server is started in, mostly the home",
 		Do:     "where homes are on NFS, set SQLiteYStore.db_path to /tmp/ystore.db, and BaseFileIdManager.db_path too",
 		Source: "jupyterlab/jupyter-collaboration docs/source/configuration.md",

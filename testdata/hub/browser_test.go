@@ -184,7 +184,7 @@ const look = `(() => {
 	if (ask) { ask.click(); return 'authorize' }
 	const start = document.querySelector('a#start') || all('a[role=button]').find(e => e.offsetParent && text(e).includes('Launch Server'))
 	if (start) { start.click(); return 'start' }
-	return document.body && /403|do not have permission/.test(document.body.innerText) ? 'forbidden' : 'wait'
+	return document.body && /40[34] : |do not have permission/.test(document.body.innerText) ? 'refused' : 'wait'
 })()`
 
 // visit goes to a path of the hub, through all that it asks, to the lab or to a
@@ -199,7 +199,7 @@ func (s *student) visit(path string) string {
 	var trail []string
 	for range 240 {
 		state, err := ask[string](s, strings.ReplaceAll(look, "NAME", string(name)))
-		if err == nil && (state == "lab" || state == "forbidden") {
+		if err == nil && (state == "lab" || state == "refused") {
 			return state
 		}
 		trail = append(trail, state)
@@ -207,6 +207,18 @@ func (s *student) visit(path string) string {
 	}
 	s.t.Fatalf("%s: no lab comes: %s", s.who, strings.Join(trail[len(trail)-10:], " "))
 	return ""
+}
+
+// status goes to a path, and returns the status of the page that comes of it.
+func (s *student) status(path string) int64 {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.ctx, 60*time.Second)
+	defer cancel()
+	resp, err := chromedp.RunResponse(ctx, chromedp.Navigate(fmt.Sprintf("http://127.0.0.1:%d%s", s.wire.port, path)))
+	if err != nil {
+		s.t.Fatalf("%s: %v", s.who, err)
+	}
+	return resp.Status
 }
 
 // notebook is what the tests open.

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Make what the tests of launches need beside the demo's stat159: the same course bumped to jupyterlab 3.6.3, and to
-# jupyterlab 4 by what bump proposes. Run from the top folder, after the demo; images that are there are kept.
+# jupyterlab 4 by what bump proposes. Run from the top folder; images that are there are kept, also the demo's.
 set -eu
 driftpin=bin/driftpin courses=build/courses images=build/images
 say() { printf '\n== %s\n' "$*" >&2; }
@@ -15,10 +15,7 @@ build() { # name
 	$driftpin build "$courses/$1" --relock-missing --progress plain --output "oci-layout:$images/$1"
 }
 
-[ -e $courses/stat159/pins.lock ] && [ -e $images/stat159/index.json ] || {
-	echo "run make demo first" >&2
-	exit 1
-}
+[ -e $courses/stat159/pins.lock ] && [ -e $images/stat159/index.json ] || sh testdata/demo.sh
 
 if [ ! -e $images/stat159-3.6.3/index.json ]; then
 	say "bump: jupyterlab 3.6.3"

@@ -156,8 +156,11 @@ func (s *session) databases() {
 // refused has a member of another group try to get in, by page and by web socket.
 func (s *session) refused(other *student) {
 	s.t.Helper()
-	if got := other.visit(notebook); got != "forbidden" {
-		s.t.Errorf("%s gets %s", other.who, got)
+	if got := other.visit(notebook); got != "refused" {
+		s.t.Errorf("%s signs in, and gets %s", other.who, got)
+	}
+	if got := other.status(notebook); got != 403 {
+		s.t.Errorf("%s gets %d", other.who, got)
 	}
 	for _, path := range []string{"/user/collab-shared-1/api/yjs/json:notebook:1", "/user/collab-shared-1/api/collaboration/room/json:notebook:1"} {
 		if got := other.socket(path); got != "refused" {
