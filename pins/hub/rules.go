@@ -51,7 +51,7 @@ var launchRules = []Rule{
 	{
 		Name: "no-ydoc", Of: []Range{lab4, noCollaboration, noYdoc},
 		Wrong:  "{flag}: with {jupyterlab} there is no YDocExtension without jupyter-collaboration",
-		Do:     "pin jupyter-collaboration, or take the option out",
+		Do:     "pin jupyter-collaboration, and take the option out (SQLiteYStore.db_path says where its stock store keeps its file)",
 		Source: "jupyterlab docs/source/getting_started/changelog.md, 4.0",
 		find: func(f *Facts) (hits []hit) {
 			for trait, s := range f.launch.Settings {
