@@ -134,7 +134,7 @@ func (p *bumping) moves(m, loose *pins.Manifest, l *pins.Lock, gone []pins.Reque
 		text.WriteString("\n  " + f.Error())
 	}
 	if len(gone) > 0 {
-		command = "take out what has to go, then " + command
+		command = "take out what has to go, driftpin lock " + p.course.manifest.Dir + ", then " + command
 	}
 	if p.asOf != "" {
 		command += " --as-of " + p.asOf

@@ -143,7 +143,7 @@ func checkLocks(s streams, courses []string, flags engineFlags) error {
 			continue
 		}
 		if err = c.usable(s.out); err == nil {
-			err = worse(c.tellLaunch(s.out, c.lock), c.tellOverlaps(s))
+			err = worse(c.tellLaunch(s.err, c.lock), c.tellOverlaps(s))
 		}
 		if err != nil && !errors.Is(err, errFound) {
 			return err

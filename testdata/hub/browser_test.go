@@ -16,9 +16,11 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // A relay is a student's wire to the hub, which can be cut: an open web socket stays
@@ -150,6 +152,11 @@ func (s *student) tab() (*student, func()) {
 	if err := chromedp.Run(other.ctx); err != nil { // it attaches for as long as its context lives
 		s.t.Fatalf("%s: %v", s.who, err)
 	}
+	chromedp.ListenTarget(other.ctx, func(event any) {
+		if _, ok := event.(*page.EventJavascriptDialogOpening); ok { // "Leave the page?"
+			go func() { _ = chromedp.Run(other.ctx, page.HandleJavaScriptDialog(true)) }() // the page may be gone
+		}
+	})
 	return &other, cancel
 }
 
@@ -293,7 +300,7 @@ func (s *student) write(cell int, text string) {
 	if err != nil {
 		s.t.Fatalf("%s: %v", s.who, err)
 	}
-	s.do(chromedp.MouseClickXY(at[0], at[1]), chromedp.Sleep(200*time.Millisecond), chromedp.KeyEvent("\ue010"), chromedp.KeyEvent(text))
+	s.do(chromedp.MouseClickXY(at[0], at[1]), chromedp.Sleep(200*time.Millisecond), chromedp.KeyEvent(kb.End, chromedp.KeyModifiers(input.ModifierCtrl)), chromedp.KeyEvent(text))
 }
 
 // sees waits till a student sees what another has typed, and returns how long it
@@ -306,17 +313,24 @@ func (s *student) sees(cell int, text string) time.Duration {
 	})
 }
 
-// shows reports whether the page shows a name: at a cursor, or in the list of who is
-// here, which is opened.
+// people opens the list of who is here.
+func (s *student) people() {
+	s.t.Helper()
+	at, err := ask[[]float64](s, `(() => {
+		const r = document.querySelector('.jp-SideBar li:has(svg[data-icon="ui-components:users"])').getBoundingClientRect()
+		return [r.left + r.width / 2, r.top + r.height / 2]
+	})()`)
+	if err != nil {
+		s.t.Fatalf("%s: there is no list of people: %v", s.who, err)
+	}
+	s.do(chromedp.MouseClickXY(at[0], at[1]))
+}
+
+// shows reports whether the page shows a name, in each place where names are: at a
+// cursor, and in the list of who is here.
 func (s *student) shows(name string) bool {
-	shown, err := ask[bool](s, fmt.Sprintf(`(() => {
-		const tab = document.querySelector('.jp-SideBar li:has(svg[data-icon="ui-components:users"])')
-		if (tab && !tab.classList.contains('lm-mod-current') && !document.querySelector('.jp-Collaborator, .jp-CollaboratorHeader')) {
-			const r = tab.getBoundingClientRect(), at = {bubbles: true, clientX: r.left + 5, clientY: r.top + 5, button: 0}
-			for (const type of ['mousedown', 'pointerdown', 'mouseup', 'pointerup', 'click']) tab.dispatchEvent(new (type.startsWith('p') ? PointerEvent : MouseEvent)(type, at))
-		}
-		return [...document.querySelectorAll('.remote-caret > div, .jp-remote-userFlag, .jp-Collaborator, .jp-CollaboratorHeader')].some(e => e.textContent.includes(%q))
-	})()`, name))
+	shown, err := ask[bool](s, fmt.Sprintf(`['.remote-caret > div, .jp-remote-userFlag', '.jp-Collaborator, .jp-CollaboratorHeader'].every(
+		where => [...document.querySelectorAll(where)].some(e => e.textContent.includes(%q)))`, name))
 	return err == nil && shown
 }
 

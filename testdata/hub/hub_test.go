@@ -5,6 +5,7 @@ package hub_test
 import (
 	"bytes"
 	"context"
+	_ "embed" // the words of secrets.txt
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,28 +27,31 @@ import (
 )
 
 // The students are invented. Their names, and the secret, are words that stand
-// nowhere else, so that a search of all output finds each place that tells them.
-var groups = []struct {
+// nowhere else, so that a search of all output finds each place that tells them:
+// make test-hub searches the tests' own log for them too.
+//
+//go:embed secrets.txt
+var secretWords string
+
+// A group is one of the three, with its two members.
+type group struct {
 	name    string
 	members []string
-}{
-	{"shared-1", []string{"wrenfield", "oskarlind"}},
-	{"shared-2", []string{"tamsinroe", "ilyadorn"}},
-	{"shared-3", []string{"pellgrove", "junavik"}},
 }
 
-const secretWord = "kestrel-quarry-91"
+var groups = func() (all []group) {
+	words := strings.Fields(secretWords)
+	for i := range 3 {
+		all = append(all, group{fmt.Sprintf("shared-%d", i+1), words[2*i : 2*i+2]})
+	}
+	return all
+}()
+
+var secretWord = strings.Fields(secretWords)[6]
 
 func students() (all []string) {
 	for _, g := range groups {
 		all = append(all, g.members...)
-	}
-	return all
-}
-
-func accounts() (all []string) {
-	for _, g := range groups {
-		all = append(all, "collab-"+g.name)
 	}
 	return all
 }
@@ -171,6 +175,7 @@ type lab struct {
 	dir, url, bundle string
 	values           map[string]any
 	args             []string // more options of the servers
+	groups           string   // file of the groups that an authenticator brings
 	port, hub, proxy int
 	cmd              *exec.Cmd
 	ended            chan struct{}
@@ -240,7 +245,7 @@ func (l *lab) start() error {
 	defer log.Close()
 	l.cmd = exec.Command(filepath.Join(home, l.version, "bin/python"), "-m", "jupyterhub", "-f", filepath.Join(top, "testdata/hub/jupyterhub_config.py"))
 	l.cmd.Dir, l.cmd.Stdout, l.cmd.Stderr = l.dir, log, log
-	l.cmd.Env = append(os.Environ(), "TEST_HUB="+file, "PYTHONDONTWRITEBYTECODE=1")
+	l.cmd.Env = append(os.Environ(), "TEST_HUB="+file, "GROUPS_FILE="+l.groups, "PYTHONDONTWRITEBYTECODE=1")
 	l.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := l.cmd.Start(); err != nil {
 		return err
@@ -291,6 +296,15 @@ func (l *lab) log() string {
 		text = strings.ReplaceAll(text, name, "student "+strconv.Itoa(i+1))
 	}
 	return text
+}
+
+// serverLog is what an account's server has logged.
+func (l *lab) serverLog(account string) string {
+	data, err := os.ReadFile(filepath.Join(l.dir, "server-"+account+".log"))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return string(data)
 }
 
 // checkLogs looks for the secret in the logs of the hub: what it was configured
@@ -372,16 +386,15 @@ func unpacked(t *testing.T, name string) string {
 		for _, m := range index.Manifests {
 			maps.Copy(all, m.Annotations)
 		}
-		dir, err := os.MkdirTemp(filepath.Join(top, "build/hub"), name+"-")
-		if err != nil {
+		bundle := filepath.Join(bundles, name)
+		if err := os.MkdirAll(bundles, 0o755); err != nil {
 			return "", err
 		}
-		bundles = append(bundles, dir)
-		out, err := exec.Command("umoci", "unpack", "--image", layout+":"+all["org.opencontainers.image.ref.name"], filepath.Join(dir, "bundle")).CombinedOutput()
+		out, err := exec.Command("umoci", "unpack", "--image", layout+":"+all["org.opencontainers.image.ref.name"], bundle).CombinedOutput()
 		if err != nil {
 			return "", fmt.Errorf("umoci: %w: %s", err, out)
 		}
-		return filepath.Join(dir, "bundle"), nil
+		return bundle, nil
 	}))
 	bundle, err := made.(func() (string, error))()
 	if err != nil {
@@ -390,12 +403,12 @@ func unpacked(t *testing.T, name string) string {
 	return bundle
 }
 
-var bundles []string
+// bundles is where images lie unpacked: 1.7 GB each.
+var bundles = filepath.Join(top, "build/hub/bundles")
 
 func TestMain(m *testing.M) {
+	_ = os.RemoveAll(bundles) // what a killed run has left; where it stays, umoci says so
 	code := m.Run()
-	for _, dir := range bundles {
-		_ = os.RemoveAll(dir) // the next run makes another
-	}
+	_ = os.RemoveAll(bundles) // the next run removes what stays
 	os.Exit(code)
 }

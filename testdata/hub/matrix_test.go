@@ -61,6 +61,9 @@ func TestMatrix(t *testing.T) {
 				t.Errorf("%d of the answers are wrong", wrong)
 			}
 			l.holdLimits()
+			if warned := strings.Contains(l.serverLog("collab-shared-1"), "jupyterhub version "+version+" != jupyterhub-singleuser version 3.1.1"); warned != (version != "3.1.1") {
+				t.Errorf("the server warns of another version of the hub: %t", warned)
+			}
 			l.holdTakenOut(tokens)
 		})
 	}
@@ -121,6 +124,9 @@ func (l *lab) holdAccount(group string, members []string, tokens map[string]stri
 			wrong++
 			l.t.Errorf("%s: listed is %t", who, seen)
 		}
+	}
+	if linked, _ := l.call("GET", "/user/"+account+"/api/status?token="+tokens[members[0]], "", ""); linked != 200 {
+		l.t.Errorf("a link with ?token=: %d: then the single-user server of 3.1.1 refuses it, and rule link-share is wrong", linked)
 	}
 	status, _ := l.call("GET", "/user/"+account+"/api/status", testerToken, "")
 	expect("the server has outlived the strangers", status, 200)
