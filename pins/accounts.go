@@ -3,7 +3,8 @@ package pins
 import (
 	"regexp"
 	"strconv"
-	"unicode/utf8"
+	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -83,8 +84,8 @@ func (m *Manifest) readGroup(r yamlReader, n *yaml.Node) {
 	}
 	switch name := g.Name.Value; {
 	case !known || name == "" && n.Kind != yaml.MappingNode:
-	case name == "" || len(name) > maxGroupName || !utf8.ValidString(name):
-		m.Findings.fatal(g.Name.At, "group", "group %q: a group's name has 1 to %d bytes", name, maxGroupName)
+	case name == "" || len(name) > maxGroupName || strings.IndexFunc(name, func(c rune) bool { return !unicode.IsPrint(c) }) >= 0:
+		m.Findings.fatal(g.Name.At, "group", "group %q: a group's name has 1 to %d bytes, and letters, digits, signs and blanks only", name, maxGroupName)
 	default:
 		for _, other := range m.Accounts.Groups {
 			if other.Name.Value == name {

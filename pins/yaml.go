@@ -23,9 +23,12 @@ type yamlReader struct {
 	findings *Findings
 }
 
-// yamlPlace finds the place in go-yaml's messages: "… at L3.C3-L5.C4: text",
-// of which the end is where reading stopped.
-var yamlPlace = regexp.MustCompile(`(?s)at (?:L\d+\.C\d+-)?L(\d+)\.C\d+: (.*)`)
+// yamlPlace finds the place in go-yaml's messages: "… at L3.C3-L5.C4: text", or
+// "… at L3.C3-C9: text"; the end is where reading stopped.
+var yamlPlace = regexp.MustCompile(`(?s)at (?:L\d+\.C\d+-)?L(\d+)\.C\d+(?:-C\d+)?: (.*)`)
+
+// secondDocument finds where a second document begins.
+var secondDocument = regexp.MustCompile(`(?s)\A(?:---[^\n]*\n)?.*?\n---`)
 
 // parse returns the root mapping of a YAML file, or nil with a finding.
 func (r yamlReader) parse(data []byte) *yaml.Node {
@@ -59,6 +62,9 @@ func LoadYAML(name string, data []byte, most int) (*yaml.Node, *Finding) {
 			return nil, nil
 		}
 		line, text := syntaxError(err)
+		if strings.Contains(text, "single document") {
+			line, text = 1+strings.Count(string(secondDocument.Find(data)), "\n"), "a second document begins here: only one is read"
+		}
 		return nil, wrong(line, "yaml", "not valid YAML: %s", text)
 	}
 	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {

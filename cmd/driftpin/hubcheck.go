@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/hub"
@@ -37,6 +38,9 @@ Exit status 3: something was found that is more than a note.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := oneOf("format", f.format, "text", "json"); err != nil {
 				return err
+			}
+			if f.secrets == "-" && slices.Contains(args, "-") {
+				return usageError{errors.New("stdin can be read once: give VALUES or --secrets as a file")}
 			}
 			return hubCheck(s, args, f)
 		},

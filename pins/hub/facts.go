@@ -12,13 +12,14 @@ import (
 
 // Facts are what the rules are held against.
 type Facts struct {
-	packages map[string]Package // what the image holds, by PyPI's canonical name
-	whole    bool               // packages are all that it holds: what is not there is absent
-	hub      string             // the hub's own version; empty: not known
-	launch   Launch
-	values   *Config // of a deployment; nil: there is none
-	accounts bool    // the course has shared accounts
-	requires func(pkg, on string) bool
+	packages  map[string]Package // what the image holds, by PyPI's canonical name
+	whole     bool               // packages are all that it holds: what is not there is absent
+	hub       string             // the hub's own version; empty: not known
+	launch    Launch
+	values    *Config // of a deployment; nil: there is none
+	accounts  bool    // the course has shared accounts
+	elsewhere bool    // a file of secrets may say more: none was given
+	requires  func(pkg, on string) bool
 }
 
 // A Package is a Python package of the image, and the pin that asks for it.
@@ -71,7 +72,7 @@ func (f *Facts) title(name string, at pins.Position) string {
 
 // ofLock are the facts of a course that is locked.
 func ofLock(m *pins.Manifest, l *pins.Lock) *Facts {
-	f := &Facts{packages: map[string]Package{}, whole: true, launch: launchOf(m), accounts: len(m.Accounts.Groups) > 0}
+	f := &Facts{packages: map[string]Package{}, whole: true, launch: LaunchOf(m), accounts: len(m.Accounts.Groups) > 0}
 	for _, a := range l.Present(l.Platforms[0]) {
 		if a.Kind != pins.Pip && a.Kind != pins.Conda {
 			continue
@@ -91,7 +92,7 @@ func ofLock(m *pins.Manifest, l *pins.Lock) *Facts {
 
 // ofPins are the facts that pins tell by themselves: those that name one version.
 func ofPins(m *pins.Manifest) *Facts {
-	f := &Facts{packages: map[string]Package{}, launch: launchOf(m), accounts: len(m.Accounts.Groups) > 0}
+	f := &Facts{packages: map[string]Package{}, launch: LaunchOf(m), accounts: len(m.Accounts.Groups) > 0}
 	for _, r := range m.Requests {
 		if (r.Kind == pins.Pip || r.Kind == pins.Conda) && r.Version != "" {
 			f.packages[pins.CanonicalName(pins.Pip, r.Name)] = Package{r.Version, r.At}
@@ -120,6 +121,7 @@ type Rule struct {
 	Source   string        // where it is known from: OWNER/REPOSITORY#N, or a path in it
 	Severity pins.Severity // pins.Warning, unless it says
 	Pins     bool          // it is known from the pins alone, and told by driftpin pins
+	Lacks    bool          // something is missing, which a file of secrets may have: a note, where none is given
 	find     func(*Facts) []hit
 }
 
@@ -137,7 +139,7 @@ func at(places ...pins.Position) (hits []hit) {
 	return hits
 }
 
-var word = regexp.MustCompile(`\{([^{}]+)\}`)
+var word = regexp.MustCompile(`\{([a-z0-9 .-]+)\}`)
 
 // check holds the facts against one rule.
 func (r Rule) check(f *Facts) (found pins.Findings) {
@@ -160,6 +162,9 @@ func (r Rule) check(f *Facts) (found pins.Findings) {
 			text += " [" + r.Source + "]"
 		}
 		severity := cmp.Or(r.Severity, pins.Warning)
+		if r.Lacks && f.elsewhere {
+			severity, text = pins.Note, text+" (unless the secrets say so: none were given)"
+		}
 		found = append(found, pins.Finding{Position: h.at, Rule: r.Name, Message: text, Severity: severity, Fatal: severity == pins.Error, Subject: r.Name})
 	}
 	return found

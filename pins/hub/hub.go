@@ -8,8 +8,8 @@
 // values of a course; [SetImage] puts an image's reference into a values file, and
 // changes nothing else.
 //
-// No function here returns, in a finding or an error, the name of a member of a
-// group, or any other word of a file of secrets but its keys.
+// No function here returns, in a finding or an error, a word of a file of secrets:
+// not a member's name, and no key either. Findings name the file and the line.
 package hub
 
 import (

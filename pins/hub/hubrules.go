@@ -54,7 +54,7 @@ var groupRules = []Rule{
 	},
 	{
 		Name: "groups-form", Number: 3, Of: []Range{{theHub, ">=4.0.0a0"}},
-		Wrong: "group {group} is a list, a form that JupyterHub has given up and warns of since 4.0",
+		Wrong: "group {group} is given as a list, a form that JupyterHub has given up and warns of since 4.0",
 		Do:    "write {group}: {users: [NAME, …]}", Source: app + ", init_groups", find: in(groupForm(list)),
 	},
 	{
@@ -71,7 +71,7 @@ var groupRules = []Rule{
 		}),
 	},
 	{
-		Name: "no-account", Number: 5,
+		Name: "no-account", Number: 5, Lacks: true,
 		Wrong: "{account} is an account that nothing here creates: unless somebody has made it on the hub's admin page, nobody can start its server",
 		Do:    "create it by a group, such as load_groups: {collaborative: {users: [{account}]}}", Source: "jupyterhub/jupyterhub docs/source/tutorial/collaboration-users.md",
 		find: in(func(c *Config) (hits []hit) {
@@ -123,7 +123,7 @@ var groupRules = []Rule{
 // shownKey is a group's name for a finding.
 func shownKey(groups *Value, name string) string {
 	if groups.key(name).secret {
-		return "of the secrets"
+		return hidden
 	}
 	return strings.ReplaceAll(name, hole, "…")
 }
@@ -205,7 +205,8 @@ var roleRules = []Rule{
 		find: in(func(c *Config) (hits []hit) {
 			first := map[string]*Value{}
 			for _, role := range c.roles {
-				if name := role.get("name"); name.whole() && first[name.text] != nil {
+				if name := role.get("name"); role.maybe {
+				} else if name.whole() && first[name.text] != nil {
 					hits = append(hits, hit{name.at, map[string]string{"role": name.shown(), "there": first[name.text].at.String()}})
 				} else if name.whole() {
 					first[name.text] = name
@@ -215,7 +216,7 @@ var roleRules = []Rule{
 		}),
 	},
 	{
-		Name: "role-of-no-service", Number: 6, Severity: pins.Error,
+		Name: "role-of-no-service", Number: 6, Lacks: true, Severity: pins.Error,
 		Wrong: "role {role} is for the service {service}, which is not defined: the hub does not start", Do: "define it in hub.services, or take it out", Source: app + ", init_role_assignment",
 		find: in(missingServices),
 	},
@@ -304,7 +305,7 @@ func missingServices(c *Config) (hits []hit) {
 	services := c.config.get("JupyterHub", "services")
 	for _, role := range c.roles {
 		for _, s := range role.get("services").list() {
-			known := c.root.get("hub", "services").get(s.text) != nil || s.text == "jupyterhub-idle-culler" || services != nil && services.open || !s.whole()
+			known := c.root.get("hub", "services").get(s.text) != nil || s.text == "jupyterhub-idle-culler" && !c.root.get("cull", "enabled").is("false") || c.open || services != nil && services.open || !s.whole()
 			for _, defined := range services.list() {
 				known = known || defined.get("name").is(s.text) || defined.kind == unknown
 			}
@@ -320,7 +321,7 @@ func missingServices(c *Config) (hits []hit) {
 // others: a slip, as of one letter.
 func missingGroups(c *Config) (hits []hit) {
 	groups := c.loadGroups()
-	if groups == nil || groups.open || len(groups.keys) == 0 || c.members {
+	if groups == nil || groups.open || len(groups.keys) == 0 || c.open || !c.secrets {
 		return nil
 	}
 	var known []string
@@ -368,20 +369,25 @@ func (c *Config) wrongScopes(hub string) (hits []hit) {
 	}
 	for _, role := range c.roles {
 		for _, s := range role.get("scopes").list() {
-			base, by, _ := scopeOf(s)
+			base, by, value := scopeOf(s)
 			version, known := since[base]
 			what, do := "", ""
 			switch {
-			case s.kind != text || strings.Contains(base, hole) || strings.HasPrefix(base, "custom:"):
+			case s.kind != text || strings.Contains(base, hole) || strings.HasPrefix(base, "custom:") && (c.open || c.config.get("JupyterHub", "custom_scopes", base) != nil || c.config.get("JupyterHub", "custom_scopes").unsure()):
 			case !known:
 				what, do = "there is no scope "+base, "see the hub's list of scopes"
 				if near := pins.Near(base, all); len(near) > 0 {
 					do = "did you mean " + strings.Join(near, " or ") + "?"
 				}
+			case by != "" && value == "" && !slices.Contains([]string{"user", "server", "service"}, by), strings.HasSuffix(s.text, "="):
+				what, do = "scope "+s.shown()+" names nothing to be narrowed to", "write !"+by+"=NAME"
 			case !slices.Contains(filters, by):
 				what, do = "scope "+s.shown()+" is narrowed by "+by, "narrow it by user=, server=, group= or service="
 			case pins.CompareVersions(pins.Pip, hub, version) < 0:
 				what, do = "scope "+base+" came with JupyterHub "+version+", and the hub is "+hub, "take an older one, such as "+older[base]
+			}
+			if what != "" && s.secret {
+				what, do = "a scope is one that the hub does not have", "see the hub's list of scopes"
 			}
 			if what != "" {
 				hits = append(hits, hit{s.at, map[string]string{"what": what, "do": do}})
@@ -465,7 +471,7 @@ var loginRules = []Rule{
 		}),
 	},
 	{
-		Name: "nobody-allowed", Number: 16, Of: []Range{{theHub, ">=5.0.0a0"}}, Severity: pins.Error,
+		Name: "nobody-allowed", Number: 16, Lacks: true, Of: []Range{{theHub, ">=5.0.0a0"}}, Severity: pins.Error,
 		Wrong: "nothing says who may log in, and {the hub} lets nobody in by itself", Do: "set Authenticator.allow_all, allow_existing_users or allowed_users", Source: "jupyterhub/jupyterhub docs/source/reference/changelog.md, 5.0",
 		find: in(nobodyAllowed),
 	},
@@ -499,19 +505,28 @@ var groupless = []string{
 // openByThemselves are authenticators that let everybody in.
 var openByThemselves = []string{"dummy", "jupyterhub.auth.DummyAuthenticator", "tmp", "tmpauthenticator.TmpAuthenticator", "null", "jupyterhub.auth.NullAuthenticator"}
 
+// allowsWithin reports whether CILogon's identity providers say whom they let in.
+func allowsWithin(providers *Value) (allows bool) {
+	providers.each(func(_ string, p *Value) {
+		p.each(func(key string, _ *Value) { allows = allows || strings.HasPrefix(key, "allow") })
+		allows = allows || p.unsure()
+	})
+	return allows || providers.unsure()
+}
+
 // nobodyAllowed finds an authenticator of which nothing says whom it lets in.
 func nobodyAllowed(c *Config) []hit {
 	class := c.config.get("JupyterHub", "authenticator_class")
-	if !class.whole() || slices.Contains(openByThemselves, class.text) {
+	if !class.whole() || c.open || slices.Contains(openByThemselves, class.text) {
 		return nil
 	}
 	allowed := false
 	c.config.each(func(section string, traits *Value) {
-		if !strings.HasSuffix(section, "Authenticator") {
+		if !strings.HasSuffix(section, "Authenticator") && !strings.HasSuffix(section, "Auth") {
 			return
 		}
 		traits.each(func(trait string, v *Value) {
-			says := strings.HasPrefix(trait, "allow") || trait == "any_allow_config" || trait == "admin_users" || strings.HasPrefix(trait, "admin_g")
+			says := strings.HasPrefix(trait, "allow") && (trait != "allowed_idps" || allowsWithin(v)) || trait == "any_allow_config" || trait == "admin_users" || strings.HasPrefix(trait, "admin_g")
 			empty := v.is("false") || v.kind == null || v.kind == list && len(v.items) == 0 && !v.open
 			allowed = allowed || says && !empty
 		})
@@ -552,7 +567,7 @@ var chartRules = []Rule{
 			sections := c.root.get("hub", "config")
 			sections.each(func(name string, _ *Value) {
 				if name == "" || name[0] < 'A' || name[0] > 'Z' {
-					hits = append(hits, hit{sections.key(name).at, map[string]string{"section": name}})
+					hits = append(hits, hit{sections.key(name).at, map[string]string{"section": shownKey(sections, name)}})
 				}
 			})
 			return hits
@@ -570,6 +585,28 @@ var chartRules = []Rule{
 	{
 		Name: "unknown-key", Number: 22, Severity: pins.Error,
 		Wrong: "there is no {key}: Helm refuses the values", Do: "{do}", Source: "jupyterhub/zero-to-jupyterhub-k8s jupyterhub/values.schema.yaml", find: in(unknownKeys),
+	},
+	{
+		Name: "misplaced", Number: 22, Wrong: "{what}", Do: "have all of them stand at one place", Source: "helm/helm docs, subcharts", find: in(func(c *Config) []hit { return c.misplaced }),
+	},
+	{
+		Name: "command", Number: 22, Severity: pins.Error,
+		Wrong: "singleuser.cmd is one text with blanks in it, and is taken for the name of one program: no server starts", Do: "write a list, an item for each word", Source: "jupyterhub/kubespawner kubespawner/spawner.py",
+		find: in(func(c *Config) []hit {
+			if cmd := c.root.get("singleuser", "cmd"); cmd != nil && cmd.kind == text && strings.ContainsRune(strings.TrimSpace(cmd.text), ' ') {
+				return at(cmd.at)
+			}
+			return nil
+		}),
+	},
+	{
+		Name: "python", Number: 22, Severity: pins.Error,
+		Wrong: "this is no Python: a bracket or a text does not end, or a colon is missing: the hub does not start (SyntaxError)", Do: "mend it", Source: "jupyterhub/zero-to-jupyterhub-k8s jupyterhub/files/hub/jupyterhub_config.py",
+		find: in(func(c *Config) []hit { return at(c.broken...) }),
+	},
+	{
+		Name: "type", Severity: pins.Error,
+		Wrong: "{what} must be {is}, and is {has}: {then}", Do: "write {is}", Source: app + ", load_groups, load_roles", find: in(wrongTypes),
 	},
 	{
 		Name: "dropped-option", Number: 22,
@@ -611,7 +648,7 @@ func extraFiles(c *Config) (hits []hit) {
 			default:
 				return
 			}
-			hits = append(hits, hit{files.key(name).at, map[string]string{"file": part + ".extraFiles." + name, "what": what}})
+			hits = append(hits, hit{files.key(name).at, map[string]string{"file": part + ".extraFiles." + shownKey(files, name), "what": what}})
 		})
 	}
 	return hits
@@ -633,19 +670,24 @@ func unknownKeys(c *Config) (hits []hit) {
 	for _, part := range []string{"hub", "singleuser"} {
 		known := strings.Fields(chartKeys[part])
 		values := c.root.get(part)
-		values.each(func(name string, _ *Value) {
-			if slices.Contains(known, name) {
-				return
+		for _, k := range values.list() {
+			if values.kind == mapping && !slices.Contains(known, k.text) {
+				hits = append(hits, unknownKey(k, part+".", known))
 			}
-			do := "see the chart's reference"
-			switch near := pins.Near(name, known); {
-			case name == "loadGroups":
-				do = "groups go into hub.config.JupyterHub.load_groups"
-			case len(near) > 0:
-				do = "did you mean " + strings.Join(near, " or ") + "?"
-			}
-			hits = append(hits, hit{values.key(name).at, map[string]string{"key": part + "." + name, "do": do}})
-		})
+		}
 	}
-	return hits
+	return append(hits, c.strays...)
+}
+
+// unknownKey is a key that the chart does not have.
+func unknownKey(k *Value, part string, known []string) hit {
+	do := "see the chart's reference"
+	switch near := pins.Near(k.text, known); {
+	case k.secret:
+	case k.text == "loadGroups":
+		do = "groups go into hub.config.JupyterHub.load_groups"
+	case len(near) > 0:
+		do = "did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return hit{k.at, map[string]string{"key": part + k.shown(), "do": do}}
 }

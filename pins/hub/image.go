@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -155,7 +154,7 @@ func splice(file File, edits []edit) ([]byte, error) {
 		text = text[:at[0]] + quotedAs(e.node, e.text) + text[at[1]:]
 		want = with(want, e.keys, e.text)
 	}
-	if err := yaml.Unmarshal([]byte(text), &got); err != nil || !reflect.DeepEqual(got, want) {
+	if err := yaml.Unmarshal([]byte(text), &got); err != nil || fmt.Sprintf("%#v", got) != fmt.Sprintf("%#v", want) {
 		return nil, fmt.Errorf("%s:%d: the edit would change more than %s: do it by hand", file.Name, edits[0].node.Line, strings.Join(edits[0].keys, "."))
 	}
 	return []byte(text), nil
@@ -168,6 +167,10 @@ func with(tree any, keys []string, text string) any {
 	}
 	switch t := tree.(type) {
 	case map[string]any:
+		out := maps.Clone(t)
+		out[keys[0]] = with(t[keys[0]], keys[1:], text)
+		return out
+	case map[any]any:
 		out := maps.Clone(t)
 		out[keys[0]] = with(t[keys[0]], keys[1:], text)
 		return out

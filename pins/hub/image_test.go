@@ -17,6 +17,7 @@ func TestSetImage(t *testing.T) {
 		"a reference":     {"images:\n  images:\n    - name: 'reg/x:old'\r\n", "images.images.0.name", "reg/x:new", "images:\n  images:\n    - name: 'reg/x:new'\r\n"},
 		"é before":        {"{é: ü, i: a:b}\n", "i", "c:d", "{é: ü, i: c:d}\n"},
 		"a key with dots": {"a.b: {c: x:1}\n", "a.b.c", "x:2", "a.b: {c: x:2}\n"},
+		"other keys":      {"1: {2: .nan}\ni: {name: a, tag: b}\n", "i", "a:c", "1: {2: .nan}\ni: {name: a, tag: c}\n"},
 		"no such path":    {"a: b\n", "c", "x:2", "error: there is no c"},
 		"no tag":          {"a: b:1\n", "a", "x", "error: no reference"},
 		"two places":      {"a: &i b:1\nc: *i\n", "a", "x:2", "error: more than a"},

@@ -29,8 +29,8 @@ var aliases = map[string]string{
 	"--no-browser":    "ServerApp.open_browser=false",
 }
 
-// launchOf reads a manifest's launch.
-func launchOf(m *pins.Manifest) Launch {
+// LaunchOf reads a manifest's launch.
+func LaunchOf(m *pins.Manifest) Launch {
 	l := Launch{Cmd: m.Launch.Cmd, Env: map[string]pins.Text{}, Settings: map[string]Setting{}, known: len(m.Launch.Cmd) > 0}
 	for name, value := range m.Launch.Env {
 		l.Env[name] = pins.Text{Value: value, At: m.Launch.EnvAt[name]}
@@ -69,7 +69,7 @@ func (l *Launch) readConfig(name string, content []byte, at pins.Position) {
 	case !strings.HasPrefix(path.Base(name), "jupyter_") && !strings.Contains(name, "config.d/"):
 		return
 	case path.Ext(name) == ".json":
-		root, _ = readYAML(name, content) // JSON is YAML
+		root, _ = readYAML(name, content, true) // JSON is YAML
 	case path.Ext(name) == ".py":
 		root = runPython(string(content), at, nil).config
 	}

@@ -1,26 +1,31 @@
 package hub
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // An expr is an expression of Python, as far as configurations need it.
 type expr struct {
-	op   string // name, text, number, list, mapping, attribute, index, call, add, comprehension, unknown
+	op   string // name, text, number, list, mapping, attribute, index, call, keyword, add, or, format, comprehension, unknown
 	text string
 	line int
 	args []*expr // of mapping: keys and values in turn; of call: what is called, and the arguments
 	vars []string
 }
 
-// A stmt is a statement: an assignment (=, +=), an expression, a loop, a block that
-// is run, or one that is not (a function's or a class's).
+// A stmt is a statement: an assignment (=, +=, or another that changes what stands
+// there), an expression, a loop, a function, a block that is run, or that is run
+// under a condition, or that can end early (try), or something that is passed over.
 type stmt struct {
-	op      string // assign, add, expr, for, block, skip
-	target  *expr
+	op      string // assign, add, change, expr, for, function, block, if, try, skip
+	targets []*expr
 	value   *expr
 	vars    []string
+	name    string
 	body    []stmt
 	line    int
-	unclear bool // it can't be read: what it does is not known
+	unclear bool // it can't be read to its end: what it does is not known
 }
 
 // parser reads statements of tokens. It never fails: what it can't read is unclear.
@@ -28,6 +33,35 @@ type parser struct {
 	tokens []token
 	pos    int
 	depth  int
+	inside int            // functions and classes
+	uses   map[string]int // names that are used outside of functions, and the line where first
+	makes  map[string]bool
+	wrong  []int // lines that are no Python
+}
+
+// parse reads a whole text.
+func parse(source string) (body []stmt, p *parser) {
+	words, wrong := tokens(source)
+	p = &parser{tokens: words, uses: map[string]int{}, makes: map[string]bool{}}
+	for p.peek().kind != 0 {
+		body = append(body, p.block()...)
+	}
+	p.wrong = append(p.wrong, wrong...)
+	return body, p
+}
+
+// use notes a name that is used.
+func (p *parser) use(t token) {
+	if _, seen := p.uses[t.text]; !seen && p.inside == 0 && p.uses != nil {
+		p.uses[t.text] = t.line
+	}
+}
+
+// make notes a name that is given something.
+func (p *parser) make(name string) {
+	if p.makes != nil && p.inside == 0 {
+		p.makes[name] = true
+	}
 }
 
 // maxDepth is how deep brackets and blocks are read.
@@ -114,13 +148,19 @@ func (p *parser) suite() []stmt {
 
 // header passes over the words of a compound statement, to behind its colon.
 func (p *parser) header() {
+	line, last := p.peek().line, token{}
 	for depth := 0; ; {
 		t := p.peek()
 		if t.kind == 0 || t.kind == ';' {
+			p.wrong = append(p.wrong, line)
 			return
 		}
 		p.take()
 		switch {
+		case t.kind == 'n' && last.text == "as":
+			p.make(t.text)
+		case t.kind == 'n' && last.text != ".":
+			p.use(t)
 		case t.kind != 'o':
 		case t.text == "(" || t.text == "[" || t.text == "{":
 			depth++
@@ -129,6 +169,7 @@ func (p *parser) header() {
 		case t.text == ":" && depth <= 0:
 			return
 		}
+		last = t
 	}
 }
 
@@ -151,14 +192,23 @@ func (p *parser) statement() stmt {
 	}
 	if t.kind == 'n' {
 		switch t.text {
-		case "import", "from", "pass", "global", "nonlocal", "del", "return", "raise", "assert", "break", "continue", "print":
+		case "import", "from":
+			p.imports()
+			return stmt{op: "skip", line: t.line}
+		case "pass", "global", "nonlocal", "break", "continue", "return", "raise":
 			p.rest()
 			return stmt{op: "skip", line: t.line}
-		case "def", "class", "async", "lambda":
+		case "def", "class", "async":
+			return p.function()
+		case "if", "elif", "else", "except", "while":
+			p.take()
 			p.header()
-			p.suite()
-			return stmt{op: "skip", line: t.line}
-		case "if", "elif", "else", "try", "except", "finally", "with", "while":
+			return stmt{op: "if", line: t.line, body: p.suite()}
+		case "try":
+			p.header()
+			return stmt{op: "try", line: t.line, body: p.suite()}
+		case "finally", "with":
+			p.take()
 			p.header()
 			return stmt{op: "block", line: t.line, body: p.suite()}
 		case "for":
@@ -172,8 +222,43 @@ func (p *parser) statement() stmt {
 	return p.simple(t.line)
 }
 
+// imports reads an import: the names that it makes.
+func (p *parser) imports() {
+	var last token
+	for p.peek().kind != 0 && p.peek().kind != ';' && p.peek().kind != '<' {
+		if last = p.take(); last.kind == 'n' {
+			p.make(last.text)
+		}
+	}
+}
+
+// function reads a function or a class. What is in it is not run before it is
+// called.
+func (p *parser) function() stmt {
+	s := stmt{op: "skip", line: p.peek().line}
+	if p.accept("async") && !p.is("def") { // async with and for are in functions only
+		p.header()
+		p.suite()
+		return s
+	}
+	isClass := p.take().text == "class"
+	if s.name = p.peek().text; p.peek().kind == 'n' {
+		p.make(s.name)
+	}
+	p.inside++
+	p.header()
+	s.body = p.suite()
+	if p.inside--; !isClass {
+		s.op = "function"
+	}
+	return s
+}
+
 func (p *parser) loop() stmt {
 	s := stmt{op: "for", line: p.take().line, vars: p.names()}
+	for _, name := range s.vars {
+		p.make(name)
+	}
 	if !p.accept("in") {
 		s.unclear = true
 	}
@@ -193,23 +278,41 @@ func (p *parser) names() (names []string) {
 	return names
 }
 
+// changing are the operators that change what stands on their left.
+var changing = []string{"-=", "*=", "/=", "//=", "%=", "**=", "|=", "&=", "^=", ">>=", "<<="}
+
 // simple reads an assignment or an expression.
 func (p *parser) simple(line int) stmt {
+	uses := maps.Clone(p.uses)
 	s := stmt{op: "expr", line: line, value: p.expression()}
 	if p.accept(":") { // an annotation
 		p.expression()
 	}
-	switch {
-	case p.accept("="):
-		s.op, s.target, s.value = "assign", s.value, p.expression()
-	case p.accept("+="):
-		s.op, s.target, s.value = "add", s.value, p.expression()
+	assigned := p.is("=")
+	if assigned && s.value.op == "name" { // it is made, not used
+		p.uses = uses
+	}
+	for p.accept("=") {
+		s.op, s.targets = "assign", append(s.targets, s.value)
+		if s.value.op == "name" {
+			p.make(s.value.text)
+		}
+		s.value = p.expression()
+	}
+	switch op := p.peek().text; {
+	case assigned || p.peek().kind != 'o':
+	case op == "+=":
+		p.take()
+		s.op, s.targets, s.value = "add", []*expr{s.value}, p.expression()
+	case slices.Contains(changing, op):
+		p.take()
+		s.op, s.targets, s.value = "change", []*expr{s.value}, p.expression()
 	}
 	s.unclear = p.rest()
 	return s
 }
 
-var binary = []string{"-", "*", "/", "//", "%", "**", "@", "|", "&", "^", "<<", ">>", "==", "!=", "<", ">", "<=", ">=", "and", "or", "in", "is", "not", "if", "else", ":="}
+var binary = []string{"-", "*", "/", "//", "**", "@", "&", "^", "<<", ">>", "==", "!=", "<", ">", "<=", ">=", "and", "or", "in", "is", "not", "if", "else", ":="}
 
 // expression reads one expression. Of operators only + is understood; what others
 // make is not known.
@@ -231,6 +334,10 @@ func (p *parser) expression() *expr {
 		switch {
 		case p.accept("+"):
 			left = &expr{op: "add", line: line, args: []*expr{left, p.operand()}}
+		case p.accept("|"):
+			left = &expr{op: "or", line: line, args: []*expr{left, p.operand()}}
+		case p.accept("%"):
+			left = &expr{op: "format", line: line, args: []*expr{left, p.operand()}}
 		case p.peek().kind != 's' && slices.Contains(binary, p.peek().text) && p.peek().kind != 0:
 			p.take()
 			p.operand()
@@ -279,11 +386,7 @@ func (p *parser) atom() *expr {
 			for _, part := range p.take().parts {
 				a := &expr{op: "text", text: part.text, line: t.line}
 				if part.expr {
-					in := parser{tokens: tokens(part.text), depth: p.depth}
-					a = &expr{op: "unknown"}
-					if e := in.expression(); in.peek().kind == 0 || in.peek().kind == ';' {
-						a = e
-					}
+					a = p.field(part.text, t.line)
 				}
 				e.args = append(e.args, a)
 			}
@@ -294,6 +397,7 @@ func (p *parser) atom() *expr {
 		return &expr{op: "number", text: t.text, line: t.line}
 	case t.kind == 'n':
 		p.take()
+		p.use(t)
 		return &expr{op: "name", text: t.text, line: t.line}
 	case p.accept("("):
 		items, listed := p.items(")")
@@ -313,18 +417,32 @@ func (p *parser) atom() *expr {
 	return &expr{op: "unknown", line: t.line}
 }
 
+// field reads the expression of an f-string's field.
+func (p *parser) field(source string, line int) *expr {
+	words, _ := tokens(source)
+	for i := range words {
+		words[i].line = line
+	}
+	in := parser{tokens: words, depth: p.depth, inside: p.inside, uses: p.uses, makes: p.makes}
+	if e := in.expression(); in.peek().kind == 0 || in.peek().kind == ';' {
+		return e
+	}
+	return &expr{op: "unknown", line: line}
+}
+
 // items reads expressions up to a closing bracket, and reports whether a comma was
-// among them. Arguments with names, and what stands behind a star, are not known.
+// among them. What stands behind a star is not known.
 func (p *parser) items(end string) (items []*expr, listed bool) {
 	for !p.accept(end) {
 		if k := p.peek().kind; k == 0 {
 			return items, listed
 		}
+		uses := maps.Clone(p.uses)
 		e := p.expression()
 		switch {
 		case p.accept("="):
-			p.expression()
-			e = &expr{op: "unknown", line: e.line}
+			p.uses = uses // a parameter's name
+			e = &expr{op: "keyword", text: e.text, line: e.line, args: []*expr{p.expression()}}
 		case p.is("for"):
 			e = p.comprehension(e, nil)
 		}
@@ -372,6 +490,9 @@ func (p *parser) braces(line int) *expr {
 func (p *parser) comprehension(key, value *expr) *expr {
 	p.accept("for")
 	e := &expr{op: "comprehension", line: key.line, vars: p.names()}
+	for _, name := range e.vars {
+		p.make(name)
+	}
 	p.accept("in")
 	e.args = []*expr{p.operand(), key}
 	if value != nil {

@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"regexp"
+	"slices"
 	"strconv"
 
 	"github.com/driftpin/driftpin/pins"
@@ -12,11 +14,17 @@ import (
 type program struct {
 	config *Value            // c: by class and trait
 	names  map[string]*Value // variables
+	code   map[string][]stmt // functions
 	bare   []pins.Position   // where a trait of the hub is filled that was never made (a TypeError of traitlets')
 	at     pins.Position     // of the text
 	folded bool              // lines of the text are not lines of the file
 	secret bool
 	steps  int
+	maybe  int             // how many conditions what is run stands under
+	trying int             // how many blocks that may end early
+	calls  int             // how deep functions are called
+	open   bool            // something could not be read: there may be more
+	wrong  []pins.Position // lines that are no Python
 }
 
 // maxSteps bounds the statements that are run and the expressions that are looked
@@ -28,7 +36,7 @@ func newProgram(config *Value) *program {
 	if config == nil {
 		config = &Value{kind: mapping}
 	}
-	return &program{config: config, names: map[string]*Value{"c": config}}
+	return &program{config: config, names: map[string]*Value{"c": config}, code: map[string][]stmt{}}
 }
 
 // runPython runs a text that stands at a place of a file.
@@ -42,10 +50,11 @@ func runPython(source string, at pins.Position, config *Value) *program {
 // lines are not the file's.
 func (p *program) run(source string, at pins.Position, folded, secret bool) {
 	p.at, p.folded, p.secret, p.steps = at, folded, secret, 0
-	in := parser{tokens: tokens(source)}
-	for in.peek().kind != 0 {
-		p.block(in.block())
+	body, in := parse(source)
+	for _, line := range in.wrong {
+		p.wrong = append(p.wrong, p.place(line))
 	}
+	p.block(body)
 }
 
 func (p *program) place(line int) pins.Position {
@@ -70,15 +79,35 @@ func (p *program) block(body []stmt) {
 }
 
 func (p *program) statement(s stmt) {
+	p.open = p.open || s.unclear
 	switch s.op {
 	case "expr":
 		p.eval(s.value)
 	case "assign":
-		p.assign(s.target, p.eval(s.value))
+		v := p.eval(s.value)
+		for _, target := range s.targets {
+			p.assign(target, v)
+		}
 	case "add":
-		p.add(p.eval(s.target), p.eval(s.value), s)
+		p.add(p.eval(s.targets[0]), p.eval(s.value), s)
+	case "change":
+		if to, v := p.eval(s.targets[0]), p.eval(s.value); to.kind == mapping && v.kind == mapping {
+			p.update(to, v)
+		} else {
+			p.assign(s.targets[0], p.value(unknown, "", s.line))
+		}
+	case "function":
+		p.code[s.name] = s.body
 	case "block":
 		p.block(s.body)
+	case "if":
+		p.maybe++
+		p.block(s.body)
+		p.maybe--
+	case "try":
+		p.trying++
+		p.block(s.body)
+		p.trying--
 	case "for":
 		p.loop(s.vars, p.eval(s.value), s.line, func() { p.block(s.body) })
 	}
@@ -88,8 +117,10 @@ func (p *program) statement(s stmt) {
 // items are not known.
 func (p *program) loop(vars []string, over *Value, line int, body func()) {
 	items := over.list()
-	if over.kind == unknown || over.open {
+	if unsure := over.kind == unknown || over.open; unsure {
 		items = append(items[:len(items):len(items)], p.value(unknown, "", line))
+		p.maybe++
+		defer func() { p.maybe-- }()
 	}
 	for _, item := range items {
 		if p.steps++; p.steps > maxSteps {
@@ -111,16 +142,18 @@ func (p *program) loop(vars []string, over *Value, line int, body func()) {
 // assign gives a variable, a trait or an item its value.
 func (p *program) assign(target *expr, v *Value) {
 	switch {
-	case target.op == "name":
-		if target.text != "c" {
-			p.names[target.text] = v
+	case target.op == "name" && target.text != "c":
+		if p.names[target.text] = v; p.maybe > 0 && v.kind != mapping && v.kind != list {
+			p.names[target.text] = p.value(unknown, "", target.line)
 		}
 	case target.op == "attribute":
 		p.fill(p.eval(target.args[0]), p.value(text, target.text, target.line), v)
 	case target.op == "index":
 		in := p.eval(target.args[0])
 		if in.kind == lazy {
-			p.bare = append(p.bare, p.place(target.line))
+			if p.maybe == 0 && p.trying == 0 {
+				p.bare = append(p.bare, p.place(target.line))
+			}
 			return
 		}
 		p.fill(in, p.eval(target.args[1]), v)
@@ -131,42 +164,74 @@ func (p *program) assign(target *expr, v *Value) {
 // allows (config/loader.py, LazyConfigValue), but not by index.
 const lazy = kind(-1)
 
-// fill sets a key of a mapping; of one that is not known, the mapping is open.
+// fill sets a key of a mapping; of one that is not known, or under a condition, the
+// mapping is open.
 func (p *program) fill(in, key, v *Value) {
-	if in.kind != mapping {
+	if in.kind != mapping || len(in.keys) >= maxParts {
 		return
 	}
-	if in.secret = in.secret || v.secret; key.kind == unknown {
-		in.open = true
-		return
+	if p.maybe > 0 {
+		in.open = in.open || in != p.config && !p.isSection(in)
+		v = &Value{kind: unknown, at: v.at, secret: v.secret}
 	}
-	in.set(key, v)
+	in.put(key, v)
 }
 
-// add adds to a list or a mapping.
-func (p *program) add(to, v *Value, s stmt) {
-	switch {
-	case to.kind == list && v.kind == list:
-		to.items, to.open = append(to.items, v.items...), to.open || v.open
-	case to.kind == list:
-		to.open = true
-	case to.kind == text:
-		p.assign(s.target, p.concat(to, v))
+// put sets a key of a mapping that is being written.
+func (v *Value) put(key, item *Value) {
+	if v.secret = v.secret || item.secret; key.kind == unknown {
+		v.open = true
+		return
 	}
+	v.set(key, item)
+}
+
+func (p *program) isSection(v *Value) bool { return slices.Contains(p.config.items, v) }
+
+// update lays a mapping over another.
+func (p *program) update(to, v *Value) {
+	for i, k := range v.keys {
+		p.fill(to, k, v.items[i])
+	}
+	to.open = to.open || v.kind != mapping || v.open
+}
+
+// append adds items to a list; under a condition they may be there.
+func (p *program) append(to *Value, open bool, items ...*Value) {
+	if to.open = to.open || open || p.maybe > 0 || len(to.items) >= maxParts; len(to.items) >= maxParts {
+		return
+	}
+	for _, item := range items[:min(len(items), maxParts)] {
+		if p.maybe > 0 {
+			copied := *item
+			item, copied.maybe = &copied, true
+		}
+		to.items = append(to.items, item)
+	}
+}
+
+// add adds to a list or a text.
+func (p *program) add(to, v *Value, s stmt) {
+	if to = p.made(to, list); to.kind == list {
+		p.append(to, v.kind != list || v.open, v.list()...)
+		return
+	}
+	p.assign(s.targets[0], p.concat(to, v))
 }
 
 func (p *program) concat(a, b *Value) *Value {
-	out := &Value{kind: a.kind, at: a.at, secret: a.secret || b.secret}
+	out := &Value{kind: unknown, at: a.at, secret: a.secret || b.secret}
 	switch {
-	case a.kind == list && b.kind == list:
-		out.items, out.open = append(append([]*Value{}, a.items...), b.items...), a.open || b.open
-	case a.kind == text || b.kind == text:
+	case a.kind == list && b.kind == list && len(a.items)+len(b.items) <= maxParts:
+		out.kind, out.items, out.open = list, slices.Concat(a.items, b.items), a.open || b.open
+	case (a.kind == text || b.kind == text) && len(a.text)+len(b.text) <= maxText:
 		out.kind, out.text = text, a.part()+b.part()
-	default:
-		out.kind = unknown
 	}
 	return out
 }
+
+// maxText is the most bytes of a text that a program makes.
+const maxText = 1 << 16
 
 // part is a value as a part of a text.
 func (v *Value) part() string {
@@ -188,7 +253,7 @@ func (p *program) eval(e *expr) *Value {
 			if out.text += v.part(); v.secret {
 				out.secret = true
 			}
-			if len(out.text) > 1<<16 {
+			if len(out.text) > maxText {
 				return p.value(unknown, "", e.line)
 			}
 		}
@@ -200,7 +265,9 @@ func (p *program) eval(e *expr) *Value {
 	case "list":
 		out := p.value(list, "", e.line)
 		for _, a := range e.args {
-			out.items = append(out.items, p.eval(a))
+			v := p.eval(a)
+			out.open = out.open || a.op == "unknown"
+			out.items = append(out.items, v)
 		}
 		return out
 	case "mapping":
@@ -211,6 +278,10 @@ func (p *program) eval(e *expr) *Value {
 		return p.index(p.eval(e.args[0]), p.eval(e.args[1]), e.line)
 	case "add":
 		return p.concat(p.eval(e.args[0]), p.eval(e.args[1]))
+	case "or":
+		return p.union(p.eval(e.args[0]), p.eval(e.args[1]))
+	case "format":
+		return p.formatted(p.eval(e.args[0]), percent, p.eval(e.args[1]))
 	case "call":
 		return p.call(e)
 	case "comprehension":
@@ -235,7 +306,7 @@ func (p *program) name(e *expr) *Value {
 func (p *program) mapping(e *expr) *Value {
 	out := p.value(mapping, "", e.line)
 	for i := 0; i+1 < len(e.args); i += 2 {
-		p.fill(out, p.eval(e.args[i]), p.eval(e.args[i+1]))
+		out.put(p.eval(e.args[i]), p.eval(e.args[i+1]))
 	}
 	return out
 }
@@ -280,49 +351,101 @@ func (p *program) made(v *Value, k kind) *Value {
 	return made
 }
 
+// union is what two mappings are together.
+func (p *program) union(a, b *Value) *Value {
+	if a.kind != mapping || b.kind != mapping {
+		return &Value{at: a.at, secret: a.secret || b.secret}
+	}
+	return merged(a, &Value{kind: mapping, at: a.at, keys: b.keys, items: b.items, open: a.open || b.open, secret: b.secret})
+}
+
+var (
+	percent = regexp.MustCompile(`%[-0-9.]*[a-z]|%\([^)]*\)[a-z]`)
+	braces  = regexp.MustCompile(`\{[^{}]*\}`)
+)
+
+// formatted is a text with what it leaves open filled in: of one value that is known.
+func (p *program) formatted(form *Value, places *regexp.Regexp, values ...*Value) *Value {
+	if form.kind != text {
+		return &Value{at: form.at, secret: form.secret}
+	}
+	out := &Value{kind: text, at: form.at, secret: form.secret}
+	for _, v := range values {
+		out.secret = out.secret || v.secret
+	}
+	n := -1
+	out.text = places.ReplaceAllStringFunc(form.text, func(string) string {
+		if n++; n < len(values) {
+			return values[n].part()
+		}
+		return hole
+	})
+	if len(out.text) > maxText {
+		out.kind, out.text = unknown, ""
+	}
+	return out
+}
+
 // call runs the methods and functions that configurations use.
 func (p *program) call(e *expr) *Value {
 	var args []*Value
+	named := p.value(mapping, "", e.line)
 	for _, a := range e.args[1:] {
+		if a.op == "keyword" {
+			named.put(p.value(text, a.text, a.line), p.eval(a.args[0]))
+			continue
+		}
 		args = append(args, p.eval(a))
 	}
 	out := p.value(unknown, "", e.line)
 	called := e.args[0]
 	if called.op == "name" {
-		return p.function(called.text, args, out)
+		return p.function(called.text, args, named, out)
 	}
 	if called.op != "attribute" {
 		return out
 	}
-	on := p.eval(called.args[0])
-	switch called.text {
+	return p.method(p.eval(called.args[0]), called.text, args, named, out)
+}
+
+// method runs a method of a list, a mapping or a text.
+func (p *program) method(on *Value, name string, args []*Value, named, out *Value) *Value {
+	switch name {
 	case "append":
 		if on = p.made(on, list); on.kind == list && len(args) == 1 {
-			on.items = append(on.items, args[0])
+			p.append(on, false, args[0])
+		}
+	case "insert":
+		if on = p.made(on, list); on.kind == list && len(args) == 2 {
+			p.append(on, false, args[1])
 		}
 	case "extend":
 		if on = p.made(on, list); on.kind == list && len(args) == 1 {
-			on.items, on.open = append(on.items, args[0].list()...), on.open || args[0].kind != list
+			p.append(on, args[0].kind != list || args[0].open, args[0].list()...)
 		}
 	case "update":
-		if on = p.made(on, mapping); on.kind == mapping && len(args) == 1 {
-			for i, k := range args[0].keys {
-				p.fill(on, k, args[0].items[i])
+		if on = p.made(on, mapping); on.kind == mapping {
+			p.update(on, named)
+			for _, a := range args {
+				p.update(on, a)
 			}
-			on.open = on.open || args[0].kind != mapping || args[0].open
 		}
 	case "setdefault", "get":
 		if v := on.get(args0(args).text); v != nil && len(args) > 0 {
 			return v
 		}
-		if called.text == "setdefault" && len(args) == 2 {
+		if name == "setdefault" && len(args) == 2 {
 			p.fill(on, args[0], args[1])
 		}
 		if len(args) == 2 {
 			return args[1]
 		}
 	case "keys", "values", "items":
-		return p.view(on, called.text, out)
+		return p.view(on, name, out)
+	case "format":
+		return p.formatted(on, braces, args...)
+	case "copy":
+		return on
 	}
 	return out
 }
@@ -353,16 +476,26 @@ func (p *program) view(on *Value, which string, out *Value) *Value {
 	return out
 }
 
-// function is what Python's own functions make.
-func (p *program) function(name string, args []*Value, out *Value) *Value {
+// maxCalls is how deep functions are called.
+const maxCalls = 10
+
+// function is what Python's own functions make, and what calling one of the text's
+// own does: its parameters are not known, nor is what it returns.
+func (p *program) function(name string, args []*Value, named, out *Value) *Value {
+	body, own := p.code[name]
 	switch {
+	case own && p.calls < maxCalls:
+		p.calls++
+		p.block(body)
+		p.calls--
+	case own:
+		p.open = true
+	case name == "dict" && len(args) == 0:
+		return named
 	case (name == "list" || name == "sorted" || name == "set" || name == "tuple" || name == "dict" || name == "str") && len(args) == 1:
 		return args[0]
-	case (name == "dict" || name == "list" || name == "set") && len(args) == 0:
-		out.kind = map[string]kind{"dict": mapping}[name]
-		if out.kind != mapping {
-			out.kind = list
-		}
+	case (name == "list" || name == "set") && len(args) == 0:
+		out.kind = list
 	case name == "range" && (len(args) == 1 || len(args) == 2):
 		from, err := 0, error(nil)
 		if len(args) == 2 {
@@ -387,8 +520,8 @@ func (p *program) comprehend(e *expr) *Value {
 	}
 	p.loop(e.vars, p.eval(e.args[0]), e.line, func() {
 		if out.kind == mapping {
-			p.fill(out, p.eval(e.args[1]), p.eval(e.args[2]))
-		} else {
+			out.put(p.eval(e.args[1]), p.eval(e.args[2]))
+		} else if len(out.items) < maxParts {
 			out.items = append(out.items, p.eval(e.args[1]))
 		}
 	})

@@ -20,8 +20,9 @@ type fpart struct {
 	expr bool
 }
 
-// tokens are the words of a text. What can't be read is left out.
-func tokens(source string) []token {
+// tokens are the words of a text. What can't be read is left out; wrong are the
+// lines of strings and brackets that do not end.
+func tokens(source string) (words []token, wrong []int) {
 	s := &scanner{rest: strings.ReplaceAll(source, "\r\n", "\n"), indents: []int{0}, start: true}
 	for s.rest != "" {
 		s.next()
@@ -31,13 +32,14 @@ func tokens(source string) []token {
 		s.add('<', "")
 	}
 	s.add(0, "")
-	return s.out
+	return s.out, append(s.wrong, s.opened...)
 }
 
 type scanner struct {
 	rest    string
 	line    int
-	depth   int // of brackets
+	opened  []int // lines of brackets that are open
+	wrong   []int
 	start   bool
 	indents []int
 	out     []token
@@ -58,14 +60,14 @@ func (s *scanner) take(n int) string {
 
 // next reads one word, or what lies between words.
 func (s *scanner) next() {
-	if s.start && s.depth == 0 {
+	if s.start && len(s.opened) == 0 {
 		s.indent()
 		return
 	}
 	c, size := utf8.DecodeRuneInString(s.rest)
 	switch {
 	case c == '\n':
-		if s.depth == 0 {
+		if len(s.opened) == 0 {
 			s.add(';', "")
 			s.start = true
 		}
@@ -134,9 +136,13 @@ func (s *scanner) operator(size int) {
 	op := s.take(size)
 	switch op {
 	case "(", "[", "{":
-		s.depth++
+		s.opened = append(s.opened, s.line)
 	case ")", "]", "}":
-		s.depth = max(0, s.depth-1)
+		if len(s.opened) == 0 {
+			s.wrong = append(s.wrong, s.line)
+			break
+		}
+		s.opened = s.opened[:len(s.opened)-1]
 	}
 	s.add('o', op)
 }
@@ -186,7 +192,12 @@ func (s *scanner) quoted(raw, formatted bool) {
 			text.WriteString(s.take(1))
 		}
 	}
-	s.take(min(len(quote), len(s.rest)))
+	if !strings.HasPrefix(s.rest, quote) {
+		s.wrong = append(s.wrong, t.line)
+	}
+	if strings.HasPrefix(s.rest, quote) {
+		s.take(len(quote))
+	}
 	t.parts = append(t.parts, fpart{text: text.String()})
 	s.out = append(s.out, t)
 }

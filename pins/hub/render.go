@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -10,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/driftpin/driftpin/pins"
 )
@@ -75,6 +75,9 @@ func checkNames(m *pins.Manifest) error {
 				errs = append(errs, fmt.Errorf("%s: group %q has the %s %s, as group %q at %s has: give one of them another account: or another name", g.Name.At, g.Name.Value, what, name, other.Name.Value, other.Name.At))
 			}
 		}
+		if g.Name.Value == accountsName {
+			errs = append(errs, fmt.Errorf("%s: group %q: a group of that name creates the accounts, and all of them are in it: give this group another name", g.Name.At, g.Name.Value))
+		}
 		if !roleName.MatchString(Role(g)) {
 			errs = append(errs, fmt.Errorf("%s: group %q: its role %s is no legal name", g.Name.At, g.Name.Value, Role(g)))
 		}
@@ -134,11 +137,34 @@ func scalar(text string) string {
 			return text
 		}
 	}
-	quoted, err := json.Marshal(text)
-	if err != nil { // it can't be: a text is always JSON
-		return strconv.Quote(text)
+	return quoted(text)
+}
+
+// quoted writes a text in double quotes, as YAML and Python both read it.
+func quoted(text string) string {
+	var out strings.Builder
+	out.WriteByte('"')
+	for _, c := range text {
+		switch {
+		case c == '"' || c == '\\':
+			out.WriteRune('\\')
+			out.WriteRune(c)
+		case c == '\n':
+			out.WriteString(`\n`)
+		case c == '\t':
+			out.WriteString(`\t`)
+		case unicode.IsPrint(c):
+			out.WriteRune(c)
+		case c < 0x100:
+			fmt.Fprintf(&out, `\x%02x`, c)
+		case c < 0x10000:
+			fmt.Fprintf(&out, `\u%04x`, c)
+		default:
+			fmt.Fprintf(&out, `\U%08x`, c)
+		}
 	}
-	return strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(string(quoted))
+	out.WriteByte('"')
+	return out.String()
 }
 
 func scalars(texts []string) string {
@@ -250,10 +276,7 @@ func (w *valuesWriter) hook(a pins.Accounts) string {
 	var accounts, limits []string
 	for _, g := range a.Groups {
 		if limited(g) {
-			name := scalar(g.Name.Value)
-			if !strings.HasPrefix(name, `"`) {
-				name = `"` + name + `"`
-			}
+			name := quoted(g.Name.Value)
 			accounts = append(accounts, fmt.Sprintf("%q: %s", Account(g), name))
 			limits = append(limits, fmt.Sprintf("    %s: {%s},\n", name, limitsOf(g, ": ", `"`)))
 		}
@@ -267,21 +290,28 @@ func (w *valuesWriter) hook(a pins.Accounts) string {
 	} else {
 		text = "from jupyterhub.orm import Group\n\n" + text
 	}
-	return text + `hook_before = c.Spawner.get("pre_spawn_hook") or c.KubeSpawner.get("pre_spawn_hook")
+	return text + `
+def with_limits(before):
+    async def limits_of_groups(spawner):
+        names = [g.name for g in spawner.user.groups] + [account_groups.get(spawner.user.name, "")]
+        properties = ` + properties + `
+        for what in ("mem", "cpu"):
+            limits = [p[what + "_limit"] for p in properties.values() if what + "_limit" in p]
+            if limits:
+                limit, guarantee = max(limits), getattr(spawner, what + "_guarantee")
+                setattr(spawner, what + "_limit", limit)
+                if guarantee and guarantee > limit:
+                    setattr(spawner, what + "_guarantee", limit)
+        if before:
+            done = before(spawner)
+            if hasattr(done, "__await__"):
+                await done
 
-async def limits_of_groups(spawner):
-    names = [g.name for g in spawner.user.groups] + [account_groups.get(spawner.user.name, "")]
-    properties = ` + properties + `
-    for limit in ("mem_limit", "cpu_limit"):
-        found = [p[limit] for p in properties.values() if limit in p]
-        if found:
-            setattr(spawner, limit, max(found))
-    if hook_before:
-        done = hook_before(spawner)
-        if hasattr(done, "__await__"):
-            await done
+    return limits_of_groups
 
-c.Spawner.pre_spawn_hook = limits_of_groups
+# A hook that stands at a class of spawners goes before that of all: each runs behind the limits.
+for spawners in {"Spawner", *(name for name in c if "pre_spawn_hook" in c[name])}:
+    c[spawners].pre_spawn_hook = with_limits(c[spawners].get("pre_spawn_hook"))
 `
 }
 
@@ -321,24 +351,38 @@ func (w *valuesWriter) singleuser(l pins.Launch, image string) error {
 	return errors.Join(errs...)
 }
 
-// files writes the files of a launch; a key is a file's name, with its folders where
+// unkept are the characters that the key of a Kubernetes Secret does not have.
+var unkept = regexp.MustCompile(`[^-._a-zA-Z0-9]+`)
+
+// files writes the files of a launch. A key is a file's name, with its folders where
 // two are called the same.
 func (w *valuesWriter) files(files []pins.LaunchFile) {
-	for i, f := range files {
-		key := path.Base(f.Path)
-		if slices.ContainsFunc(files[:i], func(o pins.LaunchFile) bool { return path.Base(o.Path) == key }) {
-			key = strings.ReplaceAll(strings.Trim(f.Path, "/"), "/", "-")
+	used := map[string]bool{}
+	for _, f := range files {
+		key := unkept.ReplaceAllString(path.Base(f.Path), "-")
+		if used[key] {
+			key = unkept.ReplaceAllString(strings.Trim(f.Path, "/"), "-")
 		}
+		for n := 2; used[key]; n++ {
+			key = fmt.Sprintf("%d-%s", n, unkept.ReplaceAllString(path.Base(f.Path), "-"))
+		}
+		used[key] = true
 		w.below(key, func() {
 			w.line("mountPath: %s", scalar(f.Path))
-			content := string(f.Content)
-			if plain := strings.HasSuffix(content, "\n") && !strings.HasSuffix(content, "\n\n") && !strings.HasPrefix(content, " ") && strings.IndexFunc(content, func(c rune) bool { return c < ' ' && c != '\n' || c == 0x7f }) < 0; plain {
+			if content := string(f.Content); isBlock(content) {
 				w.block("stringData", content)
 			} else {
 				w.line("stringData: %s", scalar(content))
 			}
 		})
 	}
+}
+
+// isBlock reports whether a text comes back as it is from a block of YAML: its lines
+// end as lines do, and nothing is in it that a reader takes for something else.
+func isBlock(text string) bool {
+	odd := func(c rune) bool { return c != '\n' && c != '\t' && !unicode.IsPrint(c) }
+	return strings.HasSuffix(text, "\n") && !strings.HasSuffix(text, "\n\n") && !strings.ContainsAny(text[:1], " \t\n") && strings.IndexFunc(text, odd) < 0
 }
 
 // splitImage splits a reference as the chart wants it: name and tag, which it joins

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/driftpin/driftpin/pins"
@@ -34,6 +35,8 @@ type Value struct {
 	items  []*Value // of a list or a mapping
 	open   bool     // there may be more in it than is known
 	block  bool     // a text that begins on the line after its place, as YAML's | has it
+	folded bool     // a text whose lines are not the file's
+	maybe  bool     // it is there under a condition
 	secret bool     // it comes from a file of secrets, and is never shown
 }
 
@@ -105,6 +108,9 @@ func (v *Value) is(what string) bool {
 	return v != nil && v.text == what && v.kind != list && v.kind != mapping
 }
 
+// unsure reports whether there may be more of a value than is known.
+func (v *Value) unsure() bool { return v != nil && (v.open || v.kind == unknown) }
+
 // whole reports whether a text is known to its last letter.
 func (v *Value) whole() bool { return v != nil && v.kind == text && !strings.Contains(v.text, hole) }
 
@@ -115,7 +121,8 @@ func (v *Value) String() string {
 		return ""
 	}
 	if v.kind == list || v.kind == mapping {
-		data, err := json.Marshal(v.plain())
+		budget := maxParts
+		data, err := json.Marshal(v.plain(&budget))
 		if err != nil {
 			return ""
 		}
@@ -124,28 +131,38 @@ func (v *Value) String() string {
 	return strings.ReplaceAll(v.text, hole, "…")
 }
 
+// hidden stands in findings for what a file of secrets says.
+const hidden = "<hidden>"
+
 // shown returns a text for a finding, which tells nothing of a secret.
 func (v *Value) shown() string {
 	if v == nil || v.secret {
-		return "a name from the secrets"
+		return hidden
 	}
 	return v.String()
 }
 
+// maxParts is the most parts of a value that are written out: values can hold each
+// other.
+const maxParts = 10_000
+
 // plain returns a value for JSON.
-func (v *Value) plain() any {
+func (v *Value) plain(budget *int) any {
+	if *budget--; *budget < 0 {
+		return nil
+	}
 	switch v.kind {
 	case boolean:
 		return v.text == "true"
 	case list:
 		out := make([]any, len(v.items))
 		for i, item := range v.items {
-			out[i] = item.plain()
+			out[i] = item.plain(budget)
 		}
 		return out
 	case mapping:
 		out := map[string]any{}
-		v.each(func(key string, item *Value) { out[key] = item.plain() })
+		v.each(func(key string, item *Value) { out[key] = item.plain(budget) })
 		return out
 	case null, unknown:
 		return nil
@@ -158,14 +175,44 @@ func (v *Value) plain() any {
 const maxYAML = 4 << 20
 
 // readYAML reads a YAML file as a value; name is what findings call it. It returns
-// nil for an empty file, and nil with a finding for what is not YAML.
-func readYAML(name string, data []byte) (*Value, *pins.Finding) {
+// nil for an empty file, and nil with a finding for what is not YAML. Of secrets,
+// findings tell nothing.
+func readYAML(name string, data []byte, secret bool) (*Value, pins.Findings) {
 	root, wrong := pins.LoadYAML(name, data, maxYAML)
+	if wrong != nil {
+		if secret { // the fault's words may be a secret
+			wrong.Message = "not valid YAML"
+		}
+		return nil, pins.Findings{*wrong}
+	}
 	if root == nil {
-		return nil, wrong
+		return nil, nil
 	}
 	budget := 1 << 18
-	return fromNode(name, root, &budget), nil
+	return fromNode(name, root, &budget), twice(name, root, secret)
+}
+
+// twice finds keys that stand twice in a mapping: of YAML's readers some refuse
+// that, and some take the last.
+func twice(name string, n *yaml.Node, secret bool) (found pins.Findings) {
+	first := map[string]int{}
+	for i, item := range n.Content {
+		if n.Kind == yaml.MappingNode && i%2 == 0 && item.Kind == yaml.ScalarNode {
+			if line, again := first[item.Value]; again {
+				key := item.Value
+				if secret {
+					key = hidden
+				}
+				found = append(found, pins.Finding{
+					Position: pins.Position{File: name, Line: item.Line}, Rule: "duplicate-key", Severity: pins.Error, Fatal: true, Subject: "duplicate-key",
+					Message: fmt.Sprintf("key %s stands twice in a mapping, first on line %d: one of the two is lost: keep one", key, line),
+				})
+			}
+			first[item.Value] = item.Line
+		}
+		found = append(found, twice(name, item, secret)...)
+	}
+	return found
 }
 
 // fromNode makes a value of a YAML node. Aliases are followed, while the budget
@@ -198,7 +245,8 @@ func fromNode(name string, n *yaml.Node, budget *int) *Value {
 			v.set(key, value)
 		}
 	default:
-		v.kind, v.block = scalarKind(n), n.Style&yaml.LiteralStyle != 0
+		v.kind, v.block = scalarKind(n), n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0
+		v.folded = n.Style&yaml.LiteralStyle == 0
 	}
 	return v
 }

@@ -45,6 +45,7 @@ func CheckValues(files []File, o CheckOptions) pins.Findings {
 	}
 	f.values, f.accounts = c, len(c.accounts()) > 0
 	f.launch = c.launch(f.launch)
+	f.elsewhere = !c.secrets
 	found = append(found, f.check(func(Rule) bool { return true })...)
 	found.Sort()
 	return slices.CompactFunc(found, func(a, b pins.Finding) bool { return a.Position == b.Position && a.Message == b.Message })
@@ -55,13 +56,18 @@ type Config struct {
 	root      *Value   // the values, laid over each other
 	config    *Value   // of the hub, by class and trait, when all of extraConfig has run
 	roles     []*Value // c.JupyterHub.load_roles
-	rolesOpen bool     // there may be more
-	members   bool     // who is in the groups is not known: a file of secrets is encrypted, or was not given
+	open      bool     // there may be more of anything: Python that can't be foretold, or a file that is encrypted
+	secrets   bool     // a file of secrets is given
 	replaced  *Value   // hub.config.JupyterHub.load_roles, where it takes hub.loadRoles' place
 	bare      []pins.Position
-	late      []hit // names of extraConfig that a later key defines
+	broken    []pins.Position // lines of extraConfig that are no Python
+	late      []hit           // names of extraConfig that a later key defines
 	splits    []split
 	dropped   []hit // options of singleuser.cmd that a later file leaves out
+	misplaced []hit // files, or parts of them, that the chart does not get
+	strays    []hit // keys that the chart does not have, at the top
+	under     string
+	placed    bool
 }
 
 // A split is code that takes group names apart, into a number of parts at least.
@@ -72,42 +78,84 @@ type split struct {
 
 // readValues reads files, and lays them over each other.
 func readValues(files []File, secrets *File) (*Config, pins.Findings) {
-	c := &Config{}
+	c := &Config{secrets: secrets != nil}
 	var found pins.Findings
 	read := func(file File, secret bool) {
-		root, wrong := readYAML(file.Name, file.Data)
-		if wrong != nil {
-			if secret { // the fault's words may be a secret
-				wrong.Message = "not valid YAML"
-			}
-			found = append(found, *wrong)
+		root, wrong := readYAML(file.Name, file.Data, secret)
+		found = append(found, wrong...)
+		if root == nil {
 			return
 		}
 		if at := root.key("sops"); at != nil && strings.Contains(string(file.Data), "ENC[") {
-			c.members = true
+			c.open = true
 			found = append(found, pins.Finding{Position: at.at, Rule: "encrypted", Severity: pins.Note, Subject: "encrypted",
 				Message: "the file is encrypted by sops, and not looked at: decrypt it, and give it by --secrets (sops --decrypt FILE | driftpin hub check … --secrets -)"})
 			return
 		}
-		if below := root.get("jupyterhub"); below != nil && below.kind == mapping {
-			root = below
-		}
 		if secret {
 			root.hide()
 		}
-		c.drop(root)
-		c.root = merged(c.root, root)
+		chart := c.chart(root)
+		c.drop(chart)
+		c.root = merged(c.root, chart)
 	}
 	for _, f := range files {
 		read(f, false)
 	}
-	if c.members = c.members || secrets == nil; secrets != nil {
+	if secrets != nil {
 		read(*secrets, true)
 	}
 	if found.Err() == nil {
 		c.load()
 	}
 	return c, found
+}
+
+// chartTop are the keys that the chart's schema has at its top.
+var chartTop = strings.Fields("cull custom debug enabled fullnameOverride global httpRoute hub imagePullSecret imagePullSecrets ingress nameOverride prePuller proxy rbac scheduling singleuser")
+
+// chart finds the part of a file that the chart gets: all of it, or what is below
+// jupyterhub, as where the chart is another's dependency; or deeper.
+func (c *Config) chart(root *Value) *Value {
+	has := func(v *Value) bool { return v.get("hub") != nil || v.get("singleuser") != nil || v.get("proxy") != nil }
+	name := func(path ...string) string { return strings.Join(path, ".") }
+	under, chart := "", root
+	if below := root.get("jupyterhub"); below != nil && below.kind == mapping {
+		under, chart = "jupyterhub", below
+		if has(root) {
+			c.misplaced = append(c.misplaced, hit{root.at, map[string]string{"what": "there is a hub, or a singleuser, both at the top and below jupyterhub: the chart gets one of the two"}})
+		}
+	} else if !has(root) {
+		root.each(func(key string, v *Value) {
+			if below := v.get("jupyterhub"); has(below) {
+				under, chart = name(key, "jupyterhub"), below
+			}
+		})
+	}
+	switch {
+	case chart.kind == null:
+	case chart.kind != mapping:
+		c.misplaced = append(c.misplaced, hit{chart.at, map[string]string{"what": "the file is no mapping, and no values"}})
+	case len(chart.keys) > 0 && c.placed && under != c.under:
+		c.misplaced = append(c.misplaced, hit{chart.at, map[string]string{"what": "these values stand " + where(under) + ", and those of the files before " + where(c.under) + ": the chart gets one of the two"}})
+	case len(chart.keys) > 0:
+		c.placed, c.under = true, under
+	}
+	if chart.kind == mapping && (under != "" || has(chart)) || slices.ContainsFunc(chart.list(), func(k *Value) bool { return slices.Contains(chartTop, strings.ToLower(k.text)) }) {
+		for _, k := range chart.keys {
+			if !slices.Contains(chartTop, k.text) {
+				c.strays = append(c.strays, unknownKey(k, "", chartTop))
+			}
+		}
+	}
+	return chart
+}
+
+func where(under string) string {
+	if under == "" {
+		return "at the top"
+	}
+	return "below " + under
 }
 
 // drop notes options of a launch that the next file's list leaves out.
@@ -152,7 +200,10 @@ func (c *Config) load() {
 	})
 	c.runExtra(p, hub.get("extraConfig"))
 	final := c.config.get("JupyterHub", "load_roles")
-	c.roles, c.rolesOpen, c.bare = final.list(), final.open || final.kind == unknown, p.bare
+	if c.bare, c.broken = p.bare, p.wrong; final.kind == list {
+		c.roles = final.items
+	}
+	c.open = c.open || p.open || final.open || final.kind == unknown
 }
 
 // runExtra runs the texts of hub.extraConfig in the order of their keys.
@@ -162,6 +213,12 @@ func (c *Config) runExtra(p *program, extra *Value) {
 	}
 	keys := slices.Clone(extra.keys)
 	sort.SliceStable(keys, func(i, j int) bool { return keys[i].text < keys[j].text })
+	var parsed []*parser
+	for _, key := range keys {
+		_, in := parse(extra.get(key.text).text)
+		parsed = append(parsed, in)
+	}
+	made := map[string]bool{}
 	for i, key := range keys {
 		code := extra.get(key.text)
 		if code.kind != text {
@@ -171,74 +228,48 @@ func (c *Config) runExtra(p *program, extra *Value) {
 		if code.block {
 			at.Line++
 		}
-		for name, line := range undefined(code.text, p.names) {
-			for _, later := range keys[i+1:] {
-				if slices.Contains(defined(extra.get(later.text).text), name) {
+		for name, line := range parsed[i].uses {
+			for j, later := range parsed[i+1:] {
+				if later.makes[name] && !made[name] && !parsed[i].makes[name] {
 					place := at
-					if code.block {
+					if code.block && !code.folded {
 						place.Line += line
 					}
-					c.late = append(c.late, hit{place, map[string]string{"name": name, "key": key.text, "later": later.text}})
+					words := map[string]string{"name": name, "key": key.shown(), "later": keys[i+1+j].shown()}
+					if code.secret {
+						words["name"] = hidden
+					}
+					c.late = append(c.late, hit{place, words})
 				}
 			}
 		}
-		c.splits = append(c.splits, splitsOf(code.text, at, code.block)...)
-		p.run(code.text, at, !code.block, code.secret)
+		for name := range parsed[i].makes {
+			made[name] = true
+		}
+		c.splits = append(c.splits, splitsOf(code.text, at, code.block && !code.folded)...)
+		p.run(code.text, at, !code.block || code.folded, code.secret)
 	}
-}
-
-// defined are the names that a text gives values at its top.
-func defined(source string) (names []string) {
-	in := parser{tokens: tokens(source)}
-	for in.peek().kind != 0 {
-		for _, s := range in.block() {
-			if s.op == "assign" && s.target.op == "name" {
-				names = append(names, s.target.text)
-			}
-		}
-	}
-	return names
-}
-
-// undefined are the names that the loops of a text run over, and that nothing before
-// has given a value; with the line of each.
-func undefined(source string, known map[string]*Value) map[string]int {
-	out, own := map[string]int{}, defined(source)
-	var look func(e *expr)
-	look = func(e *expr) {
-		if e == nil {
-			return
-		}
-		if e.op == "name" && known[e.text] == nil && !slices.Contains(own, e.text) {
-			out[e.text] = e.line
-		}
-		for _, a := range e.args {
-			look(a)
-		}
-	}
-	in := parser{tokens: tokens(source)}
-	for in.peek().kind != 0 {
-		for _, s := range in.block() {
-			if s.op == "for" || s.op == "assign" || s.op == "add" {
-				look(s.value)
-			}
-		}
-	}
-	return out
 }
 
 var splitting = regexp.MustCompile(`^\s*((?:\w+\s*,\s*)+\w+)\s*=.*\.split\(\s*['"]::['"]`)
 
-// splitsOf finds code that unpacks what lies between the :: of a name.
+// guard matches what looks at a name first, or takes the failure.
+var guard = regexp.MustCompile(`^\s*(?:if|elif|while|try|for)\b.*(?:::|len\(|try)`)
+
+// splitsOf finds code that unpacks what lies between the :: of a name, where nothing
+// just before looks whether it can.
 func splitsOf(source string, at pins.Position, lines bool) (out []split) {
-	for i, l := range strings.Split(source, "\n") {
-		if m := splitting.FindStringSubmatch(l); m != nil {
-			place := at
-			if lines {
-				place.Line += i
-			}
-			out = append(out, split{place, strings.Count(m[1], ",") + 1})
+	all := strings.Split(source, "\n")
+	for i, l := range all {
+		m := splitting.FindStringSubmatch(l)
+		if m == nil || slices.ContainsFunc(all[max(0, i-4):i], guard.MatchString) {
+			continue
 		}
+		place := at
+		if lines {
+			place.Line += i
+		}
+		out = append(out, split{place, strings.Count(m[1], ",") + 1})
 	}
 	return out
 }
@@ -254,7 +285,11 @@ func (c *Config) launch(course Launch) Launch {
 		for _, arg := range cmd.items {
 			l.Cmd = append(l.Cmd, pins.Text{Value: arg.shown(), At: arg.at})
 		}
-	} else if cmd == nil || cmd.kind == null {
+	} else if cmd != nil && cmd.kind == text {
+		for _, word := range strings.Fields(cmd.shown()) {
+			l.Cmd = append(l.Cmd, pins.Text{Value: word, At: cmd.at})
+		}
+	} else {
 		l.Cmd = course.Cmd
 	}
 	user.get("extraEnv").each(func(name string, v *Value) { l.Env[name] = pins.Text{Value: v.shown(), At: v.at} })
@@ -276,24 +311,28 @@ func (c *Config) launch(course Launch) Launch {
 	return l
 }
 
-// traits calls visit for a trait wherever a class of authenticators sets it.
+// authenticator calls visit for a trait wherever a class of authenticators sets it;
+// the base class comes first.
 func (c *Config) authenticator(trait string, visit func(key, v *Value)) {
-	c.config.each(func(section string, traits *Value) {
-		if v := traits.get(trait); v != nil && strings.HasSuffix(section, "Authenticator") {
-			visit(traits.key(trait), v)
-		}
-	})
+	for _, base := range []bool{true, false} {
+		c.config.each(func(section string, traits *Value) {
+			is := strings.HasSuffix(section, "Authenticator") || strings.HasSuffix(section, "Auth")
+			if v := traits.get(trait); v != nil && is && (section == "Authenticator") == base {
+				visit(traits.key(trait), v)
+			}
+		})
+	}
 }
 
-// managesGroups is where the authenticator is told to manage groups.
+// managesGroups is where the authenticator is told to manage groups. A class of its
+// own stands over the base class.
 func (c *Config) managesGroups() *Value {
-	var at *Value
-	c.authenticator("manage_groups", func(_, v *Value) {
-		if v.is("true") {
-			at = v
-		}
-	})
-	return at
+	var last *Value
+	c.authenticator("manage_groups", func(_, v *Value) { last = v })
+	if !last.is("true") || last.kind != boolean {
+		return nil
+	}
+	return last
 }
 
 func (c *Config) loadGroups() *Value { return c.config.get("JupyterHub", "load_groups") }
@@ -358,5 +397,5 @@ func (c *Config) made() (users map[string]bool, known bool) {
 	for _, trait := range []string{"allowed_users", "admin_users"} {
 		c.authenticator(trait, func(_, v *Value) { add(v) })
 	}
-	return users, known && !c.rolesOpen
+	return users, known && !c.open
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/hub"
+	"go.yaml.in/yaml/v4"
 )
 
 // A fault is a values file with one fault, which a real hub shows too: testdata/hub
@@ -44,7 +45,7 @@ func TestFaults(t *testing.T) {
 	}
 	for _, file := range files {
 		want, data := readFault(t, file)
-		o := hub.CheckOptions{Hub: want.version}
+		o := hub.CheckOptions{Hub: want.version, Secrets: &hub.File{Name: "none.yaml"}}
 		if want.rule == "role-of-no-group" {
 			o.Secrets = &hub.File{Name: "secrets.yaml", Data: []byte("hub: {config: {JupyterHub: {load_groups: {shared-1: {users: [jo]}}}}}\n")}
 		}
@@ -158,12 +159,12 @@ func TestRendered(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			secrets := hub.File{Name: "secrets.yaml", Data: []byte("hub: {config: {JupyterHub: {load_groups: {shared-1: {users: [quillon]}}}}}\n")}
+			secrets := hub.File{Name: "secrets.yaml", Data: []byte("jupyterhub: {hub: {config: {JupyterHub: {load_groups: {shared-1: {users: [quillon]}}}}}}\n")}
 			o := hub.CheckOptions{Hub: version, Secrets: &secrets}
 			if managed {
 				o.Secrets = nil
 			} else if strings.HasPrefix(version, "3") {
-				o.Secrets.Data = []byte("hub: {config: {JupyterHub: {load_groups: {shared-1: [quillon]}}}}\n")
+				o.Secrets.Data = []byte("jupyterhub: {hub: {config: {JupyterHub: {load_groups: {shared-1: [quillon]}}}}}\n")
 			}
 			found := hub.CheckValues([]hub.File{{Name: "values.yaml", Data: data}}, o)
 			for _, f := range found {
@@ -184,10 +185,10 @@ func TestOddFiles(t *testing.T) {
 		"no YAML, secret":    {"a: 1\n", "kestrel: [\n", "error yaml"},
 		"empty":              {"", "", ""},
 		"nothing":            {"null\n", "", ""},
-		"a list":             {"[1, 2]\n", "", ""},
+		"a list":             {"[1, 2]\n", "", "warning misplaced"},
 		"encrypted":          {"a: 1\n", "hub:\n  config: ENC[AES256_GCM,data:abc]\nsops: {version: 3.7.3}\n", "note encrypted"},
-		"lists for mappings": {"hub: {config: [1], loadRoles: [a], extraConfig: x}\nsingleuser: {extraFiles: [1], cmd: x}\n", "", ""},
-		"an alias bomb":      {"a: &a [x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e]\ng: &g [*f,*f,*f,*f,*f,*f,*f,*f]\nhub: {config: {A: *g}}\n", "", ""},
+		"lists for mappings": {"hub: {config: [1], loadRoles: [a], extraConfig: x}\nsingleuser: {extraFiles: [1], cmd: x}\n", "", "error type; error type; error type"},
+		"an alias bomb":      {"a: &a [x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e]\ng: &g [*f,*f,*f,*f,*f,*f,*f,*f]\nhub: {config: {A: *g}}\n", "", "error unknown-key; error unknown-key; error unknown-key; error unknown-key; error unknown-key; error unknown-key; error unknown-key"},
 	} {
 		o := hub.CheckOptions{}
 		if test.secrets != "" {
@@ -236,6 +237,50 @@ func FuzzValues(f *testing.F) {
 			if strings.Contains(x.Message, word) && !strings.Contains(string(plain), word) {
 				t.Errorf("a secret is told: %s", x.Message)
 			}
+		}
+	})
+}
+
+// What is rendered reads back as what was meant, whatever files and groups hold.
+func FuzzRender(f *testing.F) {
+	f.Add("a\n  b\n", "x")
+	f.Add("\n  indented\nless\n", "course::1::Ä \"x\" 'y' \\")
+	f.Add("\x85\u2028\ufffe\x00", "on")
+	f.Fuzz(func(t *testing.T, content, group string) {
+		m, err := pins.ParseManifest("pins.yaml", []byte("course: a\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, group = strings.ToValidUTF8(content, ""), strings.ToValidUTF8(group, "")
+		m.Launch.Files = []pins.LaunchFile{{Path: "/a/x y.json", Content: []byte(content)}, {Path: "/b/x-y.json"}, {Path: "/c/b-x-y.json"}}
+		m.Accounts.Groups = []pins.Group{{Name: pins.Text{Value: group}, Memory: "1G"}}
+		data, err := hub.Render(m, hub.RenderOptions{Hub: "6.1.1"})
+		if err != nil {
+			return
+		}
+		var values struct {
+			Hub struct {
+				Config struct {
+					JupyterHub struct {
+						Groups map[string]any `yaml:"load_groups"`
+					} `yaml:"JupyterHub"`
+				}
+			}
+			Singleuser struct {
+				Files map[string]struct {
+					Path string `yaml:"mountPath"`
+					Data string `yaml:"stringData"`
+				} `yaml:"extraFiles"`
+			}
+		}
+		if err := yaml.Unmarshal(data, &values); err != nil {
+			t.Fatalf("%v\n%s", err, data)
+		}
+		if len(values.Singleuser.Files) != 3 || values.Singleuser.Files["x-y.json"].Data != content {
+			t.Errorf("%q comes back as %v\n%s", content, values.Singleuser.Files, data)
+		}
+		if values.Hub.Config.JupyterHub.Groups[group] == nil {
+			t.Errorf("there is no group %q\n%s", group, data)
 		}
 	})
 }
