@@ -11,17 +11,23 @@ import (
 	"strings"
 
 	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/hub"
 )
 
 // maxPage is the most bytes that are read of a page.
 const maxPage = 8 << 20
 
 var (
-	tag       = regexp.MustCompile(`<[/!]?[A-Za-z][^<>]*>`)
-	versionOf = regexp.MustCompile(`([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]\s]*\])?\s?(==?)\s?([0-9][0-9A-Za-z.*!+_-]*)`)
+	unread = regexp.MustCompile(`(?is)<!--.*?-->|<script\b.*?</script\s*>|<style\b.*?</style\s*>`)
+	inline = regexp.MustCompile(`(?is)</?(?:a|abbr|b|bdi|cite|code|em|font|i|kbd|mark|pre|q|s|samp|small|span|strong|sub|sup|tt|u|var|wbr)(?:\s[^<>]*)?>`)
+	tag    = regexp.MustCompile(`(?s)<[/!]?[A-Za-z][^<>]*>`)
+	link   = regexp.MustCompile(`\[([^\[\]]+)\]\([^()\s]*\)`)
+
+	versionOf = regexp.MustCompile(`([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]\s]*\])?\s*(===?|~=|>=|<=|!=|=)\s*([0-9][0-9A-Za-z.*!+_-]*)`)
 	commitOf  = regexp.MustCompile(`git\+(?:https?|ssh|git)://(<?)(?:[^/@\s<>]*@)?([^\s@#"'<>` + "`" + `]+)>?(?:@([0-9A-Za-z._/-]+))?`)
 	optionOf  = regexp.MustCompile(`(^|[\s"'` + "`" + `\[,(>•*])(--?|[‒–—―−])([A-Z][A-Za-z0-9]+\.[a-z_]+)(?:[= ]([^\s"'` + "`" + `,\])]+))?`)
 	address   = regexp.MustCompile(`[a-z]+://\S+`)
+	variable  = regexp.MustCompile(`\b([A-Z][A-Z0-9_]*_[A-Z0-9_]+)\s*[=:]\s*["'` + "`" + `]?([^\s"'` + "`" + `,;})]+)`)
 	managed   = regexp.MustCompile(`\bmanaged_groups\b`)
 )
 
@@ -36,15 +42,28 @@ func Check(m *pins.Manifest, lock *pins.Lock, name string, data []byte) (found p
 	}
 	p := page{m: m, lock: lock, found: &found}
 	text := string(data)
-	isHTML := strings.Contains(strings.ToLower(text[:min(len(text), 4096)]), "<html") || strings.HasSuffix(name, ".html") || strings.HasSuffix(name, ".htm")
+	if strings.Contains(strings.ToLower(text[:min(len(text), 4096)]), "<html") || strings.HasSuffix(name, ".html") || strings.HasSuffix(name, ".htm") {
+		text = plain(text)
+	} else {
+		text = link.ReplaceAllString(strings.NewReplacer("**", "", "`", "", "\\=", "=", "\\_", "_").Replace(text), "$1")
+	}
+	p.launch = hub.LaunchOf(m)
 	for i, line := range strings.Split(text, "\n") {
-		if isHTML {
-			line = html.UnescapeString(tag.ReplaceAllString(line, ""))
-		}
 		p.at = pins.Position{File: name, Line: i + 1}
-		p.line(line)
+		p.line(html.UnescapeString(line))
 	}
 	return found
+}
+
+// plain is what a page of HTML says, line by line as it is written: tags that stand
+// in a line are left out, and others part words.
+func plain(text string) string {
+	lines := func(with string) func(string) string {
+		return func(left string) string { return with + strings.Repeat("\n", strings.Count(left, "\n")) }
+	}
+	text = unread.ReplaceAllStringFunc(text, lines(" "))
+	text = inline.ReplaceAllStringFunc(text, lines(""))
+	return tag.ReplaceAllStringFunc(text, lines(" "))
 }
 
 // A page is one that is held against a course.
@@ -53,6 +72,8 @@ type page struct {
 	lock  *pins.Lock
 	at    pins.Position
 	found *pins.Findings
+
+	launch hub.Launch
 }
 
 func (p *page) say(rule, format string, args ...any) {
@@ -76,47 +97,58 @@ func (p *page) line(line string) {
 		}
 		p.version(word(1), word(2), strings.TrimRight(word(3), ".-_+!"))
 	}
+	for _, m := range variable.FindAllStringSubmatch(rest, -1) {
+		if v, ok := p.launch.Env[m[1]]; ok && v.Value != m[2] {
+			p.say("docs-variable", "%s=%s: the course launches with %s (%s)", m[1], m[2], v.Value, v.At)
+		}
+	}
 	if managed.MatchString(rest) {
 		p.say("managed-groups", "managed_groups is no setting of JupyterHub: it is manage_groups, and what this says does nothing")
 	}
 }
 
-// version holds NAME==VERSION against the pins, and against the lock.
-func (p *page) version(name, equals, version string) {
+// version holds NAME==VERSION, or another specifier, against the pins, and against
+// the lock.
+func (p *page) version(name, operator, version string) {
 	requests := p.requests(name)
 	locked, isLocked := p.locked(name)
-	if equals == "=" && len(requests) == 0 { // an assignment, as like as not
-		return
+	if operator == "=" {
+		if len(requests) == 0 { // an assignment, as like as not
+			return
+		}
+		operator = "=="
 	}
+	said := name + operator + version
 	for _, r := range requests {
 		if r.Version != "" {
-			if !same(r.Kind, r.Version, version) {
-				p.say("docs-version", "%s==%s: the course pins %s %s (%s)", name, version, r.Name, r.Version, r.At)
+			if !same(r.Kind, r.Version, operator, version) {
+				p.say("docs-version", "%s: the course pins %s %s (%s)", said, r.Name, r.Version, r.At)
 			}
 			return
 		}
 	}
 	switch {
-	case isLocked && !same(locked.Kind, locked.Version, version):
-		p.say("docs-version", "%s==%s: the course locks %s %s", name, version, locked.Name, locked.Version)
+	case isLocked && !same(locked.Kind, locked.Version, operator, version):
+		p.say("docs-version", "%s: the course locks %s %s", said, locked.Name, locked.Version)
 	case isLocked:
 	case len(requests) > 0 && p.lock == nil: // there is nothing to hold it against
+	case strings.EqualFold(name, "python") || !strings.Contains(version, "."): // the base's own, or code
 	default:
 		hint := ""
 		if near := pins.Near(pins.CanonicalName(pins.Pip, name), p.names()); len(near) > 0 {
 			hint = ": did you mean " + strings.Join(near, " or ") + "?"
 		}
-		p.say("docs-name", "%s==%s: the course has no %s%s", name, version, name, hint)
+		p.say("docs-name", "%s: the course has no %s%s", said, name, hint)
 	}
 }
 
 // same reports whether a version is what a page says: 6.2.0 is 6.2, and 3.6.* holds
 // for 3.6.1.
-func same(kind pins.Kind, have, said string) bool {
+func same(kind pins.Kind, have, operator, said string) bool {
 	if kind != pins.Pip && kind != pins.Conda {
-		return strings.TrimPrefix(have, "=") == said
+		return operator != "==" || strings.TrimPrefix(have, "=") == said
 	}
-	met, err := pins.Satisfies(pins.Pip, have, "=="+said)
+	met, err := pins.Satisfies(pins.Pip, have, operator+said)
 	return err != nil && have == said || met
 }
 
@@ -200,17 +232,17 @@ func (p *page) option(dash, trait, value string) {
 	if dash != "--" {
 		p.say("docs-dash", "%s: the option begins with a %s, not with two hyphens: copied from here, it does not work", written, dashName(dash))
 	}
-	for _, arg := range p.m.Launch.Cmd {
-		option, has, _ := strings.Cut(arg.Value, "=")
-		if option != "--"+trait {
-			continue
-		}
-		if value != "" && has != "" && value != has {
-			p.say("docs-option", "%s: the course launches with %s (%s)", written, arg.Value, arg.At)
-		}
-		return
+	set, ok := p.launch.Settings[trait]
+	switch {
+	case !ok:
+		p.say("docs-option", "%s: the course does not launch with --%s", written, trait)
+	case value != "" && value != set.Value && !(isBoolean(value) && strings.EqualFold(value, set.Value)):
+		p.say("docs-option", "%s: the course launches with %s=%s (%s)", written, set.Flag, set.Value, set.At)
 	}
-	p.say("docs-option", "%s: the course does not launch with --%s", written, trait)
+}
+
+func isBoolean(value string) bool {
+	return strings.EqualFold(value, "true") || strings.EqualFold(value, "false")
 }
 
 func dashName(dash string) string {

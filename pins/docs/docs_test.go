@@ -18,6 +18,8 @@ pins:
     - dask
     - git+https://github.com/berkeley-dsep-infra/tmpystore.git@84765e1
 launch:
+  env: {JUPYTERHUB_SINGLEUSER_APP: jupyter_server.serverapp.ServerApp}
+  files: {/etc/jupyter/jupyter_server_config.json: {BaseFileIdManager: {db_path: /tmp/x.db}}}
   cmd: [jupyterhub-singleuser, --LabApp.collaborative=true, --YDocExtension.ystore_class=tmpystore.TmpYStore]
 `
 
@@ -48,7 +50,7 @@ dask==2023.1.1: the course locks dask 2023.2.0
 jupyter_server==2.2.1: the course pins jupyter-server 2.5.0 (pins.yaml:5)
 jupyterlab==3.6.1: the course pins jupyterlab 3.6.3 (pins.yaml:4)
 –LabApp.collaborative=true: the option begins with a typographic dash, not with two hyphens: copied from here, it does not work
---YDocExtension.ystore_class=tmpystore.Other: the course launches with --YDocExtension.ystore_class=tmpystore.TmpYStore (pins.yaml:11)
+--YDocExtension.ystore_class=tmpystore.Other: the course launches with --YDocExtension.ystore_class=tmpystore.TmpYStore (pins.yaml:13)
 --ServerApp.x=1: the course does not launch with --ServerApp.x
 managed_groups is no setting of JupyterHub: it is manage_groups, and what this says does nothing`
 
@@ -91,6 +93,43 @@ func TestCommits(t *testing.T) {
 	} {
 		if got := check(t, "a.md", text); want == "" && got != "" || !strings.Contains(got, want) {
 			t.Errorf("%s: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+// What holds is no finding, and what does not is one, however it is written.
+func TestForms(t *testing.T) {
+	for text, want := range map[string]string{
+		"**jupyterlab**==3.6.3, [jupyterlab](x)==3.6.3, `jupyterlab`==3.6.3, jupyterlab\\==3.6.3, jupyterlab  ==  3.6.3": "",
+		"**jupyterlab**==3.6.1":                                         "docs-version",
+		"[jupyterlab](https://x.org)==3.6.1":                            "docs-version",
+		"jupyterlab\\==3.6.1":                                           "docs-version",
+		"jupyterlab  ==  3.6.1":                                         "docs-version",
+		"jupyterlab&#61;&#61;3.6.1":                                     "docs-version",
+		"tornado~=6.3 and tornado>=6.3":                                 "docs-version docs-version",
+		"tornado>=6.0 and tornado~=6.1, tornado<=6.2, tornado!=7":       "",
+		"x==1 if y==2: assert a==3; VERSION==3; python==3.11":           "",
+		"--LabApp.collaborative=True":                                   "",
+		"--LabApp.collaborative=False":                                  "docs-option",
+		"--BaseFileIdManager.db_path=/tmp/x.db":                         "",
+		"--BaseFileIdManager.db_path=/tmp/y.db":                         "docs-option",
+		"JUPYTERHUB_SINGLEUSER_APP=notebook.notebookapp.NotebookApp":    "docs-variable",
+		"JUPYTERHUB_SINGLEUSER_APP: jupyter_server.serverapp.ServerApp": "",
+		"<html><li>jupyterlab==3.6.3</li><li>tornado==6.2</li><br>bokeh==2.4.3<br>dask==2023.2.0":                                                    "",
+		"<html><!-- jupyterlab==3.6.1\n --><script>\nif (jupyterlab==3.6.1) {}</script><p class='jupyterlab==3.6.1'\n id=x>jupyter<b>lab</b>==3.6.3": "",
+		"<html><b>jupyterlab</b>==3.6.1": "docs-version",
+	} {
+		m, err := pins.ParseManifest("pins.yaml", []byte(course))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := &pins.Lock{Platforms: []string{"linux/amd64"}, Artifacts: []pins.Artifact{{Pin: pins.New(pins.Pip, "dask", "2023.2.0"), Platform: "linux/amd64", Use: pins.Install}}}
+		var got []string
+		for _, f := range docs.Check(m, l, "page", []byte(text)) {
+			got = append(got, f.Rule)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: got %v, want %s", text, got, want)
 		}
 	}
 }

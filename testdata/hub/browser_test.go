@@ -210,7 +210,7 @@ func (s *student) visit(path string) string {
 			return state
 		}
 		trail = append(trail, state)
-		time.Sleep(500 * time.Millisecond)
+		wait(500 * time.Millisecond)
 	}
 	s.t.Fatalf("%s: no lab comes: %s", s.who, strings.Join(trail[len(trail)-10:], " "))
 	return ""
@@ -240,7 +240,7 @@ func (s *student) open() {
 	s.until("cells", 60*time.Second, func() bool { return len(s.cells()) > 0 })
 	for range 12 { // dialogs come late
 		s.answer()
-		time.Sleep(400 * time.Millisecond)
+		wait(400 * time.Millisecond)
 	}
 }
 

@@ -131,7 +131,7 @@ func (s *session) count(step string, want int) {
 		if a, b, disk = len(s.a.cells()), len(s.b.cells()), len(onDisk); a == want && b == want && disk == want {
 			break
 		}
-		time.Sleep(250 * time.Millisecond)
+		wait(250 * time.Millisecond)
 	}
 	s.counts = append(s.counts, fmt.Sprintf("%s: %d %d %d (after %.0f s)", step, a, b, disk, time.Since(s.began).Seconds()))
 	if a != want || b != want || disk != want {
