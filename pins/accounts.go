@@ -73,7 +73,8 @@ func (m *Manifest) readGroup(r yamlReader, n *yaml.Node) {
 				}
 			}},
 			field{"users", func(n *yaml.Node) {
-				r.wrong(n, "members", "users: who is in a group is not for pins.yaml: keep the members in a file of secrets (driftpin hub render --help shows its form)")
+				r.wrong(n, "members", "users: who is in a group is not for pins.yaml: keep the members in a file of secrets, "+
+					"whose form driftpin hub render --help shows")
 			}},
 		)
 		if known = g.Name.At.File != ""; !known {
@@ -85,7 +86,8 @@ func (m *Manifest) readGroup(r yamlReader, n *yaml.Node) {
 	switch name := g.Name.Value; {
 	case !known || name == "" && n.Kind != yaml.MappingNode:
 	case name == "" || len(name) > maxGroupName || strings.IndexFunc(name, func(c rune) bool { return !unicode.IsPrint(c) }) >= 0:
-		m.Findings.fatal(g.Name.At, "group", "group %q: a group's name has 1 to %d bytes, and letters, digits, signs and blanks only", name, maxGroupName)
+		m.Findings.fatal(g.Name.At, "group", "group %q: a group's name has 1 to %d bytes, of letters, digits, signs and blanks",
+			name, maxGroupName)
 	default:
 		for _, other := range m.Accounts.Groups {
 			if other.Name.Value == name {

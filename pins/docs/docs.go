@@ -19,13 +19,14 @@ const maxPage = 8 << 20
 
 var (
 	unread = regexp.MustCompile(`(?is)<!--.*?-->|<script\b.*?</script\s*>|<style\b.*?</style\s*>`)
-	inline = regexp.MustCompile(`(?is)</?(?:a|abbr|b|bdi|cite|code|em|font|i|kbd|mark|pre|q|s|samp|small|span|strong|sub|sup|tt|u|var|wbr)(?:\s[^<>]*)?>`)
-	tag    = regexp.MustCompile(`(?s)<[/!]?[A-Za-z][^<>]*>`)
-	link   = regexp.MustCompile(`\[([^\[\]]+)\]\([^()\s]*\)`)
+	inline = regexp.MustCompile(`(?is)</?(?:a|abbr|b|bdi|cite|code|em|font|i|kbd|mark|pre|q|s|samp|small|span|strong|sub|sup|tt|u|var|wbr)` +
+		`(?:\s[^<>]*)?>`)
+	tag  = regexp.MustCompile(`(?s)<[/!]?[A-Za-z][^<>]*>`)
+	link = regexp.MustCompile(`\[([^\[\]]+)\]\([^()\s]*\)`)
 
 	versionOf = regexp.MustCompile(`([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]\s]*\])?\s*(===?|~=|>=|<=|!=|=)\s*([0-9][0-9A-Za-z.*!+_-]*)`)
 	commitOf  = regexp.MustCompile(`git\+(?:https?|ssh|git)://(<?)(?:[^/@\s<>]*@)?([^\s@#"'<>` + "`" + `]+)>?(?:@([0-9A-Za-z._/-]+))?`)
-	optionOf  = regexp.MustCompile(`(^|[\s"'` + "`" + `\[,(>•*])(--?|[‒–—―−])([A-Z][A-Za-z0-9]+\.[a-z_]+)(?:[= ]([^\s"'` + "`" + `,\])]+))?`)
+	optionOf  = regexp.MustCompile("(^|[\\s\"'`\\[,(>•*])(--?|[‒–—―−])([A-Z][A-Za-z0-9]+\\.[a-z_]+)(?:[= ]([^\\s\"'`,\\])]+))?")
 	address   = regexp.MustCompile(`[a-z]+://\S+`)
 	variable  = regexp.MustCompile(`\b([A-Z][A-Z0-9_]*_[A-Z0-9_]+)\s*[=:]\s*["'` + "`" + `]?([^\s"'` + "`" + `,;})]+)`)
 	managed   = regexp.MustCompile(`\bmanaged_groups\b`)
@@ -42,7 +43,8 @@ func Check(m *pins.Manifest, lock *pins.Lock, name string, data []byte) (found p
 	}
 	p := page{m: m, lock: lock, found: &found}
 	text := string(data)
-	if strings.Contains(strings.ToLower(text[:min(len(text), 4096)]), "<html") || strings.HasSuffix(name, ".html") || strings.HasSuffix(name, ".htm") {
+	start := strings.ToLower(text[:min(len(text), 4096)])
+	if strings.Contains(start, "<html") || strings.HasSuffix(name, ".html") || strings.HasSuffix(name, ".htm") {
 		text = plain(text)
 	} else {
 		text = link.ReplaceAllString(strings.NewReplacer("**", "", "`", "", "\\=", "=", "\\_", "_").Replace(text), "$1")
@@ -77,7 +79,8 @@ type page struct {
 }
 
 func (p *page) say(rule, format string, args ...any) {
-	*p.found = append(*p.found, pins.Finding{Position: p.at, Rule: rule, Message: fmt.Sprintf(format, args...), Severity: pins.Warning, Subject: rule})
+	message := fmt.Sprintf(format, args...)
+	*p.found = append(*p.found, pins.Finding{Position: p.at, Rule: rule, Message: message, Severity: pins.Warning, Subject: rule})
 }
 
 func (p *page) line(line string) {
@@ -92,7 +95,7 @@ func (p *page) line(line string) {
 	}
 	for _, m := range versionOf.FindAllStringSubmatchIndex(rest, -1) {
 		before, word := rest[:m[0]], func(i int) string { return rest[m[2*i]:m[2*i+1]] }
-		if strings.HasSuffix(before, "-") || strings.HasSuffix(before, "/") || strings.HasSuffix(before, "–") || strings.HasSuffix(before, "_") || strings.HasSuffix(before, "$") {
+		if slices.ContainsFunc([]string{"-", "/", "–", "_", "$"}, func(end string) bool { return strings.HasSuffix(before, end) }) {
 			continue // a part of a longer word
 		}
 		p.version(word(1), word(2), strings.TrimRight(word(3), ".-_+!"))
@@ -154,7 +157,8 @@ func same(kind pins.Kind, have, operator, said string) bool {
 
 func (p *page) requests(name string) (out []pins.Request) {
 	for _, r := range p.m.Requests {
-		if r.Name != "" && r.Git == nil && (r.Name == pins.CanonicalName(r.Kind, name) || pins.CanonicalName(pins.Pip, r.Name) == pins.CanonicalName(pins.Pip, name)) {
+		same := r.Name == pins.CanonicalName(r.Kind, name) || pins.CanonicalName(pins.Pip, r.Name) == pins.CanonicalName(pins.Pip, name)
+		if r.Name != "" && r.Git == nil && same {
 			out = append(out, r)
 		}
 	}

@@ -139,6 +139,15 @@ func at(places ...pins.Position) (hits []hit) {
 	return hits
 }
 
+// told is a hit with words: each name and what it stands for.
+func told(at pins.Position, pairs ...string) hit {
+	words := map[string]string{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		words[pairs[i]] = pairs[i+1]
+	}
+	return hit{at, words}
+}
+
 var word = regexp.MustCompile(`\{([a-z0-9 .-]+)\}`)
 
 // check holds the facts against one rule.
@@ -165,7 +174,9 @@ func (r Rule) check(f *Facts) (found pins.Findings) {
 		if r.Lacks && f.elsewhere {
 			severity, text = pins.Note, text+" (unless the secrets say so: none were given)"
 		}
-		found = append(found, pins.Finding{Position: h.at, Rule: r.Name, Message: text, Severity: severity, Fatal: severity == pins.Error, Subject: r.Name})
+		found = append(found, pins.Finding{
+			Position: h.at, Rule: r.Name, Message: text, Severity: severity, Fatal: severity == pins.Error, Subject: r.Name,
+		})
 	}
 	return found
 }

@@ -29,19 +29,22 @@ var valuesRules = slices.Concat(groupRules, roleRules, loginRules, chartRules)
 var groupRules = []Rule{
 	{
 		Name: "managed-twice", Number: 1, Severity: pins.Error,
-		Wrong: "manage_groups is true, and load_groups is given at {there}: the hub does not start (Group management has been offloaded to the authenticator)",
-		Do:    "set manage_groups to false, or take load_groups out", Source: app + ", init_groups",
+		Wrong: "manage_groups is true, and load_groups is given at {there}: the hub does not start (Group management " +
+			"has been offloaded to the authenticator)",
+		Do: "set manage_groups to false, or take load_groups out", Source: app + ", init_groups",
 		find: in(func(c *Config) []hit {
 			at, groups := c.managesGroups(), c.loadGroups()
 			if at == nil || groups == nil || len(groups.keys) == 0 && !groups.open {
 				return nil
 			}
-			return []hit{{at.at, map[string]string{"there": groups.at.String()}}}
+			return []hit{told(at.at, "there", groups.at.String())}
 		}),
 	},
 	{
 		Name: "managed-groups", Number: 2,
-		Wrong: "managed_groups is no setting of the authenticator, and does nothing", Do: "write manage_groups", Source: "jupyterhub/jupyterhub jupyterhub/auth.py",
+		Wrong:  "managed_groups is no setting of the authenticator, and does nothing",
+		Do:     "write manage_groups",
+		Source: "jupyterhub/jupyterhub jupyterhub/auth.py",
 		find: in(func(c *Config) (hits []hit) {
 			c.authenticator("managed_groups", func(key, _ *Value) { hits = append(hits, hit{at: key.at}) })
 			return hits
@@ -49,8 +52,9 @@ var groupRules = []Rule{
 	},
 	{
 		Name: "groups-form", Number: 3, Of: []Range{{theHub, "<4.0.0a0"}}, Severity: pins.Error,
-		Wrong: "group {group} is a mapping (users, properties), and {the hub} takes a list of members only: it does not start as is meant",
-		Do:    "write {group}: [NAME, …]", Source: app + ", load_groups", find: in(groupForm(mapping)),
+		Wrong: "group {group} is a mapping (users, properties), and {the hub} takes a list of members only: it does " +
+			"not start as is meant",
+		Do: "write {group}: [NAME, …]", Source: app + ", load_groups", find: in(groupForm(mapping)),
 	},
 	{
 		Name: "groups-form", Number: 3, Of: []Range{{theHub, ">=4.0.0a0"}},
@@ -60,11 +64,13 @@ var groupRules = []Rule{
 	{
 		Name: "emptied-group", Number: 4,
 		Wrong: "group {group} is given without a member: load_groups only adds, so those who were in it stay",
-		Do:    "take members out on the hub's admin page, or by its API; leave the group out here if nothing is to be added", Source: app + ", init_groups",
+		Do: "take members out on the hub's admin page, or by its API; leave the group out here if nothing is to be " +
+			"added",
+		Source: app + ", init_groups",
 		find: in(func(c *Config) (hits []hit) {
 			c.loadGroups().each(func(name string, group *Value) {
 				if users := usersOf(group); users != nil && users.kind == list && len(users.items) == 0 && !users.open {
-					hits = append(hits, hit{users.at, map[string]string{"group": shownKey(c.loadGroups(), name)}})
+					hits = append(hits, told(users.at, "group", shownKey(c.loadGroups(), name)))
 				}
 			})
 			return hits
@@ -72,13 +78,15 @@ var groupRules = []Rule{
 	},
 	{
 		Name: "no-account", Number: 5, Lacks: true,
-		Wrong: "{account} is an account that nothing here creates: unless somebody has made it on the hub's admin page, nobody can start its server",
-		Do:    "create it by a group, such as load_groups: {collaborative: {users: [{account}]}}", Source: "jupyterhub/jupyterhub docs/source/tutorial/collaboration-users.md",
+		Wrong: "{account} is an account that nothing here creates: unless somebody has made it on the hub's admin " +
+			"page, nobody can start its server",
+		Do:     "create it by a group, such as load_groups: {collaborative: {users: [{account}]}}",
+		Source: "jupyterhub/jupyterhub docs/source/tutorial/collaboration-users.md",
 		find: in(func(c *Config) (hits []hit) {
 			made, known := c.made()
 			for account, scope := range c.accounts() {
 				if known && !made[account] && account == strings.ToLower(account) {
-					hits = append(hits, hit{scope.at, map[string]string{"account": shownPart(scope, account)}})
+					hits = append(hits, told(scope.at, "account", shownPart(scope, account)))
 				}
 			}
 			return hits
@@ -86,20 +94,24 @@ var groupRules = []Rule{
 	},
 	{
 		Name: "bare-groups", Severity: pins.Error,
-		Wrong: "c.JupyterHub.load_groups is filled by index before it is made: the hub does not start (a LazyConfigValue takes no items)",
-		Do:    "write c.JupyterHub.load_groups = {} first", Source: "ipython/traitlets traitlets/config/loader.py",
+		Wrong: "c.JupyterHub.load_groups is filled by index before it is made: the hub does not start (a " +
+			"LazyConfigValue takes no items)",
+		Do: "write c.JupyterHub.load_groups = {} first", Source: "ipython/traitlets traitlets/config/loader.py",
 		find: in(func(c *Config) []hit { return at(c.bare...) }),
 	},
 	{
 		Name: "group-names-taken-apart", Severity: pins.Error,
-		Wrong: "this takes a group's name apart at ::, into {parts} parts, and group {group} has {has}: what it is in fails, such as the start of each server",
-		Do:    "look first whether a name has as many", Source: "berkeley-dsep-infra/datahub#4267",
+		Wrong: "this takes a group's name apart at ::, into {parts} parts, and group {group} has {has}: what it is in " +
+			"fails, such as the start of each server",
+		Do: "look first whether a name has as many", Source: "berkeley-dsep-infra/datahub#4267",
 		find: in(takenApart),
 	},
 	{
 		Name: "names", Number: 9, Severity: pins.Error,
-		Wrong: "{what}", Do: "{do}", Source: "jupyterhub/jupyterhub jupyterhub/auth.py, normalize_username; jupyterhub/orm.py",
-		find: in(wrongNames),
+		Wrong:  "{what}",
+		Do:     "{do}",
+		Source: "jupyterhub/jupyterhub jupyterhub/auth.py, normalize_username; jupyterhub/orm.py",
+		find:   in(wrongNames),
 	},
 	{
 		Name: "members-in-the-open", Number: 25, Severity: pins.Error,
@@ -109,8 +121,9 @@ var groupRules = []Rule{
 			accounts := c.accounts()
 			c.loadGroups().each(func(name string, group *Value) {
 				for _, u := range usersOf(group).list() {
-					if u.kind == text && !u.secret && accounts[u.text] == nil && !strings.HasPrefix(u.text, accountPrefix) && !strings.Contains(u.text, hole) {
-						hits = append(hits, hit{u.at, map[string]string{"group": shownKey(c.loadGroups(), name)}})
+					isAccount := accounts[u.text] != nil || strings.HasPrefix(u.text, accountPrefix)
+					if u.whole() && !u.secret && !isAccount {
+						hits = append(hits, told(u.at, "group", shownKey(c.loadGroups(), name)))
 						return
 					}
 				}
@@ -141,7 +154,7 @@ func groupForm(form kind) func(*Config) []hit {
 	return func(c *Config) (hits []hit) {
 		c.loadGroups().each(func(name string, group *Value) {
 			if group.kind == form {
-				hits = append(hits, hit{group.at, map[string]string{"group": shownKey(c.loadGroups(), name)}})
+				hits = append(hits, told(group.at, "group", shownKey(c.loadGroups(), name)))
 			}
 		})
 		return hits
@@ -153,7 +166,7 @@ func takenApart(c *Config) (hits []hit) {
 	for _, s := range c.splits {
 		for _, name := range c.groupNames() {
 			if has := strings.Count(name.text, "::") + 1; has < s.parts && name.whole() {
-				hits = append(hits, hit{s.at, map[string]string{"parts": fmt.Sprint(s.parts), "group": name.shown(), "has": fmt.Sprint(has)}})
+				hits = append(hits, told(s.at, "parts", fmt.Sprint(s.parts), "group", name.shown(), "has", fmt.Sprint(has)))
 				break
 			}
 		}
@@ -173,13 +186,14 @@ func (c *Config) groupNames() (names []*Value) {
 // wrongNames finds names of users and groups that the hub changes or refuses.
 func wrongNames(c *Config) (hits []hit) {
 	wrong := func(v *Value, what, do string) {
-		hits = append(hits, hit{v.at, map[string]string{"what": what, "do": do}})
+		hits = append(hits, told(v.at, "what", what, "do", do))
 	}
 	for _, role := range c.roles {
 		for _, s := range role.get("scopes").list() {
 			_, by, value := scopeOf(s)
 			if by == "user" && value != strings.ToLower(value) {
-				wrong(s, "scope "+s.shown()+": the hub's users are all lower-case, and a filter is not lowered: it never holds", "write "+strings.ToLower(s.shown()))
+				wrong(s, "scope "+s.shown()+": the hub's users are all lower-case, and a filter is not lowered: it never holds",
+					"write "+strings.ToLower(s.shown()))
 			}
 		}
 	}
@@ -191,7 +205,8 @@ func wrongNames(c *Config) (hits []hit) {
 	c.loadGroups().each(func(_ string, group *Value) {
 		for i, u := range usersOf(group).list() {
 			if strings.ContainsAny(u.text, "/\n") {
-				wrong(u, fmt.Sprintf("the member number %d of this group has a / in the name, or a line's end: the hub refuses it, and does not start", i+1), "write the name as the hub's admin page shows it")
+				what := "the member number %d of this group has a / in the name, or a line's end: the hub refuses it, and does not start"
+				wrong(u, fmt.Sprintf(what, i+1), "write the name as the hub's admin page shows it")
 			}
 		}
 	})
@@ -201,13 +216,15 @@ func wrongNames(c *Config) (hits []hit) {
 var roleRules = []Rule{
 	{
 		Name: "role-twice", Number: 6, Severity: pins.Error,
-		Wrong: "role {role} is defined twice, first at {there}: the hub does not start (multiply defined)", Do: "keep one", Source: app + ", init_role_creation",
+		Wrong:  "role {role} is defined twice, first at {there}: the hub does not start (multiply defined)",
+		Do:     "keep one",
+		Source: app + ", init_role_creation",
 		find: in(func(c *Config) (hits []hit) {
 			first := map[string]*Value{}
 			for _, role := range c.roles {
 				if name := role.get("name"); role.maybe {
 				} else if name.whole() && first[name.text] != nil {
-					hits = append(hits, hit{name.at, map[string]string{"role": name.shown(), "there": first[name.text].at.String()}})
+					hits = append(hits, told(name.at, "role", name.shown(), "there", first[name.text].at.String()))
 				} else if name.whole() {
 					first[name.text] = name
 				}
@@ -217,21 +234,29 @@ var roleRules = []Rule{
 	},
 	{
 		Name: "role-of-no-service", Number: 6, Lacks: true, Severity: pins.Error,
-		Wrong: "role {role} is for the service {service}, which is not defined: the hub does not start", Do: "define it in hub.services, or take it out", Source: app + ", init_role_assignment",
-		find: in(missingServices),
+		Wrong:  "role {role} is for the service {service}, which is not defined: the hub does not start",
+		Do:     "define it in hub.services, or take it out",
+		Source: app + ", init_role_assignment",
+		find:   in(missingServices),
 	},
 	{
 		Name: "role-of-no-group", Number: 6,
-		Wrong: "role {role} is for group {group}, which load_groups does not have: the hub makes it silently, and it stays empty", Do: "{near}", Source: app + ", init_role_assignment",
-		find: in(missingGroups),
+		Wrong: "role {role} is for group {group}, which load_groups does not have: the hub makes it silently, and it " +
+			"stays empty",
+		Do:     "{near}",
+		Source: app + ", init_role_assignment",
+		find:   in(missingGroups),
 	},
 	{
 		Name: "user-without-self", Number: 7, Severity: pins.Error,
-		Wrong: "the role user has no scope self: it takes everybody's own server away", Do: "add self", Source: "jupyterhub/jupyterhub jupyterhub/roles.py",
+		Wrong:  "the role user has no scope self: it takes everybody's own server away",
+		Do:     "add self",
+		Source: "jupyterhub/jupyterhub jupyterhub/roles.py",
 		find: in(func(c *Config) (hits []hit) {
 			for _, role := range c.roles {
 				scopes := role.get("scopes")
-				if role.get("name").is("user") && scopes != nil && !scopes.open && !slices.ContainsFunc(scopes.list(), func(v *Value) bool { return v.is("self") || !v.whole() }) {
+				self := slices.ContainsFunc(scopes.list(), func(v *Value) bool { return v.is("self") || !v.whole() })
+				if role.get("name").is("user") && scopes != nil && !scopes.open && !self {
 					hits = append(hits, hit{at: scopes.at})
 				}
 			}
@@ -240,11 +265,15 @@ var roleRules = []Rule{
 	},
 	{
 		Name: "role-name", Number: 8, Severity: pins.Error,
-		Wrong: "{role} is no name of a role (small letters, digits, - _ ~ and ., 3 to 255 of them): the hub does not start", Do: "take the other letters out, such as :: and blanks; driftpin hub render makes such names from those of groups", Source: "jupyterhub/jupyterhub jupyterhub/roles.py",
+		Wrong: "{role} is no name of a role (small letters, digits, - _ ~ and ., 3 to 255 of them): the hub does not " +
+			"start",
+		Do: "take the other letters out, such as :: and blanks; driftpin hub render makes such names from those of " +
+			"groups",
+		Source: "jupyterhub/jupyterhub jupyterhub/roles.py",
 		find: in(func(c *Config) (hits []hit) {
 			for _, role := range c.roles {
 				if name := role.get("name"); name != nil && name.kind == text && !roleName.MatchString(strings.ReplaceAll(name.text, hole, "x")) {
-					hits = append(hits, hit{name.at, map[string]string{"role": name.shown()}})
+					hits = append(hits, told(name.at, "role", name.shown()))
 				}
 			}
 			return hits
@@ -252,7 +281,9 @@ var roleRules = []Rule{
 	},
 	{
 		Name: "scope", Number: 10, Severity: pins.Error,
-		Wrong: "{what}: the hub does not start (ScopeNotFound)", Do: "{do}", Source: "jupyterhub/jupyterhub jupyterhub/scopes.py",
+		Wrong:  "{what}: the hub does not start (ScopeNotFound)",
+		Do:     "{do}",
+		Source: "jupyterhub/jupyterhub jupyterhub/scopes.py",
 		find: func(f *Facts) []hit {
 			if f.values == nil {
 				return nil
@@ -262,12 +293,17 @@ var roleRules = []Rule{
 	},
 	{
 		Name: "half-access", Number: 11,
-		Wrong: "role {role} lets its groups enter the server of {account}, and not {lacks}", Do: "add {scope}", Source: "jupyterhub/jupyterhub docs/source/tutorial/collaboration-users.md",
-		find: in(halfAccess),
+		Wrong:  "role {role} lets its groups enter the server of {account}, and not {lacks}",
+		Do:     "add {scope}",
+		Source: "jupyterhub/jupyterhub docs/source/tutorial/collaboration-users.md",
+		find:   in(halfAccess),
 	},
 	{
 		Name: "role-of-nobody", Number: 12,
-		Wrong: "role {role} is given to nobody: a group that is made later, on the admin page, does not get it before somebody writes it here and the hub is restarted", Do: "name the group here: the hub makes it", Source: "jupyterhub/jupyterhub#4843",
+		Wrong: "role {role} is given to nobody: a group that is made later, on the admin page, does not get it before " +
+			"somebody writes it here and the hub is restarted",
+		Do:     "name the group here: the hub makes it",
+		Source: "jupyterhub/jupyterhub#4843",
 		find: in(func(c *Config) (hits []hit) {
 			for _, role := range c.roles {
 				given := false
@@ -276,7 +312,7 @@ var roleRules = []Rule{
 					given = given || v != nil && (v.open || len(v.list()) > 0 || v.kind == unknown)
 				}
 				if name := role.get("name"); !given && name != nil && !slices.Contains([]string{"user", "admin", "server", "token"}, name.text) {
-					hits = append(hits, hit{name.at, map[string]string{"role": name.shown()}})
+					hits = append(hits, told(name.at, "role", name.shown()))
 				}
 			}
 			return hits
@@ -284,12 +320,17 @@ var roleRules = []Rule{
 	},
 	{
 		Name: "share-scopes", Number: 26, Of: []Range{{theHub, ">=5.0.0a0"}},
-		Wrong: "role {role} lets users share their servers, and not find whom to share with", Do: "add read:users:name", Source: "jupyterhub/jupyterhub docs/source/reference/sharing.md",
+		Wrong:  "role {role} lets users share their servers, and not find whom to share with",
+		Do:     "add read:users:name",
+		Source: "jupyterhub/jupyterhub docs/source/reference/sharing.md",
 		find: in(func(c *Config) (hits []hit) {
 			for _, role := range c.roles {
 				scopes := role.get("scopes").list()
 				has := func(names ...string) bool {
-					return slices.ContainsFunc(scopes, func(v *Value) bool { base, _, _ := scopeOf(v); return slices.Contains(names, base) || !v.whole() })
+					return slices.ContainsFunc(scopes, func(v *Value) bool {
+						base, _, _ := scopeOf(v)
+						return slices.Contains(names, base) || !v.whole()
+					})
 				}
 				if has("shares") && !has("read:users:name", "read:users", "users", "admin:users", "list:users") {
 					hits = append(hits, hit{role.get("scopes").at, map[string]string{"role": role.get("name").shown()}})
@@ -305,12 +346,13 @@ func missingServices(c *Config) (hits []hit) {
 	services := c.config.get("JupyterHub", "services")
 	for _, role := range c.roles {
 		for _, s := range role.get("services").list() {
-			known := c.root.get("hub", "services").get(s.text) != nil || s.text == "jupyterhub-idle-culler" && !c.root.get("cull", "enabled").is("false") || c.open || services != nil && services.open || !s.whole()
+			culler := s.text == "jupyterhub-idle-culler" && !c.root.get("cull", "enabled").is("false") // the chart's own
+			known := c.root.get("hub", "services").get(s.text) != nil || culler || c.open || services.unsure() || !s.whole()
 			for _, defined := range services.list() {
 				known = known || defined.get("name").is(s.text) || defined.kind == unknown
 			}
 			if !known {
-				hits = append(hits, hit{s.at, map[string]string{"role": role.get("name").shown(), "service": s.shown()}})
+				hits = append(hits, told(s.at, "role", role.get("name").shown(), "service", s.shown()))
 			}
 		}
 	}
@@ -337,7 +379,7 @@ func missingGroups(c *Config) (hits []hit) {
 			if near := pins.Near(g.text, known); len(near) > 0 && !groups.key(near[0]).secret {
 				do = "did you mean " + near[0] + "?"
 			}
-			hits = append(hits, hit{g.at, map[string]string{"role": role.get("name").shown(), "group": g.shown(), "near": do}})
+			hits = append(hits, told(g.at, "role", role.get("name").shown(), "group", g.shown(), "near", do))
 		}
 	}
 	return hits
@@ -347,10 +389,12 @@ func missingGroups(c *Config) (hits []hit) {
 // (scopes.py of 3.0.0 to 6.1.1).
 var sinceHub = map[string][]string{
 	"3.0.0": {
-		"access:servers", "access:services", "admin-ui", "admin:auth_state", "admin:groups", "admin:server_state", "admin:servers", "admin:users", "delete:groups",
-		"delete:servers", "delete:users", "groups", "inherit", "list:groups", "list:services", "list:users", "proxy", "read:groups", "read:groups:name", "read:hub", "read:metrics",
-		"read:roles", "read:roles:groups", "read:roles:services", "read:roles:users", "read:servers", "read:services", "read:services:name", "read:tokens", "read:users",
-		"read:users:activity", "read:users:groups", "read:users:name", "self", "servers", "shutdown", "tokens", "users", "users:activity",
+		"access:servers", "access:services", "admin-ui", "admin:auth_state", "admin:groups", "admin:server_state",
+		"admin:servers", "admin:users", "delete:groups", "delete:servers", "delete:users", "groups", "inherit",
+		"list:groups", "list:services", "list:users", "proxy", "read:groups", "read:groups:name", "read:hub",
+		"read:metrics", "read:roles", "read:roles:groups", "read:roles:services", "read:roles:users", "read:servers",
+		"read:services", "read:services:name", "read:tokens", "read:users", "read:users:activity", "read:users:groups",
+		"read:users:name", "self", "servers", "shutdown", "tokens", "users", "users:activity",
 	},
 	"5.0.0": {"admin:services", "groups:shares", "read:groups:shares", "read:shares", "read:users:shares", "shares", "users:shares"},
 	"6.0.0": {"start:servers"},
@@ -373,7 +417,7 @@ func (c *Config) wrongScopes(hub string) (hits []hit) {
 			version, known := since[base]
 			what, do := "", ""
 			switch {
-			case s.kind != text || strings.Contains(base, hole) || strings.HasPrefix(base, "custom:") && (c.open || c.config.get("JupyterHub", "custom_scopes", base) != nil || c.config.get("JupyterHub", "custom_scopes").unsure()):
+			case s.kind != text || strings.Contains(base, hole) || strings.HasPrefix(base, "custom:") && c.defines(base):
 			case !known:
 				what, do = "there is no scope "+base, "see the hub's list of scopes"
 				if near := pins.Near(base, all); len(near) > 0 {
@@ -390,11 +434,17 @@ func (c *Config) wrongScopes(hub string) (hits []hit) {
 				what, do = "a scope is one that the hub does not have", "see the hub's list of scopes"
 			}
 			if what != "" {
-				hits = append(hits, hit{s.at, map[string]string{"what": what, "do": do}})
+				hits = append(hits, told(s.at, "what", what, "do", do))
 			}
 		}
 	}
 	return hits
+}
+
+// defines reports whether a scope of the deployment's own is defined, or may be.
+func (c *Config) defines(scope string) bool {
+	custom := c.config.get("JupyterHub", "custom_scopes")
+	return c.open || custom.get(scope) != nil || custom.unsure()
 }
 
 // older are wider scopes that stand for newer ones.
@@ -417,7 +467,8 @@ func halfAccess(c *Config) (hits []hit) {
 				continue
 			}
 			lack := func(what, scope string) {
-				hits = append(hits, hit{s.at, map[string]string{"role": role.get("name").shown(), "account": shownPart(s, account), "lacks": what, "scope": shownPart(s, scope)}})
+				who := role.get("name").shown()
+				hits = append(hits, told(s.at, "role", who, "account", shownPart(s, account), "lacks", what, "scope", shownPart(s, scope)))
 			}
 			if !has(account, "admin:servers", "servers", "start:servers") {
 				lack("start it", "admin:servers!user="+account)
@@ -433,12 +484,15 @@ func halfAccess(c *Config) (hits []hit) {
 var loginRules = []Rule{
 	{
 		Name: "managed-groups-api", Number: 13,
-		Wrong: "role {role} may change groups, and the authenticator manages them (manage_groups): what is changed by hand is refused before JupyterHub 5.3, and gone at the member's next login since", Do: "change groups where they come from", Source: "jupyterhub/jupyterhub#5004",
+		Wrong: "role {role} may change groups, and the authenticator manages them (manage_groups): what is changed by " +
+			"hand is refused before JupyterHub 5.3, and gone at the member's next login since",
+		Do:     "change groups where they come from",
+		Source: "jupyterhub/jupyterhub#5004",
 		find: in(func(c *Config) (hits []hit) {
 			for _, role := range c.roles {
 				for _, s := range role.get("scopes").list() {
 					if base, _, _ := scopeOf(s); c.managesGroups() != nil && (base == "groups" || base == "admin:groups") {
-						hits = append(hits, hit{s.at, map[string]string{"role": role.get("name").shown()}})
+						hits = append(hits, told(s.at, "role", role.get("name").shown()))
 					}
 				}
 			}
@@ -447,18 +501,22 @@ var loginRules = []Rule{
 	},
 	{
 		Name: "no-groups-to-manage", Number: 14, Of: []Range{{theHub, ">=5.0.0a0"}}, Severity: pins.Error,
-		Wrong: "manage_groups is true, and the authenticator ({class}) brings no groups: nobody can log in", Do: "set it to false, or take an authenticator that brings groups", Source: "jupyterhub/jupyterhub jupyterhub/handlers/base.py",
+		Wrong:  "manage_groups is true, and the authenticator ({class}) brings no groups: nobody can log in",
+		Do:     "set it to false, or take an authenticator that brings groups",
+		Source: "jupyterhub/jupyterhub jupyterhub/handlers/base.py",
 		find: in(func(c *Config) []hit {
 			class, at := c.config.get("JupyterHub", "authenticator_class"), c.managesGroups()
 			if at == nil || !class.whole() || !slices.Contains(groupless, class.text) {
 				return nil
 			}
-			return []hit{{at.at, map[string]string{"class": class.shown()}}}
+			return []hit{told(at.at, "class", class.shown())}
 		}),
 	},
 	{
 		Name: "managed-roles", Number: 15, Of: []Range{{theHub, ">=5.0.0a0"}}, Severity: pins.Error,
-		Wrong: "manage_roles is true, and role {role} is given to users or groups here: the hub does not start", Do: "have the authenticator give it, or set manage_roles to false", Source: app + ", init_role_creation",
+		Wrong:  "manage_roles is true, and role {role} is given to users or groups here: the hub does not start",
+		Do:     "have the authenticator give it, or set manage_roles to false",
+		Source: app + ", init_role_creation",
 		find: in(func(c *Config) (hits []hit) {
 			managed := false
 			c.authenticator("manage_roles", func(_, v *Value) { managed = managed || v.is("true") })
@@ -472,12 +530,17 @@ var loginRules = []Rule{
 	},
 	{
 		Name: "nobody-allowed", Number: 16, Lacks: true, Of: []Range{{theHub, ">=5.0.0a0"}}, Severity: pins.Error,
-		Wrong: "nothing says who may log in, and {the hub} lets nobody in by itself", Do: "set Authenticator.allow_all, allow_existing_users or allowed_users", Source: "jupyterhub/jupyterhub docs/source/reference/changelog.md, 5.0",
-		find: in(nobodyAllowed),
+		Wrong:  "nothing says who may log in, and {the hub} lets nobody in by itself",
+		Do:     "set Authenticator.allow_all, allow_existing_users or allowed_users",
+		Source: "jupyterhub/jupyterhub docs/source/reference/changelog.md, 5.0",
+		find:   in(nobodyAllowed),
 	},
 	{
 		Name: "groups-at-login-only", Number: 24,
-		Wrong: "{setting}: Canvas is asked for groups when somebody logs in, and not again: this does not bring a student's new group", Do: "have students log out and in again", Source: "berkeley-dsep-infra/canvasauthenticator",
+		Wrong: "{setting}: Canvas is asked for groups when somebody logs in, and not again: this does not bring a " +
+			"student's new group",
+		Do:     "have students log out and in again",
+		Source: "berkeley-dsep-infra/canvasauthenticator",
 		find: in(func(c *Config) (hits []hit) {
 			class := c.config.get("JupyterHub", "authenticator_class")
 			if c.managesGroups() == nil || class == nil || !strings.Contains(strings.ToLower(class.text), "canvas") {
@@ -486,7 +549,7 @@ var loginRules = []Rule{
 			for _, trait := range []string{"refresh_pre_spawn", "auth_refresh_age"} {
 				c.authenticator(trait, func(key, v *Value) {
 					if !v.is("false") && !v.is("0") {
-						hits = append(hits, hit{key.at, map[string]string{"setting": trait}})
+						hits = append(hits, told(key.at, "setting", trait))
 					}
 				})
 			}
@@ -497,13 +560,16 @@ var loginRules = []Rule{
 
 // groupless are authenticators that bring no groups.
 var groupless = []string{
-	"dummy", "jupyterhub.auth.DummyAuthenticator", "pam", "jupyterhub.auth.PAMAuthenticator", "native", "nativeauthenticator.NativeAuthenticator",
-	"firstuse", "firstuseauthenticator.FirstUseAuthenticator", "tmp", "tmpauthenticator.TmpAuthenticator", "null", "jupyterhub.auth.NullAuthenticator",
+	"dummy", "jupyterhub.auth.DummyAuthenticator", "pam", "jupyterhub.auth.PAMAuthenticator",
+	"native", "nativeauthenticator.NativeAuthenticator", "firstuse", "firstuseauthenticator.FirstUseAuthenticator",
+	"tmp", "tmpauthenticator.TmpAuthenticator", "null", "jupyterhub.auth.NullAuthenticator",
 	"ltiauthenticator.LTIAuthenticator", "lti11", "lti13",
 }
 
 // openByThemselves are authenticators that let everybody in.
-var openByThemselves = []string{"dummy", "jupyterhub.auth.DummyAuthenticator", "tmp", "tmpauthenticator.TmpAuthenticator", "null", "jupyterhub.auth.NullAuthenticator"}
+var openByThemselves = []string{
+	"dummy", "jupyterhub.auth.DummyAuthenticator", "tmp", "tmpauthenticator.TmpAuthenticator", "null", "jupyterhub.auth.NullAuthenticator",
+}
 
 // allowsWithin reports whether CILogon's identity providers say whom they let in.
 func allowsWithin(providers *Value) (allows bool) {
@@ -526,7 +592,10 @@ func nobodyAllowed(c *Config) []hit {
 			return
 		}
 		traits.each(func(trait string, v *Value) {
-			says := strings.HasPrefix(trait, "allow") && (trait != "allowed_idps" || allowsWithin(v)) || trait == "any_allow_config" || trait == "admin_users" || strings.HasPrefix(trait, "admin_g")
+			says := strings.HasPrefix(trait, "allow") || strings.HasPrefix(trait, "admin_") || trait == "any_allow_config"
+			if trait == "allowed_idps" {
+				says = allowsWithin(v)
+			}
 			empty := v.is("false") || v.kind == null || v.kind == list && len(v.items) == 0 && !v.open
 			allowed = allowed || says && !empty
 		})
@@ -541,18 +610,23 @@ func nobodyAllowed(c *Config) []hit {
 var chartRules = []Rule{
 	{
 		Name: "singleuser-extension", Number: 20, Severity: pins.Error,
-		Wrong: "JUPYTERHUB_SINGLEUSER_EXTENSION asks for Jupyter's server, and JUPYTERHUB_SINGLEUSER_APP ({value}) is the classic notebook's: no server starts", Do: "set JUPYTERHUB_SINGLEUSER_APP to jupyter_server.serverapp.ServerApp, or take it out", Source: "jupyterhub/jupyterhub jupyterhub/singleuser/__init__.py",
+		Wrong: "JUPYTERHUB_SINGLEUSER_EXTENSION asks for Jupyter's server, and JUPYTERHUB_SINGLEUSER_APP ({value}) is " +
+			"the classic notebook's: no server starts",
+		Do:     "set JUPYTERHUB_SINGLEUSER_APP to jupyter_server.serverapp.ServerApp, or take it out",
+		Source: "jupyterhub/jupyterhub jupyterhub/singleuser/__init__.py",
 		find: func(f *Facts) []hit {
 			app, extension := f.launch.Env["JUPYTERHUB_SINGLEUSER_APP"], f.launch.Env["JUPYTERHUB_SINGLEUSER_EXTENSION"]
 			if f.values == nil || !strings.HasPrefix(app.Value, "notebook") || extension.Value != "1" && extension.Value != "true" {
 				return nil
 			}
-			return []hit{{extension.At, map[string]string{"value": app.Value}}}
+			return []hit{told(extension.At, "value", app.Value)}
 		},
 	},
 	{
 		Name: "roles-replaced", Number: 22,
-		Wrong: "hub.config.JupyterHub.load_roles takes the place of hub.loadRoles: the roles there are gone", Do: "write all of them in hub.loadRoles", Source: "jupyterhub/zero-to-jupyterhub-k8s jupyterhub/files/hub/jupyterhub_config.py",
+		Wrong:  "hub.config.JupyterHub.load_roles takes the place of hub.loadRoles: the roles there are gone",
+		Do:     "write all of them in hub.loadRoles",
+		Source: "jupyterhub/zero-to-jupyterhub-k8s jupyterhub/files/hub/jupyterhub_config.py",
 		find: in(func(c *Config) []hit {
 			if c.replaced == nil {
 				return nil
@@ -562,12 +636,15 @@ var chartRules = []Rule{
 	},
 	{
 		Name: "section", Number: 22, Severity: pins.Error,
-		Wrong: "hub.config.{section}: a section is a class, such as JupyterHub, and begins with a capital: the hub does not start", Do: "write the class; hub.loadRoles stands beside hub.config, not in it", Source: "jupyterhub/zero-to-jupyterhub-k8s jupyterhub/files/hub/jupyterhub_config.py",
+		Wrong: "hub.config.{section}: a section is a class, such as JupyterHub, and begins with a capital: the hub " +
+			"does not start",
+		Do:     "write the class; hub.loadRoles stands beside hub.config, not in it",
+		Source: "jupyterhub/zero-to-jupyterhub-k8s jupyterhub/files/hub/jupyterhub_config.py",
 		find: in(func(c *Config) (hits []hit) {
 			sections := c.root.get("hub", "config")
 			sections.each(func(name string, _ *Value) {
 				if name == "" || name[0] < 'A' || name[0] > 'Z' {
-					hits = append(hits, hit{sections.key(name).at, map[string]string{"section": shownKey(sections, name)}})
+					hits = append(hits, told(sections.key(name).at, "section", shownKey(sections, name)))
 				}
 			})
 			return hits
@@ -575,23 +652,40 @@ var chartRules = []Rule{
 	},
 	{
 		Name: "late", Number: 22, Severity: pins.Error,
-		Wrong: "hub.extraConfig runs by its keys in order, and {key} uses {name}, which {later} defines: the hub does not start (NameError)", Do: "name the keys so that {later} comes first", Source: "jupyterhub/zero-to-jupyterhub-k8s jupyterhub/files/hub/jupyterhub_config.py",
-		find: in(func(c *Config) []hit { return c.late }),
+		Wrong: "hub.extraConfig runs by its keys in order, and {key} uses {name}, which {later} defines: the hub does " +
+			"not start (NameError)",
+		Do:     "name the keys so that {later} comes first",
+		Source: "jupyterhub/zero-to-jupyterhub-k8s jupyterhub/files/hub/jupyterhub_config.py",
+		find:   in(func(c *Config) []hit { return c.late }),
 	},
 	{
 		Name: "extra-file", Number: 22, Severity: pins.Error,
-		Wrong: "{file}: {what}", Do: "give mountPath, and one of data, stringData and binaryData", Source: "jupyterhub/zero-to-jupyterhub-k8s jupyterhub/values.schema.yaml", find: in(extraFiles),
+		Wrong:  "{file}: {what}",
+		Do:     "give mountPath, and one of data, stringData and binaryData",
+		Source: "jupyterhub/zero-to-jupyterhub-k8s jupyterhub/values.schema.yaml",
+		find:   in(extraFiles),
 	},
 	{
 		Name: "unknown-key", Number: 22, Severity: pins.Error,
-		Wrong: "there is no {key}: Helm refuses the values", Do: "{do}", Source: "jupyterhub/zero-to-jupyterhub-k8s jupyterhub/values.schema.yaml", find: in(unknownKeys),
+		Wrong:  "there is no {key}: Helm refuses the values",
+		Do:     "{do}",
+		Source: "jupyterhub/zero-to-jupyterhub-k8s jupyterhub/values.schema.yaml",
+		find:   in(unknownKeys),
 	},
 	{
-		Name: "misplaced", Number: 22, Wrong: "{what}", Do: "have all of them stand at one place", Source: "helm/helm docs, subcharts", find: in(func(c *Config) []hit { return c.misplaced }),
+		Name:   "misplaced",
+		Number: 22,
+		Wrong:  "{what}",
+		Do:     "have all of them stand at one place",
+		Source: "helm/helm docs, subcharts",
+		find:   in(func(c *Config) []hit { return c.misplaced }),
 	},
 	{
 		Name: "command", Number: 22, Severity: pins.Error,
-		Wrong: "singleuser.cmd is one text with blanks in it, and is taken for the name of one program: no server starts", Do: "write a list, an item for each word", Source: "jupyterhub/kubespawner kubespawner/spawner.py",
+		Wrong: "singleuser.cmd is one text with blanks in it, and is taken for the name of one program: no server " +
+			"starts",
+		Do:     "write a list, an item for each word",
+		Source: "jupyterhub/kubespawner kubespawner/spawner.py",
 		find: in(func(c *Config) []hit {
 			if cmd := c.root.get("singleuser", "cmd"); cmd != nil && cmd.kind == text && strings.ContainsRune(strings.TrimSpace(cmd.text), ' ') {
 				return at(cmd.at)
@@ -601,25 +695,36 @@ var chartRules = []Rule{
 	},
 	{
 		Name: "python", Number: 22, Severity: pins.Error,
-		Wrong: "this is no Python: a bracket or a text does not end, or a colon is missing: the hub does not start (SyntaxError)", Do: "mend it", Source: "jupyterhub/zero-to-jupyterhub-k8s jupyterhub/files/hub/jupyterhub_config.py",
-		find: in(func(c *Config) []hit { return at(c.broken...) }),
+		Wrong: "this is no Python: a bracket or a text does not end, or a colon is missing: the hub does not start " +
+			"(SyntaxError)",
+		Do:     "mend it",
+		Source: "jupyterhub/zero-to-jupyterhub-k8s jupyterhub/files/hub/jupyterhub_config.py",
+		find:   in(func(c *Config) []hit { return at(c.broken...) }),
 	},
 	{
 		Name: "type", Severity: pins.Error,
-		Wrong: "{what} must be {is}, and is {has}: {then}", Do: "write {is}", Source: app + ", load_groups, load_roles", find: in(wrongTypes),
+		Wrong:  "{what} must be {is}, and is {has}: {then}",
+		Do:     "write {is}",
+		Source: app + ", load_groups, load_roles",
+		find:   in(wrongTypes),
 	},
 	{
 		Name: "dropped-option", Number: 22,
-		Wrong: "this list takes the place of that at {there}, and has no {flag}: lists are not merged", Do: "write the whole list here, or take this one out", Source: "helm/helm docs, values files", find: in(func(c *Config) []hit { return c.dropped }),
+		Wrong:  "this list takes the place of that at {there}, and has no {flag}: lists are not merged",
+		Do:     "write the whole list here, or take this one out",
+		Source: "helm/helm docs, values files",
+		find:   in(func(c *Config) []hit { return c.dropped }),
 	},
 	{
 		Name: "entrypoint", Number: 23,
-		Wrong: "singleuser.cmd takes the place of the image's CMD, and not of its ENTRYPOINT: {flag} would run twice", Do: "leave it out of cmd", Source: "2i2c-org/infrastructure#3807",
+		Wrong:  "singleuser.cmd takes the place of the image's CMD, and not of its ENTRYPOINT: {flag} would run twice",
+		Do:     "leave it out of cmd",
+		Source: "2i2c-org/infrastructure#3807",
 		find: func(f *Facts) []hit {
 			if f.values == nil || len(f.launch.Cmd) == 0 || !entrypoint.MatchString(f.launch.Cmd[0].Value) {
 				return nil
 			}
-			return []hit{{f.launch.Cmd[0].At, map[string]string{"flag": f.launch.Cmd[0].Value}}}
+			return []hit{told(f.launch.Cmd[0].At, "flag", f.launch.Cmd[0].Value)}
 		},
 	},
 }
@@ -648,7 +753,7 @@ func extraFiles(c *Config) (hits []hit) {
 			default:
 				return
 			}
-			hits = append(hits, hit{files.key(name).at, map[string]string{"file": part + ".extraFiles." + shownKey(files, name), "what": what}})
+			hits = append(hits, told(files.key(name).at, "file", part+".extraFiles."+shownKey(files, name), "what", what))
 		})
 	}
 	return hits
@@ -656,13 +761,17 @@ func extraFiles(c *Config) (hits []hit) {
 
 // chartKeys are the keys that the chart's schema has, of 4.4 (values.schema.yaml).
 var chartKeys = map[string]string{
-	"hub": "activeServerLimit allowNamedServers annotations args authenticatePrometheus baseUrl command concurrentSpawnLimit config consecutiveFailureLimit " +
-		"containerSecurityContext cookieSecret db deploymentStrategy existingSecret extraConfig extraConfigMap extraContainers extraEnv extraFiles extraPodSpec extraVolumeMounts extraVolumes " +
-		"fsGid image initContainers labels lifecycle livenessProbe loadRoles namedServerLimitPerUser networkPolicy nodeSelector pdb podSecurityContext publicURL readinessProbe redirectToServer resources " +
-		"revisionHistoryLimit service serviceAccount services shutdownOnLogout templatePaths templateVars tolerations",
-	"singleuser": "allowPrivilegeEscalation cloudMetadata cmd cpu defaultUrl events extraAnnotations extraContainers extraEnv extraFiles extraLabels extraNodeAffinity extraPodAffinity " +
-		"extraPodAntiAffinity extraPodConfig extraResource extraTolerations fsGid image initContainers lifecycleHooks memory networkPolicy networkTools nodeSelector podNameTemplate profileList " +
-		"serviceAccountName startTimeout storage uid",
+	"hub": "activeServerLimit allowNamedServers annotations args authenticatePrometheus baseUrl command " +
+		"concurrentSpawnLimit config consecutiveFailureLimit containerSecurityContext cookieSecret db " +
+		"deploymentStrategy existingSecret extraConfig extraConfigMap extraContainers extraEnv extraFiles " +
+		"extraPodSpec extraVolumeMounts extraVolumes fsGid image initContainers labels lifecycle livenessProbe " +
+		"loadRoles namedServerLimitPerUser networkPolicy nodeSelector pdb podSecurityContext publicURL " +
+		"readinessProbe redirectToServer resources revisionHistoryLimit service serviceAccount services " +
+		"shutdownOnLogout templatePaths templateVars tolerations",
+	"singleuser": "allowPrivilegeEscalation cloudMetadata cmd cpu defaultUrl events extraAnnotations extraContainers " +
+		"extraEnv extraFiles extraLabels extraNodeAffinity extraPodAffinity extraPodAntiAffinity extraPodConfig " +
+		"extraResource extraTolerations fsGid image initContainers lifecycleHooks memory networkPolicy " +
+		"networkTools nodeSelector podNameTemplate profileList serviceAccountName startTimeout storage uid",
 }
 
 // unknownKeys finds keys that the chart does not have.
@@ -689,5 +798,5 @@ func unknownKey(k *Value, part string, known []string) hit {
 	case len(near) > 0:
 		do = "did you mean " + strings.Join(near, " or ") + "?"
 	}
-	return hit{k.at, map[string]string{"key": part + k.shown(), "do": do}}
+	return told(k.at, "key", part+k.shown(), "do", do)
 }

@@ -17,7 +17,8 @@ import (
 var imagePaths = []string{"singleuser.image", "jupyterhub.singleuser.image"}
 
 // reference is what can stand for an image: with a tag, a digest or both.
-var reference = regexp.MustCompile(`^([a-z0-9][a-zA-Z0-9._/-]*(?::[0-9]+/[a-z0-9._/-]+)?)(?::([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@sha256:([0-9a-f]{64}))?$`)
+var reference = regexp.MustCompile(`^([a-z0-9][a-zA-Z0-9._/-]*(?::[0-9]+/[a-z0-9._/-]+)?)` +
+	`(?::([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@sha256:([0-9a-f]{64}))?$`)
 
 // Image returns the reference of the image that a values file names at a path, by
 // keys and numbers with dots between them; an empty path stands for the chart's own
@@ -118,7 +119,10 @@ func SetImage(file File, path, ref string) ([]byte, error) {
 		if m[3] != "" {
 			name, tag = m[1]+"@sha256", m[3]
 		}
-		edits = []edit{{mappingValue(n, "name"), append(slices.Clone(keys), "name"), name}, {mappingValue(n, "tag"), append(slices.Clone(keys), "tag"), tag}}
+		edits = []edit{
+			{mappingValue(n, "name"), append(slices.Clone(keys), "name"), name},
+			{mappingValue(n, "tag"), append(slices.Clone(keys), "tag"), tag},
+		}
 	}
 	for _, e := range edits {
 		if e.node == nil || e.node.Kind != yaml.ScalarNode {
@@ -155,7 +159,9 @@ func splice(file File, edits []edit) ([]byte, error) {
 		want = with(want, e.keys, e.text)
 	}
 	if err := yaml.Unmarshal([]byte(text), &got); err != nil || fmt.Sprintf("%#v", got) != fmt.Sprintf("%#v", want) {
-		return nil, fmt.Errorf("%s:%d: the edit would change more than %s: do it by hand", file.Name, edits[0].node.Line, strings.Join(edits[0].keys, "."))
+		first := edits[0]
+		where := strings.Join(first.keys, ".")
+		return nil, fmt.Errorf("%s:%d: the edit would change more than %s: do it by hand", file.Name, first.node.Line, where)
 	}
 	return []byte(text), nil
 }

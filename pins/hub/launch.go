@@ -102,7 +102,8 @@ func (l *Launch) inTmp(trait string) bool {
 // the stock store's setting, or by a class whose name says so.
 func (l *Launch) storeInTmp() bool {
 	class, ok := l.set("YDocExtension.ystore_class")
-	return l.inTmp("SQLiteYStore.db_path") || ok && (strings.HasSuffix(class.Value, ".TmpYStore") || strings.HasSuffix(class.Value, ".TempFileYStore"))
+	byName := strings.HasSuffix(class.Value, ".TmpYStore") || strings.HasSuffix(class.Value, ".TempFileYStore")
+	return l.inTmp("SQLiteYStore.db_path") || ok && byName
 }
 
 // shared reports whether real-time collaboration is on: by an option in JupyterLab

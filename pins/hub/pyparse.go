@@ -3,6 +3,7 @@ package hub
 import (
 	"maps"
 	"slices"
+	"strings"
 )
 
 // An expr is an expression of Python, as far as configurations need it.
@@ -312,7 +313,7 @@ func (p *parser) simple(line int) stmt {
 	return s
 }
 
-var binary = []string{"-", "*", "/", "//", "**", "@", "&", "^", "<<", ">>", "==", "!=", "<", ">", "<=", ">=", "and", "or", "in", "is", "not", "if", "else", ":="}
+var binary = strings.Fields("- * / // ** @ & ^ << >> == != < > <= >= and or in is not if else :=")
 
 // expression reads one expression. Of operators only + is understood; what others
 // make is not known.

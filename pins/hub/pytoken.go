@@ -87,7 +87,7 @@ func (s *scanner) next() {
 		s.word()
 	case c >= '0' && c <= '9':
 		n := 1
-		for n < len(s.rest) && (s.rest[n] == '.' || s.rest[n] == '_' || s.rest[n] >= '0' && s.rest[n] <= '9' || unicode.IsLetter(rune(s.rest[n]))) {
+		for n < len(s.rest) && strings.ContainsRune("._0123456789abcdefjoxABCDEFJOX", rune(s.rest[n])) {
 			n++
 		}
 		s.add('#', strings.ReplaceAll(s.take(n), "_", ""))
@@ -124,7 +124,7 @@ func (s *scanner) indent() {
 	}
 }
 
-var longOperators = []string{"**=", "//=", ">>=", "<<=", "==", "!=", "<=", ">=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", ":=", "->", "**", "//", "<<", ">>"}
+var longOperators = strings.Fields("**= //= >>= <<= == != <= >= += -= *= /= %= &= |= ^= := -> ** // << >>")
 
 func (s *scanner) operator(size int) {
 	for _, op := range longOperators {

@@ -72,11 +72,13 @@ func checkNames(m *pins.Manifest) error {
 		for what, name := range map[string]string{"account": Account(g), "role": Role(g)} {
 			other, again := made[what+name]
 			if made[what+name] = g; again {
-				errs = append(errs, fmt.Errorf("%s: group %q has the %s %s, as group %q at %s has: give one of them another account: or another name", g.Name.At, g.Name.Value, what, name, other.Name.Value, other.Name.At))
+				errs = append(errs, fmt.Errorf("%s: group %q has the %s %s, as group %q at %s has: give one of them another account: or another name",
+					g.Name.At, g.Name.Value, what, name, other.Name.Value, other.Name.At))
 			}
 		}
 		if g.Name.Value == accountsName {
-			errs = append(errs, fmt.Errorf("%s: group %q: a group of that name creates the accounts, and all of them are in it: give this group another name", g.Name.At, g.Name.Value))
+			const taken = "%s: group %q: a group of that name creates the accounts, and all of them are in it: give this group another name"
+			errs = append(errs, fmt.Errorf(taken, g.Name.At, g.Name.Value))
 		}
 		if !roleName.MatchString(Role(g)) {
 			errs = append(errs, fmt.Errorf("%s: group %q: its role %s is no legal name", g.Name.At, g.Name.Value, Role(g)))
@@ -382,7 +384,8 @@ func (w *valuesWriter) files(files []pins.LaunchFile) {
 // end as lines do, and nothing is in it that a reader takes for something else.
 func isBlock(text string) bool {
 	odd := func(c rune) bool { return c != '\n' && c != '\t' && !unicode.IsPrint(c) }
-	return strings.HasSuffix(text, "\n") && !strings.HasSuffix(text, "\n\n") && !strings.ContainsAny(text[:1], " \t\n") && strings.IndexFunc(text, odd) < 0
+	ends := strings.HasSuffix(text, "\n") && !strings.HasSuffix(text, "\n\n")
+	return ends && !strings.ContainsAny(text[:1], " \t\n") && strings.IndexFunc(text, odd) < 0
 }
 
 // splitImage splits a reference as the chart wants it: name and tag, which it joins

@@ -28,7 +28,7 @@ func setting(traits ...string) func(*Facts) []hit {
 	return func(f *Facts) (hits []hit) {
 		for _, trait := range traits {
 			if s, ok := f.launch.set(trait); ok {
-				hits = append(hits, hit{s.At, map[string]string{"flag": s.Flag, "value": s.Value}})
+				hits = append(hits, told(s.At, "flag", s.Flag, "value", s.Value))
 			}
 		}
 		return hits
@@ -38,74 +38,88 @@ func setting(traits ...string) func(*Facts) []hit {
 var launchRules = []Rule{
 	{
 		Name: "flag-of-lab-3", Number: 21, Of: []Range{lab4, noCollaboration, noYdoc},
-		Wrong:  "{flag} is an option of jupyterlab 3, and {jupyterlab} is locked, which shares documents with jupyter-collaboration only",
+		Wrong: "{flag} is an option of jupyterlab 3, and {jupyterlab} is locked, which shares documents with " +
+			"jupyter-collaboration only",
 		Do:     "pin jupyter-collaboration and take the option out",
 		Source: "jupyterlab docs/source/getting_started/changelog.md, 4.0", find: setting("LabApp.collaborative"),
 	},
 	{
 		Name: "flag-of-lab-3", Number: 21, Of: []Range{lab4, collaboration},
-		Wrong:  "{flag} is an option of jupyterlab 3, and {jupyterlab} is locked, where {jupyter-collaboration} does it without",
+		Wrong: "{flag} is an option of jupyterlab 3, and {jupyterlab} is locked, where {jupyter-collaboration} does it " +
+			"without",
 		Do:     "take the option out",
 		Source: "jupyterlab docs/source/getting_started/changelog.md, 4.0", find: setting("LabApp.collaborative"),
 	},
 	{
 		Name: "no-ydoc", Of: []Range{lab4, noCollaboration, noYdoc},
-		Wrong:  "{flag}: with {jupyterlab} there is no YDocExtension without jupyter-collaboration",
-		Do:     "pin jupyter-collaboration, and take the option out (SQLiteYStore.db_path says where its stock store keeps its file)",
+		Wrong: "{flag}: with {jupyterlab} there is no YDocExtension without jupyter-collaboration",
+		Do: "pin jupyter-collaboration, and take the option out (SQLiteYStore.db_path says where its stock store keeps " +
+			"its file)",
 		Source: "jupyterlab docs/source/getting_started/changelog.md, 4.0",
 		find: func(f *Facts) (hits []hit) {
 			for trait, s := range f.launch.Settings {
 				if strings.HasPrefix(trait, "YDocExtension.") {
-					hits = append(hits, hit{s.At, map[string]string{"flag": s.Flag}})
+					hits = append(hits, told(s.At, "flag", s.Flag))
 				}
 			}
 			return hits
 		},
 	},
 	{
-		Name:   "store-base",
-		Wrong:  "{flag}: {value} is {built} {has}, and {server} takes stores of {wants} only: it is passed over with a TraitError in the log, and the history goes to .jupyter_ystore.db in the home",
-		Do:     "take the option out, and set SQLiteYStore.db_path, which says where the stock store keeps its file; or pin a store of {wants}",
+		Name: "store-base",
+		Wrong: "{flag}: {value} is {built} {has}, and {server} takes stores of {wants} only: it is passed over with a " +
+			"TraitError in the log, and the history goes to .jupyter_ystore.db in the home",
+		Do: "take the option out, and set SQLiteYStore.db_path, which says where the stock store keeps its file; or " +
+			"pin a store of {wants}",
 		Source: "jupyterlab/jupyter-collaboration CHANGELOG.md, 2.0.0, 4.1.1, and seen", find: storeBase,
 	},
 	{
 		Name: "store-config", Of: []Range{{"jupyter-server-ydoc", ">=1.0.0a0"}},
-		Wrong:  "{flag}: {jupyter-server-ydoc} makes a store with config=, which {value} does not take: no document opens",
+		Wrong: "{flag}: {jupyter-server-ydoc} makes a store with config=, which {value} does not take: no document " +
+			"opens",
 		Do:     "take jupyter_server_ydoc.stores.SQLiteYStore, or a class derived from it, and set SQLiteYStore.db_path",
 		Source: "jupyterlab/jupyter-collaboration projects/jupyter-server-ydoc/jupyter_server_ydoc/app.py",
 		find: func(f *Facts) (hits []hit) {
 			s, ok := f.launch.set("YDocExtension.ystore_class")
 			module, _, _ := strings.Cut(s.Value, ".")
 			if name := pins.CanonicalName(pins.Pip, module); ok && name == f.storesOf() {
-				return []hit{{s.At, map[string]string{"flag": s.Flag, "value": s.Value}}}
+				return []hit{told(s.At, "flag", s.Flag, "value", s.Value)}
 			}
 			return nil
 		},
 	},
 	{
-		Name:  "store-missing",
-		Wrong: "{flag}: no package called {module} is locked, so {value} can't be imported: it is passed over with a TraitError in the log, and the history goes to .jupyter_ystore.db in the home",
-		Do:    "pin the package that has it, or take the option out", Source: "seen", find: storeMissing,
+		Name: "store-missing",
+		Wrong: "{flag}: no package called {module} is locked, so {value} can't be imported: it is passed over with a " +
+			"TraitError in the log, and the history goes to .jupyter_ystore.db in the home",
+		Do: "pin the package that has it, or take the option out", Source: "seen", find: storeMissing,
 	},
 	{
-		Name: "half-collaboration", Of: []Range{{"jupyter-server-ydoc", ">=1.0.0a0"}, {"jupyter-collaboration-ui", absent}},
-		Wrong: "{jupyter-server-ydoc} is the server's half of real-time collaboration only: without jupyter-collaboration-ui and jupyter-docprovider no student sees another",
-		Do:    "pin jupyter-collaboration, which brings all four parts, or take jupyter-server-ydoc out", Source: "jupyterlab/jupyter-collaboration README.md",
+		Name: "half-collaboration",
+		Of:   []Range{{"jupyter-server-ydoc", ">=1.0.0a0"}, {"jupyter-collaboration-ui", absent}},
+		Wrong: "{jupyter-server-ydoc} is the server's half of real-time collaboration only: without " +
+			"jupyter-collaboration-ui and jupyter-docprovider no student sees another",
+		Do:     "pin jupyter-collaboration, which brings all four parts, or take jupyter-server-ydoc out",
+		Source: "jupyterlab/jupyter-collaboration README.md",
 	},
 	{
-		Name: "half-collaboration", Of: []Range{{"jupyter-server-ydoc", ">=1.0.0a0"}, {"jupyter-collaboration-ui", ""}, {"jupyter-docprovider", absent}},
-		Wrong: "{jupyter-server-ydoc} is locked without jupyter-docprovider: the browser's half of real-time collaboration is missing",
-		Do:    "pin jupyter-collaboration, which brings all four parts", Source: "jupyterlab/jupyter-collaboration README.md",
+		Name: "half-collaboration",
+		Of:   []Range{{"jupyter-server-ydoc", ">=1.0.0a0"}, {"jupyter-collaboration-ui", ""}, {"jupyter-docprovider", absent}},
+		Wrong: "{jupyter-server-ydoc} is locked without jupyter-docprovider: the browser's half of real-time " +
+			"collaboration is missing",
+		Do:     "pin jupyter-collaboration, which brings all four parts",
+		Source: "jupyterlab/jupyter-collaboration README.md",
 	},
 	{
 		Name: "no-singleuser", Of: []Range{{"jupyterhub", absent}},
-		Wrong: "{flag} is launched, and no jupyterhub is locked, which has it: unless the base image has one on its PATH, no server starts",
-		Do:    "pin jupyterhub, at the version of the hub",
+		Wrong: "{flag} is launched, and no jupyterhub is locked, which has it: unless the base image has one on its " +
+			"PATH, no server starts",
+		Do: "pin jupyterhub, at the version of the hub",
 		find: func(f *Facts) []hit {
 			if len(f.launch.Cmd) == 0 || f.launch.Cmd[0].Value != "jupyterhub-singleuser" {
 				return nil
 			}
-			return []hit{{f.launch.Cmd[0].At, map[string]string{"flag": f.launch.Cmd[0].Value}}}
+			return []hit{told(f.launch.Cmd[0].At, "flag", f.launch.Cmd[0].Value)}
 		},
 	},
 	{
@@ -118,7 +132,7 @@ var launchRules = []Rule{
 			if !ok || !strings.HasPrefix(app.Value, "notebook") {
 				return nil
 			}
-			return []hit{{app.At, map[string]string{"value": app.Value}}}
+			return []hit{told(app.At, "value", app.Value)}
 		},
 	},
 	{
@@ -182,7 +196,7 @@ func storeBase(f *Facts) []hit {
 			continue
 		}
 		if has != wants && !(f.requires != nil && f.requires(store, wants)) {
-			return []hit{{s.At, map[string]string{"flag": s.Flag, "value": s.Value, "built": built, "has": has, "wants": wants, "server": f.title(server, s.At)}}}
+			return []hit{told(s.At, "flag", s.Flag, "value", s.Value, "built", built, "has", has, "wants", wants, "server", f.title(server, s.At))}
 		}
 		return nil
 	}
@@ -197,7 +211,7 @@ func storeMissing(f *Facts) []hit {
 	if !ok || !f.whole || f.packages[name].Version != "" || slices.Contains(stock, name) {
 		return nil
 	}
-	return []hit{{s.At, map[string]string{"flag": s.Flag, "module": module, "value": s.Value}}}
+	return []hit{told(s.At, "flag", s.Flag, "module", module, "value", s.Value)}
 }
 
 // doubling is where a page that was open doubles the cells of a notebook: the
@@ -207,14 +221,18 @@ var doubling = Range{"jupyterlab", ">=3.6.0a0,<3.6.2"}
 var bugRules = []Rule{
 	{
 		Name: "doubled-cells", Of: []Range{doubling}, Pins: true,
-		Wrong:  "{jupyterlab} can double the cells of a shared notebook when a page comes back to a server that was restarted",
+		Wrong: "{jupyterlab} can double the cells of a shared notebook when a page comes back to a server that was " +
+			"restarted",
 		Do:     "take 3.6.2 or later",
 		Source: "jupyterlab/jupyterlab#14031",
 	},
 	{
 		Name: "doubled-cells-on-disk", Of: []Range{doubling}, Severity: pins.Error,
-		Wrong:  "{flag} keeps the history of shared notebooks in /tmp, which goes with the pod, and BaseFileIdManager.db_path leaves the file ids in the home, which stay: with {jupyterlab}, a page that is open while its server gets a new pod doubles the notebook, on disk",
-		Do:     "set BaseFileIdManager.db_path to /tmp/file_id_manager.db too, in launch.files or as an option; or take jupyterlab 3.6.2 or later",
+		Wrong: "{flag} keeps the history of shared notebooks in /tmp, which goes with the pod, and " +
+			"BaseFileIdManager.db_path leaves the file ids in the home, which stay: with {jupyterlab}, a page that is " +
+			"open while its server gets a new pod doubles the notebook, on disk",
+		Do: "set BaseFileIdManager.db_path to /tmp/file_id_manager.db too, in launch.files or as an option; or take " +
+			"jupyterlab 3.6.2 or later",
 		Source: "jupyterlab/jupyterlab#14031, and seen",
 		find: func(f *Facts) []hit {
 			if !f.shared() || !f.launch.storeInTmp() || f.launch.inTmp("BaseFileIdManager.db_path") {
@@ -224,34 +242,45 @@ var bugRules = []Rule{
 		},
 	},
 	{
-		Name: "ydoc-mismatch", Of: []Range{{"jupyter-server-ydoc", "<0.8.0"}, {"jupyter-ydoc", ">=0.3.0a0"}}, Pins: true,
+		Name:   "ydoc-mismatch",
+		Of:     []Range{{"jupyter-server-ydoc", "<0.8.0"}, {"jupyter-ydoc", ">=0.3.0a0"}},
+		Pins:   true,
 		Wrong:  "{jupyter-server-ydoc} can't save what {jupyter-ydoc} holds",
 		Do:     "pin jupyter-ydoc 0.2.x",
 		Source: "jupyterlab/jupyterlab#13890",
 	},
 	{
-		Name: "ypy-websocket", Of: []Range{{"jupyter-server-ydoc", "<1.0.0a0"}, {"ypy-websocket", ">=0.9.0a0"}}, Pins: true, Severity: pins.Error,
-		Wrong: "{jupyter-server-ydoc} does not work with {ypy-websocket}, which is made for another event loop",
-		Do:    "pin ypy-websocket<0.9", Source: "jupyter-server-ydoc 0.8.0's own requirements",
+		Name:     "ypy-websocket",
+		Of:       []Range{{"jupyter-server-ydoc", "<1.0.0a0"}, {"ypy-websocket", ">=0.9.0a0"}},
+		Pins:     true,
+		Severity: pins.Error,
+		Wrong:    "{jupyter-server-ydoc} does not work with {ypy-websocket}, which is made for another event loop",
+		Do:       "pin ypy-websocket<0.9", Source: "jupyter-server-ydoc 0.8.0's own requirements",
 	},
 	{
 		Name: "lab-3-collaboration", Of: []Range{lab3, collaboration}, Pins: true,
-		Wrong: "{jupyter-collaboration} is made for jupyterlab 4; in {jupyterlab} the rooms of shared documents answer 404",
-		Do:    "take jupyter-collaboration out: jupyterlab 3.6 brings its own, jupyter-server-ydoc", Source: "jupyterlab/jupyter-collaboration#473",
+		Wrong: "{jupyter-collaboration} is made for jupyterlab 4; in {jupyterlab} the rooms of shared documents answer " +
+			"404",
+		Do:     "take jupyter-collaboration out: jupyterlab 3.6 brings its own, jupyter-server-ydoc",
+		Source: "jupyterlab/jupyter-collaboration#473",
 	},
 	{
-		Name: "collaboration-3-lab-4.4", Of: []Range{{"jupyter-collaboration", ">=3.0.0a0,<4.0.0a0"}, {"jupyterlab", ">=4.4.0a0"}}, Pins: true,
-		Wrong: "{jupyter-collaboration} is made for jupyterlab 4.2 and 4.3; with {jupyterlab} it floods the log with errors, and once a notebook was lost",
-		Do:    "take jupyter-collaboration 4", Source: "jupyterlab/jupyter-collaboration#515",
+		Name: "collaboration-3-lab-4.4",
+		Of:   []Range{{"jupyter-collaboration", ">=3.0.0a0,<4.0.0a0"}, {"jupyterlab", ">=4.4.0a0"}},
+		Pins: true,
+		Wrong: "{jupyter-collaboration} is made for jupyterlab 4.2 and 4.3; with {jupyterlab} it floods the log with " +
+			"errors, and once a notebook was lost",
+		Do: "take jupyter-collaboration 4", Source: "jupyterlab/jupyter-collaboration#515",
 	},
 	{
-		Name:  "no-file-ids",
-		Wrong: "{flag} turns jupyter_server_fileid off, without which opening a shared document fails (KeyError: file_id_manager)",
-		Do:    "take that out", Source: "jupyterlab/jupyter-collaboration#193",
+		Name: "no-file-ids",
+		Wrong: "{flag} turns jupyter_server_fileid off, without which opening a shared document fails (KeyError: " +
+			"file_id_manager)",
+		Do: "take that out", Source: "jupyterlab/jupyter-collaboration#193",
 		find: func(f *Facts) (hits []hit) {
 			s, ok := f.launch.set("ServerApp.jpserver_extensions")
 			if ok && f.shared() && strings.Contains(s.Value, `"jupyter_server_fileid":false`) {
-				hits = append(hits, hit{s.At, map[string]string{"flag": s.Flag}})
+				hits = append(hits, told(s.At, "flag", s.Flag))
 			}
 			return hits
 		},
@@ -261,7 +290,8 @@ var bugRules = []Rule{
 var homeRules = []Rule{
 	{
 		Name: "file-ids-in-home", Of: []Range{{"jupyter-server-fileid", ""}},
-		Wrong:  "{store} is in /tmp, and the database of file ids ({jupyter-server-fileid}) stays in the home: on NFS it locks up, and saving fails",
+		Wrong: "{store} is in /tmp, and the database of file ids ({jupyter-server-fileid}) stays in the home: on NFS " +
+			"it locks up, and saving fails",
 		Do:     "set BaseFileIdManager.db_path to /tmp/file_id_manager.db",
 		Source: "2i2c-org/infrastructure#2245",
 		find: func(f *Facts) (hits []hit) {
@@ -277,7 +307,8 @@ var homeRules = []Rule{
 	},
 	{
 		Name: "file-ids-in-home", Severity: pins.Note, Of: []Range{{"jupyter-server-fileid", ""}},
-		Wrong:  "the database of file ids ({jupyter-server-fileid}) is kept in the home: on NFS it locks up, and saving fails, with or without real-time collaboration",
+		Wrong: "the database of file ids ({jupyter-server-fileid}) is kept in the home: on NFS it locks up, and saving " +
+			"fails, with or without real-time collaboration",
 		Do:     "where homes are on NFS, set BaseFileIdManager.db_path to /tmp/file_id_manager.db",
 		Source: "2i2c-org/infrastructure#2245",
 		find: func(f *Facts) []hit {
@@ -289,7 +320,8 @@ var homeRules = []Rule{
 	},
 	{
 		Name: "history-in-home", Severity: pins.Note, Of: []Range{{"jupyterlab", ""}},
-		Wrong:  "the history of shared documents is kept in .jupyter_ystore.db, in the folder that the server is started in, mostly the home",
+		Wrong: "the history of shared documents is kept in .jupyter_ystore.db, in the folder that the server is " +
+			"started in, mostly the home",
 		Do:     "where homes are on NFS, set SQLiteYStore.db_path to /tmp/ystore.db, and BaseFileIdManager.db_path too",
 		Source: "jupyterlab/jupyter-collaboration docs/source/configuration.md",
 		find: func(f *Facts) []hit {
@@ -303,13 +335,16 @@ var homeRules = []Rule{
 	},
 	{
 		Name: "sessions-in-home", Severity: pins.Note, Of: []Range{{"jupyter-server-ydoc", ">=2.3.0,<3.0.0a0"}},
-		Wrong: "{jupyter-server-ydoc} writes .jupyter/collaboration_sessions.json into the home, and can't be told another place",
-		Do:    "nothing is wrong with it; jupyter-collaboration 5 has --YDocExtension.session_store_path", Source: "jupyterlab/jupyter-collaboration CHANGELOG.md, 4.3.0",
+		Wrong: "{jupyter-server-ydoc} writes .jupyter/collaboration_sessions.json into the home, and can't be told " +
+			"another place",
+		Do:     "nothing is wrong with it; jupyter-collaboration 5 has --YDocExtension.session_store_path",
+		Source: "jupyterlab/jupyter-collaboration CHANGELOG.md, 4.3.0",
 	},
 	{
 		Name: "sessions-in-home", Severity: pins.Note, Of: []Range{{"jupyter-server-ydoc", ">=3.0.0a0"}},
-		Wrong: "{jupyter-server-ydoc} writes .jupyter/collaboration_sessions.json into the home",
-		Do:    "where that is not wanted, set YDocExtension.session_store_path", Source: "jupyterlab/jupyter-collaboration CHANGELOG.md, 5.0.0",
+		Wrong:  "{jupyter-server-ydoc} writes .jupyter/collaboration_sessions.json into the home",
+		Do:     "where that is not wanted, set YDocExtension.session_store_path",
+		Source: "jupyterlab/jupyter-collaboration CHANGELOG.md, 5.0.0",
 		find: func(f *Facts) []hit {
 			if _, ok := f.launch.set("YDocExtension.session_store_path"); ok || !f.accounts {
 				return nil
@@ -319,8 +354,10 @@ var homeRules = []Rule{
 	},
 	{
 		Name: "other-databases", Severity: pins.Note, Of: []Range{{"nbformat", ""}},
-		Wrong: "two SQLite files of other programs stay in the home: nbformat's .local/share/jupyter/nbsignatures.db and IPython's history.sqlite",
-		Do:    "where they lock up on NFS too, set NotebookNotary.db_file and HistoryManager.hist_file to :memory:", Source: "seen",
+		Wrong: "two SQLite files of other programs stay in the home: nbformat's .local/share/jupyter/nbsignatures.db " +
+			"and IPython's history.sqlite",
+		Do:     "where they lock up on NFS too, set NotebookNotary.db_file and HistoryManager.hist_file to :memory:",
+		Source: "seen",
 		find: func(f *Facts) []hit {
 			if !f.launch.storeInTmp() || !f.launch.inTmp("BaseFileIdManager.db_path") || f.launch.inTmp("NotebookNotary.db_file") {
 				return nil
@@ -332,13 +369,18 @@ var homeRules = []Rule{
 
 var hubRules = []Rule{
 	{
-		Name: "tornado-of-hub-6", Number: 18, Of: []Range{{"jupyterhub", ">=6.0.0a0"}, {"tornado", "<6.5"}}, Pins: true, Severity: pins.Error,
-		Wrong: "{jupyterhub} needs tornado 6.5 or later, and {tornado} is pinned: they can't be installed together",
-		Do:    "unpin tornado, or keep jupyterhub 5", Source: "jupyterhub/jupyterhub pyproject.toml, 6.0.0",
+		Name:     "tornado-of-hub-6",
+		Number:   18,
+		Of:       []Range{{"jupyterhub", ">=6.0.0a0"}, {"tornado", "<6.5"}},
+		Pins:     true,
+		Severity: pins.Error,
+		Wrong:    "{jupyterhub} needs tornado 6.5 or later, and {tornado} is pinned: they can't be installed together",
+		Do:       "unpin tornado, or keep jupyterhub 5", Source: "jupyterhub/jupyterhub pyproject.toml, 6.0.0",
 	},
 	{
 		Name: "hub-major", Number: 19, Of: []Range{{theHub, ""}, {"jupyterhub", ""}},
-		Wrong:  "the hub is {the hub}, and the image's single-user server is {jupyterhub}: of another major version, which the hub warns of at each start",
+		Wrong: "the hub is {the hub}, and the image's single-user server is {jupyterhub}: of another major version, " +
+			"which the hub warns of at each start",
 		Do:     "change them together, or have the two tried: driftpin's own tests run 3.1.1 under 6.1.1",
 		Source: "jupyterhub/jupyterhub jupyterhub/_version.py",
 		find: func(f *Facts) []hit {
@@ -351,13 +393,16 @@ var hubRules = []Rule{
 	},
 	{
 		Name: "link-share", Number: 17, Of: []Range{{"jupyterlab-link-share", ""}, {"jupyterhub", ">=5.0.0a0"}},
-		Wrong: "{jupyterlab-link-share} shares links with ?token=, which the server of {jupyterhub} does not take",
-		Do:    "take it out: members of a group share its account, and JupyterHub 5 shares servers itself", Source: "jupyterhub/jupyterhub docs/source/reference/changelog.md, 5.0",
+		Wrong:  "{jupyterlab-link-share} shares links with ?token=, which the server of {jupyterhub} does not take",
+		Do:     "take it out: members of a group share its account, and JupyterHub 5 shares servers itself",
+		Source: "jupyterhub/jupyterhub docs/source/reference/changelog.md, 5.0",
 	},
 	{
 		Name: "link-share", Number: 17, Of: []Range{{"jupyterlab-link-share", ""}, {"jupyterhub", "<5.0.0a0"}},
-		Wrong: "{jupyterlab-link-share} shares links with the owner's own token: who has the link is the owner, and on a shared account may do what the account may",
-		Do:    "take it out: members of a group share its account", Source: "jupyterhub/jupyterhub docs/source/reference/changelog.md, 5.0",
+		Wrong: "{jupyterlab-link-share} shares links with the owner's own token: who has the link is the owner, and on " +
+			"a shared account may do what the account may",
+		Do:     "take it out: members of a group share its account",
+		Source: "jupyterhub/jupyterhub docs/source/reference/changelog.md, 5.0",
 		find: func(f *Facts) []hit {
 			if !f.accounts {
 				return nil

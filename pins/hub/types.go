@@ -6,7 +6,9 @@ import (
 )
 
 // kinds are what values are called in findings.
-var kinds = map[kind]string{boolean: "true or false", number: "a number", text: "a text", list: "a list", mapping: "a mapping", null: "nothing"}
+var kinds = map[kind]string{
+	boolean: "true or false", number: "a number", text: "a text", list: "a list", mapping: "a mapping", null: "nothing",
+}
 
 // A typeCheck collects values that are not what the hub takes.
 type typeCheck struct{ hits []hit }
@@ -20,7 +22,7 @@ func (t *typeCheck) is(v *Value, what, then string, want ...kind) bool {
 	for i, k := range want {
 		names[i] = kinds[k]
 	}
-	t.hits = append(t.hits, hit{v.at, map[string]string{"what": what, "is": strings.Join(names, " or "), "has": kinds[v.kind], "then": then}})
+	t.hits = append(t.hits, told(v.at, "what", what, "is", strings.Join(names, " or "), "has", kinds[v.kind], "then", then))
 	return false
 }
 
@@ -63,7 +65,7 @@ func (t *typeCheck) group(name string, group *Value) {
 	if group.kind == mapping {
 		for _, k := range group.keys {
 			if k.text != "users" && k.text != "properties" {
-				t.hits = append(t.hits, hit{k.at, map[string]string{"what": "a key of group " + name, "is": "users or properties", "has": "another (" + k.shown() + ")", "then": "it is passed over, and who is in it is in no group"}})
+				t.key(k, "group "+name, "users or properties", "it is passed over, and who is in it is in no group")
 			}
 		}
 		t.is(group.get("properties"), "properties of group "+name, noStart, mapping)
@@ -73,6 +75,14 @@ func (t *typeCheck) group(name string, group *Value) {
 		t.names(users, "a user of group "+name)
 	}
 }
+
+// key is a key that the hub does not look at.
+func (t *typeCheck) key(k *Value, of, known, then string) {
+	t.hits = append(t.hits, told(k.at, "what", "a key of "+of, "is", known, "has", "another ("+k.shown()+")", "then", then))
+}
+
+// roleKeys are what a role may hold.
+var roleKeys = strings.Fields("name description scopes users groups services managed_by_auth")
 
 // names holds the items of a list: texts.
 func (t *typeCheck) names(names *Value, what string) {
@@ -91,11 +101,11 @@ func (t *typeCheck) role(role *Value) {
 	if name != nil {
 		who = "role " + name.shown()
 	} else if !role.open {
-		t.hits = append(t.hits, hit{role.at, map[string]string{"what": "a role", "is": "a mapping with its name", "has": "without one", "then": noStart}})
+		t.hits = append(t.hits, told(role.at, "what", "a role", "is", "a mapping with its name", "has", "without one", "then", noStart))
 	}
 	for _, k := range role.keys {
-		if !slices.Contains([]string{"name", "description", "scopes", "users", "groups", "services", "managed_by_auth"}, k.text) && !strings.Contains(k.text, hole) {
-			t.hits = append(t.hits, hit{k.at, map[string]string{"what": "a key of " + who, "is": "name, description, scopes, users, groups or services", "has": "another (" + k.shown() + ")", "then": "it is passed over"}})
+		if !slices.Contains(roleKeys, k.text) && !strings.Contains(k.text, hole) {
+			t.key(k, who, "name, description, scopes, users, groups or services", "it is passed over")
 		}
 	}
 	for _, part := range []string{"scopes", "users", "groups", "services"} {
@@ -104,6 +114,7 @@ func (t *typeCheck) role(role *Value) {
 		}
 	}
 	if scopes := role.get("scopes"); name.is("admin") && scopes != nil {
-		t.hits = append(t.hits, hit{scopes.at, map[string]string{"what": "the role admin", "is": "left with the scopes that it has", "has": "given others", "then": noStart + " (RoleValueError)"}})
+		then := noStart + " (RoleValueError)"
+		t.hits = append(t.hits, told(scopes.at, "what", "the role admin", "is", "left with its own scopes", "has", "given others", "then", then))
 	}
 }

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"sort"
@@ -89,7 +90,8 @@ func readValues(files []File, secrets *File) (*Config, pins.Findings) {
 		if at := root.key("sops"); at != nil && strings.Contains(string(file.Data), "ENC[") {
 			c.open = true
 			found = append(found, pins.Finding{Position: at.at, Rule: "encrypted", Severity: pins.Note, Subject: "encrypted",
-				Message: "the file is encrypted by sops, and not looked at: decrypt it, and give it by --secrets (sops --decrypt FILE | driftpin hub check … --secrets -)"})
+				Message: "the file is encrypted by sops, and not looked at: decrypt it, and give it by --secrets " +
+					"(sops --decrypt FILE | driftpin hub check … --secrets -)"})
 			return
 		}
 		if secret {
@@ -112,7 +114,8 @@ func readValues(files []File, secrets *File) (*Config, pins.Findings) {
 }
 
 // chartTop are the keys that the chart's schema has at its top.
-var chartTop = strings.Fields("cull custom debug enabled fullnameOverride global httpRoute hub imagePullSecret imagePullSecrets ingress nameOverride prePuller proxy rbac scheduling singleuser")
+var chartTop = strings.Fields("cull custom debug enabled fullnameOverride global httpRoute hub imagePullSecret imagePullSecrets " +
+	"ingress nameOverride prePuller proxy rbac scheduling singleuser")
 
 // chart finds the part of a file that the chart gets: all of it, or what is below
 // jupyterhub, as where the chart is another's dependency; or deeper.
@@ -123,7 +126,8 @@ func (c *Config) chart(root *Value) *Value {
 	if below := root.get("jupyterhub"); below != nil && below.kind == mapping {
 		under, chart = "jupyterhub", below
 		if has(root) {
-			c.misplaced = append(c.misplaced, hit{root.at, map[string]string{"what": "there is a hub, or a singleuser, both at the top and below jupyterhub: the chart gets one of the two"}})
+			what := "there is a hub, or a singleuser, both at the top and below jupyterhub: the chart gets one of the two"
+			c.misplaced = append(c.misplaced, told(root.at, "what", what))
 		}
 	} else if !has(root) {
 		root.each(func(key string, v *Value) {
@@ -135,13 +139,15 @@ func (c *Config) chart(root *Value) *Value {
 	switch {
 	case chart.kind == null:
 	case chart.kind != mapping:
-		c.misplaced = append(c.misplaced, hit{chart.at, map[string]string{"what": "the file is no mapping, and no values"}})
+		c.misplaced = append(c.misplaced, told(chart.at, "what", "the file is no mapping, and no values"))
 	case len(chart.keys) > 0 && c.placed && under != c.under:
-		c.misplaced = append(c.misplaced, hit{chart.at, map[string]string{"what": "these values stand " + where(under) + ", and those of the files before " + where(c.under) + ": the chart gets one of the two"}})
+		what := fmt.Sprintf("these values stand %s, and those of the files before %s: the chart gets one of the two", where(under), where(c.under))
+		c.misplaced = append(c.misplaced, told(chart.at, "what", what))
 	case len(chart.keys) > 0:
 		c.placed, c.under = true, under
 	}
-	if chart.kind == mapping && (under != "" || has(chart)) || slices.ContainsFunc(chart.list(), func(k *Value) bool { return slices.Contains(chartTop, strings.ToLower(k.text)) }) {
+	near := slices.ContainsFunc(chart.list(), func(k *Value) bool { return slices.Contains(chartTop, strings.ToLower(k.text)) })
+	if chart.kind == mapping && (under != "" || has(chart) || near) {
 		for _, k := range chart.keys {
 			if !slices.Contains(chartTop, k.text) {
 				c.strays = append(c.strays, unknownKey(k, "", chartTop))
@@ -168,7 +174,7 @@ func (c *Config) drop(next *Value) {
 		option, _, _ := strings.Cut(arg.text, "=")
 		kept := slices.ContainsFunc(is.items, func(v *Value) bool { o, _, _ := strings.Cut(v.text, "="); return o == option })
 		if strings.HasPrefix(option, "-") && !kept {
-			c.dropped = append(c.dropped, hit{is.at, map[string]string{"flag": arg.shown(), "there": arg.at.String()}})
+			c.dropped = append(c.dropped, told(is.at, "flag", arg.shown(), "there", arg.at.String()))
 		}
 	}
 }
@@ -184,7 +190,9 @@ func (c *Config) load() {
 	own.set(&Value{kind: text, text: "load_roles"}, roles)
 	hub := c.root.get("hub")
 	hub.get("loadRoles").each(func(key string, role *Value) {
-		role = merged(&Value{kind: mapping, keys: []*Value{{kind: text, text: "name"}}, items: []*Value{{kind: text, text: key, at: hub.get("loadRoles").key(key).at, secret: role.secret}}, at: role.at}, role)
+		named := &Value{kind: mapping, at: role.at}
+		named.set(&Value{kind: text, text: "name"}, &Value{kind: text, text: key, at: hub.get("loadRoles").key(key).at, secret: role.secret})
+		role = merged(named, role)
 		roles.items = append(roles.items, role)
 	})
 	hub.get("config").each(func(section string, traits *Value) {
