@@ -22,6 +22,7 @@ c.JupyterHub.spawner_class = "image_spawner.ImageSpawner"
 c.ImageSpawner.bundle = test["bundle"]
 c.ImageSpawner.folder = test["dir"]
 c.ImageSpawner.start_timeout = c.ImageSpawner.http_timeout = 120
+c.ImageSpawner.interrupt_timeout, c.ImageSpawner.term_timeout = 3, 3  # a pod gets a second
 c.ImageSpawner.args = test["args"]
 
 # The values.

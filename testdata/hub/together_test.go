@@ -19,10 +19,13 @@ const quick = 2 * time.Second
 var turn sync.Mutex
 
 // wait waits, and lets others work.
-func wait(d time.Duration) {
+func wait(d time.Duration) { away(func() { time.Sleep(d) }) }
+
+// away does something that waits, and lets others work.
+func away(f func()) {
 	turn.Unlock()
 	defer turn.Lock()
-	time.Sleep(d)
+	f()
 }
 
 // A session is two members of a group in one notebook.
@@ -67,7 +70,7 @@ func TestTogether(t *testing.T) {
 			s.a, s.b = s.student(browser, groups[0].members[0], "A"), s.student(browser, groups[0].members[1], "B")
 			s.a.open()
 			s.b.open()
-			s.type2(0)
+			s.type2(1)
 			s.count("typed", 3)
 			if test.history {
 				s.lose(test.want)
@@ -223,10 +226,12 @@ func (s *session) restart(keep bool) {
 			s.t.Fatal(err)
 		}
 	}
-	s.call("DELETE", "/hub/api/users/collab-shared-1/server", testerToken, "")
-	s.await("collab-shared-1", false)
-	s.call("POST", "/hub/api/users/collab-shared-1/server", testerToken, "")
-	s.await("collab-shared-1", true)
+	away(func() {
+		s.call("DELETE", "/hub/api/users/collab-shared-1/server", testerToken, "")
+		s.await("collab-shared-1", false)
+		s.call("POST", "/hub/api/users/collab-shared-1/server", testerToken, "")
+		s.await("collab-shared-1", true)
+	})
 	for _, who := range []*student{s.a, s.b} {
 		tab, end := who.tab()
 		if got := tab.visit("/user/collab-shared-1/lab"); got != "lab" {
