@@ -536,6 +536,12 @@ var loginRules = []Rule{
 		find:   in(nobodyAllowed),
 	},
 	{
+		Name: "user-not-allowed", Of: []Range{{theHub, "<5.0.0a0"}}, Severity: pins.Error,
+		Wrong:  "role {role} is given to a user who is not in allowed_users: the hub does not start",
+		Do:     "add the user there, or take allowed_users out",
+		Source: app + ", init_role_assignment", find: in(notAllowed),
+	},
+	{
 		Name: "groups-at-login-only", Number: 24,
 		Wrong: "{setting}: Canvas is asked for groups when somebody logs in, and not again: this does not bring a " +
 			"student's new group",
@@ -556,6 +562,26 @@ var loginRules = []Rule{
 			return hits
 		}),
 	},
+}
+
+// notAllowed finds roles of users whom a list of allowed users does not have.
+func notAllowed(c *Config) (hits []hit) {
+	var allowed []string
+	known := !c.open
+	c.authenticator("allowed_users", func(_, v *Value) {
+		known = known && !v.unsure()
+		for _, u := range v.list() {
+			allowed = append(allowed, strings.ToLower(u.text))
+		}
+	})
+	for _, role := range c.roles {
+		for _, u := range role.get("users").list() {
+			if known && len(allowed) > 0 && u.whole() && !slices.Contains(allowed, strings.ToLower(u.text)) {
+				hits = append(hits, told(u.at, "role", role.get("name").shown()))
+			}
+		}
+	}
+	return hits
 }
 
 // groupless are authenticators that bring no groups.
