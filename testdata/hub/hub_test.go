@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -18,7 +17,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -364,51 +362,8 @@ func (l *lab) await(account string, there bool) {
 	l.t.Fatalf("the server of %s does not change", account)
 }
 
-// once makes something that several tests share.
-var once sync.Map
-
-// unpacked is an image as a folder, made by umoci from driftpin's layout as it is.
+// unpacked is an image as a folder, which umoci has made of driftpin's layout.
 func unpacked(t *testing.T, name string) string {
 	t.Helper()
-	layout := need(t, "build/images/"+name)
-	made, _ := once.LoadOrStore(name, sync.OnceValues(func() (string, error) {
-		var index struct {
-			Manifests []struct{ Annotations map[string]string }
-		}
-		data, err := os.ReadFile(filepath.Join(layout, "index.json"))
-		if err == nil {
-			err = json.Unmarshal(data, &index)
-		}
-		if err != nil {
-			return "", err
-		}
-		all := map[string]string{}
-		for _, m := range index.Manifests {
-			maps.Copy(all, m.Annotations)
-		}
-		bundle := filepath.Join(bundles, name)
-		if err := os.MkdirAll(bundles, 0o755); err != nil {
-			return "", err
-		}
-		out, err := exec.Command("umoci", "unpack", "--image", layout+":"+all["org.opencontainers.image.ref.name"], bundle).CombinedOutput()
-		if err != nil {
-			return "", fmt.Errorf("umoci: %w: %s", err, out)
-		}
-		return bundle, nil
-	}))
-	bundle, err := made.(func() (string, error))()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return bundle
-}
-
-// bundles is where images lie unpacked: 1.7 GB each.
-var bundles = filepath.Join(top, "build/hub/bundles")
-
-func TestMain(m *testing.M) {
-	_ = os.RemoveAll(bundles) // what a killed run has left; where it stays, umoci says so
-	code := m.Run()
-	_ = os.RemoveAll(bundles) // the next run removes what stays
-	os.Exit(code)
+	return need(t, "build/hub/bundles/"+name)
 }

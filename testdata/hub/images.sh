@@ -1,6 +1,7 @@
 #!/bin/sh
 # Make what the tests of launches need beside the demo's stat159: the same course bumped to jupyterlab 3.6.3, and to
-# jupyterlab 4 by what bump proposes. Run from the top folder; images that are there are kept, also the demo's.
+# jupyterlab 4 by what bump proposes; and unpack the three, 1.7 GB each. Run from the top folder; images that are there
+# are kept, also the demo's.
 set -eu
 driftpin=bin/driftpin courses=build/courses images=build/images
 say() { printf '\n== %s\n' "$*" >&2; }
@@ -38,3 +39,13 @@ if [ ! -e $images/stat159-lab4/index.json ]; then
 	$driftpin lock $course
 	build stat159-lab4
 fi
+
+for name in stat159 stat159-3.6.3 stat159-lab4; do
+	bundle=build/hub/bundles/$name
+	[ "$bundle/config.json" -nt "$images/$name/index.json" ] && continue
+	say "unpack: $name"
+	rm -rf "$bundle"
+	mkdir -p build/hub/bundles
+	tag=$(sed -n 's/.*"org.opencontainers.image.ref.name":"\([^"]*\)".*/\1/p' "$images/$name/index.json")
+	umoci unpack --image "$images/$name:$tag" "$bundle"
+done
