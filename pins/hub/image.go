@@ -110,6 +110,9 @@ func SetImage(file File, path, ref string) ([]byte, error) {
 		return nil, err
 	}
 	n, keys := nodeAt(root, path)
+	if path == "" {
+		return nil, fmt.Errorf("%s: no path is given: name the place, such as singleuser.image", file.Name)
+	}
 	if n == nil {
 		return nil, fmt.Errorf("%s: there is no %s: write it by hand once", file.Name, path)
 	}
