@@ -219,3 +219,22 @@ func (l *lab) holdTakenOut(tokens map[string]string) {
 		l.t.Errorf("taken out by the API: start: %d", got)
 	}
 }
+
+// TestClassicServer is what the course saw first: with the classic notebook's server,
+// as the hub's own values had it, jupyterlab 3.6 is not found.
+func TestClassicServer(t *testing.T) {
+	course := withAccounts(t, "stat159")
+	values, members := rendered(t, course, "3.1.1"), secrets(t, "3.1.1")
+	classic := write(t, "classic.yaml", "singleuser: {extraEnv: {JUPYTERHUB_SINGLEUSER_APP: notebook.notebookapp.NotebookApp}}\n")
+	if said, _ := driftpin(t, 3, "hub", "check", values, classic, "--hub", "3.1.1", "--course", course); !strings.Contains(said, "answers 404") {
+		t.Errorf("hub check does not say it:\n%s", said)
+	}
+	l := newLab(t, "3.1.1", unpacked(t, "stat159"), merge(t, values, members, classic))
+	l.mustStart()
+	token := l.token(groups[0].members[0])
+	l.call("POST", "/hub/api/users/collab-shared-1/server", token, "")
+	l.await("collab-shared-1", true)
+	if got, _ := l.call("GET", "/user/collab-shared-1/lab", token, ""); got != http.StatusNotFound {
+		t.Errorf("/lab: %d", got)
+	}
+}
