@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/driftpin/driftpin/images"
@@ -64,6 +65,9 @@ func hubRender(ctx context.Context, s streams, dir string, o hub.RenderOptions) 
 	values, err := hub.Render(c.manifest, o)
 	if err != nil {
 		return err
+	}
+	if o.Image == "" {
+		fmt.Fprintln(s.err, "no image is named: give --image REFERENCE, where driftpin build --push has put it")
 	}
 	_, err = s.out.Write(values)
 	return err

@@ -735,6 +735,13 @@ var chartRules = []Rule{
 		find:   in(wrongTypes),
 	},
 	{
+		Name: "hook-replaced", Number: 22,
+		Wrong:  "this takes the place of the pre_spawn_hook of {key}, which does not run any more",
+		Do:     "call the hook that is there from this one, or let this key come first, if the other does so",
+		Source: "jupyterhub/zero-to-jupyterhub-k8s jupyterhub/files/hub/jupyterhub_config.py",
+		find:   in(func(c *Config) []hit { return c.hooks }),
+	},
+	{
 		Name: "dropped-option", Number: 22,
 		Wrong:  "this list takes the place of that at {there}, and has no {flag}: lists are not merged",
 		Do:     "write the whole list here, or take this one out",

@@ -63,6 +63,8 @@ func TestPython(t *testing.T) {
 		"groups of another form": {"c.JupyterHub.load_groups = ['g']", "5 type"},
 		"a late function":        {"x = later()\n    b: |\n      def later(): pass", "5 late"},
 		"a late class":           {"c.JupyterHub.spawner_class = Mine\n    b: |\n      class Mine(A): pass", "5 late"},
+		"a hook for a hook":      {"c.Spawner.pre_spawn_hook = f\n    b: |\n      c.KubeSpawner.pre_spawn_hook = g", "7 hook-replaced"},
+		"a hook that asks":       {"c.Spawner.pre_spawn_hook = f\n    b: |\n      before = c.Spawner.pre_spawn_hook\n      c.Spawner.pre_spawn_hook = g", ""},
 		"late in a function":     {"def f(): return later()\n    b: |\n      def later(): pass", ""},
 	} {
 		code := indented(test.code)

@@ -64,6 +64,7 @@ type Config struct {
 	broken    []pins.Position // lines of extraConfig that are no Python
 	late      []hit           // names of extraConfig that a later key defines
 	splits    []split
+	hooks     []hit // a pre_spawn_hook that takes another's place
 	dropped   []hit // options of singleuser.cmd that a later file leaves out
 	misplaced []hit // files, or parts of them, that the chart does not get
 	strays    []hit // keys that the chart does not have, at the top
@@ -227,6 +228,7 @@ func (c *Config) runExtra(p *program, extra *Value) {
 		parsed = append(parsed, in)
 	}
 	made := map[string]bool{}
+	hooked := ""
 	for i, key := range keys {
 		code := extra.get(key.text)
 		if code.kind != text {
@@ -254,9 +256,31 @@ func (c *Config) runExtra(p *program, extra *Value) {
 		for name := range parsed[i].makes {
 			made[name] = true
 		}
+		if line, sets, asks := hookOf(code.text); sets {
+			if hooked != "" && !asks {
+				place := at
+				if code.block && !code.folded {
+					place.Line += line
+				}
+				c.hooks = append(c.hooks, told(place, "key", hooked))
+			}
+			hooked = key.shown()
+		}
 		c.splits = append(c.splits, splitsOf(code.text, at, code.block && !code.folded)...)
 		p.run(code.text, at, !code.block || code.folded, code.secret)
 	}
+}
+
+var hookSet = regexp.MustCompile(`\.pre_spawn_hook\s*=[^=]`)
+
+// hookOf finds where a text sets a pre_spawn_hook, and whether it asks for the one
+// that is there.
+func hookOf(source string) (line int, sets, asks bool) {
+	at := hookSet.FindStringIndex(source)
+	if at == nil {
+		return 0, false, false
+	}
+	return strings.Count(source[:at[0]], "\n"), true, strings.Count(source, "pre_spawn_hook") > len(hookSet.FindAllString(source, -1))
 }
 
 var splitting = regexp.MustCompile(`^\s*((?:\w+\s*,\s*)+\w+)\s*=.*\.split\(\s*['"]::['"]`)
