@@ -211,7 +211,7 @@ func CheckPins(m *pins.Manifest) pins.Findings {
 
 func (f *Facts) check(which func(Rule) bool) (found pins.Findings) {
 	for _, r := range Rules {
-		if which(r) && (r.Number == 0 || f.values != nil || len(r.Of) > 0) {
+		if which(r) {
 			found = append(found, r.check(f)...)
 		}
 	}
