@@ -44,11 +44,20 @@ type Finding struct {
 	Fatal   bool   `json:"fatal"`
 	// Severity is error if the finding is fatal.
 	Severity Severity `json:"level"`
-	Subject  string   `json:"-"` // what it is about, without versions, where findings are compared
+	Source   string   `json:"source,omitempty"` // where it is known from: OWNER/REPOSITORY#N, or a path in it
+	Subject  string   `json:"-"`                // what it is about, without versions, where findings are compared
 }
 
-// Error returns "file:line: message".
-func (f Finding) Error() string { return f.Position.String() + ": " + f.Message }
+// Error returns "file:line: message [source]".
+func (f Finding) Error() string { return f.Position.String() + ": " + f.Text() }
+
+// Text returns the message, and its source behind it.
+func (f Finding) Text() string {
+	if f.Source == "" {
+		return f.Message
+	}
+	return f.Message + " [" + f.Source + "]"
+}
 
 // Findings is a list of findings. As an error it lists each on its own line.
 type Findings []Finding

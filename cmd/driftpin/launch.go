@@ -36,7 +36,7 @@ func worse(a, b error) error {
 
 // findingLine is a finding in one line, with how much it matters.
 func findingLine(f pins.Finding) string {
-	text := f.Message
+	text := f.Text()
 	if f.Severity != pins.Error {
 		text = string(f.Severity) + ": " + text
 	}

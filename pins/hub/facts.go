@@ -170,15 +170,13 @@ func (r Rule) check(f *Facts) (found pins.Findings) {
 			}
 			return f.title(name, h.at)
 		})
-		if r.Source != "" {
-			text += " [" + r.Source + "]"
-		}
 		severity := cmp.Or(r.Severity, pins.Warning)
 		if r.Lacks && f.elsewhere {
 			severity, text = pins.Note, text+" (unless the secrets say so: none were given)"
 		}
 		found = append(found, pins.Finding{
-			Position: h.at, Rule: r.Name, Message: text, Severity: severity, Fatal: severity == pins.Error, Subject: r.Name,
+			Position: h.at, Rule: r.Name, Message: text, Source: r.Source, Subject: r.Name,
+			Severity: severity, Fatal: severity == pins.Error,
 		})
 	}
 	return found
