@@ -43,7 +43,7 @@ deps:              ## install the programs that building needs, where they are m
 	sh testdata/deps.sh
 
 lint:
-	@test -z "$$(gofmt -l .)" || { echo "not gofmt'd:"; gofmt -l .; exit 1; }
+	@wrong=$$(find . -path ./build -prune -o -name '*.go' -exec gofmt -l {} +); test -z "$$wrong" || { echo "not gofmt'd: $$wrong"; exit 1; }
 	go mod tidy -diff
 	go vet ./... $(TESTDATA)
 	go run $(STATICCHECK) ./... $(TESTDATA)
