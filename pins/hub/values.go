@@ -142,7 +142,8 @@ func (c *Config) chart(root *Value) *Value {
 	case chart.kind != mapping:
 		c.misplaced = append(c.misplaced, told(chart.at, "what", "the file is no mapping, and no values"))
 	case len(chart.keys) > 0 && c.placed && under != c.under:
-		what := fmt.Sprintf("these values stand %s, and those of the files before %s: the chart gets one of the two", where(under), where(c.under))
+		const apart = "these values stand %s, and those of the files before %s: the chart gets one of the two"
+		what := fmt.Sprintf(apart, where(under), where(c.under))
 		c.misplaced = append(c.misplaced, told(chart.at, "what", what))
 	case len(chart.keys) > 0:
 		c.placed, c.under = true, under
