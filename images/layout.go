@@ -16,6 +16,9 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
+// refName is the annotation that holds a tag in a layout's index.
+const refName = "org.opencontainers.image.ref.name"
+
 // A layoutDir is an OCI layout (OCI image layout specification).
 type layoutDir string
 
@@ -57,7 +60,7 @@ func openLayout(ctx context.Context, where string, o Options) (*Image, error) {
 	}
 	var found []v1.Descriptor
 	for _, d := range top.Manifests {
-		named := tag == "" || d.Annotations["org.opencontainers.image.ref.name"] == tag
+		named := tag == "" || d.Annotations[refName] == tag
 		if !isAttestation(d) && named && !slices.ContainsFunc(found, func(f v1.Descriptor) bool { return f.Digest == d.Digest }) {
 			found = append(found, d)
 		}
@@ -68,14 +71,16 @@ func openLayout(ctx context.Context, where string, o Options) (*Image, error) {
 	return dir.openOne(ctx, top, found, o)
 }
 
-// fold drops images of the layout's index that an index beside them lists too, and
-// gives that their tag: the image alone is there for tools that take no index.
+// fold drops an image of the layout's index that an index beside it is all about,
+// and gives that index its tag: driftpin's own layouts have the image alone, too, for
+// tools that take no index. An index of several images, or with a tag of its own, is
+// somebody else's, and stays beside them.
 func (dir layoutDir) fold(ctx context.Context, top *v1.IndexManifest) error {
 	if len(top.Manifests) < 2 {
 		return nil
 	}
 	for i, d := range top.Manifests {
-		if !d.MediaType.IsIndex() {
+		if !d.MediaType.IsIndex() || d.Annotations[refName] != "" {
 			continue
 		}
 		data, err := document(ctx, dir, d)
@@ -86,14 +91,13 @@ func (dir layoutDir) fold(ctx context.Context, top *v1.IndexManifest) error {
 		if err != nil {
 			return fmt.Errorf("index %s: %w", d.Digest, err)
 		}
-		for _, m := range inner.Manifests {
-			at := slices.IndexFunc(top.Manifests, func(t v1.Descriptor) bool { return t.Digest == m.Digest })
-			if at < 0 {
-				continue
-			}
-			if top.Manifests[i].Annotations == nil {
-				top.Manifests[i].Annotations = top.Manifests[at].Annotations
-			}
+		about := slices.DeleteFunc(slices.Clone(inner.Manifests), isAttestation)
+		if len(about) != 1 {
+			continue
+		}
+		at := slices.IndexFunc(top.Manifests, func(t v1.Descriptor) bool { return t.Digest == about[0].Digest })
+		if at >= 0 {
+			top.Manifests[i].Annotations = top.Manifests[at].Annotations
 			top.Manifests[at].Digest.Hex = "" // dropped below
 		}
 	}

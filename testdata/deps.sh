@@ -1,7 +1,8 @@
 #!/bin/sh
-# Install what driftpin's demo and tests run: runc, git, mmdebstrap. Go is expected to be there.
+# Install what driftpin's demo and tests run: runc, git, mmdebstrap, and the packages that are named. Go is expected to be
+# there.   deps.sh [PACKAGE…]
 set -eu
-need=
+need=${*:+ $*}
 command -v runc >/dev/null || need="$need runc"
 command -v git >/dev/null || need="$need git"
 command -v mmdebstrap >/dev/null || need="$need mmdebstrap"

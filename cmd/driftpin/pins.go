@@ -98,10 +98,7 @@ func showPins(s streams, courses, pages []string, format string, failOn pins.Sev
 		}
 	}
 	found, err := readPages(courses[0], pages)
-	if err != nil {
-		return err
-	}
-	report.Findings = append(report.Findings, found...)
+	report.Findings, fatal = append(report.Findings, found...), errors.Join(fatal, err)
 	if broken {
 		fatal = errors.Join(fatal, fmt.Errorf("%d of the findings must be mended before a course can be locked", len(report.Findings.Fatal())))
 	}
@@ -120,8 +117,8 @@ func readPages(course string, pages []string) (found pins.Findings, err error) {
 		return nil, nil
 	}
 	c, err := openManifest(course)
-	if err != nil {
-		return nil, err
+	if c == nil {
+		return nil, fmt.Errorf("--docs: the pages are held against the course once it can be read: %w", err)
 	}
 	for _, name := range pages {
 		data, err := os.ReadFile(name)

@@ -54,15 +54,21 @@ jupyterlab==3.6.1: the course pins jupyterlab 3.6.3 (pins.yaml:4)
 --ServerApp.x=1: the course does not launch with --ServerApp.x
 managed_groups is no setting of JupyterHub: it is manage_groups, and what this says does nothing`
 
-func check(t *testing.T, name, text string) string {
+// held holds a page against the course.
+func held(t *testing.T, name, text string) pins.Findings {
 	t.Helper()
 	m, err := pins.ParseManifest("pins.yaml", []byte(course))
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &pins.Lock{Platforms: []string{"linux/amd64"}, Artifacts: []pins.Artifact{{Pin: pins.New(pins.Pip, "dask", "2023.2.0"), Platform: "linux/amd64", Use: pins.Install}}}
+	dask := pins.Artifact{Pin: pins.New(pins.Pip, "dask", "2023.2.0"), Platform: "linux/amd64", Use: pins.Install}
+	return docs.Check(m, &pins.Lock{Platforms: []string{"linux/amd64"}, Artifacts: []pins.Artifact{dask}}, name, []byte(text))
+}
+
+func check(t *testing.T, name, text string) string {
+	t.Helper()
 	var got []string
-	for _, f := range docs.Check(m, l, name, []byte(text)) {
+	for _, f := range held(t, name, text) {
 		line := strings.Split(text, "\n")[f.Line-1]
 		if word := strings.Fields(f.Message)[0]; !strings.Contains(line, strings.Trim(word, "–-:")) {
 			t.Errorf("%s is not about %q", f.Error(), line)
@@ -119,13 +125,8 @@ func TestForms(t *testing.T) {
 		"<html><!-- jupyterlab==3.6.1\n --><script>\nif (jupyterlab==3.6.1) {}</script><p class='jupyterlab==3.6.1'\n id=x>jupyter<b>lab</b>==3.6.3": "",
 		"<html><b>jupyterlab</b>==3.6.1": "docs-version",
 	} {
-		m, err := pins.ParseManifest("pins.yaml", []byte(course))
-		if err != nil {
-			t.Fatal(err)
-		}
-		l := &pins.Lock{Platforms: []string{"linux/amd64"}, Artifacts: []pins.Artifact{{Pin: pins.New(pins.Pip, "dask", "2023.2.0"), Platform: "linux/amd64", Use: pins.Install}}}
 		var got []string
-		for _, f := range docs.Check(m, l, "page", []byte(text)) {
+		for _, f := range held(t, "page", text) {
 			got = append(got, f.Rule)
 		}
 		if strings.Join(got, " ") != want {

@@ -222,10 +222,13 @@ var roleRules = []Rule{
 		find: in(func(c *Config) (hits []hit) {
 			first := map[string]*Value{}
 			for _, role := range c.roles {
-				if name := role.get("name"); role.maybe {
-				} else if name.whole() && first[name.text] != nil {
+				name := role.get("name")
+				if role.maybe || !name.whole() {
+					continue
+				}
+				if first[name.text] != nil {
 					hits = append(hits, told(name.at, "role", name.shown(), "there", first[name.text].at.String()))
-				} else if name.whole() {
+				} else {
 					first[name.text] = name
 				}
 			}

@@ -132,6 +132,7 @@ func TestLayouts(t *testing.T) {
 		"an idp that allows":    {"hub: {config: {CILogonOAuthenticator: {allowed_idps: {x: {allow_all: true}}}, JupyterHub: {authenticator_class: cilogon}}}", ""},
 		"no culler":             {"cull: {enabled: false}\nhub: {loadRoles: {aaa: {services: [jupyterhub-idle-culler], scopes: []}}}", "2 role-of-no-service"},
 		"encrypted":             {"hub: {config: {JupyterHub: {authenticator_class: github}}, loadRoles: {aaa: {services: [b], groups: [g], scopes: [admin-ui, 'list:users!user=x', 'servers!user=x', 'access:servers!user=x']}}}\n---\nhub:\n  services: ENC[x]\nsops: {a: b}", "3 encrypted"},
+		"nothing for the chart": {"nfs: {a: b}", "1 misplaced"},
 		"a fault on one line":   {"a: 1\nb: [x, \"y\" z]\n", "2 yaml"},
 		"two documents":         {"a: 1\n--- \nb: 1\n", "2 yaml"},
 	} {
@@ -154,6 +155,7 @@ func TestSecretsStaySecret(t *testing.T) {
 		"hub: {a: 1, a: 2}\nsecret: [\n",
 		"asecret: {bsecret: 1, bsecret: 2}\n",
 		"singleuser: {csecret: 1, cmd: [dsecret], extraEnv: {JUPYTERHUB_SINGLEUSER_APP: notebook.secret, JUPYTERHUB_SINGLEUSER_EXTENSION: '1'}}\nsecret: 1\n",
+		"secretary:\n  jupyterhub: {hub: {config: {}}}\n",
 		"[secret]",
 		"secret",
 	} {

@@ -108,6 +108,9 @@ func readValues(files []File, secrets *File) (*Config, pins.Findings) {
 	if secrets != nil {
 		read(*secrets, true)
 	}
+	if c.root != nil && len(c.root.keys) > 0 && !c.placed && !c.open {
+		c.misplaced = append(c.misplaced, told(c.root.at, "what", "there is nothing for the chart in these files: no hub, and no singleuser"))
+	}
 	if found.Err() == nil {
 		c.load()
 	}
@@ -122,7 +125,6 @@ var chartTop = strings.Fields("cull custom debug enabled fullnameOverride global
 // jupyterhub, as where the chart is another's dependency; or deeper.
 func (c *Config) chart(root *Value) *Value {
 	has := func(v *Value) bool { return v.get("hub") != nil || v.get("singleuser") != nil || v.get("proxy") != nil }
-	name := func(path ...string) string { return strings.Join(path, ".") }
 	under, chart := "", root
 	if below := root.get("jupyterhub"); below != nil && below.kind == mapping {
 		under, chart = "jupyterhub", below
@@ -133,7 +135,7 @@ func (c *Config) chart(root *Value) *Value {
 	} else if !has(root) {
 		root.each(func(key string, v *Value) {
 			if below := v.get("jupyterhub"); has(below) {
-				under, chart = name(key, "jupyterhub"), below
+				under, chart = shownKey(root, key)+".jupyterhub", below
 			}
 		})
 	}
@@ -145,7 +147,7 @@ func (c *Config) chart(root *Value) *Value {
 		const apart = "these values stand %s, and those of the files before %s: the chart gets one of the two"
 		what := fmt.Sprintf(apart, where(under), where(c.under))
 		c.misplaced = append(c.misplaced, told(chart.at, "what", what))
-	case len(chart.keys) > 0:
+	case slices.ContainsFunc(chart.keys, func(k *Value) bool { return slices.Contains(chartTop, strings.ToLower(k.text)) }):
 		c.placed, c.under = true, under
 	}
 	near := slices.ContainsFunc(chart.list(), func(k *Value) bool { return slices.Contains(chartTop, strings.ToLower(k.text)) })

@@ -8,14 +8,7 @@ $python3 -c 'import ensurepip' 2>/dev/null || need="$need python3-venv"
 command -v umoci >/dev/null || need="$need umoci"
 command -v chromium >/dev/null || need="$need chromium fonts-dejavu-core"
 command -v npm >/dev/null || need="$need nodejs npm"
-if [ -n "$need" ]; then
-	sudo=
-	[ "$(id -u)" = 0 ] || sudo=sudo
-	echo "installing$need" >&2
-	export DEBIAN_FRONTEND=noninteractive
-	$sudo apt-get -qq update
-	$sudo apt-get -qq -y --no-install-recommends install $need >/dev/null
-fi
+sh testdata/deps.sh $need
 venv() { # folder, requirements
 	dir=build/hub/$1
 	shift

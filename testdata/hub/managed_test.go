@@ -51,9 +51,12 @@ func TestManaged(t *testing.T) {
 
 	// Out of the group: at the next login, and not before.
 	l.bring(map[string][]string{teams[1]: {member}})
-	if got, _ := l.call("GET", "/hub/api/users", token, ""); got != 200 {
-		t.Errorf("before the next login: %d", got)
+	if got, _ := l.call("POST", "/hub/api/users/"+first+"/server", token, ""); got != 201 && got != 202 {
+		t.Errorf("before the next login: start: %d", got)
 	}
+	l.await(first, true)
+	l.call("DELETE", "/hub/api/users/"+first+"/server", token, "")
+	l.await(first, false)
 	l.login(member)
 	if got, _ := l.call("POST", "/hub/api/users/"+first+"/server", token, ""); got != 403 && got != 404 {
 		t.Errorf("after the next login: %d", got)
