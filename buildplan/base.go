@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/driftpin/driftpin/pins"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
@@ -31,16 +32,13 @@ type Base struct {
 	Extended bool `json:",omitempty"`
 }
 
-// layoutPrefix marks a base, or an image, that lies in a folder.
-const layoutPrefix = "oci-layout:"
-
 // OpenBase says which image a manifest's base is; dir is the course's folder,
 // to which a layout's path is relative. A layout is read here and now. A
 // registry's image is not asked for: its Digest is the one that the reference
 // names, or empty, and its config is learnt by the engine. Of a layout with
 // images for several platforms the config is that of one.
 func OpenBase(ref, dir, platform string) (Base, error) {
-	if folder, ok := strings.CutPrefix(ref, layoutPrefix); ok {
+	if folder, ok := strings.CutPrefix(ref, pins.LayoutPrefix); ok {
 		if !filepath.IsAbs(folder) {
 			folder = filepath.Join(dir, filepath.FromSlash(folder))
 		}
@@ -48,7 +46,7 @@ func OpenBase(ref, dir, platform string) (Base, error) {
 	}
 	parsed, err := name.ParseReference(ref)
 	if err != nil {
-		return Base{}, fmt.Errorf("base %q is neither a registry reference nor %sDIR: %w", ref, layoutPrefix, err)
+		return Base{}, fmt.Errorf("base %q is neither a registry reference nor %sDIR: %w", ref, pins.LayoutPrefix, err)
 	}
 	b := Base{Ref: parsed.Context().Name()}
 	if d, ok := parsed.(name.Digest); ok {
@@ -63,25 +61,25 @@ func openLayout(folder, platform string) (Base, error) {
 	b := Base{Layout: folder}
 	index, err := layout.ImageIndexFromPath(folder)
 	if errors.Is(err, fs.ErrNotExist) {
-		return b, fmt.Errorf("base %s%s: there is no OCI layout: make one with driftpin base %s", layoutPrefix, folder, folder)
+		return b, fmt.Errorf("base %s%s: there is no OCI layout: make one with driftpin base %s", pins.LayoutPrefix, folder, folder)
 	}
 	if err != nil {
-		return b, fmt.Errorf("base %s%s: %w", layoutPrefix, folder, err)
+		return b, fmt.Errorf("base %s%s: %w", pins.LayoutPrefix, folder, err)
 	}
 	manifest, err := index.IndexManifest()
 	if err != nil {
-		return b, fmt.Errorf("base %s%s: %w", layoutPrefix, folder, err)
+		return b, fmt.Errorf("base %s%s: %w", pins.LayoutPrefix, folder, err)
 	}
 	if manifest, err = withoutListed(index, manifest); err != nil {
-		return b, fmt.Errorf("base %s%s: %w", layoutPrefix, folder, err)
+		return b, fmt.Errorf("base %s%s: %w", pins.LayoutPrefix, folder, err)
 	}
 	if len(manifest.Manifests) != 1 {
-		return b, fmt.Errorf("base %s%s: it holds %d images: a base's layout holds one", layoutPrefix, folder, len(manifest.Manifests))
+		return b, fmt.Errorf("base %s%s: it holds %d images: a base's layout holds one", pins.LayoutPrefix, folder, len(manifest.Manifests))
 	}
 	b.Digest = manifest.Manifests[0].Digest.String()
 	img, err := imageFor(index, manifest.Manifests[0], platform)
 	if err != nil {
-		return b, fmt.Errorf("base %s%s: %w", layoutPrefix, folder, err)
+		return b, fmt.Errorf("base %s%s: %w", pins.LayoutPrefix, folder, err)
 	}
 	if err := b.readConfig(img); err != nil {
 		return b, err
@@ -168,7 +166,7 @@ func (b *Base) parseConfig(raw []byte) error {
 // String names the base in messages.
 func (b Base) String() string {
 	if b.Layout != "" {
-		return layoutPrefix + b.Layout
+		return pins.LayoutPrefix + b.Layout
 	}
 	return b.Ref
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/driftpin/driftpin/buildplan/engine"
+	"github.com/driftpin/driftpin/buildplan/git"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/whole"
 	"github.com/moby/buildkit/client"
@@ -39,7 +40,7 @@ type Output struct {
 func (o Output) String() string {
 	switch {
 	case o.Layout != "":
-		return "oci-layout:" + o.Layout
+		return pins.LayoutPrefix + o.Layout
 	case o.Archive != "":
 		return "docker-archive:" + o.Archive
 	case o.Docker != "":
@@ -405,4 +406,38 @@ func explain(err error) error {
 		return fmt.Errorf("%s:%d: %w\n%s", s.Info.Filename, s.Ranges[0].Start.Line, text, strings.TrimSpace(excerpt.String()))
 	}
 	return text
+}
+
+// gitTrees sees to the trees of all commits that wheels of a plan are built
+// from.
+func (b *Builder) gitTrees(ctx context.Context, p *Plan) error {
+	for i, w := range p.Wheels {
+		g, ok := w.Git()
+		if !ok {
+			continue
+		}
+		var err error
+		if p.Wheels[i].Tree, err = b.kept().Tree(ctx, g); err != nil {
+			if at, ok := p.at[string(w.Kind)+" "+w.Name]; ok {
+				return fmt.Errorf("%s: %w", at, err)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Builder) kept() git.Kept { return git.Kept{Home: b.home, Files: b.files} }
+
+// commit returns the full commit that a git requirement means, and goes on
+// saying so as long as the builder lives: several solves are to agree.
+func (b *Builder) commit(ctx context.Context, g pins.Git) (string, error) {
+	if known, ok := b.commits[g]; ok {
+		return known, nil
+	}
+	found, err := git.Commit(ctx, b.home, g)
+	if err == nil {
+		b.commits[g] = found
+	}
+	return found, err
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/plugins/content/local"
 	"github.com/driftpin/driftpin/buildplan/engine"
+	"github.com/driftpin/driftpin/buildplan/git"
+	"github.com/driftpin/driftpin/buildplan/host"
 	"github.com/driftpin/driftpin/buildplan/store"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client"
@@ -34,7 +36,7 @@ type Builder struct {
 	Progress io.Writer
 	Mode     string
 
-	host    Host
+	host    host.Settings
 	home    string // where files, addresses and repositories are kept: $DRIFTPIN_HOME
 	files   *store.Store
 	commits map[pins.Git]string      // what git requirements turned out to mean
@@ -43,14 +45,14 @@ type Builder struct {
 }
 
 // NewBuilder returns a builder that keeps what it fetches in home.
-func NewBuilder(e *engine.Engine, home string, h Host) (*Builder, error) {
-	if err := h.checkIndexes(); err != nil {
+func NewBuilder(e *engine.Engine, home string, h host.Settings) (*Builder, error) {
+	if err := h.Check(); err != nil {
 		return nil, err
 	}
-	killOrphans()
+	git.EndOrphans()
 	b := &Builder{Engine: e, home: home, host: h, commits: map[pins.Git]string{}, others: map[string]string{}, notices: make(chan *client.SolveStatus, 64)}
 	var err error
-	b.files, err = store.Open(home, store.Options{Login: h.authorization, Insecure: h.insecure(), Make: makeTree, Notice: b.notice, Stall: h.stall()})
+	b.files, err = store.Open(home, store.Options{Login: h.Authorization, Insecure: h.Insecure(), Make: git.WriteTree, Notice: b.notice, Stall: h.Stall()})
 	return b, err
 }
 
@@ -92,8 +94,8 @@ func (b *Builder) run(ctx context.Context, opt client.SolveOpt, f gateway.BuildF
 		}
 		opt.OCIStores[storeID] = store
 	}
-	opt.Session = append([]session.Attachable{secretsprovider.FromMap(b.host.secrets())}, registryAuth())
-	attrs := map[string]string{"build-arg:SOURCE_DATE_EPOCH": strconv.FormatInt(epoch.Unix(), 10)}
+	opt.Session = append([]session.Attachable{secretsprovider.FromMap(b.host.Secrets())}, registryAuth())
+	attrs := map[string]string{"build-arg:SOURCE_DATE_EPOCH": strconv.FormatInt(pins.Epoch.Unix(), 10)}
 	maps.Copy(attrs, opt.FrontendAttrs)
 	opt.FrontendAttrs = attrs
 

@@ -73,7 +73,7 @@ func (g *graph) condaFiles(packages []pins.Artifact) (options []llb.RunOption) {
 	if err != nil {
 		panic(err) // only strings
 	}
-	st := llb.Scratch().File(llb.Mkfile("/lock.json", 0o644, data, llb.WithCreatedTime(epoch)), llb.WithCustomName("what is locked of "+packages[0].Name))
+	st := llb.Scratch().File(llb.Mkfile("/lock.json", 0o644, data, llb.WithCreatedTime(pins.Epoch)), llb.WithCustomName("what is locked of "+packages[0].Name))
 	return append(options, llb.AddMount(condaDir+"lock.json", st, llb.SourcePath("/lock.json"), llb.Readonly))
 }
 

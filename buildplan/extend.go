@@ -3,13 +3,11 @@ package buildplan
 import (
 	"context"
 	"fmt"
-	"os"
 	"path"
 	"strings"
 
 	"deps.dev/util/semver"
 	"github.com/driftpin/driftpin/pins"
-	"github.com/driftpin/driftpin/pins/whole"
 	"github.com/moby/buildkit/client/llb"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 )
@@ -20,11 +18,11 @@ import (
 var environmentVariables = []string{"NB_PYTHON_PREFIX", "CONDA_DIR", "VIRTUAL_ENV", "CONDA_PREFIX"}
 
 // Environment is the prefix of the environment that pins are installed in: of
-// a base that is extended its own, as its config tells; else [Env]. It is empty
+// a base that is extended its own, as its config tells; else [pins.Env]. It is empty
 // if the config tells of none, or is not known.
 func (b Base) Environment() string {
 	if !b.Extended {
-		return Env
+		return pins.Env
 	}
 	for _, name := range environmentVariables {
 		for _, kv := range b.Config.Config.Env {
@@ -57,9 +55,9 @@ func (r *resolution) askHeld(ctx context.Context) (gateway.Reference, llb.State,
 }
 
 // heldOwners finds out which files the packages of an extended base own, and
-// notes it in home.
+// notes it.
 func (b *Builder) heldOwners(ctx context.Context, q pins.Query) error {
-	if _, err := os.Stat(heldMemory(b.home, b.Base.Digest)); err == nil || !b.Base.Extended {
+	if !b.Base.Extended || b.owned().HasBase(b.Base.Digest) {
 		return nil
 	}
 	return b.asking(ctx, q, func(ctx context.Context, r *resolution) error {
@@ -71,37 +69,8 @@ func (b *Builder) heldOwners(ctx context.Context, q pins.Query) error {
 		if err != nil {
 			return err
 		}
-		return whole.WriteFile(heldMemory(b.home, b.Base.Digest), table, 0o644)
+		return b.owned().KeepBase(b.Base.Digest, table)
 	})
-}
-
-func heldMemory(home, digest string) string {
-	return memory(home, strings.TrimPrefix(digest, "sha256:")+".held")
-}
-
-// recalledHeld are the packages of an extended base and what they own, as far as
-// heldOwners has noted it.
-func recalledHeld(home string, l *pins.Lock, platform string) (packages []pins.Artifact, owned []map[string]string) {
-	table, err := os.ReadFile(heldMemory(home, l.Base))
-	if err != nil {
-		return nil, nil
-	}
-	at := map[pins.Pin]int{}
-	for _, line := range strings.Split(string(table), "\n") {
-		f := strings.Split(line, "\t")
-		if len(f) != 5 {
-			continue
-		}
-		p := pins.New(pins.Kind(f[0]), f[1], f[2])
-		i, ok := at[p]
-		if !ok {
-			i, at[p] = len(packages), len(packages)
-			packages = append(packages, pins.Artifact{Pin: p, Platform: platform, Use: pins.Held})
-			owned = append(owned, map[string]string{})
-		}
-		owned[i][f[3]] = f[4]
-	}
-	return packages, owned
 }
 
 // learnHeld finds out what the environment of an extended base holds: uv takes

@@ -104,7 +104,7 @@ func (g *graph) image() image {
 }
 
 func event(by string) ocispecs.History {
-	created := epoch
+	created := pins.Epoch
 	return ocispecs.History{Created: &created, CreatedBy: by, Comment: "driftpin"}
 }
 
@@ -140,7 +140,7 @@ func (g *graph) env(img *image) llb.State {
 	st := g.python(img)
 	prefix := ""
 	if len(g.plan.Layers) > 0 && !g.plan.condaPython() && !g.plan.Base.Extended {
-		prefix = Env
+		prefix = pins.Env
 	}
 	img.history = append(img.history, event("user jovyan, "+g.plan.prefix()))
 	made := st.Run(step("user jovyan, "+g.plan.prefix(), []string{"/bin/sh", stepsDir + "env.sh", "python3", prefix}, script("env.sh"))...).Root()
@@ -203,7 +203,7 @@ func directURL(wheel string, git pins.Git, requested string) llb.RunOption {
 		panic(err) // only strings
 	}
 	name := wheel + ".direct_url.json"
-	st := llb.Scratch().File(llb.Mkfile("/"+name, 0o644, data, llb.WithCreatedTime(epoch)), llb.WithCustomName("origin of "+wheel))
+	st := llb.Scratch().File(llb.Mkfile("/"+name, 0o644, data, llb.WithCreatedTime(pins.Epoch)), llb.WithCustomName("origin of "+wheel))
 	return llb.AddMount(wheelsDir+name, st, llb.SourcePath("/"+name), llb.Readonly)
 }
 
@@ -259,7 +259,7 @@ func (g *graph) placeFiles(st llb.State) llb.State {
 		if f.Executable {
 			mode = 0o755
 		}
-		in = in.File(llb.Mkfile(fmt.Sprintf("/%04d", i), mode, f.Content, llb.WithCreatedTime(epoch)), llb.WithCustomName("file "+f.Path))
+		in = in.File(llb.Mkfile(fmt.Sprintf("/%04d", i), mode, f.Content, llb.WithCreatedTime(pins.Epoch)), llb.WithCustomName("file "+f.Path))
 		args = append(args, f.Path)
 		places = append(places, f.at)
 	}

@@ -190,7 +190,7 @@ func (r *resolution) locateDebs(ctx context.Context, debs []pins.Artifact) error
 	options := step(fmt.Sprintf("find %d packages of apt", len(debs)), []string{"/bin/sh", stepsDir + "apt-locate.sh", "/run/driftpin/specs", "/out"},
 		script("apt-locate.sh"), anew(), llb.AddMount("/out", llb.Scratch()),
 		llb.AddMount("/run/driftpin/specs", in, llb.SourcePath("/specs"), llb.Readonly))
-	ref, err := solve(ctx, r.gateway, r.Base.state(r.query.Platform).Run(append(options, r.host.online()...)...).GetMount("/out"), r.query.Platform)
+	ref, err := solve(ctx, r.gateway, r.Base.state(r.query.Platform).Run(append(options, r.host.Online()...)...).GetMount("/out"), r.query.Platform)
 	if err != nil {
 		return fmt.Errorf("asking apt in the base for addresses: %w", err)
 	}
@@ -282,7 +282,7 @@ func (s *pipSolve) rememberFiles(ctx context.Context, requirements, options []st
 	if err != nil {
 		return err
 	}
-	switch said := s.host.scrub(tidy(failure)); {
+	switch said := s.host.Scrub(tidy(failure)); {
 	case said == "":
 	case unreachable.MatchString(said):
 		return s.uvFailure(failure)
@@ -338,7 +338,7 @@ func (s *pipSolve) locateTool(ctx context.Context, t tool) error {
 	}
 	options := step("fetch uv, the first time by pip", []string{"/bin/sh", stepsDir + "uv-fetch.sh", t.version, wheel.SHA256, "/out"},
 		script("uv-fetch.sh"), llb.AddMount("/out", llb.Scratch()))
-	fetched := s.python.Run(append(options, s.host.online()...)...).GetMount("/out")
+	fetched := s.python.Run(append(options, s.host.Online()...)...).GetMount("/out")
 	s.uvMount = mountUv(s.planned(nil).unpack(s.python, s.interpreter, fetched, wheel))
 	defer func() { s.uvMount = nil }()
 	return s.rememberFiles(ctx, []string{t.name + "==" + t.version}, []string{"--no-deps", "--only-binary", ":all:"}, nil)

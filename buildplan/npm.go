@@ -60,8 +60,8 @@ func (g *graph) installNpm() llb.ExecState {
 			options = append(options, llb.AddMount(packagesDir+file, g.fetch(a), llb.SourcePath("/"+path.Base(a.File)), llb.Readonly))
 		}
 	}
-	data := must(json.Marshal(lock))
-	st := llb.Scratch().File(llb.Mkfile("/lock.json", 0o644, data, llb.WithCreatedTime(epoch)), llb.WithCustomName("what is locked of npm's"))
+	data := asJSON(lock)
+	st := llb.Scratch().File(llb.Mkfile("/lock.json", 0o644, data, llb.WithCreatedTime(pins.Epoch)), llb.WithCustomName("what is locked of npm's"))
 	options = append(options, llb.AddMount(packagesDir+"lock.json", st, llb.SourcePath("/lock.json"), llb.Readonly))
 	return g.stepPython().Run(options...)
 }
@@ -131,13 +131,12 @@ func (r *resolution) askNpm(ctx context.Context, name string, q npmQuestion) ([]
 		return nil, err
 	}
 	g := r.stepGraph()
-	in := llb.Scratch().File(llb.Mkfile("/question.json", 0o644, must(json.Marshal(q))), llb.WithCustomName("write question.json"))
+	in := llb.Scratch().File(llb.Mkfile("/question.json", 0o644, asJSON(q)), llb.WithCustomName("write question.json"))
 	options := step(name, []string{nodePath, stepsDir + "npm-resolve.js", npmPath, "/run/driftpin/question.json", "/out"},
-		script("npm-resolve.js"), g.node(), anew(), llb.AddMount("/out", llb.Scratch()), llb.AddEnv("NODE_EXTRA_CA_CERTS", "/run/secrets/ca"),
+		script("npm-resolve.js"), g.node(), anew(), llb.AddMount("/out", llb.Scratch()),
 		llb.AddMount("/run/driftpin/question.json", in, llb.SourcePath("/question.json"), llb.Readonly),
-		llb.AddSecret("/root/.npmrc", llb.SecretID(npmrcSecret), llb.SecretFileOpt(0, 0, 0o400)),
 		llb.AddMount("/var/cache/driftpin-npm", llb.Scratch(), llb.AsPersistentCacheDir("driftpin-npm-"+npm.version, llb.CacheMountShared)))
-	ref, err := solve(ctx, r.gateway, g.stepPython().Run(append(options, r.host.online()...)...).GetMount("/out"), r.query.Platform)
+	ref, err := solve(ctx, r.gateway, g.stepPython().Run(slices.Concat(options, r.host.Registry(), r.host.Online())...).GetMount("/out"), r.query.Platform)
 	if err != nil {
 		return nil, fmt.Errorf("running npm in the base: %w", err)
 	}
@@ -218,7 +217,7 @@ func (r *resolution) npmArtifacts(text []byte) (out []pins.Artifact, err error) 
 // npmFailure words why npm found nothing.
 func (r *resolution) npmFailure(answer *npmAnswer) error {
 	e := answer.Error
-	text := r.host.scrub(strings.TrimSpace(e.Text))
+	text := r.host.Scrub(strings.TrimSpace(e.Text))
 	q := r.request(e.Name)
 	switch {
 	case e.Code == "E404" && q != nil:

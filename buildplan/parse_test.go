@@ -122,15 +122,6 @@ func TestRelations(t *testing.T) {
 	}
 }
 
-func TestReadPipConf(t *testing.T) {
-	got := map[string]string{}
-	readPipConf([]byte("# c\n[global]\nindex-url = https://a/simple\nextra_index_url =\n   https://b\n   https://c\n[freeze]\nindex-url = no\n[install]\ntrusted-host: x\n"), got)
-	want := map[string]string{"index-url": "https://a/simple", "extra-index-url": " https://b https://c"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-}
-
 func TestUvFailure(t *testing.T) {
 	s := &pipSolve{resolution: &resolution{Builder: &Builder{}, query: pins.Query{Requests: []pins.Request{
 		request(t, "boken==2.4.3", 4), request(t, "jupyter_server==2.27.3", 5), request(t, "jupyterlab==3.6.3", 6), request(t, "prettytable==3.6.0", 7),
@@ -159,20 +150,13 @@ func request(t *testing.T, spec string, line int) pins.Request {
 	return r
 }
 
-func TestWithoutUser(t *testing.T) {
-	got := withoutUser("fatal: unable to access 'https://user:hunter2@example.org/x.git/': no")
-	if strings.Contains(got, "hunter2") || !strings.Contains(got, "https://example.org/x.git") {
-		t.Error(got)
-	}
-}
-
 func FuzzParsePylock(f *testing.F) {
 	f.Add([]byte("[[packages]]\nname='a'\nversion='1'\nwheels=[{url='http://x/a-1-py3-none-any.whl',hashes={sha256='a'}}]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		_, _ = parsePylock(data, "linux/amd64", nil)
 		parseVia(string(data))
 		relations(string(data))
-		readPipConf(data, map[string]string{})
+
 		compareWheels(string(data), "a-1-py3-none-any.whl")
 	})
 }

@@ -23,18 +23,10 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/driftpin/driftpin/pins"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
-
-// Env is the prefix of the environment that pip and conda pins are installed in.
-const Env = "/opt/env"
-
-// epoch is the one modification time of all that a build writes. It is the
-// same in every course, so that courses share their layers.
-var epoch = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // planFormat counts changes to what this package does with a lock: another
 // format, another plan digest.
@@ -200,7 +192,7 @@ func fileOf(a *pins.Artifact) string {
 }
 
 // prefix is the environment's.
-func (p *Plan) prefix() string { return cmp.Or(p.Base.Environment(), Env) }
+func (p *Plan) prefix() string { return cmp.Or(p.Base.Environment(), pins.Env) }
 
 // readFiles takes the course's files and those of launch into the plan.
 func (p *Plan) readFiles(m *pins.Manifest) error {
@@ -299,7 +291,7 @@ func (p *Plan) Tag() string {
 
 // Config is the image's config, but for its layers.
 func (p *Plan) Config() ocispecs.Image {
-	created := epoch
+	created := pins.Epoch
 	c := ocispecs.Image{Created: &created, Platform: ociPlatform(p.Platform)}
 	c.RootFS.Type = "layers"
 	c.Config = p.Base.Config.Config
@@ -317,9 +309,9 @@ func (p *Plan) Config() ocispecs.Image {
 		c.Config.Labels = map[string]string{}
 	}
 	maps.Copy(c.Config.Labels, map[string]string{
-		"org.driftpin.course": p.Course,
-		"org.driftpin.lock":   p.LockDigest,
-		"org.driftpin.plan":   p.Digest(),
+		pins.CourseLabel: p.Course,
+		pins.LockLabel:   p.LockDigest,
+		pins.PlanLabel:   p.Digest(),
 	})
 	return c
 }

@@ -119,7 +119,7 @@ func (r *resolution) askApt(ctx context.Context, st llb.State, name, preferences
 	in := llb.Scratch().File(llb.Mkfile("/preferences", 0o644, []byte(preferences)))
 	options := step("resolve "+name, []string{"/bin/sh", "-euc", script_}, script("apt-resolve.sh"), anew(),
 		llb.AddMount("/out", llb.Scratch()), llb.AddMount("/run/driftpin/preferences", in, llb.SourcePath("/preferences"), llb.Readonly))
-	run := st.Run(append(options, r.host.online()...)...)
+	run := st.Run(append(options, r.host.Online()...)...)
 	ref, err := solve(ctx, r.gateway, run.GetMount("/out"), r.query.Platform)
 	if err != nil {
 		return nil, fmt.Errorf("asking apt in the base: %w", err)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/driftpin/driftpin/buildplan/host"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client/llb"
 )
@@ -92,7 +93,8 @@ func (r *resolution) askConda(ctx context.Context, name string, q condaQuestion)
 	if err := r.stepSolve().locateTool(ctx, rattler); err != nil {
 		return nil, err
 	}
-	if _, _, err := r.host.condaSecrets(); err != nil {
+	channels, err := r.host.Channels()
+	if err != nil {
 		return nil, err
 	}
 	data, err := json.Marshal(q)
@@ -100,15 +102,12 @@ func (r *resolution) askConda(ctx context.Context, name string, q condaQuestion)
 		return nil, err
 	}
 	in := llb.Scratch().File(llb.Mkfile("/question.json", 0o644, data), llb.WithCustomName("write question.json"))
-	options := step(name, []string{g.stepInterpreter(), "-B", stepsDir + "conda-resolve.py", "/run/driftpin/question.json", "/run/secrets/channels", "/out"},
+	options := step(name, []string{g.stepInterpreter(), "-B", stepsDir + "conda-resolve.py", "/run/driftpin/question.json", host.ChannelsFile, "/out"},
 		script("conda-resolve.py"), anew(), llb.AddMount("/out", llb.Scratch()),
 		llb.AddMount("/run/driftpin/question.json", in, llb.SourcePath("/question.json"), llb.Readonly),
-		llb.AddSecret("/run/secrets/channels", llb.SecretID(condaSecret), llb.SecretFileOpt(0, 0, 0o400)),
-		llb.AddSecret("/run/secrets/logins", llb.SecretID(loginSecret), llb.SecretFileOpt(0, 0, 0o400)),
-		llb.AddEnv("RATTLER_AUTH_FILE", "/run/secrets/logins"), llb.AddEnv("SSL_CERT_FILE", "/run/secrets/ca"),
 		llb.AddMount("/var/cache/driftpin-rattler", llb.Scratch(), llb.AsPersistentCacheDir("driftpin-rattler-"+rattler.version, llb.CacheMountShared)))
-	options = append(options, g.rattler()...)
-	ref, err := solve(ctx, r.gateway, g.toolPython().Run(append(options, r.host.online()...)...).GetMount("/out"), r.query.Platform)
+	options = slices.Concat(options, channels, g.rattler())
+	ref, err := solve(ctx, r.gateway, g.toolPython().Run(append(options, r.host.Online()...)...).GetMount("/out"), r.query.Platform)
 	if err != nil {
 		return nil, fmt.Errorf("running conda's solver in the base: %w", err)
 	}
@@ -165,7 +164,7 @@ func (r *resolution) condaArtifacts(packages []condaPackage) (out []pins.Artifac
 func (r *resolution) condaFailure(e *condaError) error {
 	if e.Versions == nil {
 		return fmt.Errorf("the engine can't read a channel of conda's (%s; .condarc and $CONDA_CHANNEL_ALIAS of this machine say where they are): %s",
-			strings.Join(r.query.Channels, ", "), r.host.scrub(strings.TrimSpace(e.Text)))
+			strings.Join(r.query.Channels, ", "), r.host.Scrub(strings.TrimSpace(e.Text)))
 	}
 	var messages []string
 	for _, name := range slices.Sorted(maps.Keys(e.Near)) {
@@ -183,7 +182,7 @@ func (r *resolution) condaFailure(e *condaError) error {
 			return fmt.Errorf("%s: %s: %w", q.At, text, ErrNoSolution)
 		}
 	}
-	text := r.host.scrub(strings.TrimSpace(e.Text))
+	text := r.host.Scrub(strings.TrimSpace(e.Text))
 	return fmt.Errorf("the conda pins can't be met together: %w\n%s%s", ErrNoSolution, text, r.places(text))
 }
 

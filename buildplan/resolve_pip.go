@@ -277,7 +277,7 @@ func (s *pipSolve) runUv(ctx context.Context, q uvQuestion) (files map[string]st
 			run = append(run, llb.AddMount(wheelsDir+w.File, w.state, llb.SourcePath("/"+w.File), llb.Readonly))
 		}
 	}
-	ref, err := solve(ctx, s.gateway, s.python.Run(append(run, s.host.online()...)...).GetMount("/out"), s.query.Platform)
+	ref, err := solve(ctx, s.gateway, s.python.Run(append(run, s.host.Online()...)...).GetMount("/out"), s.query.Platform)
 	if err != nil {
 		return nil, "", fmt.Errorf("running uv in the base: %w", err)
 	}
@@ -404,7 +404,7 @@ func mergeInputs(artifacts []pins.Artifact) []pins.Artifact {
 
 // uvFailure words why uv found no solution.
 func (s *pipSolve) uvFailure(text string) error {
-	explanation := s.host.scrub(tidy(text))
+	explanation := s.host.Scrub(tidy(text))
 	if unreachable.MatchString(explanation) {
 		return fmt.Errorf("the engine can't reach the package index, or is not let in (it is named by UV_DEFAULT_INDEX, uv.toml or pip.conf of this machine): %s", explanation)
 	}

@@ -4,12 +4,14 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"runtime/debug"
 	"strconv"
 	"time"
 
+	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/pb"
 )
@@ -30,7 +32,7 @@ func script(name string) llb.RunOption {
 	if err != nil {
 		panic(err) // it is embedded
 	}
-	st := llb.Scratch().File(llb.Mkfile("/"+name, 0o755, data, llb.WithCreatedTime(epoch)), llb.WithCustomName("driftpin "+name))
+	st := llb.Scratch().File(llb.Mkfile("/"+name, 0o755, data, llb.WithCreatedTime(pins.Epoch)), llb.WithCustomName("driftpin "+name))
 	return llb.AddMount(stepsDir+name, st, llb.SourcePath("/"+name), llb.Readonly)
 }
 
@@ -57,7 +59,7 @@ func step(name string, args []string, more ...llb.RunOption) []llb.RunOption {
 	return append([]llb.RunOption{
 		llb.Args(args), llb.WithCustomName(name), llb.Network(pb.NetMode_NONE), llb.Dir("/"), llb.User("root"),
 		llb.AddEnv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-		llb.AddEnv("SOURCE_DATE_EPOCH", strconv.FormatInt(epoch.Unix(), 10)),
+		llb.AddEnv("SOURCE_DATE_EPOCH", strconv.FormatInt(pins.Epoch.Unix(), 10)),
 		llb.AddEnv("PYTHONHASHSEED", "0"), llb.AddEnv("PYTHONDONTWRITEBYTECODE", "1"),
 		llb.AddEnv("LC_ALL", "C.UTF-8"), llb.AddEnv("HOME", "/root"), llb.AddEnv("DEBIAN_FRONTEND", "noninteractive"),
 		llb.AddMount("/tmp", llb.Scratch(), llb.Tmpfs()),
@@ -81,4 +83,13 @@ func BuildKitVersion() string {
 		}
 	}
 	return "unknown"
+}
+
+// asJSON encodes what has nothing but texts.
+func asJSON(v any) []byte {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return data
 }

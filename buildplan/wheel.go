@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/driftpin/driftpin/buildplan/owns"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client/llb"
 	gatewaypb "github.com/moby/buildkit/frontend/gateway/pb"
@@ -130,7 +131,7 @@ func (s *pipSolve) gitWheels(ctx context.Context) ([]string, error) {
 		w := Wheel{Artifact: pins.Artifact{Pin: pins.New(pins.Pip, q.Name, ""), Platform: s.query.Platform, Use: pins.Install, From: locked.String()}}
 		w.Commit = commit
 		var err error
-		if w.Tree, err = s.gitTree(ctx, locked); err != nil {
+		if w.Tree, err = s.kept().Tree(ctx, locked); err != nil {
 			return nil, fmt.Errorf("%s: %w", q.At, err)
 		}
 		if w.Name == "" {
@@ -359,18 +360,18 @@ func (s *pipSolve) describe(ctx context.Context, g *graph, w Wheel) (*wheelBuild
 
 // recallBuilt notes what a wheel that was built here owns.
 func (s *pipSolve) recallBuilt(ctx context.Context, b *wheelBuild) error {
-	if _, ok := recalled(s.home, b.SHA256); ok {
+	if _, ok := s.Builder.owned().Recall(b.SHA256); ok {
 		return nil
 	}
 	ref, err := solve(ctx, s.gateway, b.state, s.query.Platform)
 	if err != nil {
 		return err
 	}
-	owned, err := readOwned(&builtFile{ctx, ref, "/" + b.File, b.Size}, b.Size)
+	owned, err := owns.Read(b.Artifact, &builtFile{ctx, ref, "/" + b.File, b.Size}, b.Size)
 	if err != nil {
 		return fmt.Errorf("%s: %w", b.File, err)
 	}
-	return s.recall(b.SHA256, owned)
+	return s.Builder.owned().Keep(b.SHA256, owned)
 }
 
 // buildRequirements locks what a wheel is built with: wheels only, of the
@@ -384,7 +385,7 @@ func (s *pipSolve) buildRequirements(ctx context.Context, name string, requires 
 		return nil, err
 	}
 	if failure != "" {
-		return nil, fmt.Errorf("its build requirements (%s) can't be met with wheels: %s", strings.Join(requires, ", "), s.host.scrub(tidy(failure)))
+		return nil, fmt.Errorf("its build requirements (%s) can't be met with wheels: %s", strings.Join(requires, ", "), s.host.Scrub(tidy(failure)))
 	}
 	found, err := parsePylock([]byte(files["pylock.toml"]), s.query.Platform, nil)
 	if err != nil {

@@ -410,7 +410,7 @@ func (c Config) settings() map[string]string {
 		out["env."+k] = v
 	}
 	for k, v := range c.Labels {
-		if !strings.HasPrefix(k, "org.driftpin.") {
+		if !strings.HasPrefix(k, pins.LabelPrefix) {
 			out["label."+k] = v
 		}
 	}

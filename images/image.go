@@ -112,9 +112,3 @@ func orEmpty(list []string) []string {
 	}
 	return list
 }
-
-// Labels that driftpin writes into the images it builds.
-const (
-	CourseLabel = "org.driftpin.course"
-	LockLabel   = "org.driftpin.lock"
-)

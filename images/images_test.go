@@ -564,7 +564,7 @@ func TestVerify(t *testing.T) {
 		{Pin: pins.New(pins.Pip, "setuptools", "67"), Platform: "linux/amd64", Use: pins.BuildInput},
 	}}
 	labelled := func(img v1.Image) v1.Image {
-		img, err := mutate.Config(img, v1.Config{Labels: map[string]string{images.LockLabel: lock.Digest()}})
+		img, err := mutate.Config(img, v1.Config{Labels: map[string]string{pins.LockLabel: lock.Digest()}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -33,8 +33,8 @@ func Verify(ctx context.Context, lock *pins.Lock, base, img *Image) (*Drift, err
 	found = slices.DeleteFunc(found, func(p Package) bool { return p.Owner != nil && !locked[place{p.Kind, p.Name, p.Where}] })
 	want = slices.DeleteFunc(want, func(p Package) bool { return p.Owner != nil })
 	config := []Setting{}
-	if got := img.Config.Labels[LockLabel]; got != lock.Digest() {
-		config = append(config, Setting{Name: "label." + LockLabel, A: ptr(lock.Digest()), B: ptr(got)})
+	if got := img.Config.Labels[pins.LockLabel]; got != lock.Digest() {
+		config = append(config, Setting{Name: "label." + pins.LockLabel, A: ptr(lock.Digest()), B: ptr(got)})
 	}
 	for i, l := range base.layers {
 		if i >= len(img.layers) || img.layers[i].DiffID != l.DiffID {

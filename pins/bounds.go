@@ -105,7 +105,7 @@ func (c *course) checkPlaces() {
 			c.m.Findings.fatal(t.At, "outside", "%s leads out of %s: copy it there, or give --allow-outside", t.Value, c.bounds.title)
 		}
 	}
-	layout, _ := strings.CutPrefix(c.m.Base.Value, "oci-layout:")
+	layout, _ := strings.CutPrefix(c.m.Base.Value, LayoutPrefix)
 	if layout != c.m.Base.Value {
 		check(c.m.Base, layout)
 	}

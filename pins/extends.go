@@ -64,8 +64,8 @@ func (m *Manifest) extendImage() {
 func (m *Manifest) takeOver(f *Manifest, dir string) {
 	if m.Base.Value == "" {
 		m.Base, m.Extends = f.Base, f.Extends
-		if layout, ok := strings.CutPrefix(f.Base.Value, "oci-layout:"); ok && !path.IsAbs(layout) {
-			m.Base.Value = "oci-layout:" + path.Join(dir, layout)
+		if layout, ok := strings.CutPrefix(f.Base.Value, LayoutPrefix); ok && !path.IsAbs(layout) {
+			m.Base.Value = LayoutPrefix + path.Join(dir, layout)
 		}
 	}
 	if m.AsOf.Text == "" {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/driftpin/driftpin/buildplan"
 	"github.com/driftpin/driftpin/buildplan/engine"
+	"github.com/driftpin/driftpin/buildplan/host"
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/spf13/cobra"
@@ -166,7 +167,7 @@ func (c *course) options() pins.LockOptions {
 	if o.BaseDigest == "" && c.lock != nil {
 		o.BaseDigest = c.lock.Base
 	}
-	if o.Environment = c.base.Environment(); o.Environment == buildplan.Env {
+	if o.Environment = c.base.Environment(); o.Environment == pins.Env {
 		o.Environment = ""
 	} else if o.Environment == "" && c.lock != nil {
 		o.Environment = c.lock.Environment
@@ -259,7 +260,7 @@ func (f *engineFlags) builder(ctx context.Context, s streams) (*buildplan.Builde
 	if err := writable(dir); err != nil {
 		return nil, fmt.Errorf("driftpin's state: %w: set DRIFTPIN_HOME to a folder that can be written", err)
 	}
-	host, err := buildplan.ReadHost()
+	host, err := host.Read()
 	if err != nil {
 		return nil, err
 	}

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/driftpin/driftpin/buildplan"
 	"github.com/driftpin/driftpin/buildplan/engine"
+	"github.com/driftpin/driftpin/buildplan/git"
 	"github.com/spf13/cobra"
 )
 
@@ -38,7 +38,7 @@ func doctor(ctx context.Context, s streams, dir string, place enginePlace) error
 	} else {
 		checks = append(checks, remoteFinding(ctx, s, place))
 	}
-	checks = append(checks, buildplan.DiagnoseGit())
+	checks = append(checks, git.Diagnose())
 	broken := false
 	for _, c := range checks {
 		mark := "ok     "

@@ -256,7 +256,7 @@ func courseOf(img *images.Image) string {
 	if img.Lock != nil {
 		return img.Lock.Course
 	}
-	return img.Config.Labels[images.CourseLabel]
+	return img.Config.Labels[pins.CourseLabel]
 }
 
 // newReader is a reader of inventories that remembers what layers hold. done
@@ -288,7 +288,7 @@ func (f *driftFlags) reasons(opened []*images.Image, refs []string) (out [2]*ima
 		rules = append(rules, c.manifest.Sync.Rules...)
 	}
 	for i, img := range opened {
-		switch r := byLock[img.Config.Labels[images.LockLabel]]; {
+		switch r := byLock[img.Config.Labels[pins.LockLabel]]; {
 		case img.Lock != nil:
 			out[i] = &images.Reason{Lock: img.Lock, Manifest: f.besides(refs[i])}
 		case r != nil:

@@ -7,7 +7,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/driftpin/driftpin/buildplan"
+	"github.com/driftpin/driftpin/buildplan/host"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
@@ -86,7 +86,7 @@ func dockerfileBuild(folder, target, output string, args []string) (*client.Solv
 
 // hostSecrets are the host's certificates, and where its packages come from.
 func hostSecrets() (map[string][]byte, error) {
-	host, err := buildplan.ReadHost()
+	host, err := host.Read()
 	if err != nil {
 		return nil, err
 	}

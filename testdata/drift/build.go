@@ -11,8 +11,8 @@ import (
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/plugins/content/local"
-	"github.com/driftpin/driftpin/buildplan"
 	"github.com/driftpin/driftpin/buildplan/engine"
+	"github.com/driftpin/driftpin/buildplan/host"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/frontend/dockerfile/builder"
 	"github.com/moby/buildkit/session"
@@ -153,7 +153,7 @@ func layoutName(dir string) (string, error) {
 // hostSecrets are the host's certificates, npm's settings, and a script that
 // sets where Python's packages come from.
 func hostSecrets() (map[string][]byte, error) {
-	host, err := buildplan.ReadHost()
+	host, err := host.Read()
 	if err != nil {
 		return nil, err
 	}

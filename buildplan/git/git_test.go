@@ -1,4 +1,4 @@
-package buildplan
+package git
 
 import (
 	"archive/tar"
@@ -48,17 +48,17 @@ func TestResolveCommit(t *testing.T) {
 	before := refs()
 	t.Setenv("GIT_DIR", mine)
 	for _, ref := range []string{"v1", "main", "", "HEAD", commit[:7], commit} {
-		got, err := resolveCommit(t.Context(), filepath.Join(dir, "home"), pins.Git{URL: server.URL + "/x.git", Ref: ref})
+		got, err := Commit(t.Context(), filepath.Join(dir, "home"), pins.Git{URL: server.URL + "/x.git", Ref: ref})
 		if err != nil || got != commit {
 			t.Errorf("%q: got %s, %v", ref, got, err)
 		}
 	}
 	for _, ref := range []string{"nosuch", "refs/heads/main", "0000000"} {
-		if got, err := resolveCommit(t.Context(), filepath.Join(dir, "home"), pins.Git{URL: server.URL + "/x.git", Ref: ref}); err == nil || !strings.Contains(err.Error(), "has no commit, branch or tag") {
+		if got, err := Commit(t.Context(), filepath.Join(dir, "home"), pins.Git{URL: server.URL + "/x.git", Ref: ref}); err == nil || !strings.Contains(err.Error(), "has no commit, branch or tag") {
 			t.Errorf("%q: got %s, %v", ref, got, err)
 		}
 	}
-	if _, err := resolveCommit(t.Context(), filepath.Join(dir, "home"), pins.Git{URL: server.URL + "/nothing.git", Ref: "main"}); err == nil {
+	if _, err := Commit(t.Context(), filepath.Join(dir, "home"), pins.Git{URL: server.URL + "/nothing.git", Ref: "main"}); err == nil {
 		t.Error("a repository that is not there was fetched")
 	}
 	if after := refs(); after != before {
@@ -113,7 +113,7 @@ func TestMakeTree(t *testing.T) {
 		if err := os.Mkdir(into, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		file, err := makeTree(t.Context(), address, into)
+		file, err := WriteTree(t.Context(), address, into)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +139,7 @@ func TestMakeTree(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := makeTree(t.Context(), "git+"+server.URL+"/outer.git@"+strings.Repeat("0", 40), t.TempDir()); err == nil || !strings.Contains(err.Error(), "this machine can't fetch 0000") {
+	if _, err := WriteTree(t.Context(), "git+"+server.URL+"/outer.git@"+strings.Repeat("0", 40), t.TempDir()); err == nil || !strings.Contains(err.Error(), "this machine can't fetch 0000") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -169,7 +169,7 @@ func TestGitRetry(t *testing.T) {
 		proxy.ServeHTTP(w, r)
 	}))
 	defer busy.Close()
-	if _, err := resolveCommit(t.Context(), filepath.Join(dir, "home"), pins.Git{URL: busy.URL + "/x.git", Ref: "v1"}); err != nil || asked < 2 {
+	if _, err := Commit(t.Context(), filepath.Join(dir, "home"), pins.Git{URL: busy.URL + "/x.git", Ref: "v1"}); err != nil || asked < 2 {
 		t.Errorf("asked %d times: %v", asked, err)
 	}
 }
@@ -234,7 +234,7 @@ func TestGitEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() {
-		_, err := resolveCommit(ctx, t.TempDir(), pins.Git{URL: stall.URL + "/x.git", Ref: "main"})
+		_, err := Commit(ctx, t.TempDir(), pins.Git{URL: stall.URL + "/x.git", Ref: "main"})
 		done <- err
 	}()
 	<-asked

@@ -1,4 +1,4 @@
-package buildplan
+package git
 
 import (
 	"bytes"
@@ -37,7 +37,7 @@ func TestKillOrphans(t *testing.T) {
 	mine := strconv.Itoa(os.Getpid()) + "." + startTime(os.Getpid())
 	gone := strconv.Itoa(os.Getpid()) + ".1"
 	orphan, kept, daemon := start("git-remote-http", gone), start("git-remote-http", mine), start("git-credential", gone)
-	killOrphans()
+	EndOrphans()
 	ended := make(chan error)
 	go func() { ended <- orphan.Wait() }()
 	select {

@@ -1,4 +1,4 @@
-package buildplan
+package host
 
 import (
 	"encoding/json"
@@ -71,7 +71,7 @@ func checkChannel(address string) error {
 // condaSecrets are the settings as conda-resolve.py reads them, without users
 // and passwords, and those as rattler reads them, by host (its documentation,
 // "Authentication"): of a host it can have one.
-func (h Host) condaSecrets() (settings, logins []byte, err error) {
+func (h Settings) condaSecrets() (settings, logins []byte, err error) {
 	type login struct {
 		User     string `json:"username"`
 		Password string `json:"password"`
@@ -92,15 +92,16 @@ func (h Host) condaSecrets() (settings, logins []byte, err error) {
 		u.User = nil
 		return u.String()
 	}
-	places := condarc{plain(h.Conda.Alias), map[string]string{}}
-	for _, name := range slices.Sorted(maps.Keys(h.Conda.Custom)) {
-		places.Custom[name] = plain(h.Conda.Custom[name])
+	places := condarc{plain(h.channels.Alias), map[string]string{}}
+	for _, name := range slices.Sorted(maps.Keys(h.channels.Custom)) {
+		places.Custom[name] = plain(h.channels.Custom[name])
 	}
-	return must(json.Marshal(places)), must(json.Marshal(auth)), err
+	return asJSON(places), asJSON(auth), err
 }
 
-// must is for what can't fail.
-func must(data []byte, err error) []byte {
+// asJSON encodes what has nothing but texts.
+func asJSON(v any) []byte {
+	data, err := json.Marshal(v)
 	if err != nil {
 		panic(err)
 	}

@@ -1,4 +1,4 @@
-package buildplan
+package owns
 
 import (
 	"archive/tar"
@@ -82,7 +82,7 @@ func TestOverlapsOfNpm(t *testing.T) {
 		of(pins.Conda, "nodejs", "main/linux-64/nodejs-1-0.conda"), of(pins.Npm, "npm", "node_modules/npm/npm-1.tgz"), of(pins.Npm, "npm", "node_modules/tool/node_modules/npm/npm-1.tgz"),
 		of(pins.Npm, "tool", "node_modules/tool/tool-1.tgz"), of(pins.Pip, "tool", "tool-1.whl"),
 	}}
-	packages := inEnvironment(l, "linux/amd64")
+	packages := InEnvironment(l, "linux/amd64")
 	owned := []map[string]string{
 		{"lib/node_modules/npm/package.json": "sha256=x"},
 		atTop(packages[1], map[string]string{"bin/npx": "runs npm/a"}),
@@ -90,7 +90,7 @@ func TestOverlapsOfNpm(t *testing.T) {
 		{"bin/tool": "calls tool:main"},
 	}
 	var got []string
-	for _, f := range overlaps(m, l, packages, owned) {
+	for _, f := range Clashes(m, l, packages, owned) {
 		got = append(got, f.Position.String()+": "+f.Message[:strings.Index(f.Message, ", with")])
 	}
 	want := []string{

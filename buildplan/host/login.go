@@ -1,4 +1,4 @@
-package buildplan
+package host
 
 import (
 	"encoding/base64"
@@ -27,7 +27,7 @@ type uvSettings struct {
 }
 
 // settings reads uv.toml. One that can't be read is uv's to complain of.
-func (h Host) settings() (s uvSettings) {
+func (h Settings) settings() (s uvSettings) {
 	if toml.Unmarshal(h.UvToml, &s) != nil {
 		return uvSettings{}
 	}
@@ -36,7 +36,7 @@ func (h Host) settings() (s uvSettings) {
 
 // indexes lists the indexes, and conda's channels, that this machine's settings
 // name.
-func (h Host) indexes() []indexAddress {
+func (h Settings) indexes() []indexAddress {
 	s := h.settings()
 	list := append(s.Index, indexAddress{URL: s.IndexURL})
 	for _, u := range s.Extra {
@@ -51,19 +51,19 @@ func (h Host) indexes() []indexAddress {
 			}
 		}
 	}
-	for _, address := range h.Conda.Custom {
+	for _, address := range h.channels.Custom {
 		list = append(list, indexAddress{URL: address})
 	}
-	return append(list, indexAddress{URL: h.Conda.Alias})
+	return append(list, indexAddress{URL: h.channels.Alias})
 }
 
-// insecure lists the hosts whose certificates are not looked at.
-func (h Host) insecure() []string {
+// Insecure lists the hosts whose certificates are not looked at.
+func (h Settings) Insecure() []string {
 	return append(h.settings().Insecure, strings.Fields(h.Env["UV_INSECURE_HOST"])...)
 }
 
-// stall is how long no byte of a file may come: uv's timeout, if one is set.
-func (h Host) stall() time.Duration {
+// Stall is how long no byte of a file may come: uv's timeout, if one is set.
+func (h Settings) Stall() time.Duration {
 	seconds, err := strconv.Atoi(h.Env["UV_HTTP_TIMEOUT"])
 	if err != nil || seconds <= 0 {
 		return 0
@@ -75,7 +75,7 @@ func (h Host) stall() time.Duration {
 // the same host whose path the address shares most of; they stand in the
 // index's address or in UV_INDEX_NAME_USERNAME and _PASSWORD. What is missing
 // then, and for a host without an index, .netrc tells.
-func (h Host) login(address *url.URL) (user, password string) {
+func (h Settings) login(address *url.URL) (user, password string) {
 	shared := -1
 	for _, index := range h.indexes() {
 		u, err := url.Parse(index.URL)
@@ -97,9 +97,9 @@ func (h Host) login(address *url.URL) (user, password string) {
 	return user, password
 }
 
-// authorization is who we are to the server of an address, as the header of
+// Authorization is who we are to the server of an address, as the header of
 // that name has it (RFC 7617, RFC 6750): by .npmrc or else by login.
-func (h Host) authorization(address *url.URL) string {
+func (h Settings) Authorization(address *url.URL) string {
 	if header := npmAuthorization(h.Npmrc, address); header != "" {
 		return header
 	}
@@ -114,7 +114,7 @@ func basic(user, password string) string {
 }
 
 // loginOf returns the user and password of an index.
-func (h Host) loginOf(index indexAddress, u *url.URL) (user, password string) {
+func (h Settings) loginOf(index indexAddress, u *url.URL) (user, password string) {
 	if index.Name != "" {
 		prefix := "UV_INDEX_" + variableName(index.Name)
 		if user, password := h.Env[prefix+"_USERNAME"], h.Env[prefix+"_PASSWORD"]; user+password != "" {
@@ -135,9 +135,9 @@ func sharedPath(a, b string) int {
 	return n
 }
 
-// checkIndexes says which index's address can't be read; it does not quote it,
+// Check says which index's address can't be read; it does not quote it,
 // since it may hold a password, which is most often what is wrong with it.
-func (h Host) checkIndexes() error {
+func (h Settings) Check() error {
 	for i, index := range h.indexes() {
 		u, err := url.Parse(index.URL)
 		if index.URL == "" || err == nil && (u.Host != "" || u.Scheme == "file" || u.Scheme == "") {
@@ -148,8 +148,8 @@ func (h Host) checkIndexes() error {
 	return nil
 }
 
-// scrub takes the passwords of indexes, and npm's tokens, out of a text.
-func (h Host) scrub(text string) string {
+// Scrub takes the passwords of indexes, and npm's tokens, out of a text.
+func (h Settings) Scrub(text string) string {
 	for _, index := range h.indexes() {
 		u, err := url.Parse(index.URL)
 		if err != nil {
@@ -166,8 +166,13 @@ func (h Host) scrub(text string) string {
 	for _, m := range npmSecret.FindAllSubmatch(h.Npmrc, -1) {
 		text = strings.ReplaceAll(text, string(m[1]), "****")
 	}
-	return withoutUser(text)
+	return WithoutUser(text)
 }
+
+var userInfo = regexp.MustCompile(`://[^/@\s]+@`)
+
+// WithoutUser takes user names and passwords out of the addresses in a text.
+func WithoutUser(text string) string { return userInfo.ReplaceAllString(text, "://") }
 
 // npmSecret matches what is secret in an .npmrc.
 var npmSecret = regexp.MustCompile(`(?m)_(?:authToken|auth|password)\s*=\s*"?([^"\n]{3,}?)"?\s*$`)

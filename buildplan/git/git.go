@@ -1,4 +1,7 @@
-package buildplan
+// Package git asks the git of this machine, with the user's own configuration and
+// credentials: which commit a requirement means ([Commit]), and the files of a
+// commit as an archive ([WriteTree], kept by [Kept]).
+package git
 
 import (
 	"bytes"
@@ -27,23 +30,10 @@ var (
 	abbreviated = regexp.MustCompile(`^[0-9a-f]{4,39}$`)
 )
 
-// commit returns the full commit that a git requirement means, and goes on
-// saying so as long as the builder lives: several solves are to agree.
-func (b *Builder) commit(ctx context.Context, g pins.Git) (string, error) {
-	if known, ok := b.commits[g]; ok {
-		return known, nil
-	}
-	found, err := resolveCommit(ctx, b.home, g)
-	if err == nil {
-		b.commits[g] = found
-	}
-	return found, err
-}
-
-// resolveCommit returns the full commit that a git requirement means. It asks
+// Commit returns the full commit that a git requirement means. It asks
 // the git of this machine, with the user's own configuration (credentials,
 // insteadOf), and keeps the repository's history, without its files, in home.
-func resolveCommit(ctx context.Context, home string, g pins.Git) (string, error) {
+func Commit(ctx context.Context, home string, g pins.Git) (string, error) {
 	if fullCommit.MatchString(g.Ref) {
 		return g.Ref, nil
 	}
@@ -157,13 +147,8 @@ func gitError(said string) error {
 	return fmt.Errorf("git: %s", quotedUser.ReplaceAllString(strings.TrimSpace(said), "://"))
 }
 
-var userInfo = regexp.MustCompile(`://[^/@\s]+@`)
-
-// withoutUser takes user names and passwords out of the addresses in a text.
-func withoutUser(text string) string { return userInfo.ReplaceAllString(text, "://") }
-
-// DiagnoseGit looks for git, which git requirements need.
-func DiagnoseGit() engine.Finding {
+// Diagnose looks for git, which git requirements need.
+func Diagnose() engine.Finding {
 	f := engine.Finding{What: "git"}
 	if f.Detail, f.Err = exec.LookPath("git"); f.Err != nil {
 		f.Remedy = engine.Install("git", nil)

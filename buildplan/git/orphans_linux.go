@@ -1,4 +1,4 @@
-package buildplan
+package git
 
 import (
 	"bytes"
@@ -38,10 +38,10 @@ func startTime(pid int) string {
 	return fields[19] // the 22nd of all
 }
 
-// killOrphans ends git's transports that a driftpin that is gone has left: git
+// EndOrphans ends git's transports that a driftpin that is gone has left: git
 // itself died with it, but not what git had started. What else git may have
 // started (a cache of credentials, a shared connection) is the user's.
-func killOrphans() {
+func EndOrphans() {
 	files, err := filepath.Glob("/proc/[0-9]*/environ")
 	if err != nil {
 		panic(err) // the pattern is ours

@@ -1,4 +1,8 @@
-package buildplan
+// Package host reads the settings of the machine that driftpin runs on:
+// certificates, proxies, and where the indexes, channels and registries are, with
+// who we are there. [Read] reads them; a step that uses the network takes them
+// over by [Settings.Online], as secrets whose names stay in this package.
+package host
 
 import (
 	"bufio"
@@ -11,17 +15,17 @@ import (
 	"github.com/moby/buildkit/client/llb"
 )
 
-// A Host is what build steps that use the network take over from the machine
+// Settings are what build steps that use the network take over from the machine
 // that driftpin runs on: certificates, proxies, and where the indexes are. None
 // of it is part of a cache key, and none of it comes into an image.
-type Host struct {
-	CA      []byte            // certificates, PEM
-	Env     map[string]string // uv's own settings
-	UvToml  []byte            // uv's configuration file
-	Netrc   []byte            // user names and passwords by host
-	Conda   condarc           // where conda's channels are
-	Npmrc   []byte            // npm's configuration file
-	Proxies llb.ProxyEnv
+type Settings struct {
+	CA       []byte            // certificates, PEM
+	Env      map[string]string // uv's own settings
+	UvToml   []byte            // uv's configuration file
+	Netrc    []byte            // user names and passwords by host
+	channels condarc           // where conda's channels are
+	Npmrc    []byte            // npm's configuration file
+	Proxies  llb.ProxyEnv
 }
 
 // caFiles are where systems keep their certificates, as crypto/x509 looks.
@@ -30,12 +34,12 @@ var caFiles = []string{
 	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/cert.pem",
 }
 
-// ReadHost reads the settings of this machine. Where packages come from is
+// Read reads the settings of this machine. Where packages come from is
 // said by uv's settings (UV_DEFAULT_INDEX and its kin, uv.toml); where those
 // say nothing, by pip's (PIP_INDEX_URL and its kin, pip.conf); where neither
 // does, uv's default stands. Where channels are is said by conda's settings.
-func ReadHost() (Host, error) {
-	h := Host{Env: map[string]string{}, Proxies: llb.ProxyEnv{
+func Read() (Settings, error) {
+	h := Settings{Env: map[string]string{}, Proxies: llb.ProxyEnv{
 		HTTPProxy:  firstEnv("HTTP_PROXY", "http_proxy"),
 		HTTPSProxy: firstEnv("HTTPS_PROXY", "https_proxy"),
 		NoProxy:    firstEnv("NO_PROXY", "no_proxy"),
@@ -63,12 +67,12 @@ func ReadHost() (Host, error) {
 	}
 	h.Npmrc = readNpmrc()
 	var err error
-	h.Conda, err = readCondarc()
+	h.channels, err = readCondarc()
 	return h, err
 }
 
 // namesIndex reports whether uv's settings say where packages come from.
-func (h Host) namesIndex() bool {
+func (h Settings) namesIndex() bool {
 	for _, key := range []string{"UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL"} {
 		if h.Env[key] != "" {
 			return true
@@ -78,7 +82,7 @@ func (h Host) namesIndex() bool {
 }
 
 // readPip takes over what pip's settings say of indexes.
-func (h Host) readPip() {
+func (h Settings) readPip() {
 	settings := map[string]string{}
 	for _, file := range []string{"/etc/pip.conf", filepath.Join(homeDir(), ".pip", "pip.conf"), filepath.Join(configHome(), "pip", "pip.conf"), os.Getenv("PIP_CONFIG_FILE")} {
 		data, _ := os.ReadFile(file) // what is not there says nothing
@@ -130,8 +134,8 @@ const (
 	envSecret   = "driftpin-env-"
 )
 
-// secrets are the settings as BuildKit's session serves them.
-func (h Host) secrets() map[string][]byte {
+// Secrets are the settings as BuildKit's session serves them.
+func (h Settings) Secrets() map[string][]byte {
 	s := map[string][]byte{caSecret: h.CA, tomlSecret: h.UvToml, netrcSecret: h.Netrc, npmrcSecret: h.Npmrc}
 	s[condaSecret], s[loginSecret], _ = h.condaSecrets() // who asks conda has looked
 	for k, v := range h.Env {
@@ -140,10 +144,10 @@ func (h Host) secrets() map[string][]byte {
 	return s
 }
 
-// online are the options of a step that uses the network.
-func (h Host) online() []llb.RunOption {
+// Online are the options of a step that uses the network.
+func (h Settings) Online() []llb.RunOption {
 	options := []llb.RunOption{
-		llb.Network(0), llb.WithProxy(h.Proxies), llb.AddEnv("CA_BUNDLE", "/run/secrets/ca"),
+		llb.Network(llb.NetModeSandbox), llb.WithProxy(h.Proxies), llb.AddEnv("CA_BUNDLE", "/run/secrets/ca"),
 		llb.AddSecret("/run/secrets/ca", llb.SecretID(caSecret), llb.SecretFileOpt(0, 0, 0o400)),
 		llb.AddSecret("/root/.config/uv/uv.toml", llb.SecretID(tomlSecret), llb.SecretFileOpt(0, 0, 0o400)),
 		llb.AddSecret("/root/.netrc", llb.SecretID(netrcSecret), llb.SecretFileOpt(0, 0, 0o400)),
@@ -157,6 +161,33 @@ func (h Host) online() []llb.RunOption {
 		options = append(options, llb.AddSecret(k, llb.SecretID(envSecret+k), llb.SecretAsEnv(true), llb.SecretAsEnvName(k)))
 	}
 	return options
+}
+
+// ChannelsFile is where a step with the options of [Settings.Channels] finds
+// conda's settings.
+const ChannelsFile = "/run/secrets/channels"
+
+// Channels are the options of a step that asks conda's channels, besides those
+// of Online: their addresses, and who we are there. Its error says which
+// settings conda's solver can't work with.
+func (h Settings) Channels() ([]llb.RunOption, error) {
+	if _, _, err := h.condaSecrets(); err != nil {
+		return nil, err
+	}
+	return []llb.RunOption{
+		llb.AddSecret(ChannelsFile, llb.SecretID(condaSecret), llb.SecretFileOpt(0, 0, 0o400)),
+		llb.AddSecret("/run/secrets/logins", llb.SecretID(loginSecret), llb.SecretFileOpt(0, 0, 0o400)),
+		llb.AddEnv("RATTLER_AUTH_FILE", "/run/secrets/logins"), llb.AddEnv("SSL_CERT_FILE", "/run/secrets/ca"),
+	}, nil
+}
+
+// Registry are the options of a step that asks npm's registry, besides those of
+// Online.
+func (h Settings) Registry() []llb.RunOption {
+	return []llb.RunOption{
+		llb.AddEnv("NODE_EXTRA_CA_CERTS", "/run/secrets/ca"),
+		llb.AddSecret("/root/.npmrc", llb.SecretID(npmrcSecret), llb.SecretFileOpt(0, 0, 0o400)),
+	}
 }
 
 func firstEnv(keys ...string) string {

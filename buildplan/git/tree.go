@@ -1,4 +1,4 @@
-package buildplan
+package git
 
 import (
 	"archive/tar"
@@ -15,36 +15,44 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/driftpin/driftpin/buildplan/host"
+	"github.com/driftpin/driftpin/buildplan/store"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/whole"
 )
 
-// gitTree returns the sha256 of a commit's files as a tar archive, which the
+// A Kept keeps the files of commits as archives.
+type Kept struct {
+	Home  string // the folder where it notes which archive is a commit's
+	Files *store.Store
+}
+
+// Tree returns the sha256 of a commit's files as a tar archive, which the
 // store then has, or knows how to make. The git of this machine fetches them,
 // with the user's own configuration and credentials: the engine sees nothing
 // of where they come from.
-func (b *Builder) gitTree(ctx context.Context, g pins.Git) (string, error) {
+func (k Kept) Tree(ctx context.Context, g pins.Git) (string, error) {
 	if !fullCommit.MatchString(g.Ref) {
 		return "", fmt.Errorf("%s: a lock names commits in full", g)
 	}
-	memory := filepath.Join(b.home, "git", "trees", g.Ref)
+	memory := filepath.Join(k.Home, "git", "trees", g.Ref)
 	if data, err := os.ReadFile(memory); err == nil {
 		sum := strings.TrimSpace(string(data))
-		if _, ok := b.files.Address(sum); ok || b.files.Has(sum) {
+		if _, ok := k.Files.Address(sum); ok || k.Files.Has(sum) {
 			return sum, nil
 		}
 	}
-	dir, release, err := b.files.Work()
+	dir, release, err := k.Files.Work()
 	if err != nil {
 		return "", err
 	}
 	defer release()
 	g.Subdirectory = ""
-	file, err := makeTree(ctx, g.String(), dir)
+	file, err := WriteTree(ctx, g.String(), dir)
 	if err != nil {
 		return "", err
 	}
-	sum, err := b.files.Add(filepath.Join(dir, file), g.String())
+	sum, err := k.Files.Add(filepath.Join(dir, file), g.String())
 	if err != nil {
 		return "", err
 	}
@@ -54,29 +62,10 @@ func (b *Builder) gitTree(ctx context.Context, g pins.Git) (string, error) {
 	return sum, whole.WriteFile(memory, []byte(sum+"\n"), 0o644)
 }
 
-// gitTrees sees to the trees of all commits that wheels of a plan are built
-// from.
-func (b *Builder) gitTrees(ctx context.Context, p *Plan) error {
-	for i, w := range p.Wheels {
-		g, ok := w.Git()
-		if !ok {
-			continue
-		}
-		var err error
-		if p.Wheels[i].Tree, err = b.gitTree(ctx, g); err != nil {
-			if at, ok := p.at[string(w.Kind)+" "+w.Name]; ok {
-				return fmt.Errorf("%s: %w", at, err)
-			}
-			return err
-		}
-	}
-	return nil
-}
-
-// makeTree writes the archive of git+URL@COMMIT into dir. The same commit
+// WriteTree writes the archive of git+URL@COMMIT into dir. The same commit
 // gives the same bytes: owners and times are left out, and what git archive
 // would substitute or leave out is not.
-func makeTree(ctx context.Context, address, dir string) (file string, err error) {
+func WriteTree(ctx context.Context, address, dir string) (file string, err error) {
 	g, ok := pins.Artifact{From: address}.Git()
 	if !ok {
 		return "", fmt.Errorf("%s is not git+URL@COMMIT", address)
@@ -153,7 +142,7 @@ func fetchCommit(ctx context.Context, repo, address, commit string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("this machine can't fetch %s of %s: %w", commit, withoutUser(address), err)
+	return fmt.Errorf("this machine can't fetch %s of %s: %w", commit, host.WithoutUser(address), err)
 }
 
 // archive copies a commit's files.
@@ -207,7 +196,7 @@ func plain(h *tar.Header, prefix string) *tar.Header {
 	if h.Typeflag == tar.TypeDir || h.Mode&0o100 != 0 {
 		mode = 0o755
 	}
-	return &tar.Header{Typeflag: h.Typeflag, Name: prefix + h.Name, Linkname: h.Linkname, Size: h.Size, Mode: int64(mode), ModTime: epoch, Format: tar.FormatPAX}
+	return &tar.Header{Typeflag: h.Typeflag, Name: prefix + h.Name, Linkname: h.Linkname, Size: h.Size, Mode: int64(mode), ModTime: pins.Epoch, Format: tar.FormatPAX}
 }
 
 // submodules returns the submodules of a commit, by path (gitmodules(5)). What
@@ -262,7 +251,7 @@ func submodule(outer, address, commit string) (pins.Git, error) {
 	}
 	g, ok := pins.Artifact{From: "git+" + address + "@" + commit}.Git()
 	if !ok || g.Ref != commit {
-		return pins.Git{}, fmt.Errorf(".gitmodules says %q: driftpin takes https://, http://, ssh:// and git:// without credentials", withoutUser(address))
+		return pins.Git{}, fmt.Errorf(".gitmodules says %q: driftpin takes https://, http://, ssh:// and git:// without credentials", host.WithoutUser(address))
 	}
 	return g, nil
 }

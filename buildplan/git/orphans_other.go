@@ -1,6 +1,6 @@
 //go:build !linux
 
-package buildplan
+package git
 
 import (
 	"os/exec"
@@ -16,5 +16,5 @@ func tame(cmd *exec.Cmd) {
 	cmd.WaitDelay = 5 * time.Second
 }
 
-// killOrphans can't tell orphans here.
-func killOrphans() {}
+// EndOrphans can't tell orphans here.
+func EndOrphans() {}

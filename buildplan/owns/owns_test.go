@@ -1,4 +1,4 @@
-package buildplan
+package owns
 
 import (
 	"archive/zip"
@@ -65,7 +65,7 @@ func TestOverlaps(t *testing.T) {
 		wheels = append(wheels, pins.Artifact{Pin: pins.New(pins.Pip, name, "1"), Use: pins.Install, Roots: []pins.Root{pins.PinRoot}})
 	}
 	l := &pins.Lock{Artifacts: wheels}
-	got := overlaps(m, l, wheels, []map[string]string{
+	got := Clashes(m, l, wheels, []map[string]string{
 		{"site-packages/x.py": "1", "site-packages/same.py": "1", "site-packages/tests/__init__.py": "1", "bin/t": "1"},
 		{"site-packages/same.py": "1", "site-packages/y.py": "1"},
 		{"site-packages/x.py": "2", "site-packages/same.py": "1", "site-packages/tests/__init__.py": "2", "bin/t": "2", "site-packages/y.py": "1"},

@@ -1,4 +1,4 @@
-package buildplan
+package owns
 
 import (
 	"archive/tar"

@@ -1,0 +1,132 @@
+package buildplan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/driftpin/driftpin/buildplan/owns"
+	"github.com/driftpin/driftpin/pins"
+	"golang.org/x/sync/errgroup"
+)
+
+// KnownOverlaps is Overlaps as far as what packages own is noted in home:
+// nothing is fetched.
+func KnownOverlaps(home string, m *pins.Manifest, l *pins.Lock) (all pins.Findings) {
+	for _, platform := range l.Platforms {
+		packages := owns.InEnvironment(l, platform)
+		owned := make([]map[string]string, len(packages))
+		for i, a := range packages {
+			owned[i], _ = memoryOf(home).Known(a)
+		}
+		all = append(all, overlapsIn(memoryOf(home), m, l, platform, packages, owned)...)
+	}
+	return all
+}
+
+// Overlaps finds the paths that several packages of the environment own, pip's,
+// conda's or npm's, with different bytes: only one of them can have its file. Each
+// pair of packages is a finding, at the pin that brings the first; paths that
+// the manifest's overlaps name are not. It reads what the packages themselves
+// say that they own, and of one that is not at hand it fetches only that part.
+func (b *Builder) Overlaps(ctx context.Context, m *pins.Manifest, l *pins.Lock) (pins.Findings, error) {
+	var all pins.Findings
+	for _, platform := range l.Platforms {
+		packages := owns.InEnvironment(l, platform)
+		unknown := slices.DeleteFunc(slices.Clone(packages), func(a pins.Artifact) bool {
+			_, known := b.owned().Known(a)
+			return known
+		})
+		q := pins.Query{Platform: platform, Below: below(l, platform)}
+		if err := b.locateFiles(ctx, q, unknown); err != nil {
+			return nil, err
+		}
+		if err := b.heldOwners(ctx, q); err != nil {
+			return nil, err
+		}
+		owned := make([]map[string]string, len(packages))
+		group, gctx := errgroup.WithContext(ctx)
+		for i, a := range packages {
+			group.Go(func() (err error) {
+				owned[i], err = b.read(gctx, a)
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return nil, err
+		}
+		all = append(all, overlapsIn(b.owned(), m, l, platform, packages, owned)...)
+	}
+	return all, nil
+}
+
+// overlapsIn is overlaps with what an extended base holds.
+func overlapsIn(known owns.Memory, m *pins.Manifest, l *pins.Lock, platform string, packages []pins.Artifact, owned []map[string]string) pins.Findings {
+	if m.Extends {
+		held, theirs := known.RecallBase(l, platform)
+		packages, owned = append(packages, held...), append(owned, theirs...)
+	}
+	return owns.Clashes(m, l, packages, owned)
+}
+
+// below are what a lock installs on a platform below pip's packages.
+func below(l *pins.Lock, platform string) []pins.Artifact {
+	return slices.DeleteFunc(l.Below(), func(a pins.Artifact) bool { return a.Platform != platform })
+}
+
+// read returns the paths that a package owns, with their hashes.
+func (b *Builder) read(ctx context.Context, a pins.Artifact) (map[string]string, error) {
+	if known, ok := b.owned().Known(a); ok {
+		return known, nil
+	}
+	b.files.Expect(a.SHA256, path.Base(a.File), a.Size)
+	owned, err := b.peekOwned(ctx, a)
+	if err != nil { // of a server's ranges, or of a size that is not true: the whole file has a hash
+		if owned, err = b.fileOwned(ctx, a); err != nil {
+			return nil, fmt.Errorf("%s: %w", a.File, err)
+		}
+	}
+	if err := b.owned().Keep(a.SHA256, owned); err != nil {
+		return nil, err
+	}
+	owned, _ = b.owned().Known(a) // as the lock places it
+	return owned, nil
+}
+
+func (b *Builder) peekOwned(ctx context.Context, a pins.Artifact) (map[string]string, error) {
+	if strings.HasSuffix(a.File, ".tar.bz2") || a.Kind == pins.Npm {
+		return nil, errors.New("one stream can't be read in parts")
+	}
+	r, err := b.files.Peek(ctx, a.SHA256, a.Size)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return owns.Read(a, r, a.Size)
+}
+
+func (b *Builder) fileOwned(ctx context.Context, a pins.Artifact) (map[string]string, error) {
+	name, err := b.files.File(ctx, a.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return owns.Read(a, f, info.Size())
+}
+
+func memoryOf(home string) owns.Memory { return owns.Memory{Dir: filepath.Join(home, "records")} }
+
+func (b *Builder) owned() owns.Memory { return memoryOf(b.home) }
