@@ -2,6 +2,7 @@ package git
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ import (
 // that git's environment names, as in a hook, is left alone.
 func TestResolveCommit(t *testing.T) {
 	dir := t.TempDir()
-	commit, err := gitserver.Commit(filepath.Join(dir, "git", "x.git"), "testdata/small", "v1")
+	commit, err := gitserver.Commit(filepath.Join(dir, "git", "x.git"), "../testdata/small", "v1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +36,7 @@ func TestResolveCommit(t *testing.T) {
 	}
 	defer server.Close()
 	mine := filepath.Join(dir, "mine.git")
-	if _, err := gitserver.Commit(mine, "testdata", "rel1"); err != nil {
+	if _, err := gitserver.Commit(mine, "../testdata", "rel1"); err != nil {
 		t.Fatal(err)
 	}
 	refs := func() string {
@@ -70,7 +71,7 @@ func TestResolveCommit(t *testing.T) {
 // in it, and what the repository says of its archives is passed over.
 func TestMakeTree(t *testing.T) {
 	dir := t.TempDir()
-	inner, err := gitserver.Commit(filepath.Join(dir, "git", "inner.git"), "testdata/small")
+	inner, err := gitserver.Commit(filepath.Join(dir, "git", "inner.git"), "../testdata/small")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +148,7 @@ func TestMakeTree(t *testing.T) {
 // A server that is busy for a moment is asked again.
 func TestGitRetry(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := gitserver.Commit(filepath.Join(dir, "git", "x.git"), "testdata/small", "v1"); err != nil {
+	if _, err := gitserver.Commit(filepath.Join(dir, "git", "x.git"), "../testdata/small", "v1"); err != nil {
 		t.Fatal(err)
 	}
 	server, err := gitserver.Start(filepath.Join(dir, "git"))
@@ -238,6 +239,9 @@ func TestGitEnds(t *testing.T) {
 		done <- err
 	}()
 	<-asked
+	if !running(t, stall.URL) {
+		t.Error("git-remote-http is not seen: the test can't tell whether it ends")
+	}
 	cancel()
 	select {
 	case err := <-done:
@@ -248,10 +252,27 @@ func TestGitEnds(t *testing.T) {
 		t.Fatal("it goes on")
 	}
 	for range 100 { // git-remote-http has the address on its command line
-		if exec.Command("pgrep", "-f", "git-remote-http.*"+stall.URL).Run() != nil {
+		if !running(t, stall.URL) {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 	t.Error("git-remote-http goes on")
+}
+
+// running reports whether a process of git's talks to an address: it is on its
+// command line.
+func running(t *testing.T, address string) bool {
+	t.Helper()
+	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil || len(lines) == 0 {
+		t.Skip("no /proc to look for processes in")
+	}
+	for _, file := range lines {
+		line, err := os.ReadFile(file)
+		if err == nil && bytes.Contains(line, []byte("remote-http")) && bytes.Contains(line, []byte(address)) {
+			return true
+		}
+	}
+	return false
 }
