@@ -1,11 +1,11 @@
 package buildplan
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,8 +15,6 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/moby/buildkit/client/llb"
-	"github.com/moby/buildkit/client/llb/sourceresolver"
-	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -171,27 +169,14 @@ func (b Base) String() string {
 	return b.Ref
 }
 
-// resolve asks the engine for what OpenBase could not know: digest and config.
-func (b *Base) resolve(ctx context.Context, c gateway.Client, platform string) error {
-	if b.Layout != "" {
-		return nil
+// Learn returns the base with what OpenBase could not know: its digest, and its
+// config, as JSON.
+func (b Base) Learn(digest string, config []byte, platform string) (Base, error) {
+	b.Digest = digest
+	if err := b.parseConfig(config); err != nil {
+		return b, err
 	}
-	ref := b.Ref
-	if b.Digest != "" {
-		ref += "@" + b.Digest
-	}
-	p := ociPlatform(platform)
-	_, digest, raw, err := c.ResolveImageConfig(ctx, ref, sourceresolver.Opt{
-		ImageOpt: &sourceresolver.ResolveImageOpt{Platform: &p, ResolveMode: llb.ResolveModeDefault.String()},
-	})
-	if err != nil {
-		return fmt.Errorf("base %s: the engine could not read it: %w", ref, err)
-	}
-	b.Digest = digest.String()
-	if err := b.parseConfig(raw); err != nil {
-		return err
-	}
-	return b.fits(platform)
+	return b, b.fits(platform)
 }
 
 // storeID names the base's layout to the engine.
@@ -204,4 +189,40 @@ func (b Base) state(platform string) llb.State {
 			llb.WithCustomName("base "+filepath.Base(b.Layout)))
 	}
 	return llb.Image(b.Ref+"@"+b.Digest, llb.Platform(ociPlatform(platform)), llb.WithCustomName("base "+b.Ref))
+}
+
+// environmentVariables are those by which an image says where its environment
+// is: repo2docker's and driftpin's, Jupyter's docker-stacks', Python's and
+// conda's.
+var environmentVariables = []string{"NB_PYTHON_PREFIX", "CONDA_DIR", "VIRTUAL_ENV", "CONDA_PREFIX"}
+
+// Environment is the prefix of the environment that pins are installed in: of
+// a base that is extended its own, as its config tells; else [pins.Env]. It is empty
+// if the config tells of none, or is not known.
+func (b Base) Environment() string {
+	if !b.Extended {
+		return pins.Env
+	}
+	for _, name := range environmentVariables {
+		for _, kv := range b.Config.Config.Env {
+			if prefix, ok := strings.CutPrefix(kv, name+"="); ok && path.IsAbs(prefix) && path.Clean(prefix) == prefix && prefix != "/" {
+				return prefix
+			}
+		}
+	}
+	return ""
+}
+
+// checkEnvironment says what an extended base lacks.
+func (b Base) checkEnvironment() error {
+	if b.Environment() == "" {
+		return fmt.Errorf("base %s can't be extended: its config names no environment by %s; it can be a base: then pins get an environment of their own",
+			b, strings.Join(environmentVariables, ", "))
+	}
+	return nil
+}
+
+func ociPlatform(platform string) ocispecs.Platform {
+	system, arch, _ := strings.Cut(platform, "/")
+	return ocispecs.Platform{OS: system, Architecture: arch}
 }

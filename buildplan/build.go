@@ -163,7 +163,7 @@ func (b *Builder) whole(p *Plan) error {
 	var e missingError
 	for _, a := range b.missing(p) {
 		line := fmt.Sprintf("this machine can't fetch %s: no address of it is known", path.Base(a.File))
-		if at := p.at[string(a.Kind)+" "+a.Name]; at.File != "" {
+		if at, known := p.places.At(a); known {
 			line = at.String() + ": " + line
 		}
 		e.lines = append(e.lines, line)
@@ -194,7 +194,8 @@ func (b *Builder) build(ctx context.Context, p *Plan, out Output) (*Result, erro
 	if err := b.whole(p); err != nil {
 		return nil, err
 	}
-	if err := b.gitTrees(ctx, p); err != nil {
+	trees, err := b.gitTrees(ctx, p)
+	if err != nil {
 		return nil, err
 	}
 	start := time.Now()
@@ -205,7 +206,7 @@ func (b *Builder) build(ctx context.Context, p *Plan, out Output) (*Result, erro
 	defer export.abandon()
 	res := &Result{Tag: p.Tag()}
 	resp, err := b.run(ctx, client.SolveOpt{Exports: []client.ExportEntry{export.entry}}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-		return b.image(ctx, c, p, res)
+		return b.image(ctx, c, newGraph(p, trees), res)
 	})
 	if err != nil {
 		return nil, err
@@ -224,14 +225,15 @@ func (b *Builder) Check(ctx context.Context, p *Plan) error {
 	if err == nil {
 		err = b.whole(p)
 	}
+	var trees map[string]string
 	if err == nil {
-		err = b.gitTrees(ctx, p)
+		trees, err = b.gitTrees(ctx, p)
 	}
 	if err != nil {
 		return explain(err)
 	}
 	_, err = b.run(ctx, client.SolveOpt{}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-		if _, err := b.image(ctx, c, p, &Result{}); err != nil {
+		if _, err := b.image(ctx, c, newGraph(p, trees), &Result{}); err != nil {
 			return nil, err
 		}
 		return gateway.NewResult(), nil
@@ -242,9 +244,9 @@ func (b *Builder) Check(ctx context.Context, p *Plan) error {
 	return nil
 }
 
-// image solves a plan's graph, with its checks.
-func (b *Builder) image(ctx context.Context, c gateway.Client, p *Plan, res *Result) (*gateway.Result, error) {
-	img := newGraph(p).image()
+// image solves a graph, with its checks.
+func (b *Builder) image(ctx context.Context, c gateway.Client, g *graph, res *Result) (*gateway.Result, error) {
+	p, img := g.plan, g.image()
 	if err := b.install(ctx, c, p, img); err != nil {
 		return nil, err
 	}
@@ -408,23 +410,25 @@ func explain(err error) error {
 	return text
 }
 
-// gitTrees sees to the trees of all commits that wheels of a plan are built
-// from.
-func (b *Builder) gitTrees(ctx context.Context, p *Plan) error {
-	for i, w := range p.Wheels {
+// gitTrees sees to the files of all commits that wheels of a plan are built
+// from; it returns the sha256 of their archives by the wheel's file.
+func (b *Builder) gitTrees(ctx context.Context, p *Plan) (map[string]string, error) {
+	trees := map[string]string{}
+	for _, w := range p.Wheels {
 		g, ok := w.Git()
 		if !ok {
 			continue
 		}
-		var err error
-		if p.Wheels[i].Tree, err = b.kept().Tree(ctx, g); err != nil {
-			if at, ok := p.at[string(w.Kind)+" "+w.Name]; ok {
-				return fmt.Errorf("%s: %w", at, err)
+		tree, err := b.kept().Tree(ctx, g)
+		if err != nil {
+			if at, known := p.places.At(w.Artifact); known {
+				err = fmt.Errorf("%s: %w", at, err)
 			}
-			return err
+			return nil, err
 		}
+		trees[w.File] = tree
 	}
-	return nil
+	return trees, nil
 }
 
 func (b *Builder) kept() git.Kept { return git.Kept{Home: b.home, Files: b.files} }

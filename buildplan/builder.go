@@ -19,6 +19,7 @@ import (
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/client/llb/sourceresolver"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
@@ -256,4 +257,29 @@ func readFile(ctx context.Context, ref gateway.Reference, dir, name string) ([]b
 		}
 	}
 	return nil, nil
+}
+
+// learnBase asks the engine for what a base's reference does not tell: its digest
+// and config.
+func learnBase(ctx context.Context, c gateway.Client, b Base, platform string) (Base, error) {
+	if b.Layout != "" {
+		return b, nil
+	}
+	ref := b.Ref
+	if b.Digest != "" {
+		ref += "@" + b.Digest
+	}
+	p := ociPlatform(platform)
+	_, digest, config, err := c.ResolveImageConfig(ctx, ref, sourceresolver.Opt{
+		ImageOpt: &sourceresolver.ResolveImageOpt{Platform: &p, ResolveMode: llb.ResolveModeDefault.String()},
+	})
+	if err != nil {
+		return b, fmt.Errorf("base %s: the engine could not read it: %w", ref, err)
+	}
+	return b.Learn(digest.String(), config, platform)
+}
+
+func (b *Builder) learn(ctx context.Context, c gateway.Client, platform string) (err error) {
+	b.Base, err = learnBase(ctx, c, b.Base, platform)
+	return err
 }

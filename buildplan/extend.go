@@ -3,7 +3,6 @@ package buildplan
 import (
 	"context"
 	"fmt"
-	"path"
 	"strings"
 
 	"deps.dev/util/semver"
@@ -11,37 +10,6 @@ import (
 	"github.com/moby/buildkit/client/llb"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 )
-
-// environmentVariables are those by which an image says where its environment
-// is: repo2docker's and driftpin's, Jupyter's docker-stacks', Python's and
-// conda's.
-var environmentVariables = []string{"NB_PYTHON_PREFIX", "CONDA_DIR", "VIRTUAL_ENV", "CONDA_PREFIX"}
-
-// Environment is the prefix of the environment that pins are installed in: of
-// a base that is extended its own, as its config tells; else [pins.Env]. It is empty
-// if the config tells of none, or is not known.
-func (b Base) Environment() string {
-	if !b.Extended {
-		return pins.Env
-	}
-	for _, name := range environmentVariables {
-		for _, kv := range b.Config.Config.Env {
-			if prefix, ok := strings.CutPrefix(kv, name+"="); ok && path.IsAbs(prefix) && path.Clean(prefix) == prefix && prefix != "/" {
-				return prefix
-			}
-		}
-	}
-	return ""
-}
-
-// checkEnvironment says what an extended base lacks.
-func (b Base) checkEnvironment() error {
-	if b.Environment() == "" {
-		return fmt.Errorf("base %s can't be extended: its config names no environment by %s; it can be a base: then pins get an environment of their own",
-			b, strings.Join(environmentVariables, ", "))
-	}
-	return nil
-}
 
 // askHeld runs base-holds.py in the base; the state is what it writes.
 func (r *resolution) askHeld(ctx context.Context) (gateway.Reference, llb.State, error) {
@@ -138,17 +106,6 @@ func (r *resolution) heldArtifact(kind pins.Kind, name, version string, by []str
 		a.Roots = []pins.Root{pins.PinRoot}
 	}
 	return a
-}
-
-// heldPython is the version of conda's Python in an extended base, if packages
-// of conda's that are added run on it.
-func heldPython(artifacts []pins.Artifact) string {
-	for _, a := range artifacts {
-		if a.Kind == pins.Conda && a.Name == condaPython && a.Use == pins.Held {
-			return a.Version
-		}
-	}
-	return ""
 }
 
 // checkHeldConda refuses conda pins where the base's environment is not conda's,

@@ -1,7 +1,6 @@
 package buildplan
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path"
@@ -32,8 +31,9 @@ import (
 // On a base that is extended env is the base with a user: the environment is
 // the one that lies there, and pip i holds what it adds to that.
 type graph struct {
-	plan       *Plan
-	sourceMaps map[string]*llb.SourceMap
+	Ground
+	plan  *Plan
+	trees map[string]string // of the wheels that are built from git, by file, the sha256 of the commit's files
 }
 
 // An image is a plan's graph.
@@ -51,13 +51,7 @@ type installStep struct {
 	size  int64
 }
 
-func newGraph(p *Plan) *graph {
-	g := &graph{plan: p, sourceMaps: map[string]*llb.SourceMap{}}
-	for _, s := range p.sources {
-		g.sourceMaps[s.Name] = llb.NewSourceMap(nil, s.Name, "", s.Data)
-	}
-	return g
-}
+func newGraph(p *Plan, trees map[string]string) *graph { return &graph{p.ground(), p, trees} }
 
 // image returns the graph of the whole image.
 func (g *graph) image() image {
@@ -68,7 +62,7 @@ func (g *graph) image() image {
 	env := g.env(&img)
 	parts := []llb.State{env}
 	if len(g.plan.Apt) > 0 {
-		run := g.installDebs(env, fmt.Sprintf("apt: %d packages", len(g.plan.Apt)), g.plan.Apt)
+		run := g.InstallDebs(env, fmt.Sprintf("apt: %d packages", len(g.plan.Apt)), g.plan.Apt)
 		img.steps = append(img.steps, installStep{run.Root(), total(g.plan.Apt)})
 		parts = append(parts, llb.Diff(env, run.Root(), llb.WithCustomName("layer apt")))
 		img.history = append(img.history, event(fmt.Sprintf("apt: %d packages", len(g.plan.Apt))))
@@ -103,11 +97,6 @@ func (g *graph) image() image {
 	return img
 }
 
-func event(by string) ocispecs.History {
-	created := pins.Epoch
-	return ocispecs.History{Created: &created, CreatedBy: by, Comment: "driftpin"}
-}
-
 func total(artifacts []pins.Artifact) (size int64) {
 	for _, a := range artifacts {
 		size += a.Size
@@ -115,60 +104,25 @@ func total(artifacts []pins.Artifact) (size int64) {
 	return size
 }
 
-// title says what a layer holds.
-func (l Layer) title() string {
-	names := make([]string, len(l.Packages))
-	for i, a := range l.Packages {
-		names[i] = a.Name + " " + a.Version
-	}
-	return string(l.Packages[0].Kind) + ": " + strings.Join(names, ", ")
-}
-
-// python is the base with a Python.
-func (g *graph) python(img *image) llb.State {
-	st := g.plan.Base.state(g.plan.Platform)
-	if len(g.plan.Python) == 0 {
-		return st
-	}
-	run := g.installDebs(st, fmt.Sprintf("python: %d packages", len(g.plan.Python)), g.plan.Python)
-	img.history = append(img.history, event(fmt.Sprintf("python: %d packages", len(g.plan.Python))))
-	return run.Root()
-}
-
-// env is the python with the image's user and an empty environment.
+// env is the base with a Python, the image's user and an empty environment.
 func (g *graph) env(img *image) llb.State {
-	st := g.python(img)
+	st, history := g.WithPython()
+	img.history = append(img.history, history...)
 	prefix := ""
-	if len(g.plan.Layers) > 0 && !g.plan.condaPython() && !g.plan.Base.Extended {
+	if len(g.plan.Layers) > 0 && !g.onCondaPython() && !g.plan.Base.Extended {
 		prefix = pins.Env
 	}
-	img.history = append(img.history, event("user jovyan, "+g.plan.prefix()))
-	made := st.Run(step("user jovyan, "+g.plan.prefix(), []string{"/bin/sh", stepsDir + "env.sh", "python3", prefix}, script("env.sh"))...).Root()
+	img.history = append(img.history, event("user jovyan, "+g.Prefix()))
+	made := st.Run(step("user jovyan, "+g.Prefix(), []string{"/bin/sh", stepsDir + "env.sh", "python3", prefix}, script("env.sh"))...).Root()
 	img.steps = append(img.steps, installStep{made, 0})
 	return made
-}
-
-// debsDir and wheelsDir are where steps find their artifacts.
-const (
-	debsDir   = "/run/driftpin/debs/"
-	wheelsDir = "/run/driftpin/wheels/"
-	uvPath    = "/run/driftpin/uv"
-)
-
-// installDebs installs packages that are all at hand.
-func (g *graph) installDebs(st llb.State, name string, debs []pins.Artifact) llb.ExecState {
-	options := step(name, []string{"/bin/sh", stepsDir + "apt-install.sh", debsDir}, script("apt-install.sh"), g.location(debs...))
-	for _, d := range debs {
-		options = append(options, llb.AddMount(debsDir+path.Base(d.File), g.fetch(d), llb.SourcePath("/"+path.Base(d.File)), llb.Readonly))
-	}
-	return st.Run(options...)
 }
 
 // installWheels installs the wheels of a layer into the environment, without
 // their dependencies.
 func (g *graph) installWheels(env llb.State, l Layer) llb.ExecState {
-	options := step(l.title(), []string{g.plan.prefix() + "/bin/python", "-B", stepsDir + "pip-install.py", uvPath, wheelsDir},
-		script("pip-install.py"), g.uv(env), g.location(l.Packages...))
+	options := step(l.title(), []string{g.Prefix() + "/bin/python", "-B", stepsDir + "pip-install.py", uvPath, wheelsDir},
+		script("pip-install.py"), g.uv(env), g.Places.Of(l.Packages...))
 	for _, w := range l.Packages {
 		options = append(options, llb.AddMount(wheelsDir+w.File, g.wheel(w), llb.SourcePath("/"+w.File), llb.Readonly))
 		if git, ok := w.Git(); ok {
@@ -188,65 +142,15 @@ func (g *graph) requested(w pins.Artifact) string {
 	return ""
 }
 
-// directURL mounts the record of a wheel's origin (PEP 610) beside it.
-func directURL(wheel string, git pins.Git, requested string) llb.RunOption {
-	info := map[string]any{"vcs": "git", "commit_id": git.Ref}
-	if requested != "" {
-		info["requested_revision"] = requested
-	}
-	record := map[string]any{"url": git.URL, "vcs_info": info}
-	if git.Subdirectory != "" {
-		record["subdirectory"] = git.Subdirectory
-	}
-	data, err := json.Marshal(record)
-	if err != nil {
-		panic(err) // only strings
-	}
-	name := wheel + ".direct_url.json"
-	st := llb.Scratch().File(llb.Mkfile("/"+name, 0o644, data, llb.WithCreatedTime(pins.Epoch)), llb.WithCustomName("origin of "+wheel))
-	return llb.AddMount(wheelsDir+name, st, llb.SourcePath("/"+name), llb.Readonly)
-}
-
 // wheel is a state that holds a wheel, fetched or built.
 func (g *graph) wheel(a pins.Artifact) llb.State {
 	if !a.Built() {
 		return g.fetch(a)
 	}
 	i := slices.IndexFunc(g.plan.Wheels, func(w Wheel) bool { return w.File == a.File })
-	return g.buildWheel(g.plan.Wheels[i])
-}
-
-// fetch is a state that holds an artifact's file.
-func (g *graph) fetch(a pins.Artifact) llb.State {
-	return g.file(path.Base(a.File), a.SHA256, a)
-}
-
-// filesID names the store of files to the engine.
-const filesID = "files"
-
-// file is a state that holds one file, by its hash, under a name.
-func (g *graph) file(name, sha256 string, a pins.Artifact) llb.State {
-	return llb.OCILayoutBlob("driftpin.invalid/files@sha256:"+sha256, llb.ImageBlobOCIStore("", filesID), llb.Filename(name), llb.Chmod(0o644),
-		llb.WithCustomName("fetch "+name), llb.ProgressGroup("fetch", "fetch packages", true), g.location(a))
-}
-
-// uv mounts pip's installer.
-func (g *graph) uv(python llb.State) llb.RunOption {
-	wheel := uv.artifact(g.plan.Platform)
-	return mountUv(g.unpack(python, g.interpreter(), g.fetch(wheel), wheel))
-}
-
-// mountUv shows uv to a step, from its unpacked wheel.
-func mountUv(unpacked llb.State) llb.RunOption {
-	return llb.AddMount(uvPath, unpacked, llb.SourcePath("/uv-"+uv.version+".data/scripts/uv"), llb.Readonly)
-}
-
-// unpack unpacks a tool's wheel with a Python.
-func (g *graph) unpack(python llb.State, interpreter string, wheel llb.State, a pins.Artifact) llb.State {
-	return python.Run(step("unpack "+a.Name, []string{"/bin/sh", "-ec",
-		`"$2" -m zipfile -e "$1" /out && chmod -R a+rX /out && { chmod 755 /out/*.data/scripts/* /out/*/bin/* 2>/dev/null || :; } && find /out -exec touch -d "@$SOURCE_DATE_EPOCH" {} +`,
-		"sh", wheelsDir + a.File, interpreter},
-		llb.AddMount("/out", llb.Scratch()), llb.AddMount(wheelsDir+a.File, wheel, llb.SourcePath("/"+a.File), llb.Readonly))...).GetMount("/out")
+	w := g.plan.Wheels[i]
+	w.Tree = g.trees[w.File]
+	return g.buildWheel(w)
 }
 
 // placeFiles writes the course's files into st.
@@ -264,14 +168,14 @@ func (g *graph) placeFiles(st llb.State) llb.State {
 		places = append(places, f.at)
 	}
 	return st.Run(step(fmt.Sprintf("files: %d", len(g.plan.Files)), args, script("files.sh"),
-		llb.AddMount("/run/driftpin/files", in, llb.Readonly), g.lines(places...))...).Root()
+		llb.AddMount("/run/driftpin/files", in, llb.Readonly), g.Places.Lines(places...))...).Root()
 }
 
 // check runs a command in the finished image, as its user.
 func (g *graph) check(root llb.State, c pins.Text) llb.State {
 	options := []llb.RunOption{
 		llb.Args([]string{"/bin/sh", "-ec", c.Value}), llb.Network(pb.NetMode_NONE), llb.Dir("/home/jovyan"), llb.User("1000"),
-		llb.AddMount("/tmp", llb.Scratch(), llb.Tmpfs()), llb.WithCustomName("check: " + firstLine(c.Value)), g.lines(c.At),
+		llb.AddMount("/tmp", llb.Scratch(), llb.Tmpfs()), llb.WithCustomName("check: " + firstLine(c.Value)), g.Places.Lines(c.At),
 	}
 	for _, kv := range g.plan.environ() {
 		k, v, _ := strings.Cut(kv, "=")
@@ -291,29 +195,47 @@ func firstLine(s string) string {
 	return line
 }
 
-// location points at the manifest's lines that the artifacts are there for.
-func (g *graph) location(artifacts ...pins.Artifact) llb.ConstraintsOpt {
-	var places []pins.Position
-	for _, a := range artifacts {
-		if at, ok := g.plan.at[string(a.Kind)+" "+a.Name]; ok && !slices.Contains(places, at) {
-			places = append(places, at)
-		}
-	}
-	return g.lines(places...)
+// An npmPlace is what npm-install.js is told of a package.
+type npmPlace struct {
+	File    string `json:"file"`
+	Place   string `json:"place"`
+	Pinned  bool   `json:"pinned"`
+	Scripts bool   `json:"scripts"`
 }
 
-// lines points at places in the first of the files that they lie in: one
-// vertex can point at one file.
-func (g *graph) lines(places ...pins.Position) llb.ConstraintsOpt {
-	if len(places) == 0 {
-		return g.sourceMaps[""].Location(nil) // a nil map: says nothing
-	}
-	var ranges []*pb.Range
-	for _, at := range places {
-		if at.File == places[0].File {
-			line := &pb.Position{Line: int32(at.Line)}
-			ranges = append(ranges, &pb.Range{Start: line, End: line})
+// installNpm lays out npm's packages at layerDir, as if they were installed in
+// the environment; its /out tells what lies there then.
+func (g *graph) installNpm() llb.ExecState {
+	packages := g.plan.Npm
+	options := step(npmTitle(packages), []string{nodePath, stepsDir + "npm-install.js", npmPath, packagesDir, g.Prefix(), layerDir},
+		script("npm-install.js"), g.node(), llb.AddMount(layerDir, llb.Scratch()), g.Places.Of(packages...))
+	var lock []npmPlace
+	mounted := map[string]bool{}
+	for _, a := range packages {
+		file := a.SHA256 + ".tgz" // a package may lie in several places
+		lock = append(lock, npmPlace{file, path.Dir(a.File), a.Is(pins.PinRoot), slices.Contains(g.plan.Scripts, a.Name) && a.Is(pins.PinRoot)})
+		if !mounted[file] {
+			mounted[file] = true
+			options = append(options, llb.AddMount(packagesDir+file, g.fetch(a), llb.SourcePath("/"+path.Base(a.File)), llb.Readonly))
 		}
 	}
-	return g.sourceMaps[places[0].File].Location(ranges)
+	data := asJSON(lock)
+	st := llb.Scratch().File(llb.Mkfile("/lock.json", 0o644, data, llb.WithCreatedTime(pins.Epoch)), llb.WithCustomName("what is locked of npm's"))
+	options = append(options, llb.AddMount(packagesDir+"lock.json", st, llb.SourcePath("/lock.json"), llb.Readonly))
+	return g.stepPython().Run(options...)
+}
+
+// npmTitle says what npm's layer holds: the pins, and how many more.
+func npmTitle(packages []pins.Artifact) string {
+	var names []string
+	for _, a := range packages {
+		if a.Is(pins.PinRoot) {
+			names = append(names, a.Name+" "+a.Version)
+		}
+	}
+	title := "npm: " + strings.Join(names, ", ")
+	if more := len(packages) - len(names); more > 0 {
+		title += fmt.Sprintf(" and %d more", more)
+	}
+	return title
 }

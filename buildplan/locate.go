@@ -58,7 +58,7 @@ func (b *Builder) lookUp(ctx context.Context, q pins.Query, files []pins.Artifac
 		return nil
 	}
 	_, err := b.run(ctx, client.SolveOpt{}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-		if err := b.Base.resolve(ctx, c, q.Platform); err != nil {
+		if err := b.learn(ctx, c, q.Platform); err != nil {
 			return nil, err
 		}
 		r := &resolution{Builder: b, gateway: c, query: q}
@@ -159,7 +159,7 @@ func (p *Plan) fetched() (out []pins.Artifact) {
 			out = append(out, a)
 		}
 	}
-	for _, list := range [][]pins.Artifact{p.Python, p.ToolPython, p.Apt, p.Toolchain, p.Npm} {
+	for _, list := range [][]pins.Artifact{p.Python, p.ToolPython, p.Apt, p.Compilers, p.Npm} {
 		for _, a := range list {
 			add(a)
 		}
@@ -310,13 +310,13 @@ func (s *pipSolve) rememberFiles(ctx context.Context, requirements, options []st
 // stepSolve is a solve on a Python for steps: for tools that come before the
 // environment's Python is known.
 func (r *resolution) stepSolve() *pipSolve {
-	g := r.stepGraph()
+	g := r.stepGround()
 	return &pipSolve{resolution: r, python: g.stepPython(), interpreter: g.stepInterpreter(), built: map[string]*wheelBuild{}}
 }
 
-// stepGraph is a graph with a Python for steps.
-func (r *resolution) stepGraph() *graph {
-	return r.graph(Plan{Python: imagePython(r.query.Below), ToolPython: toolPython(r.query.Below)})
+// stepGround has a Python for steps.
+func (r *resolution) stepGround() Ground {
+	return StepGround(r.Base, r.query.Platform, r.query.Below)
 }
 
 // locateTool sees to it that a tool's own wheel can be fetched. The first time
@@ -339,7 +339,7 @@ func (s *pipSolve) locateTool(ctx context.Context, t tool) error {
 	options := step("fetch uv, the first time by pip", []string{"/bin/sh", stepsDir + "uv-fetch.sh", t.version, wheel.SHA256, "/out"},
 		script("uv-fetch.sh"), llb.AddMount("/out", llb.Scratch()))
 	fetched := s.python.Run(append(options, s.host.Online()...)...).GetMount("/out")
-	s.uvMount = mountUv(s.planned(nil).unpack(s.python, s.interpreter, fetched, wheel))
+	s.uvMount = mountUv(s.ground(nil).unpack(s.python, s.interpreter, fetched, wheel))
 	defer func() { s.uvMount = nil }()
 	return s.rememberFiles(ctx, []string{t.name + "==" + t.version}, []string{"--no-deps", "--only-binary", ":all:"}, nil)
 }

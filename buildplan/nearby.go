@@ -27,7 +27,7 @@ const maxSiblings = 12
 // asking lets f ask what there is, in the place of a query.
 func (b *Builder) asking(ctx context.Context, q pins.Query, f func(context.Context, *resolution) error) error {
 	_, err := b.run(ctx, client.SolveOpt{}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-		if err := b.Base.resolve(ctx, c, q.Platform); err != nil {
+		if err := b.learn(ctx, c, q.Platform); err != nil {
 			return nil, err
 		}
 		r := &resolution{Builder: b, gateway: c, query: q}

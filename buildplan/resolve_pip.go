@@ -81,28 +81,15 @@ type source struct {
 // will run on.
 func (r *resolution) newPipSolve() *pipSolve {
 	s := &pipSolve{resolution: r, built: map[string]*wheelBuild{}, stand: llb.Scratch()}
-	s.condas = slices.DeleteFunc(slices.Clone(r.query.Below), func(a pins.Artifact) bool { return a.Kind != pins.Conda || a.Use == pins.Held })
-	g := s.planned(nil)
-	s.python, s.interpreter = g.onConda(g.python(&image{})), g.interpreter()
+	s.condas = condaPackages(r.query.Below)
+	g := s.ground(nil)
+	s.python, s.interpreter = g.environmentPython(), g.interpreter()
 	return s
 }
 
-// planned is a graph with the environment's Python, and with compilers.
-func (s *pipSolve) planned(toolchain []pins.Artifact) *graph {
-	p := Plan{Python: imagePython(s.query.Below), ToolPython: toolPython(s.query.Below), Toolchain: toolchain, HeldPython: heldPython(s.query.Below)}
-	p.deal(s.condas, nil, 0)
-	return s.graph(p)
-}
-
-// imagePython are the debs of the image's own Python, and toolPython those of
-// the one that only steps run on.
-func imagePython(below []pins.Artifact) []pins.Artifact { return pythonDebs(below, pins.Install) }
-func toolPython(below []pins.Artifact) []pins.Artifact  { return pythonDebs(below, pins.BuildInput) }
-
-func pythonDebs(below []pins.Artifact, use pins.Use) []pins.Artifact {
-	return slices.DeleteFunc(slices.Clone(below), func(a pins.Artifact) bool {
-		return a.Kind != pins.Deb || a.Use != use || !a.Is(pins.PythonRoot)
-	})
+// ground has the environment's Python, and compilers.
+func (s *pipSolve) ground(compilers []pins.Artifact) Ground {
+	return EnvironmentGround(s.Base, s.query.Platform, s.query.Below, compilers)
 }
 
 // onConda reports whether the environment's Python is conda's.
@@ -296,7 +283,7 @@ func (s *pipSolve) uv() llb.RunOption {
 	if s.uvMount != nil {
 		return s.uvMount
 	}
-	return s.planned(nil).uv(s.python)
+	return s.ground(nil).uv(s.python)
 }
 
 // buildSources builds the wheels of the answer's source distributions, and

@@ -15,78 +15,6 @@ import (
 	gatewaypb "github.com/moby/buildkit/frontend/gateway/pb"
 )
 
-// buildEnv is where a wheel's build requirements are installed.
-const buildEnv = "/opt/build"
-
-// sourceDir is where a build step finds what it builds, and treeFile the name
-// of an archive of a git commit's files.
-const (
-	sourceDir = "/run/driftpin/source"
-	treeFile  = "tree.tar"
-)
-
-// wheelStates are the states of a wheel's build: its environment, and a state
-// that holds nothing but the wheel.
-type wheelStates struct{ env, wheel llb.State }
-
-// buildWheel is a state that holds a locked wheel, built offline from locked
-// inputs. If the wheel's bytes are not the locked ones, solving it fails.
-func (g *graph) buildWheel(w Wheel) llb.State {
-	st := g.wheelStates(w)
-	check := `cd /run/driftpin/built && got=$(sha256sum *.whl) && [ "$got" = "$1  $2" ] || {
-	echo "the wheel built from $3 is not the locked one"
-	echo "  locked: $1  $2"
-	echo "  built:  $got"
-	echo "What it was built with has changed, or its build is not reproducible: driftpin lock --upgrade $4"
-	exit 1
-} >&2
-cp "$2" /out/`
-	return st.env.Run(step("check the wheel of "+w.Name, []string{"/bin/sh", "-ec", check, "sh", w.SHA256, w.File, w.From, w.Name},
-		llb.AddMount("/out", llb.Scratch()), llb.AddMount("/run/driftpin/built", st.wheel, llb.Readonly), g.location(w.Artifact))...).GetMount("/out")
-}
-
-// wheelStates builds a wheel, whatever its bytes turn out to be.
-func (g *graph) wheelStates(w Wheel) wheelStates {
-	python := g.onConda(g.python(&image{}))
-	builder := python
-	if len(g.plan.Toolchain) > 0 {
-		builder = g.installDebs(python, fmt.Sprintf("compilers: %d packages", len(g.plan.Toolchain)), g.plan.Toolchain).Root()
-	}
-	env := builder.Run(step("environment for building "+w.Name, []string{"/bin/sh", stepsDir + "env.sh", g.interpreter(), buildEnv}, script("env.sh"))...).Root()
-	if len(w.Needs) > 0 {
-		options := step("build requirements of "+w.Name, []string{buildEnv + "/bin/python", "-B", stepsDir + "pip-install.py", uvPath, wheelsDir},
-			script("pip-install.py"), g.uv(python), g.location(w.Artifact))
-		for _, n := range w.Needs {
-			options = append(options, llb.AddMount(wheelsDir+n.File, g.fetch(n), llb.SourcePath("/"+n.File), llb.Readonly))
-		}
-		env = env.Run(options...).Root()
-	}
-	run := env.Run(g.wheelStep("build the wheel of "+w.Name, "wheel", w)...)
-	return wheelStates{env, run.GetMount("/out")}
-}
-
-// wheelStep runs build-wheel.py on a wheel's source.
-func (g *graph) wheelStep(name, mode string, w Wheel) []llb.RunOption {
-	python := buildEnv + "/bin/python"
-	if mode == "requires" {
-		python = g.interpreter()
-	}
-	source, mount := g.source(w)
-	git, _ := w.Git()
-	return step(name, []string{python, "-B", stepsDir + "build-wheel.py", mode, source, git.Subdirectory, "/out"},
-		script("build-wheel.py"), mount, llb.AddMount("/out", llb.Scratch()), llb.AddMount("/build", llb.Scratch()), g.location(w.Artifact))
-}
-
-// source mounts what a wheel is built from, and says where.
-func (g *graph) source(w Wheel) (string, llb.RunOption) {
-	if w.Source != nil {
-		file := sourceDir + "/" + w.Source.File
-		return file, llb.AddMount(file, g.fetch(*w.Source), llb.SourcePath("/"+w.Source.File), llb.Readonly)
-	}
-	file := sourceDir + "/" + treeFile
-	return file, llb.AddMount(file, g.file(treeFile, w.Tree, w.Artifact), llb.SourcePath("/"+treeFile), llb.Readonly)
-}
-
 // A wheelBuild is a wheel that was built while resolving.
 type wheelBuild struct {
 	pins.Artifact
@@ -199,7 +127,7 @@ func (s *pipSolve) fromLock(ctx context.Context, w Wheel) *wheelBuild {
 	if !s.canFetch(ctx, inputs) {
 		return nil
 	}
-	b, err := s.describe(ctx, s.planned(tools), w)
+	b, err := s.describe(ctx, s.ground(tools), w)
 	if err != nil || b.SHA256 != last[i].SHA256 {
 		return nil
 	}
@@ -308,7 +236,7 @@ func (s *pipSolve) builtWith(w Wheel) string {
 // makeWheel finds out what a wheel is built with, which it notes in w, and builds
 // it.
 func (s *pipSolve) makeWheel(ctx context.Context, w *Wheel) (*wheelBuild, error) {
-	g := s.planned(s.tools)
+	g := s.ground(s.tools)
 	var requires, more []string
 	if err := s.readJSON(ctx, s.python.Run(g.wheelStep("what building "+w.Name+" requires", "requires", *w)...).GetMount("/out"), "requires.json", &requires); err != nil {
 		return nil, err
@@ -333,7 +261,7 @@ func (s *pipSolve) makeWheel(ctx context.Context, w *Wheel) (*wheelBuild, error)
 }
 
 // describe builds the wheel and reads what it is.
-func (s *pipSolve) describe(ctx context.Context, g *graph, w Wheel) (*wheelBuild, error) {
+func (s *pipSolve) describe(ctx context.Context, g Ground, w Wheel) (*wheelBuild, error) {
 	st := g.wheelStates(w)
 	var d struct {
 		File, SHA256, Name, Version string
