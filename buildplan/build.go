@@ -18,6 +18,7 @@ import (
 
 	"github.com/driftpin/driftpin/buildplan/engine"
 	"github.com/driftpin/driftpin/buildplan/git"
+	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/whole"
 	"github.com/moby/buildkit/client"
@@ -334,7 +335,7 @@ func exporter(ctx context.Context, p *Plan, out Output) (export, error) {
 			if err != nil {
 				return "", err
 			}
-			return engine.ManifestDigest(out.Layout, index, ociPlatform(p.Platform))
+			return engine.ManifestDigest(out.Layout, index, steps.Platform(p.Platform))
 		}
 	case out.Archive != "":
 		err = e.toArchive(p, out.Archive)

@@ -15,6 +15,7 @@ import (
 	"github.com/driftpin/driftpin/buildplan/engine"
 	"github.com/driftpin/driftpin/buildplan/git"
 	"github.com/driftpin/driftpin/buildplan/host"
+	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/buildplan/store"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client"
@@ -31,7 +32,7 @@ import (
 // base, and builds plans. It is a pins.Resolver.
 type Builder struct {
 	Engine *engine.Engine
-	Base   Base // of the course
+	Base   steps.Base // of the course
 	// Progress receives what the engine is doing; nil shows nothing. Mode is
 	// auto, tty, plain or quiet.
 	Progress io.Writer
@@ -87,13 +88,13 @@ func (b *Builder) run(ctx context.Context, opt client.SolveOpt, f gateway.BuildF
 	if err != nil {
 		return nil, err
 	}
-	opt.OCIStores = map[string]content.Store{filesID: files}
+	opt.OCIStores = map[string]content.Store{steps.FilesID: files}
 	if b.Base.Layout != "" {
 		store, err := local.NewStore(b.Base.Layout)
 		if err != nil {
 			return nil, fmt.Errorf("base %s: %w", b.Base, err)
 		}
-		opt.OCIStores[storeID] = store
+		opt.OCIStores[steps.BaseID] = store
 	}
 	opt.Session = append([]session.Attachable{secretsprovider.FromMap(b.host.Secrets())}, registryAuth())
 	attrs := map[string]string{"build-arg:SOURCE_DATE_EPOCH": strconv.FormatInt(pins.Epoch.Unix(), 10)}
@@ -224,7 +225,7 @@ func (b *Builder) show(ctx context.Context) (status chan *client.SolveStatus, wa
 // marshal turns a state into what an engine reads. States share parts, so it
 // is not called on several of them at once.
 func marshal(ctx context.Context, st llb.State, platform string) (*llb.Definition, error) {
-	return st.Marshal(ctx, llb.Platform(ociPlatform(platform)))
+	return st.Marshal(ctx, llb.Platform(steps.Platform(platform)))
 }
 
 // solve solves a state and returns the file system it makes.
@@ -261,7 +262,7 @@ func readFile(ctx context.Context, ref gateway.Reference, dir, name string) ([]b
 
 // learnBase asks the engine for what a base's reference does not tell: its digest
 // and config.
-func learnBase(ctx context.Context, c gateway.Client, b Base, platform string) (Base, error) {
+func learnBase(ctx context.Context, c gateway.Client, b steps.Base, platform string) (steps.Base, error) {
 	if b.Layout != "" {
 		return b, nil
 	}
@@ -269,7 +270,7 @@ func learnBase(ctx context.Context, c gateway.Client, b Base, platform string) (
 	if b.Digest != "" {
 		ref += "@" + b.Digest
 	}
-	p := ociPlatform(platform)
+	p := steps.Platform(platform)
 	_, digest, config, err := c.ResolveImageConfig(ctx, ref, sourceresolver.Opt{
 		ImageOpt: &sourceresolver.ResolveImageOpt{Platform: &p, ResolveMode: llb.ResolveModeDefault.String()},
 	})

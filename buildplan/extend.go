@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"deps.dev/util/semver"
+	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client/llb"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
@@ -13,8 +14,8 @@ import (
 
 // askHeld runs base-holds.py in the base; the state is what it writes.
 func (r *resolution) askHeld(ctx context.Context) (gateway.Reference, llb.State, error) {
-	out := r.Base.state(r.query.Platform).Run(step("what the base's environment holds", []string{r.Base.Environment() + "/bin/python", "-IB", stepsDir + "base-holds.py", "/out"},
-		script("base-holds.py"), llb.AddMount("/out", llb.Scratch()))...).GetMount("/out")
+	out := r.Base.State(r.query.Platform).Run(steps.Step("what the base's environment holds", []string{r.Base.Environment() + "/bin/python", "-IB", steps.Dir + "base-holds.py", "/out"},
+		steps.Script("base-holds.py"), llb.AddMount("/out", llb.Scratch()))...).GetMount("/out")
 	ref, err := solve(ctx, r.gateway, out, r.query.Platform)
 	if err != nil {
 		err = fmt.Errorf("base %s: asking the Python in %s what it holds: %w", r.Base, r.Base.Environment(), err)
@@ -112,7 +113,7 @@ func (r *resolution) heldArtifact(kind pins.Kind, name, version string, by []str
 // and those of what it holds in another version.
 func (r *resolution) checkHeldConda(ctx context.Context) error {
 	prefix := r.Base.Environment()
-	list := r.Base.state(r.query.Platform).Run(step("what the base holds of conda's", []string{"/bin/sh", "-ec", `cd "$1/conda-meta" 2>/dev/null && ls >/out/names || : >/out/names`, "sh", prefix},
+	list := r.Base.State(r.query.Platform).Run(steps.Step("what the base holds of conda's", []string{"/bin/sh", "-ec", `cd "$1/conda-meta" 2>/dev/null && ls >/out/names || : >/out/names`, "sh", prefix},
 		llb.AddMount("/out", llb.Scratch()))...).GetMount("/out")
 	ref, err := solve(ctx, r.gateway, list, r.query.Platform)
 	if err != nil {

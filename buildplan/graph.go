@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/pb"
@@ -31,7 +32,7 @@ import (
 // On a base that is extended env is the base with a user: the environment is
 // the one that lies there, and pip i holds what it adds to that.
 type graph struct {
-	Ground
+	steps.Ground
 	plan  *Plan
 	trees map[string]string // of the wheels that are built from git, by file, the sha256 of the commit's files
 }
@@ -57,7 +58,7 @@ func newGraph(p *Plan, trees map[string]string) *graph { return &graph{p.ground(
 func (g *graph) image() image {
 	var img image
 	for range max(1, g.plan.Base.Layers) {
-		img.history = append(img.history, event("base "+g.plan.Base.Digest))
+		img.history = append(img.history, steps.Event("base "+g.plan.Base.Digest))
 	}
 	env := g.env(&img)
 	parts := []llb.State{env}
@@ -65,30 +66,30 @@ func (g *graph) image() image {
 		run := g.InstallDebs(env, fmt.Sprintf("apt: %d packages", len(g.plan.Apt)), g.plan.Apt)
 		img.steps = append(img.steps, installStep{run.Root(), total(g.plan.Apt)})
 		parts = append(parts, llb.Diff(env, run.Root(), llb.WithCustomName("layer apt")))
-		img.history = append(img.history, event(fmt.Sprintf("apt: %d packages", len(g.plan.Apt))))
+		img.history = append(img.history, steps.Event(fmt.Sprintf("apt: %d packages", len(g.plan.Apt))))
 	}
 	for _, l := range g.plan.Conda {
-		run := g.installConda(l)
-		img.steps = append(img.steps, installStep{run.GetMount(layerDir), total(l.Packages)})
-		parts = append(parts, run.GetMount(layerDir))
-		img.history = append(img.history, event(l.title()))
+		run := g.InstallConda(l)
+		img.steps = append(img.steps, installStep{run.GetMount(steps.LayerDir), total(l.Packages)})
+		parts = append(parts, run.GetMount(steps.LayerDir))
+		img.history = append(img.history, steps.Event(l.Title()))
 	}
-	on := g.onConda(env)
+	on := g.OnConda(env)
 	for _, l := range g.plan.Layers {
 		run := g.installWheels(on, l)
 		img.steps = append(img.steps, installStep{run.Root(), total(l.Packages)})
 		parts = append(parts, llb.Diff(on, run.Root(), llb.WithCustomName("layer "+l.Name)))
-		img.history = append(img.history, event(l.title()))
+		img.history = append(img.history, steps.Event(l.Title()))
 	}
 	if len(g.plan.Npm) > 0 {
 		run := g.installNpm()
-		img.steps = append(img.steps, installStep{run.GetMount(layerDir), total(g.plan.Npm)})
-		parts = append(parts, run.GetMount(layerDir))
-		img.history = append(img.history, event(npmTitle(g.plan.Npm)))
+		img.steps = append(img.steps, installStep{run.GetMount(steps.LayerDir), total(g.plan.Npm)})
+		parts = append(parts, run.GetMount(steps.LayerDir))
+		img.history = append(img.history, steps.Event(npmTitle(g.plan.Npm)))
 	}
 	if len(g.plan.Files) > 0 {
 		parts = append(parts, llb.Diff(env, g.placeFiles(env), llb.WithCustomName("layer files")))
-		img.history = append(img.history, event(fmt.Sprintf("files: %d", len(g.plan.Files))))
+		img.history = append(img.history, steps.Event(fmt.Sprintf("files: %d", len(g.plan.Files))))
 	}
 	img.root = llb.Merge(parts, llb.WithCustomName("image "+g.plan.Course))
 	for _, c := range g.plan.checks {
@@ -109,24 +110,24 @@ func (g *graph) env(img *image) llb.State {
 	st, history := g.WithPython()
 	img.history = append(img.history, history...)
 	prefix := ""
-	if len(g.plan.Layers) > 0 && !g.onCondaPython() && !g.plan.Base.Extended {
+	if len(g.plan.Layers) > 0 && !g.OnCondaPython() && !g.plan.Base.Extended {
 		prefix = pins.Env
 	}
-	img.history = append(img.history, event("user jovyan, "+g.Prefix()))
-	made := st.Run(step("user jovyan, "+g.Prefix(), []string{"/bin/sh", stepsDir + "env.sh", "python3", prefix}, script("env.sh"))...).Root()
+	img.history = append(img.history, steps.Event("user jovyan, "+g.Prefix()))
+	made := st.Run(steps.Step("user jovyan, "+g.Prefix(), []string{"/bin/sh", steps.Dir + "env.sh", "python3", prefix}, steps.Script("env.sh"))...).Root()
 	img.steps = append(img.steps, installStep{made, 0})
 	return made
 }
 
 // installWheels installs the wheels of a layer into the environment, without
 // their dependencies.
-func (g *graph) installWheels(env llb.State, l Layer) llb.ExecState {
-	options := step(l.title(), []string{g.Prefix() + "/bin/python", "-B", stepsDir + "pip-install.py", uvPath, wheelsDir},
-		script("pip-install.py"), g.uv(env), g.Places.Of(l.Packages...))
+func (g *graph) installWheels(env llb.State, l steps.Layer) llb.ExecState {
+	options := steps.Step(l.Title(), []string{g.Prefix() + "/bin/python", "-B", steps.Dir + "pip-install.py", steps.UvPath, steps.WheelsDir},
+		steps.Script("pip-install.py"), g.Uv(env), g.Places.Of(l.Packages...))
 	for _, w := range l.Packages {
-		options = append(options, llb.AddMount(wheelsDir+w.File, g.wheel(w), llb.SourcePath("/"+w.File), llb.Readonly))
+		options = append(options, llb.AddMount(steps.WheelsDir+w.File, g.wheel(w), llb.SourcePath("/"+w.File), llb.Readonly))
 		if git, ok := w.Git(); ok {
-			options = append(options, directURL(w.File, git, g.requested(w)))
+			options = append(options, steps.DirectURL(w.File, git, g.requested(w)))
 		}
 	}
 	return env.Run(options...)
@@ -145,18 +146,18 @@ func (g *graph) requested(w pins.Artifact) string {
 // wheel is a state that holds a wheel, fetched or built.
 func (g *graph) wheel(a pins.Artifact) llb.State {
 	if !a.Built() {
-		return g.fetch(a)
+		return g.Fetch(a)
 	}
-	i := slices.IndexFunc(g.plan.Wheels, func(w Wheel) bool { return w.File == a.File })
+	i := slices.IndexFunc(g.plan.Wheels, func(w steps.Wheel) bool { return w.File == a.File })
 	w := g.plan.Wheels[i]
 	w.Tree = g.trees[w.File]
-	return g.buildWheel(w)
+	return g.Wheel(w)
 }
 
 // placeFiles writes the course's files into st.
 func (g *graph) placeFiles(st llb.State) llb.State {
 	in := llb.Scratch()
-	args := []string{"/bin/sh", stepsDir + "files.sh"}
+	args := []string{"/bin/sh", steps.Dir + "files.sh"}
 	var places []pins.Position
 	for i, f := range g.plan.Files {
 		mode := os.FileMode(0o644)
@@ -167,7 +168,7 @@ func (g *graph) placeFiles(st llb.State) llb.State {
 		args = append(args, f.Path)
 		places = append(places, f.at)
 	}
-	return st.Run(step(fmt.Sprintf("files: %d", len(g.plan.Files)), args, script("files.sh"),
+	return st.Run(steps.Step(fmt.Sprintf("files: %d", len(g.plan.Files)), args, steps.Script("files.sh"),
 		llb.AddMount("/run/driftpin/files", in, llb.Readonly), g.Places.Lines(places...))...).Root()
 }
 
@@ -207,8 +208,8 @@ type npmPlace struct {
 // the environment; its /out tells what lies there then.
 func (g *graph) installNpm() llb.ExecState {
 	packages := g.plan.Npm
-	options := step(npmTitle(packages), []string{nodePath, stepsDir + "npm-install.js", npmPath, packagesDir, g.Prefix(), layerDir},
-		script("npm-install.js"), g.node(), llb.AddMount(layerDir, llb.Scratch()), g.Places.Of(packages...))
+	options := steps.Step(npmTitle(packages), []string{steps.NodePath, steps.Dir + "npm-install.js", steps.NpmPath, steps.PackagesDir, g.Prefix(), steps.LayerDir},
+		steps.Script("npm-install.js"), g.Npm(), llb.AddMount(steps.LayerDir, llb.Scratch()), g.Places.Of(packages...))
 	var lock []npmPlace
 	mounted := map[string]bool{}
 	for _, a := range packages {
@@ -216,13 +217,13 @@ func (g *graph) installNpm() llb.ExecState {
 		lock = append(lock, npmPlace{file, path.Dir(a.File), a.Is(pins.PinRoot), slices.Contains(g.plan.Scripts, a.Name) && a.Is(pins.PinRoot)})
 		if !mounted[file] {
 			mounted[file] = true
-			options = append(options, llb.AddMount(packagesDir+file, g.fetch(a), llb.SourcePath("/"+path.Base(a.File)), llb.Readonly))
+			options = append(options, llb.AddMount(steps.PackagesDir+file, g.Fetch(a), llb.SourcePath("/"+path.Base(a.File)), llb.Readonly))
 		}
 	}
-	data := asJSON(lock)
+	data := steps.JSON(lock)
 	st := llb.Scratch().File(llb.Mkfile("/lock.json", 0o644, data, llb.WithCreatedTime(pins.Epoch)), llb.WithCustomName("what is locked of npm's"))
-	options = append(options, llb.AddMount(packagesDir+"lock.json", st, llb.SourcePath("/lock.json"), llb.Readonly))
-	return g.stepPython().Run(options...)
+	options = append(options, llb.AddMount(steps.PackagesDir+"lock.json", st, llb.SourcePath("/lock.json"), llb.Readonly))
+	return g.WithStepPython().Run(options...)
 }
 
 // npmTitle says what npm's layer holds: the pins, and how many more.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 )
 
@@ -23,7 +24,7 @@ func (p *Plan) layers() map[string]string {
 	add("python", p.Python)
 	add("apt", p.Apt)
 	add("npm", p.Npm)
-	for kind, layers := range map[string][]Layer{"conda": p.Conda, "pip": p.Layers} {
+	for kind, layers := range map[string][]steps.Layer{"conda": p.Conda, "pip": p.Layers} {
 		for _, l := range layers {
 			add(kind+" "+l.Name, l.Packages)
 		}

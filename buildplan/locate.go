@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
@@ -18,9 +19,9 @@ import (
 // remembered: a lock that comes from another machine tells hashes only. What
 // no index has any more stays unknown; it may still be at hand.
 func (b *Builder) locate(ctx context.Context, p *Plan) error {
-	var tools []tool
-	for t, needed := range map[*tool]bool{&uv: len(p.Layers) > 0, &rattler: len(p.Conda) > 0, &npm: len(p.Npm) > 0} {
-		if needed && !b.known(t.artifact(p.Platform).SHA256) {
+	var tools []steps.Tool
+	for t, needed := range map[*steps.Tool]bool{&steps.UvTool: len(p.Layers) > 0, &steps.RattlerTool: len(p.Conda) > 0, &steps.NodeTool: len(p.Npm) > 0} {
+		if needed && !b.known(t.Artifact(p.Platform).SHA256) {
 			tools = append(tools, *t)
 		}
 	}
@@ -29,7 +30,7 @@ func (b *Builder) locate(ctx context.Context, p *Plan) error {
 
 // locateFiles looks up the addresses of files, and of tools, that are not
 // remembered, in the place of a query.
-func (b *Builder) locateFiles(ctx context.Context, q pins.Query, files []pins.Artifact, tools ...tool) error {
+func (b *Builder) locateFiles(ctx context.Context, q pins.Query, files []pins.Artifact, tools ...steps.Tool) error {
 	return b.lookUp(ctx, q, slices.DeleteFunc(slices.Clone(files), func(a pins.Artifact) bool {
 		b.files.Expect(a.SHA256, path.Base(a.File), a.Size)
 		return b.known(a.SHA256)
@@ -52,7 +53,7 @@ func (b *Builder) Locate(ctx context.Context, p *Plan) error {
 }
 
 // lookUp asks where files and tools are, in the place of a query.
-func (b *Builder) lookUp(ctx context.Context, q pins.Query, files []pins.Artifact, tools ...tool) error {
+func (b *Builder) lookUp(ctx context.Context, q pins.Query, files []pins.Artifact, tools ...steps.Tool) error {
 	debs, condas, npms, wheels := byKind(files)
 	if len(debs)+len(condas)+len(npms)+len(wheels)+len(tools) == 0 {
 		return nil
@@ -187,10 +188,10 @@ func (r *resolution) locateDebs(ctx context.Context, debs []pins.Artifact) error
 		fmt.Fprintf(&specs, "%s=%s\n", d.Name, d.Version)
 	}
 	in := llb.Scratch().File(llb.Mkfile("/specs", 0o644, []byte(specs.String())))
-	options := step(fmt.Sprintf("find %d packages of apt", len(debs)), []string{"/bin/sh", stepsDir + "apt-locate.sh", "/run/driftpin/specs", "/out"},
-		script("apt-locate.sh"), anew(), llb.AddMount("/out", llb.Scratch()),
+	options := steps.Step(fmt.Sprintf("find %d packages of apt", len(debs)), []string{"/bin/sh", steps.Dir + "apt-locate.sh", "/run/driftpin/specs", "/out"},
+		steps.Script("apt-locate.sh"), steps.Uncached(), llb.AddMount("/out", llb.Scratch()),
 		llb.AddMount("/run/driftpin/specs", in, llb.SourcePath("/specs"), llb.Readonly))
-	ref, err := solve(ctx, r.gateway, r.Base.state(r.query.Platform).Run(append(options, r.host.Online()...)...).GetMount("/out"), r.query.Platform)
+	ref, err := solve(ctx, r.gateway, r.Base.State(r.query.Platform).Run(append(options, r.host.Online()...)...).GetMount("/out"), r.query.Platform)
 	if err != nil {
 		return fmt.Errorf("asking apt in the base for addresses: %w", err)
 	}
@@ -217,7 +218,7 @@ func (r *resolution) locateDebs(ctx context.Context, debs []pins.Artifact) error
 
 // locateWheels asks uv for the addresses of wheels and source distributions.
 func (s *pipSolve) locateWheels(ctx context.Context, files []pins.Artifact) error {
-	if err := s.locateTool(ctx, uv); err != nil {
+	if err := s.locateTool(ctx, steps.UvTool); err != nil {
 		return err
 	}
 	// A name has one version a question: a wheel's build requirement may be
@@ -311,35 +312,35 @@ func (s *pipSolve) rememberFiles(ctx context.Context, requirements, options []st
 // environment's Python is known.
 func (r *resolution) stepSolve() *pipSolve {
 	g := r.stepGround()
-	return &pipSolve{resolution: r, python: g.stepPython(), interpreter: g.stepInterpreter(), built: map[string]*wheelBuild{}}
+	return &pipSolve{resolution: r, python: g.WithStepPython(), interpreter: g.StepInterpreter(), built: map[string]*wheelBuild{}}
 }
 
 // stepGround has a Python for steps.
-func (r *resolution) stepGround() Ground {
-	return StepGround(r.Base, r.query.Platform, r.query.Below)
+func (r *resolution) stepGround() steps.Ground {
+	return steps.StepGround(r.Base, r.query.Platform, r.query.Below)
 }
 
 // locateTool sees to it that a tool's own wheel can be fetched. The first time
 // uv comes by way of pip, which the base's apt has; that uv then says where its
 // wheel lies, and where others' do.
-func (s *pipSolve) locateTool(ctx context.Context, t tool) error {
-	wheel := t.artifact(s.query.Platform)
+func (s *pipSolve) locateTool(ctx context.Context, t steps.Tool) error {
+	wheel := t.Artifact(s.query.Platform)
 	if wheel.File == "" {
-		return fmt.Errorf("driftpin has no %s for %s", t.name, s.query.Platform)
+		return fmt.Errorf("driftpin has no %s for %s", t.Name, s.query.Platform)
 	}
 	if s.known(wheel.SHA256) {
 		return nil
 	}
-	if t.name != uv.name {
-		if err := s.locateTool(ctx, uv); err != nil {
+	if t.Name != steps.UvTool.Name {
+		if err := s.locateTool(ctx, steps.UvTool); err != nil {
 			return err
 		}
-		return s.rememberFiles(ctx, []string{t.name + "==" + t.version}, []string{"--no-deps", "--only-binary", ":all:"}, nil)
+		return s.rememberFiles(ctx, []string{t.Name + "==" + t.Version}, []string{"--no-deps", "--only-binary", ":all:"}, nil)
 	}
-	options := step("fetch uv, the first time by pip", []string{"/bin/sh", stepsDir + "uv-fetch.sh", t.version, wheel.SHA256, "/out"},
-		script("uv-fetch.sh"), llb.AddMount("/out", llb.Scratch()))
+	options := steps.Step("fetch uv, the first time by pip", []string{"/bin/sh", steps.Dir + "uv-fetch.sh", t.Version, wheel.SHA256, "/out"},
+		steps.Script("uv-fetch.sh"), llb.AddMount("/out", llb.Scratch()))
 	fetched := s.python.Run(append(options, s.host.Online()...)...).GetMount("/out")
-	s.uvMount = mountUv(s.ground(nil).unpack(s.python, s.interpreter, fetched, wheel))
+	s.uvMount = steps.MountUv(s.ground(nil).Unpack(s.python, s.interpreter, fetched, wheel))
 	defer func() { s.uvMount = nil }()
-	return s.rememberFiles(ctx, []string{t.name + "==" + t.version}, []string{"--no-deps", "--only-binary", ":all:"}, nil)
+	return s.rememberFiles(ctx, []string{t.Name + "==" + t.Version}, []string{"--no-deps", "--only-binary", ":all:"}, nil)
 }

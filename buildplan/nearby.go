@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
@@ -53,7 +54,7 @@ func (b *Builder) Neighbours(ctx context.Context, q pins.Query, name, version st
 
 func (r *resolution) neighbours(ctx context.Context, name, version string, siblings []string) (n Neighbours, err error) {
 	s := r.newPipSolve()
-	if err := s.locateTool(ctx, uv); err != nil {
+	if err := s.locateTool(ctx, steps.UvTool); err != nil {
 		return n, err
 	}
 	before := s.query.Before
@@ -140,7 +141,7 @@ func (b *Builder) Releases(ctx context.Context, q pins.Query, requirements map[s
 		switch q.Kind {
 		case pins.Pip:
 			s := r.newPipSolve()
-			if err := s.locateTool(ctx, uv); err != nil {
+			if err := s.locateTool(ctx, steps.UvTool); err != nil {
 				return err
 			}
 			found, err = s.releases(ctx, requirements)
@@ -156,7 +157,7 @@ func (b *Builder) Releases(ctx context.Context, q pins.Query, requirements map[s
 
 // candidates are what apt would install.
 func (r *resolution) candidates(ctx context.Context, names []string) (map[string]Release, error) {
-	answers, err := r.askApt(ctx, r.Base.state(r.query.Platform), "apt", "", names)
+	answers, err := r.askApt(ctx, r.Base.State(r.query.Platform), "apt", "", names)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client/llb"
 )
@@ -59,16 +60,16 @@ func (r *resolution) npm(ctx context.Context) ([]pins.Artifact, error) {
 
 // askNpm runs npm-resolve.js once, and returns what it says.
 func (r *resolution) askNpm(ctx context.Context, name string, q npmQuestion) ([]byte, error) {
-	if err := r.stepSolve().locateTool(ctx, npm); err != nil {
+	if err := r.stepSolve().locateTool(ctx, steps.NodeTool); err != nil {
 		return nil, err
 	}
 	g := r.stepGround()
-	in := llb.Scratch().File(llb.Mkfile("/question.json", 0o644, asJSON(q)), llb.WithCustomName("write question.json"))
-	options := step(name, []string{nodePath, stepsDir + "npm-resolve.js", npmPath, "/run/driftpin/question.json", "/out"},
-		script("npm-resolve.js"), g.node(), anew(), llb.AddMount("/out", llb.Scratch()),
+	in := llb.Scratch().File(llb.Mkfile("/question.json", 0o644, steps.JSON(q)), llb.WithCustomName("write question.json"))
+	options := steps.Step(name, []string{steps.NodePath, steps.Dir + "npm-resolve.js", steps.NpmPath, "/run/driftpin/question.json", "/out"},
+		steps.Script("npm-resolve.js"), g.Npm(), steps.Uncached(), llb.AddMount("/out", llb.Scratch()),
 		llb.AddMount("/run/driftpin/question.json", in, llb.SourcePath("/question.json"), llb.Readonly),
-		llb.AddMount("/var/cache/driftpin-npm", llb.Scratch(), llb.AsPersistentCacheDir("driftpin-npm-"+npm.version, llb.CacheMountShared)))
-	ref, err := solve(ctx, r.gateway, g.stepPython().Run(slices.Concat(options, r.host.Registry(), r.host.Online())...).GetMount("/out"), r.query.Platform)
+		llb.AddMount("/var/cache/driftpin-npm", llb.Scratch(), llb.AsPersistentCacheDir("driftpin-npm-"+steps.NodeTool.Version, llb.CacheMountShared)))
+	ref, err := solve(ctx, r.gateway, g.WithStepPython().Run(slices.Concat(options, r.host.Registry(), r.host.Online())...).GetMount("/out"), r.query.Platform)
 	if err != nil {
 		return nil, fmt.Errorf("running npm in the base: %w", err)
 	}

@@ -24,6 +24,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -38,7 +39,7 @@ type Plan struct {
 	Course     string
 	Platform   string
 	LockDigest string
-	Base       Base
+	Base       steps.Base
 	Steps      string              // digest of the scripts that steps run
 	BuildKit   string              // version
 	Layering   map[string]string   // how layers are compressed: the exporter's attributes
@@ -46,13 +47,13 @@ type Plan struct {
 	Python     []pins.Artifact     // debs the environment's Python needs
 	ToolPython []pins.Artifact     `json:",omitempty"` // debs of the Python that conda's installer runs on
 	Apt        []pins.Artifact     // debs that pins ask for
-	Conda      []Layer             `json:",omitempty"` // conda packages
+	Conda      []steps.Layer       `json:",omitempty"` // conda packages
 	HeldPython string              `json:",omitempty"` // version of conda's Python in the base that they are added to
 	Replaced   map[string][]string `json:",omitempty"` // by conda package, the Python distributions in it that pip's stand for; behind a ?, if it has them
-	Layers     []Layer             // pip packages
+	Layers     []steps.Layer       // pip packages
 	Npm        []pins.Artifact     `json:",omitempty"`
 	Scripts    []string            `json:",omitempty"` // of npm's packages, those whose scripts run
-	Wheels     []Wheel             // wheels that are built
+	Wheels     []steps.Wheel       // wheels that are built
 	Compilers  []pins.Artifact     `json:"Toolchain"` // debs the wheels are built with
 	Files      []File
 	Cmd        []string
@@ -60,7 +61,7 @@ type Plan struct {
 
 	checks  []pins.Text
 	sources []pins.Source
-	places  Places
+	places  steps.Places
 }
 
 // A File is written into the image as it is.
@@ -77,14 +78,14 @@ type File struct {
 const maxCopied = 4 << 20
 
 // New returns the plan of a course's image for one of its lock's platforms.
-func New(m *pins.Manifest, l *pins.Lock, platform string, base Base) (*Plan, error) {
-	if err := base.checkEnvironment(); err != nil {
+func New(m *pins.Manifest, l *pins.Lock, platform string, base steps.Base) (*Plan, error) {
+	if err := base.CheckEnvironment(); err != nil {
 		return nil, err
 	}
 	p := &Plan{
 		Format: planFormat, Course: m.Course, Platform: platform, LockDigest: l.Digest(), Base: base,
-		Steps: stepsDigest(), BuildKit: BuildKitVersion(), Layering: compression, Tools: l.Tools,
-		Env: m.Launch.Env, checks: m.Checks, sources: m.Sources, places: NewPlaces(m, l),
+		Steps: steps.Digest(), BuildKit: steps.BuildKitVersion(), Layering: compression, Tools: l.Tools,
+		Env: m.Launch.Env, checks: m.Checks, sources: m.Sources, places: steps.NewPlaces(m, l),
 	}
 	for _, t := range m.Launch.Cmd {
 		p.Cmd = append(p.Cmd, t.Value)
@@ -118,7 +119,7 @@ func (p *Plan) sort(m *pins.Manifest, l *pins.Lock) error {
 		byFile[a.File] = a
 		switch {
 		case a.Use == pins.Held: // it is in the base already
-			p.HeldPython = cmp.Or(p.HeldPython, heldPython([]pins.Artifact{a}))
+			p.HeldPython = cmp.Or(p.HeldPython, steps.HeldPython([]pins.Artifact{a}))
 		case a.Kind == pins.Deb && a.Use == pins.BuildInput && a.Is(pins.PythonRoot):
 			p.ToolPython = append(p.ToolPython, a)
 		case a.Kind == pins.Deb && a.Use == pins.BuildInput:
@@ -144,7 +145,7 @@ func (p *Plan) sort(m *pins.Manifest, l *pins.Lock) error {
 		if !a.Built() {
 			continue
 		}
-		w := Wheel{Artifact: a}
+		w := steps.Wheel{Artifact: a}
 		if r := m.Request(a.Kind, a.Name, a.From); r != nil && r.Git != nil {
 			w.Requested = r.Git.Ref
 		}
@@ -162,7 +163,7 @@ func (p *Plan) sort(m *pins.Manifest, l *pins.Lock) error {
 		}
 		p.Wheels = append(p.Wheels, w)
 	}
-	p.Conda, p.Layers = Deal(conda, wheels, p.Base.Layers+5) // python, env, apt, npm, files
+	p.Conda, p.Layers = steps.Deal(conda, wheels, p.Base.Layers+5) // python, env, apt, npm, files
 	return nil
 }
 
@@ -174,8 +175,8 @@ func fileOf(a *pins.Artifact) string {
 }
 
 // ground is what the plan's steps stand on.
-func (p *Plan) ground() Ground {
-	return Ground{
+func (p *Plan) ground() steps.Ground {
+	return steps.Ground{
 		Base: p.Base, Platform: p.Platform, Python: p.Python, ToolPython: p.ToolPython, Compilers: p.Compilers,
 		Conda: p.Conda, HeldPython: p.HeldPython, Replaced: p.Replaced, Places: p.places,
 	}
@@ -268,7 +269,7 @@ func (p *Plan) Tag() string {
 // Config is the image's config, but for its layers.
 func (p *Plan) Config() ocispecs.Image {
 	created := pins.Epoch
-	c := ocispecs.Image{Created: &created, Platform: ociPlatform(p.Platform)}
+	c := ocispecs.Image{Created: &created, Platform: steps.Platform(p.Platform)}
 	c.RootFS.Type = "layers"
 	c.Config = p.Base.Config.Config
 	if !p.Base.Extended {

@@ -19,7 +19,7 @@ func (b *Builder) Resolve(ctx context.Context, q pins.Query) ([]pins.Artifact, e
 		if err := b.learn(ctx, c, q.Platform); err != nil {
 			return nil, err
 		}
-		if err := b.Base.checkEnvironment(); err != nil {
+		if err := b.Base.CheckEnvironment(); err != nil {
 			return nil, err
 		}
 		r := resolution{Builder: b, gateway: c, query: q}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client/llb"
 )
@@ -38,7 +39,7 @@ func (r *resolution) debs(ctx context.Context) ([]pins.Artifact, error) {
 	if len(wanted)+len(python) == 0 {
 		return nil, nil
 	}
-	base := r.Base.state(r.query.Platform)
+	base := r.Base.State(r.query.Platform)
 	preferred := r.preferredDebs()
 	if r.query.Python == pins.BuildInput {
 		return r.debsAndTools(ctx, base, preferred, python, wanted)
@@ -114,10 +115,10 @@ func (s *pipSolve) toolchain(ctx context.Context) ([]pins.Artifact, error) {
 func (r *resolution) askApt(ctx context.Context, st llb.State, name, preferences string, sets ...[]string) ([][]pins.Artifact, error) {
 	script_ := "cp /run/driftpin/preferences /etc/apt/preferences.d/driftpin\n"
 	for i, set := range sets {
-		script_ += fmt.Sprintf("sh %sapt-resolve.sh /out/%d %s || exit 0\n", stepsDir, i, strings.Join(set, " "))
+		script_ += fmt.Sprintf("sh %sapt-resolve.sh /out/%d %s || exit 0\n", steps.Dir, i, strings.Join(set, " "))
 	}
 	in := llb.Scratch().File(llb.Mkfile("/preferences", 0o644, []byte(preferences)))
-	options := step("resolve "+name, []string{"/bin/sh", "-euc", script_}, script("apt-resolve.sh"), anew(),
+	options := steps.Step("resolve "+name, []string{"/bin/sh", "-euc", script_}, steps.Script("apt-resolve.sh"), steps.Uncached(),
 		llb.AddMount("/out", llb.Scratch()), llb.AddMount("/run/driftpin/preferences", in, llb.SourcePath("/preferences"), llb.Readonly))
 	run := st.Run(append(options, r.host.Online()...)...)
 	ref, err := solve(ctx, r.gateway, run.GetMount("/out"), r.query.Platform)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/driftpin/driftpin/buildplan/host"
+	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client/llb"
 )
@@ -60,8 +61,8 @@ func (r *resolution) conda(ctx context.Context) ([]pins.Artifact, error) {
 	for _, request := range r.query.Requests {
 		q.Specs = append(q.Specs, request.MatchSpec())
 	}
-	if r.query.Python == pins.Install && r.request(condaPython) == nil {
-		q.Specs = append(q.Specs, condaPython)
+	if r.query.Python == pins.Install && r.request(steps.CondaPython) == nil {
+		q.Specs = append(q.Specs, steps.CondaPython)
 	}
 	if !r.query.Before.IsZero() {
 		q.Before = r.query.Before.Format(time.RFC3339)
@@ -90,7 +91,7 @@ func (r *resolution) conda(ctx context.Context) ([]pins.Artifact, error) {
 // askConda runs conda's solver once.
 func (r *resolution) askConda(ctx context.Context, name string, q condaQuestion) (*condaAnswer, error) {
 	g := r.stepGround()
-	if err := r.stepSolve().locateTool(ctx, rattler); err != nil {
+	if err := r.stepSolve().locateTool(ctx, steps.RattlerTool); err != nil {
 		return nil, err
 	}
 	channels, err := r.host.Channels()
@@ -102,12 +103,12 @@ func (r *resolution) askConda(ctx context.Context, name string, q condaQuestion)
 		return nil, err
 	}
 	in := llb.Scratch().File(llb.Mkfile("/question.json", 0o644, data), llb.WithCustomName("write question.json"))
-	options := step(name, []string{g.stepInterpreter(), "-B", stepsDir + "conda-resolve.py", "/run/driftpin/question.json", host.ChannelsFile, "/out"},
-		script("conda-resolve.py"), anew(), llb.AddMount("/out", llb.Scratch()),
+	options := steps.Step(name, []string{g.StepInterpreter(), "-B", steps.Dir + "conda-resolve.py", "/run/driftpin/question.json", host.ChannelsFile, "/out"},
+		steps.Script("conda-resolve.py"), steps.Uncached(), llb.AddMount("/out", llb.Scratch()),
 		llb.AddMount("/run/driftpin/question.json", in, llb.SourcePath("/question.json"), llb.Readonly),
-		llb.AddMount("/var/cache/driftpin-rattler", llb.Scratch(), llb.AsPersistentCacheDir("driftpin-rattler-"+rattler.version, llb.CacheMountShared)))
-	options = slices.Concat(options, channels, g.rattler())
-	ref, err := solve(ctx, r.gateway, g.toolPython().Run(append(options, r.host.Online()...)...).GetMount("/out"), r.query.Platform)
+		llb.AddMount("/var/cache/driftpin-rattler", llb.Scratch(), llb.AsPersistentCacheDir("driftpin-rattler-"+steps.RattlerTool.Version, llb.CacheMountShared)))
+	options = slices.Concat(options, channels, g.Rattler())
+	ref, err := solve(ctx, r.gateway, g.WithToolPython().Run(append(options, r.host.Online()...)...).GetMount("/out"), r.query.Platform)
 	if err != nil {
 		return nil, fmt.Errorf("running conda's solver in the base: %w", err)
 	}
@@ -152,7 +153,7 @@ func (r *resolution) condaArtifacts(packages []condaPackage) (out []pins.Artifac
 		if r.request(a.Name) != nil {
 			a.Roots = append(a.Roots, pins.PinRoot)
 		}
-		if a.Name == condaPython && r.query.Python == pins.Install {
+		if a.Name == steps.CondaPython && r.query.Python == pins.Install {
 			a.Roots = append(a.Roots, pins.PythonRoot)
 		}
 		out = append(out, a)
@@ -251,7 +252,7 @@ func (s *pipSolve) condaProvides(ctx context.Context, packages []pins.Artifact, 
 	g := s.stepGround()
 	var python pins.Artifact
 	for _, a := range s.query.Below {
-		if a.Kind == pins.Conda && a.Name == condaPython {
+		if a.Kind == pins.Conda && a.Name == steps.CondaPython {
 			python = a
 		}
 	}
@@ -259,10 +260,10 @@ func (s *pipSolve) condaProvides(ctx context.Context, packages []pins.Artifact, 
 	if len(packages) == 0 {
 		return nil, llb.Scratch(), nil
 	}
-	options := append(step("what conda's packages bring of Python's", []string{g.stepInterpreter(), "-B", stepsDir + "conda-provides.py", condaDir, "/out", strings.Join(replaced, " ")},
-		script("conda-provides.py"), llb.AddMount("/out", llb.Scratch())), g.rattler()...)
-	options = append(options, g.condaFiles(packages)...)
-	wheels = g.toolPython().Run(options...).GetMount("/out")
+	options := append(steps.Step("what conda's packages bring of Python's", []string{g.StepInterpreter(), "-B", steps.Dir + "conda-provides.py", steps.CondaDir, "/out", strings.Join(replaced, " ")},
+		steps.Script("conda-provides.py"), llb.AddMount("/out", llb.Scratch())), g.Rattler()...)
+	options = append(options, g.CondaFiles(packages)...)
+	wheels = g.WithToolPython().Run(options...).GetMount("/out")
 	ref, err := solve(ctx, s.gateway, wheels, s.query.Platform)
 	if err != nil {
 		return nil, wheels, err

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client/llb"
 )
@@ -41,7 +42,7 @@ func (r *resolution) pip(ctx context.Context) ([]pins.Artifact, error) {
 		return nil, nil
 	}
 	s := r.newPipSolve()
-	if err := s.locateTool(ctx, uv); err != nil {
+	if err := s.locateTool(ctx, steps.UvTool); err != nil {
 		return nil, err
 	}
 	if err := s.learnBrought(ctx); err != nil {
@@ -81,15 +82,15 @@ type source struct {
 // will run on.
 func (r *resolution) newPipSolve() *pipSolve {
 	s := &pipSolve{resolution: r, built: map[string]*wheelBuild{}, stand: llb.Scratch()}
-	s.condas = condaPackages(r.query.Below)
+	s.condas = steps.CondaPackages(r.query.Below)
 	g := s.ground(nil)
-	s.python, s.interpreter = g.environmentPython(), g.interpreter()
+	s.python, s.interpreter = g.WithEnvironmentPython(), g.Interpreter()
 	return s
 }
 
 // ground has the environment's Python, and compilers.
-func (s *pipSolve) ground(compilers []pins.Artifact) Ground {
-	return EnvironmentGround(s.Base, s.query.Platform, s.query.Below, compilers)
+func (s *pipSolve) ground(compilers []pins.Artifact) steps.Ground {
+	return steps.EnvironmentGround(s.Base, s.query.Platform, s.query.Below, compilers)
 }
 
 // onConda reports whether the environment's Python is conda's.
@@ -251,17 +252,17 @@ func (s *pipSolve) runUv(ctx context.Context, q uvQuestion) (files map[string]st
 		Mkfile("/preferences.txt", 0o644, []byte(q.preferences)).
 		Mkfile("/given.txt", 0o644, []byte(given.String())).
 		Mkfile("/uv.toml", 0o644, []byte(q.known)), llb.WithCustomName("write requirements.in"))
-	args := append([]string{"/bin/sh", stepsDir + "uv-resolve.sh", uvPath, s.interpreter, "/run/driftpin/in", "/out"}, q.options...)
-	run := step(fmt.Sprintf("resolve pip: %d requirements", len(q.requirements)), args,
-		script("uv-resolve.sh"), s.uv(), anew(),
+	args := append([]string{"/bin/sh", steps.Dir + "uv-resolve.sh", steps.UvPath, s.interpreter, "/run/driftpin/in", "/out"}, q.options...)
+	run := steps.Step(fmt.Sprintf("resolve pip: %d requirements", len(q.requirements)), args,
+		steps.Script("uv-resolve.sh"), s.uv(), steps.Uncached(),
 		llb.AddMount("/run/driftpin/in", in), llb.AddMount("/out", llb.Scratch()),
-		llb.AddMount("/var/cache/driftpin-uv", llb.Scratch(), llb.AsPersistentCacheDir("driftpin-uv-"+uv.version, llb.CacheMountShared)))
+		llb.AddMount("/var/cache/driftpin-uv", llb.Scratch(), llb.AsPersistentCacheDir("driftpin-uv-"+steps.UvTool.Version, llb.CacheMountShared)))
 	if len(q.given) > 0 {
 		run = append(run, llb.AddMount("/run/driftpin/given", s.stand, llb.Readonly))
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.built)) {
 		if w := s.built[name]; w.git {
-			run = append(run, llb.AddMount(wheelsDir+w.File, w.state, llb.SourcePath("/"+w.File), llb.Readonly))
+			run = append(run, llb.AddMount(steps.WheelsDir+w.File, w.state, llb.SourcePath("/"+w.File), llb.Readonly))
 		}
 	}
 	ref, err := solve(ctx, s.gateway, s.python.Run(append(run, s.host.Online()...)...).GetMount("/out"), s.query.Platform)
@@ -283,7 +284,7 @@ func (s *pipSolve) uv() llb.RunOption {
 	if s.uvMount != nil {
 		return s.uvMount
 	}
-	return s.ground(nil).uv(s.python)
+	return s.ground(nil).Uv(s.python)
 }
 
 // buildSources builds the wheels of the answer's source distributions, and

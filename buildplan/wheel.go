@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/driftpin/driftpin/buildplan/owns"
+	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client/llb"
 	gatewaypb "github.com/moby/buildkit/frontend/gateway/pb"
@@ -28,7 +29,7 @@ type wheelBuild struct {
 func (s *pipSolve) buildSdist(ctx context.Context, sdist pins.Artifact) (*wheelBuild, error) {
 	in := sdist
 	in.Use, in.Roots, in.By = pins.BuildInput, []pins.Root{pins.SourceRoot}, []string{sdist.Name}
-	w := Wheel{Artifact: sdist, Source: &in}
+	w := steps.Wheel{Artifact: sdist, Source: &in}
 	w.From = "sdist:" + sdist.File
 	b, err := s.buildWheel(ctx, w)
 	if err != nil {
@@ -56,7 +57,7 @@ func (s *pipSolve) gitWheels(ctx context.Context) ([]string, error) {
 		}
 		locked := *q.Git
 		locked.Ref = commit
-		w := Wheel{Artifact: pins.Artifact{Pin: pins.New(pins.Pip, q.Name, ""), Platform: s.query.Platform, Use: pins.Install, From: locked.String()}}
+		w := steps.Wheel{Artifact: pins.Artifact{Pin: pins.New(pins.Pip, q.Name, ""), Platform: s.query.Platform, Use: pins.Install, From: locked.String()}}
 		w.Commit = commit
 		var err error
 		if w.Tree, err = s.kept().Tree(ctx, locked); err != nil {
@@ -84,7 +85,7 @@ func (s *pipSolve) gitWheels(ctx context.Context) ([]string, error) {
 		if len(q.Extras) > 0 {
 			extras = "[" + strings.Join(q.Extras, ",") + "]"
 		}
-		requirement := fmt.Sprintf("%s%s @ file://%s%s", b.Name, extras, wheelsDir, b.File)
+		requirement := fmt.Sprintf("%s%s @ file://%s%s", b.Name, extras, steps.WheelsDir, b.File)
 		if q.Marker != "" {
 			requirement += " ; " + q.Marker
 		}
@@ -96,7 +97,7 @@ func (s *pipSolve) gitWheels(ctx context.Context) ([]string, error) {
 // fromLock builds a wheel with what the last lock built it with, on the same
 // Python; nil if that lock did not, or if its files can't be had any more, or
 // make another wheel.
-func (s *pipSolve) fromLock(ctx context.Context, w Wheel) *wheelBuild {
+func (s *pipSolve) fromLock(ctx context.Context, w steps.Wheel) *wheelBuild {
 	last := s.query.Last
 	i := slices.IndexFunc(last, func(a pins.Artifact) bool { return a.Kind == pins.Pip && a.Use == pins.Install && a.From == w.From })
 	if i < 0 || !samePython(last, s.query.Below) {
@@ -159,7 +160,7 @@ func (s *pipSolve) canFetch(ctx context.Context, files []pins.Artifact) bool {
 func samePython(a, b []pins.Artifact) bool {
 	files := func(artifacts []pins.Artifact) (sums []string) {
 		for _, a := range artifacts {
-			if a.Use == pins.Install && (a.Kind == pins.Deb && a.Is(pins.PythonRoot) || a.Kind == pins.Conda && a.Name == condaPython) {
+			if a.Use == pins.Install && (a.Kind == pins.Deb && a.Is(pins.PythonRoot) || a.Kind == pins.Conda && a.Name == steps.CondaPython) {
 				sums = append(sums, a.SHA256)
 			}
 		}
@@ -171,7 +172,7 @@ func samePython(a, b []pins.Artifact) bool {
 
 // buildWheel finds out what a wheel is built with, and builds it; as the last
 // lock did, where it can.
-func (s *pipSolve) buildWheel(ctx context.Context, w Wheel) (*wheelBuild, error) {
+func (s *pipSolve) buildWheel(ctx context.Context, w steps.Wheel) (*wheelBuild, error) {
 	if b := s.fromLock(ctx, w); b != nil {
 		return b, nil
 	}
@@ -216,7 +217,7 @@ func ofWheel(err error, format string, args ...any) error {
 
 // builtWith says what a wheel was built with that could not be, and what can be
 // done.
-func (s *pipSolve) builtWith(w Wheel) string {
+func (s *pipSolve) builtWith(w steps.Wheel) string {
 	var with []string
 	for _, a := range w.Needs {
 		with = append(with, a.Name+" "+a.Version)
@@ -235,10 +236,10 @@ func (s *pipSolve) builtWith(w Wheel) string {
 
 // makeWheel finds out what a wheel is built with, which it notes in w, and builds
 // it.
-func (s *pipSolve) makeWheel(ctx context.Context, w *Wheel) (*wheelBuild, error) {
+func (s *pipSolve) makeWheel(ctx context.Context, w *steps.Wheel) (*wheelBuild, error) {
 	g := s.ground(s.tools)
 	var requires, more []string
-	if err := s.readJSON(ctx, s.python.Run(g.wheelStep("what building "+w.Name+" requires", "requires", *w)...).GetMount("/out"), "requires.json", &requires); err != nil {
+	if err := s.readJSON(ctx, s.python.Run(g.WheelStep("what building "+w.Name+" requires", "requires", *w)...).GetMount("/out"), "requires.json", &requires); err != nil {
 		return nil, err
 	}
 	for {
@@ -247,8 +248,8 @@ func (s *pipSolve) makeWheel(ctx context.Context, w *Wheel) (*wheelBuild, error)
 			return nil, err
 		}
 		w.Needs = needs
-		env := g.wheelStates(*w).env
-		if err := s.readJSON(ctx, env.Run(g.wheelStep("what else building "+w.Name+" requires", "hook", *w)...).GetMount("/out"), "requires.json", &more); err != nil {
+		env := g.Build(*w).Env
+		if err := s.readJSON(ctx, env.Run(g.WheelStep("what else building "+w.Name+" requires", "hook", *w)...).GetMount("/out"), "requires.json", &more); err != nil {
 			return nil, err
 		}
 		more = slices.DeleteFunc(more, func(r string) bool { return slices.Contains(requires, r) })
@@ -261,19 +262,19 @@ func (s *pipSolve) makeWheel(ctx context.Context, w *Wheel) (*wheelBuild, error)
 }
 
 // describe builds the wheel and reads what it is.
-func (s *pipSolve) describe(ctx context.Context, g Ground, w Wheel) (*wheelBuild, error) {
-	st := g.wheelStates(w)
+func (s *pipSolve) describe(ctx context.Context, g steps.Ground, w steps.Wheel) (*wheelBuild, error) {
+	st := g.Build(w)
 	var d struct {
 		File, SHA256, Name, Version string
 		Size                        int64
 		Requires                    []string
 	}
-	run := s.python.Run(step("read the wheel of "+w.Name, []string{s.interpreter, "-B", stepsDir + "build-wheel.py", "describe", "/run/driftpin/built", "/out"},
-		script("build-wheel.py"), llb.AddMount("/run/driftpin/built", st.wheel, llb.Readonly), llb.AddMount("/out", llb.Scratch()))...)
+	run := s.python.Run(steps.Step("read the wheel of "+w.Name, []string{s.interpreter, "-B", steps.Dir + "build-wheel.py", "describe", "/run/driftpin/built", "/out"},
+		steps.Script("build-wheel.py"), llb.AddMount("/run/driftpin/built", st.Wheel, llb.Readonly), llb.AddMount("/out", llb.Scratch()))...)
 	if err := s.readJSON(ctx, run.GetMount("/out"), "wheel.json", &d); err != nil {
 		return nil, err
 	}
-	b := &wheelBuild{Artifact: w.Artifact, requires: d.Requires, state: st.wheel}
+	b := &wheelBuild{Artifact: w.Artifact, requires: d.Requires, state: st.Wheel}
 	b.Pin = pins.New(pins.Pip, d.Name, d.Version)
 	b.File, b.SHA256, b.Size = d.File, d.SHA256, d.Size
 	if err := s.recallBuilt(ctx, b); err != nil {

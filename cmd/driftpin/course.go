@@ -15,6 +15,7 @@ import (
 	"github.com/driftpin/driftpin/buildplan"
 	"github.com/driftpin/driftpin/buildplan/engine"
 	"github.com/driftpin/driftpin/buildplan/host"
+	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/spf13/cobra"
@@ -27,7 +28,7 @@ type course struct {
 	broken   error      // why the lock can't be read
 	doubted  *pins.Lock // what could be read of it nevertheless
 	lockFile string
-	base     buildplan.Base
+	base     steps.Base
 	learnt   bool // all of the base is known
 }
 
@@ -113,7 +114,7 @@ func openCourse(dir, base string) (*course, error) {
 	if ref == "" {
 		return nil, fmt.Errorf("%s: no base image is named: write base: in its %s, or give --base or $DRIFTPIN_BASE", dir, pins.ManifestName)
 	}
-	if c.base, err = buildplan.OpenBase(ref, from, c.manifest.Platforms[0]); err != nil {
+	if c.base, err = steps.OpenBase(ref, from, c.manifest.Platforms[0]); err != nil {
 		if at := c.manifest.Base.At; at.File != "" {
 			return nil, fmt.Errorf("%s: %w", at, err)
 		}
@@ -163,7 +164,7 @@ func (c *course) effective(requests []pins.Request) []pins.Request {
 // options are what a lock of the course is made with, today. A base that is not
 // known yet is taken to be the locked one.
 func (c *course) options() pins.LockOptions {
-	o := pins.LockOptions{Base: c.base.Ref, BaseDigest: c.base.Digest, Tools: buildplan.Tools(c.manifest)}
+	o := pins.LockOptions{Base: c.base.Ref, BaseDigest: c.base.Digest, Tools: steps.Tools(c.manifest)}
 	if o.BaseDigest == "" && c.lock != nil {
 		o.BaseDigest = c.lock.Base
 	}

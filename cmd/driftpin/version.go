@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"runtime/debug"
 
-	"github.com/driftpin/driftpin/buildplan"
+	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/spf13/cobra"
 )
 
@@ -19,8 +19,8 @@ func versionCommand(s streams) *cobra.Command {
 			if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 				version = info.Main.Version
 			}
-			_, err := fmt.Fprintf(s.out, "driftpin %s\nbuildkit %s\n", version, buildplan.BuildKitVersion())
-			for _, t := range buildplan.Toolbox() {
+			_, err := fmt.Fprintf(s.out, "driftpin %s\nbuildkit %s\n", version, steps.BuildKitVersion())
+			for _, t := range steps.Toolbox() {
 				if err == nil {
 					_, err = fmt.Fprintf(s.out, "%s %s\n", t.Name, t.Version)
 				}

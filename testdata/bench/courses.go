@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/driftpin/driftpin/buildplan"
+	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 )
 
@@ -209,7 +209,7 @@ func (b *bench) dockerfile(ctx context.Context, e *engine, target, output string
 		here = "yes"
 	}
 	return b.command(ctx, b.self, solveCommand, e.address, b.context(), target, output,
-		"BASE="+b.base, "UV="+buildplan.Toolbox()[0].Version, "HERE="+here)
+		"BASE="+b.base, "UV="+steps.Toolbox()[0].Version, "HERE="+here)
 }
 
 // writeContext writes the folder that the other sides build from: packages as

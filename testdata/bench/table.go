@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/driftpin/driftpin/buildplan"
+	"github.com/driftpin/driftpin/buildplan/steps"
 )
 
 // results are the figures of each scenario, by side.
@@ -99,5 +99,5 @@ func (b *bench) describe(w io.Writer, full *course, runs int) {
 	}
 	fmt.Fprintf(w, "%d pins of %s, %d packages in wheels of %.0f MB, on a base of %.0f MB; BuildKit %s, uv %s; %d processors; medians of %d. "+
 		"Bumped is %s, %s → %s.\n\n", full.pinned, sourceCourse, len(full.packages()), float64(size)/1e6, float64(b.baseSize)/1e6,
-		buildplan.BuildKitVersion(), buildplan.Toolbox()[0].Version, runtime.NumCPU(), runs, bumped, bumpedFrom, bumpedTo)
+		steps.BuildKitVersion(), steps.Toolbox()[0].Version, runtime.NumCPU(), runs, bumped, bumpedFrom, bumpedTo)
 }

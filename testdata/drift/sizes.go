@@ -4,7 +4,7 @@ import (
 	"maps"
 	"strings"
 
-	"github.com/driftpin/driftpin/buildplan"
+	"github.com/driftpin/driftpin/buildplan/steps"
 )
 
 // An arguments are the Dockerfile's, by name.
@@ -29,7 +29,7 @@ var sizes = map[string]map[string]arguments{
 // tools are those that driftpin uses itself, in its versions.
 func tools() string {
 	var out []string
-	for _, t := range buildplan.Toolbox() {
+	for _, t := range steps.Toolbox() {
 		out = append(out, t.Name+"=="+t.Version)
 	}
 	return strings.Join(out, " ")

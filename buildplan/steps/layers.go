@@ -1,4 +1,4 @@
-package buildplan
+package steps
 
 import (
 	"fmt"
@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	ownLayer  = 512 << 10 // bytes from which a wheel has a layer of its own
-	buckets   = 24        // layers that smaller packages of a kind share
-	maxLayers = 110       // that an image should have; overlayfs ends at 127
+	OwnLayer  = 512 << 10 // bytes from which a wheel has a layer of its own
+	Buckets   = 24        // layers that smaller packages of a kind share
+	MaxLayers = 110       // that an image should have; overlayfs ends at 127
 )
 
 // A Layer is a layer of the image that holds one package, or a bucket of small
@@ -33,8 +33,8 @@ type Wheel struct {
 	Tree      string          `json:"-"` // sha256 of an archive of the commit's files; the commit decides it
 }
 
-// title says what a layer holds.
-func (l Layer) title() string {
+// Title says what a layer holds.
+func (l Layer) Title() string {
 	names := make([]string, len(l.Packages))
 	for i, a := range l.Packages {
 		names[i] = a.Name + " " + a.Version
@@ -47,9 +47,9 @@ func (l Layer) title() string {
 // maxLayers.
 func Deal(conda, wheels []pins.Artifact, fixed int) (condaLayers, wheelLayers []Layer) {
 	runtime := pythonRuntime(conda)
-	for threshold := int64(ownLayer); ; threshold *= 2 {
+	for threshold := int64(OwnLayer); ; threshold *= 2 {
 		condaLayers, wheelLayers = layers(conda, threshold, runtime), layers(wheels, threshold, nil)
-		if n := len(condaLayers) + len(wheelLayers); fixed+n <= maxLayers || threshold > 1<<40 {
+		if n := len(condaLayers) + len(wheelLayers); fixed+n <= MaxLayers || threshold > 1<<40 {
 			return condaLayers, wheelLayers
 		}
 	}
@@ -88,7 +88,7 @@ func pythonRuntime(conda []pins.Artifact) map[string]bool {
 	for grown := true; grown; {
 		grown = false
 		for _, a := range conda {
-			needed := a.Name == condaPython || slices.ContainsFunc(a.By, func(by string) bool { return runtime[by] })
+			needed := a.Name == CondaPython || slices.ContainsFunc(a.By, func(by string) bool { return runtime[by] })
 			if needed && !runtime[a.Name] && !a.Noarch() {
 				runtime[a.Name], grown = true, true
 			}
@@ -97,16 +97,16 @@ func pythonRuntime(conda []pins.Artifact) map[string]bool {
 	return runtime
 }
 
-// condaPython is conda's package of Python.
-const condaPython = "python"
+// CondaPython is conda's package of Python.
+const CondaPython = "python"
 
-// onCondaPython reports whether the environment's Python is conda's.
-func (g Ground) onCondaPython() bool {
+// OnCondaPython reports whether the environment's Python is conda's.
+func (g Ground) OnCondaPython() bool {
 	return slices.ContainsFunc(g.Conda, func(l Layer) bool { return l.Python })
 }
 
 func bucket(name string) uint32 {
 	h := fnv.New32a()
 	h.Write([]byte(name)) // a hash's Write returns no error
-	return h.Sum32() % buckets
+	return h.Sum32() % Buckets
 }

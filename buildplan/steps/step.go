@@ -1,4 +1,4 @@
-package buildplan
+package steps
 
 import (
 	"crypto/sha256"
@@ -18,33 +18,33 @@ import (
 
 // The scripts that run inside build steps. They are mounted, never installed.
 //
-//go:embed steps
-var steps embed.FS
+//go:embed *.sh *.py *.js
+var scripts embed.FS
 
-// stepsDir is where a step finds the scripts.
-const stepsDir = "/run/driftpin/steps/"
+// Dir is where a step finds the scripts.
+const Dir = "/run/driftpin/steps/"
 
-// script is the state that holds one script and the mount that shows it to a
+// Script is the state that holds one script and the mount that shows it to a
 // step. Each step mounts only the script it runs, so that another's change
 // does not rerun it.
-func script(name string) llb.RunOption {
-	data, err := steps.ReadFile("steps/" + name)
+func Script(name string) llb.RunOption {
+	data, err := scripts.ReadFile(name)
 	if err != nil {
 		panic(err) // it is embedded
 	}
 	st := llb.Scratch().File(llb.Mkfile("/"+name, 0o755, data, llb.WithCreatedTime(pins.Epoch)), llb.WithCustomName("driftpin "+name))
-	return llb.AddMount(stepsDir+name, st, llb.SourcePath("/"+name), llb.Readonly)
+	return llb.AddMount(Dir+name, st, llb.SourcePath("/"+name), llb.Readonly)
 }
 
-// stepsDigest is the digest of all scripts.
-func stepsDigest() string {
+// Digest is the digest of all scripts.
+func Digest() string {
 	h := sha256.New()
-	err := fs.WalkDir(steps, ".", func(path string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(scripts, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		data, err := steps.ReadFile(path)
-		fmt.Fprintf(h, "%s %d\n%s", path, len(data), data)
+		data, err := scripts.ReadFile(path)
+		fmt.Fprintf(h, "steps/%s %d\n%s", path, len(data), data)
 		return err
 	})
 	if err != nil {
@@ -53,9 +53,9 @@ func stepsDigest() string {
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }
 
-// step returns the options that every step has: its arguments, a fixed
+// Step returns the options that every step has: its arguments, a fixed
 // environment, a /tmp that is not kept, and no network.
-func step(name string, args []string, more ...llb.RunOption) []llb.RunOption {
+func Step(name string, args []string, more ...llb.RunOption) []llb.RunOption {
 	return append([]llb.RunOption{
 		llb.Args(args), llb.WithCustomName(name), llb.Network(pb.NetMode_NONE), llb.Dir("/"), llb.User("root"),
 		llb.AddEnv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
@@ -66,10 +66,10 @@ func step(name string, args []string, more ...llb.RunOption) []llb.RunOption {
 	}, more...)
 }
 
-// anew has a step run although it has run before: what it asks the network may
+// Uncached has a step run although it has run before: what it asks the network may
 // have another answer now. llb.IgnoreCache would do so too, but BuildKit then
 // empties the folders that the step keeps what it has fetched in.
-func anew() llb.RunOption {
+func Uncached() llb.RunOption {
 	return llb.AddEnv("DRIFTPIN_ASKED", time.Now().UTC().Format(time.RFC3339Nano))
 }
 
@@ -85,8 +85,8 @@ func BuildKitVersion() string {
 	return "unknown"
 }
 
-// asJSON encodes what has nothing but texts.
-func asJSON(v any) []byte {
+// JSON encodes what has nothing but texts.
+func JSON(v any) []byte {
 	data, err := json.Marshal(v)
 	if err != nil {
 		panic(err)

@@ -1,4 +1,4 @@
-package buildplan
+package steps
 
 import (
 	"encoding/json"
@@ -112,7 +112,7 @@ func withoutListed(index v1.ImageIndex, manifest *v1.IndexManifest) (*v1.IndexMa
 
 // fits says that the base is of another platform than is asked for.
 func (b Base) fits(platform string) error {
-	want := ociPlatform(platform)
+	want := Platform(platform)
 	if c := b.Config.Platform; c.OS != "" && c.Architecture != "" && (c.OS != want.OS || c.Architecture != want.Architecture) {
 		return fmt.Errorf("base %s is for %s/%s, and the course's platform is %s: take a base for %s, or change platforms", b, c.OS, c.Architecture, platform, platform)
 	}
@@ -133,7 +133,7 @@ func imageFor(index v1.ImageIndex, d v1.Descriptor, platform string) (v1.Image, 
 	if err != nil {
 		return nil, err
 	}
-	want := ociPlatform(platform)
+	want := Platform(platform)
 	for _, m := range manifest.Manifests {
 		if m.Platform != nil && m.Platform.OS == want.OS && m.Platform.Architecture == want.Architecture {
 			return below.Image(m.Digest)
@@ -179,16 +179,16 @@ func (b Base) Learn(digest string, config []byte, platform string) (Base, error)
 	return b, b.fits(platform)
 }
 
-// storeID names the base's layout to the engine.
-const storeID = "base"
+// BaseID names the base's layout to the engine.
+const BaseID = "base"
 
-// state is the base as the start of a build.
-func (b Base) state(platform string) llb.State {
+// State is the base as the start of a build.
+func (b Base) State(platform string) llb.State {
 	if b.Layout != "" {
-		return llb.OCILayout("driftpin/base@"+b.Digest, llb.OCIStore("", storeID), llb.Platform(ociPlatform(platform)),
+		return llb.OCILayout("driftpin/base@"+b.Digest, llb.OCIStore("", BaseID), llb.Platform(Platform(platform)),
 			llb.WithCustomName("base "+filepath.Base(b.Layout)))
 	}
-	return llb.Image(b.Ref+"@"+b.Digest, llb.Platform(ociPlatform(platform)), llb.WithCustomName("base "+b.Ref))
+	return llb.Image(b.Ref+"@"+b.Digest, llb.Platform(Platform(platform)), llb.WithCustomName("base "+b.Ref))
 }
 
 // environmentVariables are those by which an image says where its environment
@@ -213,8 +213,8 @@ func (b Base) Environment() string {
 	return ""
 }
 
-// checkEnvironment says what an extended base lacks.
-func (b Base) checkEnvironment() error {
+// CheckEnvironment says what an extended base lacks.
+func (b Base) CheckEnvironment() error {
 	if b.Environment() == "" {
 		return fmt.Errorf("base %s can't be extended: its config names no environment by %s; it can be a base: then pins get an environment of their own",
 			b, strings.Join(environmentVariables, ", "))
@@ -222,7 +222,7 @@ func (b Base) checkEnvironment() error {
 	return nil
 }
 
-func ociPlatform(platform string) ocispecs.Platform {
+func Platform(platform string) ocispecs.Platform {
 	system, arch, _ := strings.Cut(platform, "/")
 	return ocispecs.Platform{OS: system, Architecture: arch}
 }

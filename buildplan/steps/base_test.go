@@ -1,4 +1,4 @@
-package buildplan
+package steps
 
 import (
 	"strings"
@@ -15,7 +15,7 @@ func TestEnvironment(t *testing.T) {
 	} {
 		b := Base{Extended: true}
 		b.Config.Config.Env = strings.Fields(env)
-		if got := b.Environment(); got != want || (b.checkEnvironment() == nil) != (want != "") {
+		if got := b.Environment(); got != want || (b.CheckEnvironment() == nil) != (want != "") {
 			t.Errorf("%s: got %q, want %q", env, got, want)
 		}
 		if b.Extended = false; b.Environment() != pins.Env {

@@ -1,4 +1,4 @@
-package buildplan
+package steps
 
 import (
 	"cmp"
@@ -35,64 +35,64 @@ func (g Ground) Prefix() string { return cmp.Or(g.Base.Environment(), pins.Env) 
 // WithPython is the base with the Python of the environment, unless that is
 // conda's; history says what the layers on the base are.
 func (g Ground) WithPython() (st llb.State, history []ocispecs.History) {
-	st = g.Base.state(g.Platform)
+	st = g.Base.State(g.Platform)
 	if len(g.Python) == 0 {
 		return st, nil
 	}
 	title := fmt.Sprintf("python: %d packages", len(g.Python))
-	return g.InstallDebs(st, title, g.Python).Root(), []ocispecs.History{event(title)}
+	return g.InstallDebs(st, title, g.Python).Root(), []ocispecs.History{Event(title)}
 }
 
 // debsDir and wheelsDir are where steps find their artifacts.
 const (
 	debsDir   = "/run/driftpin/debs/"
-	wheelsDir = "/run/driftpin/wheels/"
-	uvPath    = "/run/driftpin/uv"
+	WheelsDir = "/run/driftpin/wheels/"
+	UvPath    = "/run/driftpin/uv"
 )
 
 // InstallDebs installs packages that are all at hand.
 func (g Ground) InstallDebs(st llb.State, name string, debs []pins.Artifact) llb.ExecState {
-	options := step(name, []string{"/bin/sh", stepsDir + "apt-install.sh", debsDir}, script("apt-install.sh"), g.Places.Of(debs...))
+	options := Step(name, []string{"/bin/sh", Dir + "apt-install.sh", debsDir}, Script("apt-install.sh"), g.Places.Of(debs...))
 	for _, d := range debs {
-		options = append(options, llb.AddMount(debsDir+path.Base(d.File), g.fetch(d), llb.SourcePath("/"+path.Base(d.File)), llb.Readonly))
+		options = append(options, llb.AddMount(debsDir+path.Base(d.File), g.Fetch(d), llb.SourcePath("/"+path.Base(d.File)), llb.Readonly))
 	}
 	return st.Run(options...)
 }
 
-// fetch is a state that holds an artifact's file.
-func (g Ground) fetch(a pins.Artifact) llb.State {
+// Fetch is a state that holds an artifact's file.
+func (g Ground) Fetch(a pins.Artifact) llb.State {
 	return g.file(path.Base(a.File), a.SHA256, a)
 }
 
-// filesID names the store of files to the engine.
-const filesID = "files"
+// FilesID names the store of files to the engine.
+const FilesID = "files"
 
 // file is a state that holds one file, by its hash, under a name.
 func (g Ground) file(name, sha256 string, a pins.Artifact) llb.State {
-	return llb.OCILayoutBlob("driftpin.invalid/files@sha256:"+sha256, llb.ImageBlobOCIStore("", filesID), llb.Filename(name), llb.Chmod(0o644),
+	return llb.OCILayoutBlob("driftpin.invalid/files@sha256:"+sha256, llb.ImageBlobOCIStore("", FilesID), llb.Filename(name), llb.Chmod(0o644),
 		llb.WithCustomName("fetch "+name), llb.ProgressGroup("fetch", "fetch packages", true), g.Places.Of(a))
 }
 
-// uv mounts pip's installer.
-func (g Ground) uv(python llb.State) llb.RunOption {
-	wheel := uv.artifact(g.Platform)
-	return mountUv(g.unpack(python, g.interpreter(), g.fetch(wheel), wheel))
+// Uv mounts pip's installer.
+func (g Ground) Uv(python llb.State) llb.RunOption {
+	wheel := UvTool.Artifact(g.Platform)
+	return MountUv(g.Unpack(python, g.Interpreter(), g.Fetch(wheel), wheel))
 }
 
-// mountUv shows uv to a step, from its unpacked wheel.
-func mountUv(unpacked llb.State) llb.RunOption {
-	return llb.AddMount(uvPath, unpacked, llb.SourcePath("/uv-"+uv.version+".data/scripts/uv"), llb.Readonly)
+// MountUv shows uv to a step, from its unpacked wheel.
+func MountUv(unpacked llb.State) llb.RunOption {
+	return llb.AddMount(UvPath, unpacked, llb.SourcePath("/uv-"+UvTool.Version+".data/scripts/uv"), llb.Readonly)
 }
 
-// unpack unpacks a tool's wheel with a Python.
-func (g Ground) unpack(python llb.State, interpreter string, wheel llb.State, a pins.Artifact) llb.State {
-	return python.Run(step("unpack "+a.Name, []string{"/bin/sh", "-ec",
+// Unpack unpacks a tool's wheel with a Python.
+func (g Ground) Unpack(python llb.State, interpreter string, wheel llb.State, a pins.Artifact) llb.State {
+	return python.Run(Step("unpack "+a.Name, []string{"/bin/sh", "-ec",
 		`"$2" -m zipfile -e "$1" /out && chmod -R a+rX /out && { chmod 755 /out/*.data/scripts/* /out/*/bin/* 2>/dev/null || :; } && find /out -exec touch -d "@$SOURCE_DATE_EPOCH" {} +`,
-		"sh", wheelsDir + a.File, interpreter},
-		llb.AddMount("/out", llb.Scratch()), llb.AddMount(wheelsDir+a.File, wheel, llb.SourcePath("/"+a.File), llb.Readonly))...).GetMount("/out")
+		"sh", WheelsDir + a.File, interpreter},
+		llb.AddMount("/out", llb.Scratch()), llb.AddMount(WheelsDir+a.File, wheel, llb.SourcePath("/"+a.File), llb.Readonly))...).GetMount("/out")
 }
 
-func event(by string) ocispecs.History {
+func Event(by string) ocispecs.History {
 	created := pins.Epoch
 	return ocispecs.History{Created: &created, CreatedBy: by, Comment: "driftpin"}
 }
@@ -107,8 +107,8 @@ func StepGround(base Base, platform string, below []pins.Artifact) Ground {
 // pip's packages, and compilers.
 func EnvironmentGround(base Base, platform string, below, compilers []pins.Artifact) Ground {
 	g := StepGround(base, platform, below)
-	g.Compilers, g.HeldPython = compilers, heldPython(below)
-	g.Conda, _ = Deal(condaPackages(below), nil, 0)
+	g.Compilers, g.HeldPython = compilers, HeldPython(below)
+	g.Conda, _ = Deal(CondaPackages(below), nil, 0)
 	return g
 }
 
@@ -118,16 +118,16 @@ func pythonDebs(below []pins.Artifact, use pins.Use) []pins.Artifact {
 	})
 }
 
-// condaPackages are conda's packages that are installed.
-func condaPackages(below []pins.Artifact) []pins.Artifact {
+// CondaPackages are conda's packages that are installed.
+func CondaPackages(below []pins.Artifact) []pins.Artifact {
 	return slices.DeleteFunc(slices.Clone(below), func(a pins.Artifact) bool { return a.Kind != pins.Conda || a.Use == pins.Held })
 }
 
-// heldPython is the version of conda's Python in an extended base, if packages
+// HeldPython is the version of conda's Python in an extended base, if packages
 // of conda's that are added run on it.
-func heldPython(artifacts []pins.Artifact) string {
+func HeldPython(artifacts []pins.Artifact) string {
 	for _, a := range artifacts {
-		if a.Kind == pins.Conda && a.Name == condaPython && a.Use == pins.Held {
+		if a.Kind == pins.Conda && a.Name == CondaPython && a.Use == pins.Held {
 			return a.Version
 		}
 	}
