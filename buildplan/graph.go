@@ -37,8 +37,8 @@ type graph struct {
 	trees map[string]string // of the wheels that are built from git, by file, the sha256 of the commit's files
 }
 
-// An image is a plan's graph.
-type image struct {
+// An imageGraph is a plan's graph.
+type imageGraph struct {
 	root    llb.State // the whole file system
 	steps   []installStep
 	checks  []llb.State // each fails to solve if its check fails
@@ -55,8 +55,8 @@ type installStep struct {
 func newGraph(p *Plan, trees map[string]string) *graph { return &graph{p.ground(), p, trees} }
 
 // image returns the graph of the whole image.
-func (g *graph) image() image {
-	var img image
+func (g *graph) image() imageGraph {
+	var img imageGraph
 	for range max(1, g.plan.Base.Layers) {
 		img.history = append(img.history, steps.Event("base "+g.plan.Base.Digest))
 	}
@@ -106,7 +106,7 @@ func total(artifacts []pins.Artifact) (size int64) {
 }
 
 // env is the base with a Python, the image's user and an empty environment.
-func (g *graph) env(img *image) llb.State {
+func (g *graph) env(img *imageGraph) llb.State {
 	st, history := g.WithPython()
 	img.history = append(img.history, history...)
 	prefix := ""

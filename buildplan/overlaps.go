@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/driftpin/driftpin/buildplan/owns"
+	"github.com/driftpin/driftpin/buildplan/resolve"
+	"github.com/driftpin/driftpin/buildplan/session"
+	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 	"golang.org/x/sync/errgroup"
 )
@@ -22,9 +24,9 @@ func KnownOverlaps(home string, m *pins.Manifest, l *pins.Lock) (all pins.Findin
 		packages := owns.InEnvironment(l, platform)
 		owned := make([]map[string]string, len(packages))
 		for i, a := range packages {
-			owned[i], _ = memoryOf(home).Known(a)
+			owned[i], _ = session.OwnedIn(home).Known(a)
 		}
-		all = append(all, overlapsIn(memoryOf(home), m, l, platform, packages, owned)...)
+		all = append(all, overlapsIn(session.OwnedIn(home), m, l, platform, packages, owned)...)
 	}
 	return all
 }
@@ -34,19 +36,20 @@ func KnownOverlaps(home string, m *pins.Manifest, l *pins.Lock) (all pins.Findin
 // pair of packages is a finding, at the pin that brings the first; paths that
 // the manifest's overlaps name are not. It reads what the packages themselves
 // say that they own, and of one that is not at hand it fetches only that part.
-func (b *Builder) Overlaps(ctx context.Context, m *pins.Manifest, l *pins.Lock) (pins.Findings, error) {
+func (b Builder) Overlaps(ctx context.Context, base steps.Base, m *pins.Manifest, l *pins.Lock) (pins.Findings, error) {
 	var all pins.Findings
 	for _, platform := range l.Platforms {
 		packages := owns.InEnvironment(l, platform)
 		unknown := slices.DeleteFunc(slices.Clone(packages), func(a pins.Artifact) bool {
-			_, known := b.owned().Known(a)
+			_, known := b.Session.Owned.Known(a)
 			return known
 		})
 		q := pins.Query{Platform: platform, Below: below(l, platform)}
-		if err := b.locateFiles(ctx, q, unknown); err != nil {
+		r := &resolve.Resolver{Session: b.Session, Base: base}
+		if _, err := r.Locate(ctx, q, b.unknown(unknown)); err != nil {
 			return nil, err
 		}
-		if err := b.heldOwners(ctx, q); err != nil {
+		if err := b.learnBase(ctx, r, q); err != nil {
 			return nil, err
 		}
 		owned := make([]map[string]string, len(packages))
@@ -60,7 +63,7 @@ func (b *Builder) Overlaps(ctx context.Context, m *pins.Manifest, l *pins.Lock) 
 		if err := group.Wait(); err != nil {
 			return nil, err
 		}
-		all = append(all, overlapsIn(b.owned(), m, l, platform, packages, owned)...)
+		all = append(all, overlapsIn(b.Session.Owned, m, l, platform, packages, owned)...)
 	}
 	return all, nil
 }
@@ -80,29 +83,29 @@ func below(l *pins.Lock, platform string) []pins.Artifact {
 }
 
 // read returns the paths that a package owns, with their hashes.
-func (b *Builder) read(ctx context.Context, a pins.Artifact) (map[string]string, error) {
-	if known, ok := b.owned().Known(a); ok {
+func (b Builder) read(ctx context.Context, a pins.Artifact) (map[string]string, error) {
+	if known, ok := b.Session.Owned.Known(a); ok {
 		return known, nil
 	}
-	b.files.Expect(a.SHA256, path.Base(a.File), a.Size)
+	b.Session.Files.Expect(a.SHA256, path.Base(a.File), a.Size)
 	owned, err := b.peekOwned(ctx, a)
 	if err != nil { // of a server's ranges, or of a size that is not true: the whole file has a hash
 		if owned, err = b.fileOwned(ctx, a); err != nil {
 			return nil, fmt.Errorf("%s: %w", a.File, err)
 		}
 	}
-	if err := b.owned().Keep(a.SHA256, owned); err != nil {
+	if err := b.Session.Owned.Keep(a.SHA256, owned); err != nil {
 		return nil, err
 	}
-	owned, _ = b.owned().Known(a) // as the lock places it
+	owned, _ = b.Session.Owned.Known(a) // as the lock places it
 	return owned, nil
 }
 
-func (b *Builder) peekOwned(ctx context.Context, a pins.Artifact) (map[string]string, error) {
+func (b Builder) peekOwned(ctx context.Context, a pins.Artifact) (map[string]string, error) {
 	if strings.HasSuffix(a.File, ".tar.bz2") || a.Kind == pins.Npm {
 		return nil, errors.New("one stream can't be read in parts")
 	}
-	r, err := b.files.Peek(ctx, a.SHA256, a.Size)
+	r, err := b.Session.Files.Peek(ctx, a.SHA256, a.Size)
 	if err != nil {
 		return nil, err
 	}
@@ -110,8 +113,8 @@ func (b *Builder) peekOwned(ctx context.Context, a pins.Artifact) (map[string]st
 	return owns.Read(a, r, a.Size)
 }
 
-func (b *Builder) fileOwned(ctx context.Context, a pins.Artifact) (map[string]string, error) {
-	name, err := b.files.File(ctx, a.SHA256)
+func (b Builder) fileOwned(ctx context.Context, a pins.Artifact) (map[string]string, error) {
+	name, err := b.Session.Files.File(ctx, a.SHA256)
 	if err != nil {
 		return nil, err
 	}
@@ -127,6 +130,14 @@ func (b *Builder) fileOwned(ctx context.Context, a pins.Artifact) (map[string]st
 	return owns.Read(a, f, info.Size())
 }
 
-func memoryOf(home string) owns.Memory { return owns.Memory{Dir: filepath.Join(home, "records")} }
-
-func (b *Builder) owned() owns.Memory { return memoryOf(b.home) }
+// learnBase notes what the packages of an extended base own.
+func (b Builder) learnBase(ctx context.Context, r *resolve.Resolver, q pins.Query) error {
+	if !r.Base.Extended || b.Session.Owned.HasBase(r.Base.Digest) {
+		return nil
+	}
+	table, err := r.BaseOwns(ctx, q)
+	if err != nil {
+		return err
+	}
+	return b.Session.Owned.KeepBase(r.Base.Digest, table)
+}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/driftpin/driftpin/buildplan/session"
 	"github.com/driftpin/driftpin/pins"
 )
 
@@ -17,7 +18,7 @@ func TestOverlapsOfBase(t *testing.T) {
 		t.Fatal(err)
 	}
 	const table = "pip\tjwt\t1.0\tsite-packages/jwt/__init__.py\tsha256=x\npip\tother\t1.0\tsite-packages/jwt/__init__.py\tsha256=y\nnot a line\n"
-	if err := memoryOf(home).KeepBase(digest, []byte(table)); err != nil {
+	if err := session.OwnedIn(home).KeepBase(digest, []byte(table)); err != nil {
 		t.Fatal(err)
 	}
 	m, err := pins.ParseManifest("pins.yaml", []byte("pins:\n  pip:\n    - pyjwt==2\nbase: oci-layout:x\n"))
@@ -28,7 +29,7 @@ func TestOverlapsOfBase(t *testing.T) {
 	l := &pins.Lock{Base: digest, Artifacts: []pins.Artifact{a}}
 	for _, extends := range []bool{false, true} {
 		m.Extends = extends
-		got := overlapsIn(memoryOf(home), m, l, "linux/amd64", []pins.Artifact{a}, []map[string]string{{"site-packages/jwt/__init__.py": "sha256=z"}})
+		got := overlapsIn(session.OwnedIn(home), m, l, "linux/amd64", []pins.Artifact{a}, []map[string]string{{"site-packages/jwt/__init__.py": "sha256=z"}})
 		if want := map[bool]int{true: 2}[extends]; len(got) != want {
 			t.Fatalf("found %v", got)
 		}

@@ -157,7 +157,7 @@ func (p *Plan) sort(m *pins.Manifest, l *pins.Lock) error {
 			w.Source = &source
 		}
 		for _, b := range l.Artifacts {
-			if b.Platform == p.Platform && b.Kind == pins.Pip && b.Use == pins.BuildInput && b.File != fileOf(w.Source) && slices.Contains(b.By, a.Name) {
+			if b.Platform == p.Platform && b.Kind == pins.Pip && b.Use == pins.BuildInput && b.File != w.SourceFile() && slices.Contains(b.By, a.Name) {
 				w.Needs = append(w.Needs, b)
 			}
 		}
@@ -165,13 +165,6 @@ func (p *Plan) sort(m *pins.Manifest, l *pins.Lock) error {
 	}
 	p.Conda, p.Layers = steps.Deal(conda, wheels, p.Base.Layers+5) // python, env, apt, npm, files
 	return nil
-}
-
-func fileOf(a *pins.Artifact) string {
-	if a == nil {
-		return ""
-	}
-	return a.File
 }
 
 // ground is what the plan's steps stand on.
@@ -317,6 +310,60 @@ func (p *Plan) environ() []string {
 	delete(env, "PATH")
 	for _, k := range slices.Sorted(maps.Keys(env)) {
 		out = append(out, k+"="+env[k])
+	}
+	return out
+}
+
+// tools are those that the plan's steps use.
+func (p *Plan) tools() (tools []steps.Tool) {
+	if len(p.Layers) > 0 {
+		tools = append(tools, steps.UvTool)
+	}
+	if len(p.Conda) > 0 {
+		tools = append(tools, steps.RattlerTool)
+	}
+	if len(p.Npm) > 0 {
+		tools = append(tools, steps.NodeTool)
+	}
+	return tools
+}
+
+// query is one in whose place files of the plan are looked up.
+func (p *Plan) query() pins.Query { return pins.Query{Platform: p.Platform, Below: p.below()} }
+
+// below are the plan's artifacts that pip pins resolve on top of.
+func (p *Plan) below() []pins.Artifact {
+	out := slices.Concat(p.Python, p.ToolPython)
+	for _, l := range p.Conda {
+		out = append(out, l.Packages...)
+	}
+	return out
+}
+
+// fetched lists the artifacts of a plan that are fetched.
+func (p *Plan) fetched() (out []pins.Artifact) {
+	add := func(a pins.Artifact) {
+		if !a.Built() {
+			out = append(out, a)
+		}
+	}
+	for _, list := range [][]pins.Artifact{p.Python, p.ToolPython, p.Apt, p.Compilers, p.Npm} {
+		for _, a := range list {
+			add(a)
+		}
+	}
+	for _, l := range slices.Concat(p.Conda, p.Layers) {
+		for _, a := range l.Packages {
+			add(a)
+		}
+	}
+	for _, w := range p.Wheels {
+		for _, a := range w.Needs {
+			add(a)
+		}
+		if w.Source != nil {
+			add(*w.Source)
+		}
 	}
 	return out
 }

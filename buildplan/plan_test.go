@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/driftpin/driftpin/buildplan/session"
 	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/google/go-cmp/cmp"
@@ -56,7 +57,7 @@ func smallPlan(t *testing.T, platform string) *Plan {
 // name, with inputs by name.
 func dump(t *testing.T, g *graph, st llb.State) string {
 	t.Helper()
-	def, err := marshal(t.Context(), st, g.plan.Platform)
+	def, err := session.Talk{Platform: g.plan.Platform}.Marshal(t.Context(), st)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +160,7 @@ func TestNoNetwork(t *testing.T) {
 	g := testGraph(smallPlan(t, "linux/amd64"))
 	img := g.image()
 	for _, st := range append(img.checks, img.root) {
-		def, err := marshal(t.Context(), st, "linux/amd64")
+		def, err := session.Talk{Platform: "linux/amd64"}.Marshal(t.Context(), st)
 		if err != nil {
 			t.Fatal(err)
 		}

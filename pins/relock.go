@@ -5,42 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
-
-// A Resolver finds what satisfies a course's requests.
-type Resolver interface {
-	// Resolve returns the artifacts for one kind of request on one platform:
-	// all of them with hash and size, and with why each is there. It runs the
-	// ecosystem's own solver inside the course's base image.
-	Resolve(ctx context.Context, q Query) ([]Artifact, error)
-}
-
-// A Query is what a Resolver is asked.
-type Query struct {
-	Kind     Kind
-	Platform string
-	Before   time.Time // nothing uploaded at or after this instant; zero: no limit
-	Requests []Request // those of the kind
-	// Python says what other kinds need a Python for: deb, to install one into
-	// the image or only into steps, where the base may have one or not; conda, to
-	// install one that is not asked for. Empty: nothing needs it.
-	Python   Use
-	Channels []string // conda's, in order of priority
-	// Below are the artifacts that the queries before this one returned: the base with them installed is where this one resolves.
-	Below []Artifact
-	// Prefer is what the last lock has: it stays where it can.
-	Prefer []Artifact
-	// Last is the last lock, if what it has can be taken over as it is: it was made
-	// of the same date and with the same tools. Wheels that are built with what is
-	// to be upgraded are not in it.
-	Last []Artifact
-	// Compilers are those of the last lock, if it is of the same base: what is apt's
-	// hangs on no date.
-	Compilers []Artifact
-	// Commits are what git requirements are known to mean: those of the last lock.
-	Commits map[Git]string
-}
 
 // LockOptions steer Relock.
 type LockOptions struct {

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/driftpin/driftpin/buildplan/host"
 	"github.com/driftpin/driftpin/buildplan/store"
@@ -21,28 +22,52 @@ import (
 	"github.com/driftpin/driftpin/pins/whole"
 )
 
-// A Kept keeps the files of commits as archives.
+// A Kept keeps the files of commits as archives, and what names of commits have
+// turned out to mean.
 type Kept struct {
-	Home  string // the folder where it notes which archive is a commit's
-	Files *store.Store
+	home  string
+	files *store.Store
+
+	mu      sync.Mutex
+	commits map[pins.Git]string
+}
+
+// Keep returns a Kept that notes in home which archive of a store is a commit's.
+func Keep(home string, files *store.Store) *Kept {
+	return &Kept{home: home, files: files, commits: map[pins.Git]string{}}
+}
+
+// Commit returns the full commit that a git requirement means, as [Commit] does,
+// and goes on saying so as long as k lives: several solves are to agree.
+func (k *Kept) Commit(ctx context.Context, g pins.Git) (string, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if known, ok := k.commits[g]; ok {
+		return known, nil
+	}
+	found, err := Commit(ctx, k.home, g)
+	if err == nil {
+		k.commits[g] = found
+	}
+	return found, err
 }
 
 // Tree returns the sha256 of a commit's files as a tar archive, which the
 // store then has, or knows how to make. The git of this machine fetches them,
 // with the user's own configuration and credentials: the engine sees nothing
 // of where they come from.
-func (k Kept) Tree(ctx context.Context, g pins.Git) (string, error) {
+func (k *Kept) Tree(ctx context.Context, g pins.Git) (string, error) {
 	if !fullCommit.MatchString(g.Ref) {
 		return "", fmt.Errorf("%s: a lock names commits in full", g)
 	}
-	memory := filepath.Join(k.Home, "git", "trees", g.Ref)
+	memory := filepath.Join(k.home, "git", "trees", g.Ref)
 	if data, err := os.ReadFile(memory); err == nil {
 		sum := strings.TrimSpace(string(data))
-		if _, ok := k.Files.Address(sum); ok || k.Files.Has(sum) {
+		if _, ok := k.files.Address(sum); ok || k.files.Has(sum) {
 			return sum, nil
 		}
 	}
-	dir, release, err := k.Files.Work()
+	dir, release, err := k.files.Work()
 	if err != nil {
 		return "", err
 	}
@@ -52,7 +77,7 @@ func (k Kept) Tree(ctx context.Context, g pins.Git) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum, err := k.Files.Add(filepath.Join(dir, file), g.String())
+	sum, err := k.files.Add(filepath.Join(dir, file), g.String())
 	if err != nil {
 		return "", err
 	}

@@ -33,6 +33,15 @@ type Wheel struct {
 	Tree      string          `json:"-"` // sha256 of an archive of the commit's files; the commit decides it
 }
 
+// SourceFile is the name of the source distribution that the wheel is built from;
+// empty for git.
+func (w Wheel) SourceFile() string {
+	if w.Source == nil {
+		return ""
+	}
+	return w.Source.File
+}
+
 // Title says what a layer holds.
 func (l Layer) Title() string {
 	names := make([]string, len(l.Packages))

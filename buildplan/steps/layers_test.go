@@ -5,7 +5,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/google/go-cmp/cmp"
 )
@@ -19,13 +18,13 @@ func wheels(n int, size int64) []pins.Artifact {
 }
 
 // dealt is how wheels are dealt out beside some layers.
-func dealt(wheels []pins.Artifact, fixed int) []steps.Layer {
-	_, layers := steps.Deal(nil, wheels, fixed)
+func dealt(wheels []pins.Artifact, fixed int) []Layer {
+	_, layers := Deal(nil, wheels, fixed)
 	return layers
 }
 
 func TestLayers(t *testing.T) {
-	mixed := append(wheels(30, steps.OwnLayer), pins.Artifact{Pin: pins.New(pins.Pip, "small", "1"), Size: steps.OwnLayer - 1})
+	mixed := append(wheels(30, OwnLayer), pins.Artifact{Pin: pins.New(pins.Pip, "small", "1"), Size: OwnLayer - 1})
 	if got := len(dealt(mixed, 5)); got != 31 {
 		t.Errorf("%d layers for 30 large wheels and a small one", got)
 	}
@@ -39,12 +38,12 @@ func TestLayers(t *testing.T) {
 	}
 	for _, n := range []int{100, 400, 5000} {
 		for _, fixed := range []int{5, 80, 120} {
-			if got := len(dealt(wheels(n, 100<<20), fixed)); got > max(steps.MaxLayers-fixed, steps.Buckets) {
+			if got := len(dealt(wheels(n, 100<<20), fixed)); got > max(MaxLayers-fixed, Buckets) {
 				t.Errorf("%d wheels on %d layers make %d", n, fixed, got)
 			}
 		}
 	}
-	if got := len(dealt(wheels(400, 1), 5)); got != steps.Buckets {
+	if got := len(dealt(wheels(400, 1), 5)); got != Buckets {
 		t.Errorf("400 small wheels make %d layers", got)
 	}
 }
@@ -55,9 +54,9 @@ func TestCondaLayers(t *testing.T) {
 	conda := func(name, subdir string, size int64, by ...string) pins.Artifact {
 		return pins.Artifact{Pin: pins.New(pins.Conda, name, "1"), File: "c/" + subdir + "/" + name + "-1-0.conda", Size: size, By: by}
 	}
-	layers, _ := steps.Deal([]pins.Artifact{
-		conda("python", "linux-64", steps.OwnLayer, "numpy", "idna"), conda("openssl", "linux-64", steps.OwnLayer, "python"), conda("zlib", "linux-64", 1, "openssl"),
-		conda("tzdata", "noarch", 1, "python"), conda("numpy", "linux-64", steps.OwnLayer), conda("idna", "noarch", 1), conda("r-base", "linux-64", steps.OwnLayer),
+	layers, _ := Deal([]pins.Artifact{
+		conda("python", "linux-64", OwnLayer, "numpy", "idna"), conda("openssl", "linux-64", OwnLayer, "python"), conda("zlib", "linux-64", 1, "openssl"),
+		conda("tzdata", "noarch", 1, "python"), conda("numpy", "linux-64", OwnLayer), conda("idna", "noarch", 1), conda("r-base", "linux-64", OwnLayer),
 	}, nil, 5)
 	var got []string
 	for _, l := range layers {
@@ -69,7 +68,7 @@ func TestCondaLayers(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if !(steps.Ground{Conda: layers}).OnCondaPython() {
+	if !(Ground{Conda: layers}).OnCondaPython() {
 		t.Error("conda's Python was not seen")
 	}
 }

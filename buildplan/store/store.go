@@ -219,6 +219,12 @@ func (s *Store) Address(sha256 string) (string, bool) {
 	return strings.TrimSpace(string(data)), err == nil && len(data) > 0
 }
 
+// Known reports whether a file is at hand, or an address of it.
+func (s *Store) Known(sha256 string) bool {
+	_, ok := s.Address(sha256)
+	return ok || s.Has(sha256)
+}
+
 // Remember notes where a file is, without the user and password that the
 // address may hold. One with a query, which may be a signature, is known to
 // this process only. It is only a help for later, so a folder that can't be

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/driftpin/driftpin/buildplan"
+	"github.com/driftpin/driftpin/buildplan/session"
 	"github.com/driftpin/driftpin/images"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/whole"
@@ -114,27 +115,27 @@ func (f *buildFlags) build(ctx context.Context, s streams, dir string) (err erro
 		return err
 	}
 	c.base.Digest = c.lock.Base
-	b, err := f.open(ctx, s, c)
+	e, err := f.open(ctx, s, c)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.Close()) }()
+	defer func() { err = errors.Join(err, e.Close()) }()
 	for n := 0; ; n++ {
-		err = f.buildLocked(ctx, s, c, b)
+		err = f.buildLocked(ctx, s, c, e)
 		var gone *buildplan.GoneError
 		if !f.relock || n == maxRelocks || !errors.As(err, &gone) || len(gone.Others) > 0 || len(gone.Missing) == 0 {
 			return err
 		}
-		if err := c.relockMissing(ctx, s, b, gone.Missing); err != nil {
+		if err := c.relockMissing(ctx, s, e, gone.Missing); err != nil {
 			return err
 		}
 	}
 }
 
 // buildLocked builds a course from its lock as it is.
-func (f *buildFlags) buildLocked(ctx context.Context, s streams, c *course, b *buildplan.Builder) error {
+func (f *buildFlags) buildLocked(ctx context.Context, s streams, c *course, e *session.Session) error {
 	start := time.Now()
-	p, err := buildplan.New(c.manifest, c.lock, c.lock.Platforms[0], b.Base)
+	p, err := buildplan.New(c.manifest, c.lock, c.lock.Platforms[0], c.base)
 	if err != nil {
 		return err
 	}
@@ -142,7 +143,7 @@ func (f *buildFlags) buildLocked(ctx context.Context, s streams, c *course, b *b
 	if err != nil {
 		return err
 	}
-	r, err := b.Build(ctx, p, out)
+	r, err := buildplan.Builder{Session: e}.Build(ctx, p, out)
 	if err != nil {
 		return fmt.Errorf("building %s: %w", p.Course, err)
 	}
@@ -156,7 +157,7 @@ func (f *buildFlags) buildLocked(ctx context.Context, s streams, c *course, b *b
 
 // relockMissing locks anew what can't be fetched any more, writes the lock, and
 // says what changed.
-func (c *course) relockMissing(ctx context.Context, s streams, b *buildplan.Builder, missing []pins.Artifact) error {
+func (c *course) relockMissing(ctx context.Context, s streams, e *session.Session, missing []pins.Artifact) error {
 	o := c.sameCourse()
 	var files []string
 	for _, a := range missing {
@@ -164,7 +165,7 @@ func (c *course) relockMissing(ctx context.Context, s streams, b *buildplan.Buil
 		files = append(files, path.Base(a.File))
 	}
 	fmt.Fprintf(s.err, "%s: no index has %s any more: locking anew\n", c.lockFile, strings.Join(files, ", "))
-	l, err := pins.Relock(ctx, c.manifest, c.lock, b, o)
+	l, err := pins.Relock(ctx, c.manifest, c.lock, c.resolver(e), o)
 	if err != nil {
 		return fmt.Errorf("locking %s: %w", c.manifest.Dir, err)
 	}

@@ -3,99 +3,105 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/driftpin/driftpin/buildplan"
 	"github.com/driftpin/driftpin/images"
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/bump"
 	"github.com/driftpin/driftpin/pins/history"
 	"github.com/driftpin/driftpin/pins/hub"
 )
 
-// known says what people knew about the versions that go and come: reasons that
-// speak of them, what was tried before, what used to go together.
-func (p *bumping) known(ctx context.Context) (notes []string) {
-	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
-	dir := p.course.manifest.Dir
-	if history.Shallow(ctx, dir) {
-		note("%s: %s", dir, history.ShallowHint)
+// A past is what the repository of a course remembers.
+type past struct {
+	dir   string
+	files []string // that the course is read from
+}
+
+// Of implements bump.Past.
+func (p past) Of(ctx context.Context, name string) ([]history.Event, error) {
+	return history.Of(ctx, p.dir, name, p.files...)
+}
+
+// Together implements bump.Past.
+func (p past) Together(ctx context.Context, name string, events []history.Event) ([]history.Companion, int, error) {
+	return history.Together(ctx, p.dir, name, events)
+}
+
+// known words what people knew about the versions that go and come.
+func known(ctx context.Context, p *bump.Bumping) (notes []string) {
+	dir := p.Course.Manifest.Dir
+	if history.Shallow(ctx, dir) && len(p.Bumps) > 0 {
+		notes = append(notes, fmt.Sprintf("%s: %s", dir, history.ShallowHint))
 	}
-	for _, b := range p.bumps {
-		r := b.Request
-		if r.Version != "" && strings.Contains(r.Why, r.Version) {
-			note("%s: its reason speaks of the version that goes: %s", r.At, r.Why)
-		}
-		if rel, err := filepath.Rel(dir, r.At.File); err == nil && strings.HasPrefix(rel, "..") {
-			note("%s: this file is not the course's alone: the locks of others that extend it will be stale", r.At)
-		}
-		events, err := history.Of(ctx, dir, r.Name, sources(dir)...)
-		if err != nil {
-			continue // there may be no git here
-		}
-		if t, ok := history.Reverted(events, r.Kind, b.Version); ok {
-			note("%s: %s %s was tried on %s (%s, %s) and taken back on %s (%s, %s)", r.At, r.Name, b.Version,
-				t.Tried.Time.Format("2006-01-02"), t.Tried.Commit[:12], t.Tried.Subject,
-				t.Reverted.Time.Format("2006-01-02"), t.Reverted.Commit[:12], t.Reverted.Subject)
-		}
-		companions, bumps, err := history.Together(ctx, dir, r.Name, events)
-		if err != nil {
-			continue
-		}
-		for _, c := range companions {
-			if len(p.course.manifest.Pinned(c.Name)) > 0 && !slices.ContainsFunc(p.bumps, func(b pins.Bump) bool { return samePackage(b.Request.Name, c.Name) }) {
-				note("%s: %s took another version in %d of the %d commits that bumped %s: does it go along?", r.At, c.Name, c.Times, bumps, r.Name)
-			}
-		}
+	for _, n := range p.Notes(ctx, past{dir, sources(dir)}) {
+		notes = append(notes, wordNote(n))
 	}
 	return notes
 }
 
-// An outcome is what a bump would make of a course.
+func wordNote(n bump.Note) string {
+	r := n.Request
+	switch {
+	case n.Reason:
+		return fmt.Sprintf("%s: its reason speaks of the version that goes: %s", r.At, r.Why)
+	case n.Shared:
+		return fmt.Sprintf("%s: this file is not the course's alone: the locks of others that extend it will be stale", r.At)
+	case n.Trial != nil:
+		on := func(e history.Event) string {
+			return fmt.Sprintf("%s (%s, %s)", e.Time.Format(time.DateOnly), e.Commit[:12], e.Subject)
+		}
+		return fmt.Sprintf("%s: %s %s was tried on %s and taken back on %s", r.At, r.Name, r.Version, on(n.Trial.Tried), on(n.Trial.Reverted))
+	}
+	return fmt.Sprintf("%s: %s took another version in %d of the %d commits that bumped %s: does it go along?",
+		r.At, n.Companion.Name, n.Companion.Times, n.Bumps, r.Name)
+}
+
+// An outcome is what a bump would make of a course, as it is shown.
 type outcome struct {
-	edited   map[string][]byte
-	manifest *pins.Manifest
-	lock     *pins.Lock
-	notes    []string
-	overlaps pins.Findings // paths that several packages own
+	*bump.Outcome
+	course *course
+	notes  []string
 }
 
 // show prints the lines of the manifest that change, the lock by package, what
 // is downloaded and built anew, and what of the launch does not fit any more.
-func (p *bumping) show(o *outcome) error {
-	colour := useColour("auto", p.streams.out)
+func (f *bumpFlags) show(s streams, o *outcome) error {
+	colour := useColour("auto", s.out)
 	var text strings.Builder
-	for _, s := range p.course.manifest.Sources {
-		if after, ok := o.edited[s.Name]; ok {
+	for _, s := range o.course.manifest.Sources {
+		if after, ok := o.Edited[s.Name]; ok {
 			fmt.Fprintf(&text, "%s\n%s", s.Name, report.Lines(string(s.Data), string(after), colour))
 		}
 	}
-	drift := p.drift(o)
+	drift := o.drift()
 	if err := report.Text(&text, drift, colour); err != nil {
 		return err
 	}
-	cost, err := p.cost(o)
+	cost, err := o.cost()
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(&text, cost)
-	unfit := append(p.unfit(o), p.clashing(o)...)
+	unfit := append(unfit(o.course, o.Manifest, o.Lock), o.clashing()...)
 	for _, f := range unfit {
 		fmt.Fprintln(&text, report.Clean(f.Error()))
 	}
-	if p.markdown != "" {
-		p.describe(o, drift, cost, unfit)
+	if f.markdown != "" {
+		f.describe(o, drift, cost, unfit)
 	}
-	_, err = fmt.Fprint(p.streams.out, text.String())
+	_, err = fmt.Fprint(s.out, text.String())
 	return err
 }
 
 // drift is how the lock would change.
-func (p *bumping) drift(o *outcome) *images.Drift {
-	changes := images.Compare(images.LockPackages(p.course.lock), images.LockPackages(o.lock))
-	images.Explain(changes, &images.Reason{Manifest: p.course.manifest, Lock: p.course.lock}, &images.Reason{Manifest: o.manifest, Lock: o.lock})
+func (o *outcome) drift() *images.Drift {
+	changes := images.Compare(images.LockPackages(o.course.lock), images.LockPackages(o.Lock))
+	images.Explain(changes, &images.Reason{Manifest: o.course.manifest, Lock: o.course.lock}, &images.Reason{Manifest: o.Manifest, Lock: o.Lock})
 	return images.New("the lock", "the lock after it", changes, nil)
 }
 
@@ -103,13 +109,13 @@ func (p *bumping) drift(o *outcome) *images.Drift {
 const maxLayers = 12
 
 // cost says how much more is downloaded, and which layers are built anew.
-func (p *bumping) cost(o *outcome) (string, error) {
-	platform := o.lock.Platforms[0]
-	before, err := buildplan.New(p.course.manifest, p.course.lock, platform, p.course.base)
+func (o *outcome) cost() (string, error) {
+	platform := o.Lock.Platforms[0]
+	before, err := buildplan.New(o.course.manifest, o.course.lock, platform, o.course.base)
 	if err != nil {
 		return "", err
 	}
-	after, err := buildplan.New(o.manifest, o.lock, platform, p.course.base)
+	after, err := buildplan.New(o.Manifest, o.Lock, platform, o.course.base)
 	if err != nil {
 		return "", err
 	}
@@ -121,7 +127,7 @@ func (p *bumping) cost(o *outcome) (string, error) {
 	if len(names) > 0 {
 		text += ": " + strings.Join(names, ", ")
 	}
-	was, is := size(p.course.lock), size(o.lock)
+	was, is := size(o.course.lock), size(o.Lock)
 	more := "no more than before"
 	if is/1e5 != was/1e5 {
 		more = fmt.Sprintf("%+.1f MB", float64(is-was)/1e6)
@@ -136,35 +142,35 @@ func size(l *pins.Lock) (n int64) {
 	return n
 }
 
-// unfit is what of the launch would not fit any more.
-func (p *bumping) unfit(o *outcome) pins.Findings {
-	before := hub.Check(p.course.manifest, p.course.lock, "")
-	return slices.DeleteFunc(hub.Check(o.manifest, o.lock, "").AtLeast(pins.Warning), func(f pins.Finding) bool {
+// unfit is what of a course's launch would not fit any more.
+func unfit(c *course, m *pins.Manifest, l *pins.Lock) pins.Findings {
+	before := hub.Check(c.manifest, c.lock, "")
+	return slices.DeleteFunc(hub.Check(m, l, "").AtLeast(pins.Warning), func(f pins.Finding) bool {
 		return slices.ContainsFunc(before, func(b pins.Finding) bool { return b.Subject == f.Subject && b.Position == f.Position })
 	})
 }
 
 // clashing are the paths that several packages would own and did not before.
-func (p *bumping) clashing(o *outcome) pins.Findings {
+func (o *outcome) clashing() pins.Findings {
 	var before pins.Findings
-	if dir, err := home(); err == nil && len(o.overlaps) > 0 {
-		before = buildplan.KnownOverlaps(dir, p.course.manifest, p.course.lock)
+	if dir, err := home(); err == nil && len(o.Overlaps) > 0 {
+		before = buildplan.KnownOverlaps(dir, o.course.manifest, o.course.lock)
 	}
-	return slices.DeleteFunc(o.overlaps, func(f pins.Finding) bool {
+	return slices.DeleteFunc(o.Overlaps, func(f pins.Finding) bool {
 		return slices.ContainsFunc(before, func(b pins.Finding) bool { return b.Subject == f.Subject })
 	})
 }
 
 // describe adds a course to the pull request's body.
-func (p *bumping) describe(o *outcome, drift *images.Drift, cost string, unfit pins.Findings) {
-	b := &p.body
+func (f *bumpFlags) describe(o *outcome, drift *images.Drift, cost string, unfit pins.Findings) {
+	b := &f.body
 	var what []string
-	for _, bump := range p.bumps {
+	for _, bump := range o.Bumps {
 		what = append(what, fmt.Sprintf("%s %s → %s", bump.Request.Name, bump.Request.Version, bump.Version))
 	}
-	fmt.Fprintf(b, "### %s: %s\n\n", report.MarkdownText(o.manifest.Course), report.MarkdownText(strings.Join(what, ", ")))
-	for _, s := range p.course.manifest.Sources {
-		if after, ok := o.edited[s.Name]; ok {
+	fmt.Fprintf(b, "### %s: %s\n\n", report.MarkdownText(o.Manifest.Course), report.MarkdownText(strings.Join(what, ", ")))
+	for _, s := range o.course.manifest.Sources {
+		if after, ok := o.Edited[s.Name]; ok {
 			fmt.Fprintf(b, "%s\n\n%s\n", report.MarkdownText(s.Name), report.MarkdownLines(string(s.Data), string(after)))
 		}
 	}

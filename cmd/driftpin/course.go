@@ -9,12 +9,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
-	"github.com/driftpin/driftpin/buildplan"
 	"github.com/driftpin/driftpin/buildplan/engine"
 	"github.com/driftpin/driftpin/buildplan/host"
+	"github.com/driftpin/driftpin/buildplan/resolve"
+	"github.com/driftpin/driftpin/buildplan/session"
 	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
@@ -146,21 +146,6 @@ func (c *course) settled() error {
 	return nil
 }
 
-// effective leaves out pins whose marker does not hold in the course's
-// environment: of several pins of a package, those of another version than the
-// one that is locked.
-func (c *course) effective(requests []pins.Request) []pins.Request {
-	holds := func(r pins.Request) bool {
-		a, ok := c.lock.Find(r.Kind, r.Name, c.lock.Platforms[0])
-		return ok && pins.CompareVersions(r.Kind, a.Version, r.Version) == 0
-	}
-	return slices.DeleteFunc(slices.Clone(requests), func(r pins.Request) bool {
-		return r.Marker != "" && r.Version != "" && !holds(r) && slices.ContainsFunc(requests, func(q pins.Request) bool {
-			return q.Kind == r.Kind && q.Name == r.Name && q.Marker != r.Marker && holds(q)
-		})
-	})
-}
-
 // options are what a lock of the course is made with, today. A base that is not
 // known yet is taken to be the locked one.
 func (c *course) options() pins.LockOptions {
@@ -227,33 +212,38 @@ func (f *engineFlags) check() error {
 	return oneOf("progress", f.progress, "auto", "tty", "plain", "quiet")
 }
 
-// open opens what builds a course, and learns of the course's base what its
+// open opens the engine for a course, and learns of the course's base what its
 // reference does not tell; the caller closes it.
-func (f *engineFlags) open(ctx context.Context, s streams, c *course) (*buildplan.Builder, error) {
-	b, err := f.builder(ctx, s)
+func (f *engineFlags) open(ctx context.Context, s streams, c *course) (*session.Session, error) {
+	e, err := f.session(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.learn(ctx, b); err != nil {
-		return nil, errors.Join(err, b.Close())
+	if err := c.learn(ctx, e); err != nil {
+		return nil, errors.Join(err, e.Close())
 	}
-	return b, nil
+	return e, nil
 }
 
-// learn has a builder work for the course, and learns of the base what its
-// reference does not tell.
-func (c *course) learn(ctx context.Context, b *buildplan.Builder) error {
-	b.Base = c.base
+// learn learns of the course's base what its reference does not tell.
+func (c *course) learn(ctx context.Context, e *session.Session) error {
 	if c.learnt {
 		return nil
 	}
-	err := b.LearnBase(ctx, c.manifest.Platforms[0])
-	c.base, c.learnt = b.Base, err == nil
+	base, err := e.Learn(ctx, c.base, c.manifest.Platforms[0])
+	if err == nil {
+		c.base, c.learnt = base, true
+	}
 	return err
 }
 
-// builder opens the engine.
-func (f *engineFlags) builder(ctx context.Context, s streams) (*buildplan.Builder, error) {
+// resolver resolves on the course's base.
+func (c *course) resolver(e *session.Session) *resolve.Resolver {
+	return &resolve.Resolver{Session: e, Base: c.base}
+}
+
+// session opens the engine.
+func (f *engineFlags) session(ctx context.Context, s streams) (*session.Session, error) {
 	dir, err := home()
 	if err != nil {
 		return nil, err
@@ -269,10 +259,10 @@ func (f *engineFlags) builder(ctx context.Context, s streams) (*buildplan.Builde
 	if err != nil {
 		return nil, err
 	}
-	b, err := buildplan.NewBuilder(e, dir, host)
+	opened, err := session.Open(e, dir, host)
 	if err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
-	b.Progress, b.Mode = s.err, f.progress
-	return b, nil
+	opened.Progress, opened.Mode = s.err, f.progress
+	return opened, nil
 }

@@ -105,16 +105,16 @@ func (f *exportFlags) withAddresses(ctx context.Context, s streams, c *course, w
 		return err
 	}
 	based.base.Digest = based.lock.Base
-	b, err := f.open(ctx, s, based)
+	e, err := f.open(ctx, s, based)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.Close()) }()
-	p, err := buildplan.New(based.manifest, based.lock, based.lock.Platforms[0], b.Base)
+	defer func() { err = errors.Join(err, e.Close()) }()
+	p, err := buildplan.New(based.manifest, based.lock, based.lock.Platforms[0], based.base)
 	if err != nil {
 		return err
 	}
-	if err := b.Locate(ctx, p); err != nil {
+	if err := (buildplan.Builder{Session: e}).Locate(ctx, p); err != nil {
 		return err
 	}
 	if address, err = addresses(); err != nil {

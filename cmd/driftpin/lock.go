@@ -241,21 +241,21 @@ func tell(s streams, findings pins.Findings) error {
 // resolve has the engine resolve what a course asks for, and finds the paths
 // that several packages would own.
 func (f lockFlags) resolve(ctx context.Context, s streams, c *course) (_ *pins.Lock, overlaps pins.Findings, err error) {
-	b, err := f.open(ctx, s, c)
+	e, err := f.open(ctx, s, c)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() { err = errors.Join(err, b.Close()) }()
+	defer func() { err = errors.Join(err, e.Close()) }()
 	o := c.options()
 	o.Upgrade, o.Names = f.upgrade && len(f.names) == 0, f.names
 	old, doubted := c.preferred()
 	o.Doubted = doubted
-	l, err := pins.Relock(ctx, c.manifest, old, b, o)
+	l, err := pins.Relock(ctx, c.manifest, old, c.resolver(e), o)
 	if err != nil {
 		return nil, nil, err
 	}
 	if c.lock == nil || o.Upgrade || len(o.Names) > 0 || !maps.Equal(l.Inputs, c.lock.Inputs) {
-		overlaps, err = b.Overlaps(ctx, c.manifest, l)
+		overlaps, err = buildplan.Builder{Session: e}.Overlaps(ctx, c.base, c.manifest, l)
 	}
 	return l, overlaps, err
 }

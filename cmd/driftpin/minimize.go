@@ -1,15 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/driftpin/driftpin/buildplan"
-	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/buildplan/session"
 	"github.com/driftpin/driftpin/images/report"
-	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/bump"
 	"github.com/spf13/cobra"
 )
 
@@ -45,24 +46,28 @@ func minimize(ctx context.Context, s streams, dir string, names []string, flags 
 	if err != nil {
 		return err
 	}
-	candidates, err := c.leftOut(names)
+	candidates, err := bump.Candidates(c.manifest, names)
 	if err != nil {
 		return err
 	}
-	b, err := flags.open(ctx, s, c)
+	e, err := flags.solving(ctx, s, c)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.Close()) }()
-	if err := c.settled(); err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, e.Close()) }()
 	var found error
 	for _, r := range candidates {
-		needed, err := c.without(ctx, s, b, r, checks)
+		v, err := c.engine(e).Without(ctx, r)
 		if err != nil {
 			return err
 		}
+		needed, text := v.Needed(), wordVerdict(v)
+		if checks && !needed {
+			if needed, text, err = c.check(ctx, e, v); err != nil {
+				return err
+			}
+		}
+		fmt.Fprintf(s.out, "%s: %s is %s\n", r.At, r.Spec, text)
 		if !needed {
 			found = errFound
 		}
@@ -70,91 +75,48 @@ func minimize(ctx context.Context, s streams, dir string, names []string, flags 
 	return found
 }
 
-// leftOut returns the pins to be tried without: those that are named, or those
-// that are there for the solver.
-func (c *course) leftOut(names []string) (out []pins.Request, err error) {
-	for _, name := range names {
-		found := c.manifest.Pinned(name)
-		if len(found) == 0 {
-			return nil, fmt.Errorf("%s: it does not pin %s", c.manifest.Dir, name)
-		}
-		out = append(out, found...)
+// wordVerdict says whether a pin is needed, as far as resolving tells.
+func wordVerdict(v *bump.Verdict) string {
+	switch {
+	case v.None != nil:
+		return "needed: with any version, " + report.Clean(strings.ReplaceAll(v.None.Text, "\n", " "))
+	case v.Hard != nil:
+		return fmt.Sprintf("needed: with any version, %s (%s, hard) would go %s", v.Hard.Name, v.Hard.Request.At, wordMove(*v.Hard))
 	}
-	for _, r := range c.manifest.Requests {
-		if len(names) == 0 && r.Need == pins.Solver {
-			out = append(out, r)
-		}
-	}
-	for _, r := range out {
-		if r.Git != nil || r.Version == "" && r.Constraint == "" {
-			return nil, fmt.Errorf("%s: %s asks for no version that could be left open", r.At, r.Spec)
-		}
-	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("%s: no pin has need: solver: name the packages to try", c.manifest.Dir)
-	}
-	return out, nil
+	return "not needed for resolving: with any version " + wordMoved(v)
 }
 
-// without resolves a course without one of its pins, and prints what comes of
+// check builds a course without a pin, runs its checks, and says what comes of
 // it.
-func (c *course) without(ctx context.Context, s streams, b *buildplan.Builder, r pins.Request, checks bool) (needed bool, err error) {
-	loose := c.manifest.With(func(q pins.Request) pins.Request {
-		if q.At == r.At {
-			return q.Free()
-		}
-		return q
-	})
-	o := c.sameCourse()
-	o.Names = []string{r.Name}
-	l, err := pins.Relock(ctx, loose, c.lock, b, o)
-	if errors.Is(err, buildplan.ErrNoSolution) {
-		reason, _, _ := strings.Cut(err.Error(), "\nIt speaks")
-		fmt.Fprintf(s.out, "%s: %s is needed: with any version, %s\n", r.At, r.Spec, report.Clean(strings.ReplaceAll(reason, "\n", " ")))
-		return true, nil
-	}
+func (c *course) check(ctx context.Context, e *session.Session, v *bump.Verdict) (needed bool, text string, err error) {
+	p, err := buildplan.New(v.Manifest, v.Lock, v.Lock.Platforms[0], c.base)
 	if err != nil {
-		return false, err
+		return false, "", err
 	}
-	changes := images.Compare(images.LockPackages(c.lock), images.LockPackages(l))
-	var moved []string
-	for _, ch := range changes {
-		if q := loose.Request(ch.Kind, ch.Name, ""); q != nil && q.Need == pins.Hard && q.At != r.At {
-			fmt.Fprintf(s.out, "%s: %s is needed: with any version, %s (%s, hard) would go %s → %s\n", r.At, r.Spec, ch.Name, q.At, orNone(ch.A), orNone(ch.B))
-			return true, nil
-		}
-		moved = append(moved, fmt.Sprintf("%s %s → %s", ch.Name, orNone(ch.A), orNone(ch.B)))
+	err = buildplan.Builder{Session: e}.Check(ctx, p)
+	switch {
+	case ctx.Err() != nil:
+		return false, "", ctx.Err()
+	case err != nil:
+		return true, fmt.Sprintf("needed: with any version %s, and then %s", wordMoved(v), report.Clean(firstLine(err.Error()))), nil
 	}
-	what := "the same would be installed"
-	if len(moved) > 0 {
-		what = "this would change: " + strings.Join(moved, ", ")
-	}
-	why := "for resolving"
-	if checks {
-		p, err := buildplan.New(loose, l, l.Platforms[0], c.base)
-		if err != nil {
-			return false, err
-		}
-		if err := b.Check(ctx, p); ctx.Err() != nil {
-			return false, ctx.Err()
-		} else if err != nil {
-			fmt.Fprintf(s.out, "%s: %s is needed: with any version %s, and then %s\n", r.At, r.Spec, what, report.Clean(firstLine(err.Error())))
-			return true, nil
-		}
-		why = "for resolving, nor for the checks"
-	}
-	fmt.Fprintf(s.out, "%s: %s is not needed %s: with any version %s\n", r.At, r.Spec, why, what)
-	return false, nil
+	return false, "not needed for resolving, nor for the checks: with any version " + wordMoved(v), nil
 }
+
+func wordMoved(v *bump.Verdict) string {
+	if len(v.Moved) == 0 {
+		return "the same would be installed"
+	}
+	var moves []string
+	for _, m := range v.Moved {
+		moves = append(moves, m.Name+" "+wordMove(m))
+	}
+	return "this would change: " + strings.Join(moves, ", ")
+}
+
+func wordMove(m bump.Move) string { return cmp.Or(m.From, "none") + " → " + cmp.Or(m.To, "none") }
 
 func firstLine(text string) string {
 	line, _, _ := strings.Cut(text, "\n")
 	return line
-}
-
-func orNone(version *string) string {
-	if version == nil {
-		return "none"
-	}
-	return *version
 }

@@ -1,8 +1,7 @@
-package buildplan
+package resolve
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
@@ -10,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/driftpin/driftpin/buildplan/owns"
+	"github.com/driftpin/driftpin/buildplan/session"
 	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client/llb"
@@ -26,12 +26,12 @@ type wheelBuild struct {
 }
 
 // buildSdist builds the wheel of a source distribution.
-func (s *pipSolve) buildSdist(ctx context.Context, sdist pins.Artifact) (*wheelBuild, error) {
+func (p *pip) buildSdist(ctx context.Context, sdist pins.Artifact) (*wheelBuild, error) {
 	in := sdist
 	in.Use, in.Roots, in.By = pins.BuildInput, []pins.Root{pins.SourceRoot}, []string{sdist.Name}
 	w := steps.Wheel{Artifact: sdist, Source: &in}
 	w.From = "sdist:" + sdist.File
-	b, err := s.buildWheel(ctx, w)
+	b, err := p.buildWheel(ctx, w)
 	if err != nil {
 		return nil, err
 	}
@@ -41,46 +41,46 @@ func (s *pipSolve) buildSdist(ctx context.Context, sdist pins.Artifact) (*wheelB
 
 // gitWheels builds the wheels of git requirements, and returns all
 // requirements as uv is to read them.
-func (s *pipSolve) gitWheels(ctx context.Context) ([]string, error) {
+func (p *pip) gitWheels(ctx context.Context) ([]string, error) {
 	var requirements []string
-	for _, q := range s.query.Requests {
+	for _, q := range p.r.query.Requests {
 		if q.Git == nil {
 			requirements = append(requirements, q.Requirement())
 			continue
 		}
-		commit, known := s.query.Commits[*q.Git]
+		commit, known := p.r.query.Commits[*q.Git]
 		if !known {
 			var err error
-			if commit, err = s.commit(ctx, *q.Git); err != nil {
+			if commit, err = p.r.session.Git.Commit(ctx, *q.Git); err != nil {
 				return nil, fmt.Errorf("%s: %w", q.At, err)
 			}
 		}
 		locked := *q.Git
 		locked.Ref = commit
-		w := steps.Wheel{Artifact: pins.Artifact{Pin: pins.New(pins.Pip, q.Name, ""), Platform: s.query.Platform, Use: pins.Install, From: locked.String()}}
+		w := steps.Wheel{Artifact: pins.Artifact{Pin: pins.New(pins.Pip, q.Name, ""), Platform: p.r.query.Platform, Use: pins.Install, From: locked.String()}}
 		w.Commit = commit
 		var err error
-		if w.Tree, err = s.kept().Tree(ctx, locked); err != nil {
+		if w.Tree, err = p.r.session.Git.Tree(ctx, locked); err != nil {
 			return nil, fmt.Errorf("%s: %w", q.At, err)
 		}
 		if w.Name == "" {
 			w.Name = strings.TrimSuffix(locked.URL[strings.LastIndexByte(locked.URL, '/')+1:], ".git")
 		}
-		b, err := s.buildWheel(ctx, w)
+		b, err := p.buildWheel(ctx, w)
 		if err != nil {
 			return nil, ofWheel(err, "%s: building %s", q.At, locked.String())
 		}
 		b.git, b.Commit = true, commit
-		if i := slices.IndexFunc(s.brought, func(d distribution) bool { return d.name == b.Name }); i >= 0 {
-			return nil, s.alreadyThere(&q, s.brought[i])
+		if i := slices.IndexFunc(p.brought, func(d distribution) bool { return d.name == b.Name }); i >= 0 {
+			return nil, p.alreadyThere(&q, p.brought[i])
 		}
-		if s.built[b.Name] != nil {
+		if p.built[b.Name] != nil {
 			return nil, fmt.Errorf("%s: another git requirement is %s too", q.At, b.Name)
 		}
 		if q.Name != "" && q.Name != b.Name {
 			return nil, fmt.Errorf("%s: the repository holds %s, not %s", q.At, b.Name, q.Name)
 		}
-		s.built[b.Name] = b
+		p.built[b.Name] = b
 		extras := ""
 		if len(q.Extras) > 0 {
 			extras = "[" + strings.Join(q.Extras, ",") + "]"
@@ -97,62 +97,62 @@ func (s *pipSolve) gitWheels(ctx context.Context) ([]string, error) {
 // fromLock builds a wheel with what the last lock built it with, on the same
 // Python; nil if that lock did not, or if its files can't be had any more, or
 // make another wheel.
-func (s *pipSolve) fromLock(ctx context.Context, w steps.Wheel) *wheelBuild {
-	last := s.query.Last
+func (p *pip) fromLock(ctx context.Context, w steps.Wheel) *wheelBuild {
+	last := p.r.query.Last
 	i := slices.IndexFunc(last, func(a pins.Artifact) bool { return a.Kind == pins.Pip && a.Use == pins.Install && a.From == w.From })
-	if i < 0 || !samePython(last, s.query.Below) {
+	if i < 0 || !samePython(last, p.r.query.Below) {
 		return nil
 	}
 	var tools []pins.Artifact
 	for _, a := range last {
 		switch {
-		case a.Platform != s.query.Platform || a.Use != pins.BuildInput:
+		case a.Platform != p.r.query.Platform || a.Use != pins.BuildInput:
 		case a.Is(pins.ToolchainRoot):
 			tools = append(tools, a)
 		case w.Source != nil && a.File == w.Source.File && a.SHA256 != w.Source.SHA256:
 			return nil
-		case a.Kind == pins.Pip && slices.Contains(a.By, last[i].Name) && a.File != fileOf(w.Source):
+		case a.Kind == pins.Pip && slices.Contains(a.By, last[i].Name) && a.File != w.SourceFile():
 			w.Needs = append(w.Needs, a)
 		default:
 			continue
 		}
-		s.files.Expect(a.SHA256, path.Base(a.File), a.Size)
+		p.r.session.Files.Expect(a.SHA256, path.Base(a.File), a.Size)
 	}
-	if s.tools != nil && !slices.EqualFunc(s.tools, tools, func(a, b pins.Artifact) bool { return a.SHA256 == b.SHA256 }) {
+	if p.tools != nil && !slices.EqualFunc(p.tools, tools, func(a, b pins.Artifact) bool { return a.SHA256 == b.SHA256 }) {
 		return nil
 	}
 	inputs := append(slices.Clone(tools), w.Needs...)
 	if w.Source != nil {
 		inputs = append(inputs, *w.Source)
 	}
-	if !s.canFetch(ctx, inputs) {
+	if !p.canFetch(ctx, inputs) {
 		return nil
 	}
-	b, err := s.describe(ctx, s.ground(tools), w)
+	b, err := p.describe(ctx, p.ground(tools), w)
 	if err != nil || b.SHA256 != last[i].SHA256 {
 		return nil
 	}
-	s.tools = tools
+	p.tools = tools
 	return b
 }
 
 // canFetch looks up the addresses of files that are not known on this machine,
 // and reports whether all are known then.
-func (s *pipSolve) canFetch(ctx context.Context, files []pins.Artifact) bool {
+func (p *pip) canFetch(ctx context.Context, files []pins.Artifact) bool {
 	var debs, wheels []pins.Artifact
 	for _, a := range files {
 		switch {
-		case s.known(a.SHA256):
+		case p.r.known(a.SHA256):
 		case a.Kind == pins.Deb:
 			debs = append(debs, a)
 		default:
 			wheels = append(wheels, a)
 		}
 	}
-	if len(debs) > 0 && s.locateDebs(ctx, debs) != nil || len(wheels) > 0 && s.locateWheels(ctx, wheels) != nil {
+	if len(debs) > 0 && p.r.locateDebs(ctx, debs) != nil || len(wheels) > 0 && p.uv.locateWheels(ctx, wheels) != nil {
 		return false
 	}
-	return !slices.ContainsFunc(files, func(a pins.Artifact) bool { return !s.known(a.SHA256) })
+	return !slices.ContainsFunc(files, func(a pins.Artifact) bool { return !p.r.known(a.SHA256) })
 }
 
 // samePython reports whether two lists of artifacts have the same Python for
@@ -172,44 +172,34 @@ func samePython(a, b []pins.Artifact) bool {
 
 // buildWheel finds out what a wheel is built with, and builds it; as the last
 // lock did, where it can.
-func (s *pipSolve) buildWheel(ctx context.Context, w steps.Wheel) (*wheelBuild, error) {
-	if b := s.fromLock(ctx, w); b != nil {
+func (p *pip) buildWheel(ctx context.Context, w steps.Wheel) (*wheelBuild, error) {
+	if b := p.fromLock(ctx, w); b != nil {
 		return b, nil
 	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	if s.tools == nil {
-		tools, err := s.toolchain(ctx)
+	if p.tools == nil {
+		tools, err := p.toolchain(ctx)
 		if err != nil {
 			return nil, err
 		}
-		s.tools = tools
+		p.tools = tools
 	}
-	b, err := s.makeWheel(ctx, &w)
+	b, err := p.makeWheel(ctx, &w)
 	var exit *gatewaypb.ExitError
 	if errors.As(err, &exit) {
-		err = &wheelError{error: err, with: s.builtWith(w)}
+		err = &session.StepContext{Err: err, With: p.builtWith(w)}
 	}
 	return b, err
 }
 
-// A wheelError is one of a step that was to build a wheel.
-type wheelError struct {
-	error
-	of   string // where it is asked for, and what it is
-	with string // what it was built with, and what can be done
-}
-
-// Unwrap returns the engine's error.
-func (e *wheelError) Unwrap() error { return e.error }
-
 // ofWheel notes in an error of a step that was to build a wheel which wheel that
 // is; of any other it is the beginning.
 func ofWheel(err error, format string, args ...any) error {
-	var failed *wheelError
+	var failed *session.StepContext
 	if errors.As(err, &failed) {
-		failed.of = fmt.Sprintf(format, args...)
+		failed.Of = fmt.Sprintf(format, args...)
 		return err
 	}
 	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), err)
@@ -217,17 +207,17 @@ func ofWheel(err error, format string, args ...any) error {
 
 // builtWith says what a wheel was built with that could not be, and what can be
 // done.
-func (s *pipSolve) builtWith(w steps.Wheel) string {
+func (p *pip) builtWith(w steps.Wheel) string {
 	var with []string
 	for _, a := range w.Needs {
 		with = append(with, a.Name+" "+a.Version)
 	}
-	for _, a := range s.tools {
+	for _, a := range p.tools {
 		if a.Name == "gcc" || a.Name == "g++" || a.Name == "python3-dev" {
 			with = append(with, a.Name+" "+a.Version)
 		}
 	}
-	text := "It was built on " + path.Base(s.interpreter)
+	text := "It was built on " + path.Base(p.uv.interpreter)
 	if len(with) > 0 {
 		text += " with " + strings.Join(with, ", ")
 	}
@@ -236,20 +226,20 @@ func (s *pipSolve) builtWith(w steps.Wheel) string {
 
 // makeWheel finds out what a wheel is built with, which it notes in w, and builds
 // it.
-func (s *pipSolve) makeWheel(ctx context.Context, w *steps.Wheel) (*wheelBuild, error) {
-	g := s.ground(s.tools)
+func (p *pip) makeWheel(ctx context.Context, w *steps.Wheel) (*wheelBuild, error) {
+	g := p.ground(p.tools)
 	var requires, more []string
-	if err := s.readJSON(ctx, s.python.Run(g.WheelStep("what building "+w.Name+" requires", "requires", *w)...).GetMount("/out"), "requires.json", &requires); err != nil {
+	if err := p.r.talk.ReadJSON(ctx, p.uv.python.Run(g.WheelStep("what building "+w.Name+" requires", "requires", *w)...).GetMount("/out"), "requires.json", &requires); err != nil {
 		return nil, err
 	}
 	for {
-		needs, err := s.buildRequirements(ctx, w.Name, requires)
+		needs, err := p.buildRequirements(ctx, w.Name, requires)
 		if err != nil {
 			return nil, err
 		}
 		w.Needs = needs
 		env := g.Build(*w).Env
-		if err := s.readJSON(ctx, env.Run(g.WheelStep("what else building "+w.Name+" requires", "hook", *w)...).GetMount("/out"), "requires.json", &more); err != nil {
+		if err := p.r.talk.ReadJSON(ctx, env.Run(g.WheelStep("what else building "+w.Name+" requires", "hook", *w)...).GetMount("/out"), "requires.json", &more); err != nil {
 			return nil, err
 		}
 		more = slices.DeleteFunc(more, func(r string) bool { return slices.Contains(requires, r) })
@@ -258,26 +248,26 @@ func (s *pipSolve) makeWheel(ctx context.Context, w *steps.Wheel) (*wheelBuild, 
 		}
 		requires = append(requires, more...)
 	}
-	return s.describe(ctx, g, *w)
+	return p.describe(ctx, g, *w)
 }
 
 // describe builds the wheel and reads what it is.
-func (s *pipSolve) describe(ctx context.Context, g steps.Ground, w steps.Wheel) (*wheelBuild, error) {
+func (p *pip) describe(ctx context.Context, g steps.Ground, w steps.Wheel) (*wheelBuild, error) {
 	st := g.Build(w)
 	var d struct {
 		File, SHA256, Name, Version string
 		Size                        int64
 		Requires                    []string
 	}
-	run := s.python.Run(steps.Step("read the wheel of "+w.Name, []string{s.interpreter, "-B", steps.Dir + "build-wheel.py", "describe", "/run/driftpin/built", "/out"},
+	run := p.uv.python.Run(steps.Step("read the wheel of "+w.Name, []string{p.uv.interpreter, "-B", steps.Dir + "build-wheel.py", "describe", "/run/driftpin/built", "/out"},
 		steps.Script("build-wheel.py"), llb.AddMount("/run/driftpin/built", st.Wheel, llb.Readonly), llb.AddMount("/out", llb.Scratch()))...)
-	if err := s.readJSON(ctx, run.GetMount("/out"), "wheel.json", &d); err != nil {
+	if err := p.r.talk.ReadJSON(ctx, run.GetMount("/out"), "wheel.json", &d); err != nil {
 		return nil, err
 	}
 	b := &wheelBuild{Artifact: w.Artifact, requires: d.Requires, state: st.Wheel}
 	b.Pin = pins.New(pins.Pip, d.Name, d.Version)
 	b.File, b.SHA256, b.Size = d.File, d.SHA256, d.Size
-	if err := s.recallBuilt(ctx, b); err != nil {
+	if err := p.recallBuilt(ctx, b); err != nil {
 		return nil, err
 	}
 	for _, n := range w.Needs {
@@ -288,41 +278,41 @@ func (s *pipSolve) describe(ctx context.Context, g steps.Ground, w steps.Wheel) 
 }
 
 // recallBuilt notes what a wheel that was built here owns.
-func (s *pipSolve) recallBuilt(ctx context.Context, b *wheelBuild) error {
-	if _, ok := s.Builder.owned().Recall(b.SHA256); ok {
+func (p *pip) recallBuilt(ctx context.Context, b *wheelBuild) error {
+	if _, ok := p.r.session.Owned.Recall(b.SHA256); ok {
 		return nil
 	}
-	ref, err := solve(ctx, s.gateway, b.state, s.query.Platform)
+	ref, err := p.r.talk.Solve(ctx, b.state)
 	if err != nil {
 		return err
 	}
-	owned, err := owns.Read(b.Artifact, &builtFile{ctx, ref, "/" + b.File, b.Size}, b.Size)
+	owned, err := owns.Read(b.Artifact, session.ReaderAt(ctx, ref, "/"+b.File, b.Size), b.Size)
 	if err != nil {
 		return fmt.Errorf("%s: %w", b.File, err)
 	}
-	return s.Builder.owned().Keep(b.SHA256, owned)
+	return p.r.session.Owned.Keep(b.SHA256, owned)
 }
 
 // buildRequirements locks what a wheel is built with: wheels only, of the
 // course's date.
-func (s *pipSolve) buildRequirements(ctx context.Context, name string, requires []string) ([]pins.Artifact, error) {
+func (p *pip) buildRequirements(ctx context.Context, name string, requires []string) ([]pins.Artifact, error) {
 	if len(requires) == 0 {
 		return nil, nil
 	}
-	files, failure, err := s.runUv(ctx, uvQuestion{requirements: requires, options: []string{"--only-binary", ":all:"}, before: s.query.Before})
+	files, failure, err := p.uv.run(ctx, uvQuestion{requirements: requires, options: []string{"--only-binary", ":all:"}, before: p.r.query.Before})
 	if err != nil {
 		return nil, err
 	}
 	if failure != "" {
-		return nil, fmt.Errorf("its build requirements (%s) can't be met with wheels: %s", strings.Join(requires, ", "), s.host.Scrub(tidy(failure)))
+		return nil, fmt.Errorf("its build requirements (%s) can't be met with wheels: %s", strings.Join(requires, ", "), p.r.session.Host.Scrub(tidy(failure)))
 	}
-	found, err := parsePylock([]byte(files["pylock.toml"]), s.query.Platform, nil)
+	found, err := parsePylock([]byte(files["pylock.toml"]), p.r.query.Platform, nil)
 	if err != nil {
 		return nil, err
 	}
 	var needs []pins.Artifact
 	for _, c := range found {
-		if err := s.files.Remember(c.SHA256, c.url); err != nil {
+		if err := p.r.session.Files.Remember(c.SHA256, c.url); err != nil {
 			return nil, err
 		}
 		c.Use, c.Roots, c.By = pins.BuildInput, []pins.Root{pins.SourceRoot}, []string{name}
@@ -331,18 +321,43 @@ func (s *pipSolve) buildRequirements(ctx context.Context, name string, requires 
 	return needs, nil
 }
 
-// readJSON solves a state and reads a file that it holds.
-func (s *pipSolve) readJSON(ctx context.Context, st llb.State, name string, into any) error {
-	ref, err := solve(ctx, s.gateway, st, s.query.Platform)
+// toolchain resolves the compilers, on top of the Python; those of the last lock
+// stay, where the Python is the same and they can be had.
+func (p *pip) toolchain(ctx context.Context) ([]pins.Artifact, error) {
+	last := slices.DeleteFunc(slices.Clone(p.r.query.Compilers), func(a pins.Artifact) bool { return a.Platform != p.r.query.Platform })
+	if len(last) > 0 && samePython(p.r.query.Prefer, p.r.query.Below) && p.canFetch(ctx, last) {
+		return last, nil
+	}
+	wanted := toolchainDebs
+	if len(p.condas) == 0 {
+		wanted = append(slices.Clone(wanted), headerDebs...)
+	}
+	answers, err := p.r.askApt(ctx, p.uv.python, "apt, for building wheels", "", wanted)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	data, err := readFile(ctx, ref, "/", name)
-	if err != nil {
-		return err
+	for i := range answers[0] {
+		d := &answers[0][i]
+		d.Use = pins.BuildInput
+		d.Roots = []pins.Root{pins.ToolchainRoot}
 	}
-	if err := json.Unmarshal(data, into); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+	return answers[0], nil
+}
+
+// ground has the environment's Python, and compilers.
+func (p *pip) ground(compilers []pins.Artifact) steps.Ground {
+	g := p.uv.ground
+	g.Compilers = compilers
+	return g
+}
+
+// gitWheelStates are the states that hold the wheels of git requirements, by file.
+func (p *pip) gitWheelStates() map[string]llb.State {
+	states := map[string]llb.State{}
+	for _, w := range p.built {
+		if w.git {
+			states[w.File] = w.state
+		}
 	}
-	return nil
+	return states
 }

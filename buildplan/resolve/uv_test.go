@@ -1,4 +1,4 @@
-package buildplan
+package resolve
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/driftpin/driftpin/buildplan/session"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/google/go-cmp/cmp"
 )
@@ -75,8 +76,8 @@ sdist = { url = "http://x/a-1.tar.gz", hashes = { sha256 = "source" } }
 		if hash != "" {
 			r.Hashes = []string{hash}
 		}
-		s := &pipSolve{resolution: &resolution{query: pins.Query{Requests: []pins.Request{r}}}}
-		found, err := parsePylock([]byte(text), "linux/amd64", s.allowed)
+		p := &pip{r: &resolution{query: pins.Query{Requests: []pins.Request{r}}}}
+		found, err := parsePylock([]byte(text), "linux/amd64", p.allowed)
 		var none *noFileError
 		switch {
 		case want == "" && !errors.As(err, &none):
@@ -123,17 +124,17 @@ func TestRelations(t *testing.T) {
 }
 
 func TestUvFailure(t *testing.T) {
-	s := &pipSolve{resolution: &resolution{Builder: &Builder{}, query: pins.Query{Requests: []pins.Request{
+	u := &uv{r: &resolution{session: &session.Session{}, query: pins.Query{Requests: []pins.Request{
 		request(t, "boken==2.4.3", 4), request(t, "jupyter_server==2.27.3", 5), request(t, "jupyterlab==3.6.3", 6), request(t, "prettytable==3.6.0", 7),
 	}}}}
 	for name, test := range map[string]struct{ text, want string }{
 		"name":    {"error: No solution found when resolving dependencies\n  cause: Because boken was not found in the package registry and you require boken==2.4.3, we can conclude that your requirements are unsatisfiable.\n", "pins.yaml:4: no index has a package boken: did you mean bokeh?"},
 		"version": {"error: x\n  cause: Because there is no version of jupyter-server==2.27.3 and you require jupyter-server==2.27.3, we can conclude that your requirements are unsatisfiable.\n", "pins.yaml:5: jupyter-server has no version 2.27.3"},
 		"late":    {"error: x\n  cause: Because there is no version of jupyterlab==3.6.3 and you require jupyterlab==3.6.3, we can.\n\nhint: `jupyterlab` was filtered by `exclude-newer` to only include packages uploaded before 2023-03-18T00:00:00Z. The requested version, v3.6.3, was published at 2023-03-31T07:10:44.272Z. Consider.\n", "pins.yaml:6: jupyterlab 3.6.3 is newer than as-of: it was published on 2023-03-31"},
-		"both":    {"error: x\n  cause: Because ipython-sql==0.4.1 depends on prettytable<1 and you require prettytable==3.6.0, we can\n         conclude.\n", "It speaks of these pins:\n  pins.yaml:7: prettytable==3.6.0"},
+		"both":    {"error: x\n  cause: Because ipython-sql==0.4.1 depends on prettytable<1 and you require prettytable==3.6.0, we can\n         conclude.\n", "Pins involved:\n  pins.yaml:7: prettytable==3.6.0"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := s.uvFailure(test.text); !strings.Contains(err.Error(), test.want) {
+			if err := u.failure(test.text); !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %q, want …%q…", err, test.want)
 			}
 		})

@@ -1,4 +1,4 @@
-package buildplan
+package resolve
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/driftpin/driftpin/buildplan/host"
+	"github.com/driftpin/driftpin/buildplan/session"
 	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client/llb"
@@ -72,11 +73,11 @@ func (r *resolution) conda(ctx context.Context) ([]pins.Artifact, error) {
 			q.Prefer = append(q.Prefer, [4]string{p.Name, p.Version, p.Build, p.SHA256})
 		}
 	}
-	if r.Base.Extended {
+	if r.base.Extended {
 		if err := r.checkHeldConda(ctx); err != nil {
 			return nil, err
 		}
-		q.Prefix = r.Base.Environment()
+		q.Prefix = r.base.Environment()
 	}
 	answer, err := r.askConda(ctx, fmt.Sprintf("resolve conda: %d requirements", len(q.Specs)), q)
 	if err != nil {
@@ -90,11 +91,11 @@ func (r *resolution) conda(ctx context.Context) ([]pins.Artifact, error) {
 
 // askConda runs conda's solver once.
 func (r *resolution) askConda(ctx context.Context, name string, q condaQuestion) (*condaAnswer, error) {
-	g := r.stepGround()
-	if err := r.stepSolve().locateTool(ctx, steps.RattlerTool); err != nil {
+	g := r.ground()
+	if err := r.uvForSteps().locateTool(ctx, steps.RattlerTool); err != nil {
 		return nil, err
 	}
-	channels, err := r.host.Channels()
+	channels, err := r.session.Host.Channels()
 	if err != nil {
 		return nil, err
 	}
@@ -108,11 +109,11 @@ func (r *resolution) askConda(ctx context.Context, name string, q condaQuestion)
 		llb.AddMount("/run/driftpin/question.json", in, llb.SourcePath("/question.json"), llb.Readonly),
 		llb.AddMount("/var/cache/driftpin-rattler", llb.Scratch(), llb.AsPersistentCacheDir("driftpin-rattler-"+steps.RattlerTool.Version, llb.CacheMountShared)))
 	options = slices.Concat(options, channels, g.Rattler())
-	ref, err := solve(ctx, r.gateway, g.WithToolPython().Run(append(options, r.host.Online()...)...).GetMount("/out"), r.query.Platform)
+	ref, err := r.talk.Solve(ctx, g.WithToolPython().Run(append(options, r.session.Host.Online()...)...).GetMount("/out"))
 	if err != nil {
 		return nil, fmt.Errorf("running conda's solver in the base: %w", err)
 	}
-	text, err := readFile(ctx, ref, "/", "answer.json")
+	text, err := session.ReadFile(ctx, ref, "/", "answer.json")
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +147,7 @@ func (r *resolution) condaArtifacts(packages []condaPackage) (out []pins.Artifac
 		if p.SHA256 == "" {
 			return nil, fmt.Errorf("the channel tells no sha256 of %s: driftpin can't lock without", path.Base(p.File))
 		}
-		if err := r.files.Remember(p.SHA256, p.URL); err != nil {
+		if err := r.session.Files.Remember(p.SHA256, p.URL); err != nil {
 			return nil, err
 		}
 		a := pins.Artifact{Pin: pins.New(pins.Conda, p.Name, p.Version), Platform: r.query.Platform, File: p.File, SHA256: p.SHA256, Size: p.Size, Use: pins.Install, By: by[p.Name]}
@@ -165,7 +166,7 @@ func (r *resolution) condaArtifacts(packages []condaPackage) (out []pins.Artifac
 func (r *resolution) condaFailure(e *condaError) error {
 	if e.Versions == nil {
 		return fmt.Errorf("the engine can't read a channel of conda's (%s; .condarc and $CONDA_CHANNEL_ALIAS of this machine say where they are): %s",
-			strings.Join(r.query.Channels, ", "), r.host.Scrub(strings.TrimSpace(e.Text)))
+			strings.Join(r.query.Channels, ", "), r.session.Host.Scrub(strings.TrimSpace(e.Text)))
 	}
 	var messages []string
 	for _, name := range slices.Sorted(maps.Keys(e.Near)) {
@@ -180,11 +181,11 @@ func (r *resolution) condaFailure(e *condaError) error {
 	}
 	for _, q := range r.query.Requests {
 		if text := r.noSuchVersion(q, e.Versions[q.Name]); text != "" {
-			return fmt.Errorf("%s: %s: %w", q.At, text, ErrNoSolution)
+			return &pins.NoSolution{Text: fmt.Sprintf("%s: %s", q.At, text)}
 		}
 	}
-	text := r.host.Scrub(strings.TrimSpace(e.Text))
-	return fmt.Errorf("the conda pins can't be met together: %w\n%s%s", ErrNoSolution, text, r.places(text))
+	text := r.session.Host.Scrub(strings.TrimSpace(e.Text))
+	return r.together("the conda pins", text)
 }
 
 // noSuchVersion says that there is no version that a request asks for, or none
@@ -231,7 +232,7 @@ func (r *resolution) locateConda(ctx context.Context, packages []pins.Artifact) 
 	}
 	for _, a := range packages {
 		if base := answer.Channels[a.Channel]; base != "" {
-			if err := r.files.Remember(a.SHA256, base+strings.TrimPrefix(a.File, a.Channel)); err != nil {
+			if err := r.session.Files.Remember(a.SHA256, base+strings.TrimPrefix(a.File, a.Channel)); err != nil {
 				return err
 			}
 		}
@@ -244,53 +245,4 @@ type distribution struct {
 	name, version string
 	owner         string // the conda package; empty: an extended base
 	recorded      bool   // its files are told, so that they can give way to others
-}
-
-// condaProvides finds the Python distributions that conda packages bring; the
-// state holds a wheel that stands for each, but for those that are replaced.
-func (s *pipSolve) condaProvides(ctx context.Context, packages []pins.Artifact, replaced []string) (found []distribution, wheels llb.State, err error) {
-	g := s.stepGround()
-	var python pins.Artifact
-	for _, a := range s.query.Below {
-		if a.Kind == pins.Conda && a.Name == steps.CondaPython {
-			python = a
-		}
-	}
-	packages = slices.DeleteFunc(slices.Clone(packages), func(a pins.Artifact) bool { return !slices.Contains(python.By, a.Name) })
-	if len(packages) == 0 {
-		return nil, llb.Scratch(), nil
-	}
-	options := append(steps.Step("what conda's packages bring of Python's", []string{g.StepInterpreter(), "-B", steps.Dir + "conda-provides.py", steps.CondaDir, "/out", strings.Join(replaced, " ")},
-		steps.Script("conda-provides.py"), llb.AddMount("/out", llb.Scratch())), g.Rattler()...)
-	options = append(options, g.CondaFiles(packages)...)
-	wheels = g.WithToolPython().Run(options...).GetMount("/out")
-	ref, err := solve(ctx, s.gateway, wheels, s.query.Platform)
-	if err != nil {
-		return nil, wheels, err
-	}
-	table, err := readFile(ctx, ref, "/", "provides.tsv")
-	if err != nil {
-		return nil, wheels, err
-	}
-	owners := map[string]string{}
-	for _, a := range packages {
-		owners[path.Base(a.File)] = a.Name
-	}
-	return parseProvides(string(table), owners), wheels, nil
-}
-
-// parseProvides reads conda-provides.py's table; owners are packages by file.
-func parseProvides(table string, owners map[string]string) (found []distribution) {
-	for _, line := range strings.Split(table, "\n") {
-		f := strings.Split(line, "\t")
-		if len(f) != 4 || owners[f[2]] == "" {
-			continue
-		}
-		r, err := pins.ParsePip(f[0] + "==" + f[1])
-		if err != nil {
-			continue // no version that pip's world knows
-		}
-		found = append(found, distribution{r.Name, r.Version, owners[f[2]], f[3] == "recorded"})
-	}
-	return found
 }

@@ -1,4 +1,4 @@
-package buildplan
+package resolve
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"deps.dev/util/semver"
+	"github.com/driftpin/driftpin/buildplan/session"
 	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client/llb"
@@ -14,53 +15,34 @@ import (
 
 // askHeld runs base-holds.py in the base; the state is what it writes.
 func (r *resolution) askHeld(ctx context.Context) (gateway.Reference, llb.State, error) {
-	out := r.Base.State(r.query.Platform).Run(steps.Step("what the base's environment holds", []string{r.Base.Environment() + "/bin/python", "-IB", steps.Dir + "base-holds.py", "/out"},
+	out := r.base.State(r.query.Platform).Run(steps.Step("what the base's environment holds", []string{r.base.Environment() + "/bin/python", "-IB", steps.Dir + "base-holds.py", "/out"},
 		steps.Script("base-holds.py"), llb.AddMount("/out", llb.Scratch()))...).GetMount("/out")
-	ref, err := solve(ctx, r.gateway, out, r.query.Platform)
+	ref, err := r.talk.Solve(ctx, out)
 	if err != nil {
-		err = fmt.Errorf("base %s: asking the Python in %s what it holds: %w", r.Base, r.Base.Environment(), err)
+		err = fmt.Errorf("base %s: asking the Python in %s what it holds: %w", r.base, r.base.Environment(), err)
 	}
 	return ref, out, err
 }
 
-// heldOwners finds out which files the packages of an extended base own, and
-// notes it.
-func (b *Builder) heldOwners(ctx context.Context, q pins.Query) error {
-	if !b.Base.Extended || b.owned().HasBase(b.Base.Digest) {
-		return nil
-	}
-	return b.asking(ctx, q, func(ctx context.Context, r *resolution) error {
-		ref, _, err := r.askHeld(ctx)
-		if err != nil {
-			return err
-		}
-		table, err := readFile(ctx, ref, "/", "owned.tsv")
-		if err != nil {
-			return err
-		}
-		return b.owned().KeepBase(b.Base.Digest, table)
-	})
-}
-
 // learnHeld finds out what the environment of an extended base holds: uv takes
 // it for given. A pin of such a package has to allow the base's version.
-func (s *pipSolve) learnHeld(ctx context.Context) (err error) {
-	ref, stand, err := s.askHeld(ctx)
+func (p *pip) learnHeld(ctx context.Context) (err error) {
+	ref, stand, err := p.r.askHeld(ctx)
 	if err != nil {
 		return err
 	}
-	table, err := readFile(ctx, ref, "/", "provides.tsv")
+	table, err := session.ReadFile(ctx, ref, "/", "provides.tsv")
 	if err != nil {
 		return err
 	}
-	s.brought, s.stand = parseHeld(string(table)), stand
-	for _, d := range s.brought {
-		q := s.request(d.name)
+	p.brought, p.stand = parseHeld(string(table)), stand
+	for _, d := range p.brought {
+		q := p.r.request(d.name)
 		if q == nil {
 			continue
 		}
 		if q.Replaces != "" {
-			return fmt.Errorf("%s: replaces: the base image %s holds %s, and what it holds stays: replace it in the base", q.At, s.Base, d.name)
+			return fmt.Errorf("%s: replaces: the base image %s holds %s, and what it holds stays: replace it in the base", q.At, p.r.base, d.name)
 		}
 		// What hangs on markers or on pre-releases uv says.
 		fits, err := pins.Satisfies(pins.Pip, d.version, q.Constraint)
@@ -68,7 +50,7 @@ func (s *pipSolve) learnHeld(ctx context.Context) (err error) {
 			fits = true
 		}
 		if q.Git != nil || !fits {
-			return s.heldOtherwise(q, d.name, d.version)
+			return p.r.heldOtherwise(q, d.name, d.version)
 		}
 	}
 	return nil
@@ -87,12 +69,12 @@ func parseHeld(table string) (found []distribution) {
 
 // held are a lock's lines for those packages of an extended base that pins name
 // or require.
-func (s *pipSolve) held(a *answer) (out []pins.Artifact) {
-	if !s.Base.Extended {
+func (p *pip) held(a *answer) (out []pins.Artifact) {
+	if !p.r.base.Extended {
 		return nil
 	}
-	for _, d := range s.brought {
-		if art := s.heldArtifact(pins.Pip, d.name, d.version, a.by[d.name]); d.owner == "" && len(art.By)+len(art.Roots) > 0 {
+	for _, d := range p.brought {
+		if art := p.r.heldArtifact(pins.Pip, d.name, d.version, a.by[d.name]); d.owner == "" && len(art.By)+len(art.Roots) > 0 {
 			out = append(out, art)
 		}
 	}
@@ -102,7 +84,7 @@ func (s *pipSolve) held(a *answer) (out []pins.Artifact) {
 // heldArtifact is a lock's line for a package of an extended base.
 func (r *resolution) heldArtifact(kind pins.Kind, name, version string, by []string) pins.Artifact {
 	a := pins.Artifact{Pin: pins.New(kind, name, version), Platform: r.query.Platform, File: pins.HeldFile,
-		SHA256: strings.TrimPrefix(r.Base.Digest, "sha256:"), Use: pins.Held, By: by}
+		SHA256: strings.TrimPrefix(r.base.Digest, "sha256:"), Use: pins.Held, By: by}
 	if r.request(name) != nil {
 		a.Roots = []pins.Root{pins.PinRoot}
 	}
@@ -112,14 +94,14 @@ func (r *resolution) heldArtifact(kind pins.Kind, name, version string, by []str
 // checkHeldConda refuses conda pins where the base's environment is not conda's,
 // and those of what it holds in another version.
 func (r *resolution) checkHeldConda(ctx context.Context) error {
-	prefix := r.Base.Environment()
-	list := r.Base.State(r.query.Platform).Run(steps.Step("what the base holds of conda's", []string{"/bin/sh", "-ec", `cd "$1/conda-meta" 2>/dev/null && ls >/out/names || : >/out/names`, "sh", prefix},
+	prefix := r.base.Environment()
+	list := r.base.State(r.query.Platform).Run(steps.Step("what the base holds of conda's", []string{"/bin/sh", "-ec", `cd "$1/conda-meta" 2>/dev/null && ls >/out/names || : >/out/names`, "sh", prefix},
 		llb.AddMount("/out", llb.Scratch()))...).GetMount("/out")
-	ref, err := solve(ctx, r.gateway, list, r.query.Platform)
+	ref, err := r.talk.Solve(ctx, list)
 	if err != nil {
 		return err
 	}
-	names, err := readFile(ctx, ref, "/", "names")
+	names, err := session.ReadFile(ctx, ref, "/", "names")
 	if err != nil {
 		return err
 	}
@@ -138,7 +120,7 @@ func (r *resolution) checkHeldConda(ctx context.Context) error {
 		}
 	}
 	if there == 0 {
-		return fmt.Errorf("%s: the environment at %s in the base image %s is not conda's: conda pins can't be added to it", r.query.Requests[0].At, prefix, r.Base)
+		return fmt.Errorf("%s: the environment at %s in the base image %s is not conda's: conda pins can't be added to it", r.query.Requests[0].At, prefix, r.base)
 	}
 	return nil
 }
@@ -146,6 +128,6 @@ func (r *resolution) checkHeldConda(ctx context.Context) error {
 // heldOtherwise words that an extended base holds a package in another version
 // than is asked for.
 func (r *resolution) heldOtherwise(q *pins.Request, name, version string) error {
-	return fmt.Errorf("%s: the base image %s holds %s %s, and an image that extends it keeps that: ask for this version, or bump it in the base: %w",
-		q.At, r.Base, name, version, ErrHeld)
+	return &pins.NoSolution{Held: true, Text: fmt.Sprintf("%s: the base image %s holds %s %s, and an image that extends it keeps that: ask for this version, or bump it in the base",
+		q.At, r.base, name, version)}
 }

@@ -1,4 +1,4 @@
-package buildplan
+package resolve
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/driftpin/driftpin/buildplan/session"
 	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client/llb"
@@ -60,20 +61,20 @@ func (r *resolution) npm(ctx context.Context) ([]pins.Artifact, error) {
 
 // askNpm runs npm-resolve.js once, and returns what it says.
 func (r *resolution) askNpm(ctx context.Context, name string, q npmQuestion) ([]byte, error) {
-	if err := r.stepSolve().locateTool(ctx, steps.NodeTool); err != nil {
+	if err := r.uvForSteps().locateTool(ctx, steps.NodeTool); err != nil {
 		return nil, err
 	}
-	g := r.stepGround()
+	g := r.ground()
 	in := llb.Scratch().File(llb.Mkfile("/question.json", 0o644, steps.JSON(q)), llb.WithCustomName("write question.json"))
 	options := steps.Step(name, []string{steps.NodePath, steps.Dir + "npm-resolve.js", steps.NpmPath, "/run/driftpin/question.json", "/out"},
 		steps.Script("npm-resolve.js"), g.Npm(), steps.Uncached(), llb.AddMount("/out", llb.Scratch()),
 		llb.AddMount("/run/driftpin/question.json", in, llb.SourcePath("/question.json"), llb.Readonly),
 		llb.AddMount("/var/cache/driftpin-npm", llb.Scratch(), llb.AsPersistentCacheDir("driftpin-npm-"+steps.NodeTool.Version, llb.CacheMountShared)))
-	ref, err := solve(ctx, r.gateway, g.WithStepPython().Run(slices.Concat(options, r.host.Registry(), r.host.Online())...).GetMount("/out"), r.query.Platform)
+	ref, err := r.talk.Solve(ctx, g.WithStepPython().Run(slices.Concat(options, r.session.Host.Registry(), r.session.Host.Online())...).GetMount("/out"))
 	if err != nil {
 		return nil, fmt.Errorf("running npm in the base: %w", err)
 	}
-	return readFile(ctx, ref, "/", "answer.json")
+	return session.ReadFile(ctx, ref, "/", "answer.json")
 }
 
 // locateNpm remembers the addresses of locked packages of npm's.
@@ -97,7 +98,7 @@ func (r *resolution) locateNpm(ctx context.Context, packages []pins.Artifact) er
 		}
 		for _, a := range packages {
 			if url := answer.Addresses[a.Name+"@"+a.Version]; url != "" {
-				if err := r.files.Remember(a.SHA256, url); err != nil {
+				if err := r.session.Files.Remember(a.SHA256, url); err != nil {
 					return err
 				}
 			}
@@ -131,7 +132,7 @@ func (r *resolution) npmArtifacts(text []byte) (out []pins.Artifact, err error) 
 		names[p.Place] = p.Name
 	}
 	for _, p := range answer.Packages {
-		if err := r.files.Remember(p.SHA256, p.URL); err != nil {
+		if err := r.session.Files.Remember(p.SHA256, p.URL); err != nil {
 			return nil, err
 		}
 		a := pins.Artifact{Pin: pins.New(pins.Npm, p.Name, p.Version), Platform: r.query.Platform, SHA256: p.SHA256, Size: p.Size, Use: pins.Install}
@@ -150,15 +151,15 @@ func (r *resolution) npmArtifacts(text []byte) (out []pins.Artifact, err error) 
 // npmFailure words why npm found nothing.
 func (r *resolution) npmFailure(answer *npmAnswer) error {
 	e := answer.Error
-	text := r.host.Scrub(strings.TrimSpace(e.Text))
+	text := r.session.Host.Scrub(strings.TrimSpace(e.Text))
 	q := r.request(e.Name)
 	switch {
 	case e.Code == "E404" && q != nil:
 		return r.at(e.Name, "no registry has a package %s: is the name spelled as npm spells it?", e.Name)
 	case e.Code == "ETARGET" && q != nil && r.noSuchVersion(*q, e.Versions) != "":
-		return fmt.Errorf("%s: %s: %w", q.At, r.noSuchVersion(*q, e.Versions), ErrNoSolution)
+		return &pins.NoSolution{Text: fmt.Sprintf("%s: %s", q.At, r.noSuchVersion(*q, e.Versions))}
 	case e.Code == "ETARGET" || e.Code == "ERESOLVE":
-		return fmt.Errorf("the npm pins can't be met together: %w\n%s%s", ErrNoSolution, text, r.places(text))
+		return r.together("the npm pins", text)
 	}
 	return fmt.Errorf("npm can't resolve (the registry is named by .npmrc and NPM_CONFIG_REGISTRY of this machine): %s", text)
 }

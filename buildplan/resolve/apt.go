@@ -1,4 +1,4 @@
-package buildplan
+package resolve
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/driftpin/driftpin/buildplan/session"
 	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client/llb"
@@ -39,7 +40,7 @@ func (r *resolution) debs(ctx context.Context) ([]pins.Artifact, error) {
 	if len(wanted)+len(python) == 0 {
 		return nil, nil
 	}
-	base := r.Base.State(r.query.Platform)
+	base := r.base.State(r.query.Platform)
 	preferred := r.preferredDebs()
 	if r.query.Python == pins.BuildInput {
 		return r.debsAndTools(ctx, base, preferred, python, wanted)
@@ -87,46 +88,23 @@ func (r *resolution) debsAndTools(ctx context.Context, base llb.State, preferred
 	return out, nil
 }
 
-// toolchain resolves the compilers, on top of the Python; those of the last lock
-// stay, where the Python is the same and they can be had.
-func (s *pipSolve) toolchain(ctx context.Context) ([]pins.Artifact, error) {
-	last := slices.DeleteFunc(slices.Clone(s.query.Compilers), func(a pins.Artifact) bool { return a.Platform != s.query.Platform })
-	if len(last) > 0 && samePython(s.query.Prefer, s.query.Below) && s.canFetch(ctx, last) {
-		return last, nil
-	}
-	wanted := toolchainDebs
-	if !s.onConda() {
-		wanted = append(slices.Clone(wanted), headerDebs...)
-	}
-	answers, err := s.askApt(ctx, s.python, "apt, for building wheels", "", wanted)
-	if err != nil {
-		return nil, err
-	}
-	for i := range answers[0] {
-		d := &answers[0][i]
-		d.Use = pins.BuildInput
-		d.Roots = []pins.Root{pins.ToolchainRoot}
-	}
-	return answers[0], nil
-}
-
 // askApt asks apt, in a file system, what it would install for each of some
 // sets of packages; preferences are apt's own.
 func (r *resolution) askApt(ctx context.Context, st llb.State, name, preferences string, sets ...[]string) ([][]pins.Artifact, error) {
-	script_ := "cp /run/driftpin/preferences /etc/apt/preferences.d/driftpin\n"
+	script := "cp /run/driftpin/preferences /etc/apt/preferences.d/driftpin\n"
 	for i, set := range sets {
-		script_ += fmt.Sprintf("sh %sapt-resolve.sh /out/%d %s || exit 0\n", steps.Dir, i, strings.Join(set, " "))
+		script += fmt.Sprintf("sh %sapt-resolve.sh /out/%d %s || exit 0\n", steps.Dir, i, strings.Join(set, " "))
 	}
 	in := llb.Scratch().File(llb.Mkfile("/preferences", 0o644, []byte(preferences)))
-	options := steps.Step("resolve "+name, []string{"/bin/sh", "-euc", script_}, steps.Script("apt-resolve.sh"), steps.Uncached(),
+	options := steps.Step("resolve "+name, []string{"/bin/sh", "-euc", script}, steps.Script("apt-resolve.sh"), steps.Uncached(),
 		llb.AddMount("/out", llb.Scratch()), llb.AddMount("/run/driftpin/preferences", in, llb.SourcePath("/preferences"), llb.Readonly))
-	run := st.Run(append(options, r.host.Online()...)...)
-	ref, err := solve(ctx, r.gateway, run.GetMount("/out"), r.query.Platform)
+	run := st.Run(append(options, r.session.Host.Online()...)...)
+	ref, err := r.talk.Solve(ctx, run.GetMount("/out"))
 	if err != nil {
 		return nil, fmt.Errorf("asking apt in the base: %w", err)
 	}
 	read := func(dir, name string) (string, error) {
-		data, err := readFile(ctx, ref, dir, name)
+		data, err := session.ReadFile(ctx, ref, dir, name)
 		return string(data), err
 	}
 	var answers [][]pins.Artifact
@@ -150,7 +128,7 @@ func (r *resolution) askApt(ctx context.Context, st llb.State, name, preferences
 			return nil, err
 		}
 		for sum, address := range addresses {
-			if err := r.files.Remember(sum, address); err != nil {
+			if err := r.session.Files.Remember(sum, address); err != nil {
 				return nil, err
 			}
 		}
@@ -203,14 +181,8 @@ func (r *resolution) aptFailure(text string, names []string, versions string) er
 	if i := strings.Index(text, "The following packages have unmet dependencies:"); i >= 0 {
 		text = text[i:]
 	}
-	return fmt.Errorf("apt can't install these packages together: %w\n%s%s", ErrNoSolution, strings.TrimSpace(text), r.places(text))
+	return r.together("the apt pins", strings.TrimSpace(text))
 }
-
-// errorLines is an error of several lines.
-type errorLines []string
-
-// Error returns the lines.
-func (e errorLines) Error() string { return strings.Join(e, "\n") }
 
 // parseDebs reads apt-resolve.sh's table; addresses are by sha256.
 func parseDebs(table, platform string) (debs []pins.Artifact, addresses map[string]string, err error) {
@@ -278,4 +250,54 @@ func (r *resolution) preferredDebs() string {
 		}
 	}
 	return b.String()
+}
+
+// locateDebs asks the base's apt for the addresses of packages.
+func (r *resolution) locateDebs(ctx context.Context, debs []pins.Artifact) error {
+	var specs strings.Builder
+	for _, d := range debs {
+		fmt.Fprintf(&specs, "%s=%s\n", d.Name, d.Version)
+	}
+	in := llb.Scratch().File(llb.Mkfile("/specs", 0o644, []byte(specs.String())))
+	options := steps.Step(fmt.Sprintf("find %d packages of apt", len(debs)), []string{"/bin/sh", steps.Dir + "apt-locate.sh", "/run/driftpin/specs", "/out"},
+		steps.Script("apt-locate.sh"), steps.Uncached(), llb.AddMount("/out", llb.Scratch()),
+		llb.AddMount("/run/driftpin/specs", in, llb.SourcePath("/specs"), llb.Readonly))
+	ref, err := r.talk.Solve(ctx, r.base.State(r.query.Platform).Run(append(options, r.session.Host.Online()...)...).GetMount("/out"))
+	if err != nil {
+		return fmt.Errorf("asking apt in the base for addresses: %w", err)
+	}
+	table, err := session.ReadFile(ctx, ref, "/", "addresses.tsv")
+	if err != nil {
+		return err
+	}
+	for _, line := range strings.Split(string(table), "\n") {
+		f := strings.Split(line, "\t")
+		if len(f) != 3 {
+			continue
+		}
+		if err := r.session.Files.Remember(f[0], f[1]); err != nil {
+			return err
+		}
+		for _, d := range debs {
+			if d.Name+"="+d.Version == f[2] && d.SHA256 != f[0] {
+				r.others[d.SHA256] = f[0]
+			}
+		}
+	}
+	return nil
+}
+
+// candidates are what apt would install.
+func (r *resolution) candidates(ctx context.Context, names []string) (map[string]pins.Release, error) {
+	answers, err := r.askApt(ctx, r.base.State(r.query.Platform), "apt", "", names)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]pins.Release{}
+	for _, a := range answers[0] {
+		if slices.Contains(names, a.Name) {
+			found[a.Name] = pins.Release{Version: a.Version}
+		}
+	}
+	return found, nil
 }

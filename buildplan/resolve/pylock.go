@@ -1,4 +1,4 @@
-package buildplan
+package resolve
 
 import (
 	"cmp"

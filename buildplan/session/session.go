@@ -1,0 +1,134 @@
+// Package session is the talk of this machine with an engine.
+//
+// A [Session] has what every build needs: the engine, the store of files that
+// it is served from, this machine's settings, and where progress is shown.
+// [Session.Run] has the engine carry out a function, which asks it by a [Talk];
+// [Explain] words what goes wrong, from the line of the manifest that it is
+// about.
+package session
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/containerd/v2/plugins/content/local"
+	"github.com/driftpin/driftpin/buildplan/engine"
+	"github.com/driftpin/driftpin/buildplan/git"
+	"github.com/driftpin/driftpin/buildplan/host"
+	"github.com/driftpin/driftpin/buildplan/owns"
+	"github.com/driftpin/driftpin/buildplan/steps"
+	"github.com/driftpin/driftpin/buildplan/store"
+	"github.com/driftpin/driftpin/pins"
+	"github.com/moby/buildkit/client"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/secrets/secretsprovider"
+)
+
+// A Session is an open engine, with what this machine keeps and knows.
+type Session struct {
+	Engine *engine.Engine
+	Host   host.Settings
+	Files  *store.Store
+	Git    *git.Kept
+	Owned  owns.Memory
+	// Progress receives what the engine is doing; nil shows nothing. Mode is
+	// auto, tty, plain or quiet.
+	Progress io.Writer
+	Mode     string
+
+	notices chan *client.SolveStatus // what the store says while a build runs
+}
+
+// Open returns a session that keeps what it fetches in home, $DRIFTPIN_HOME. The
+// engine is the session's then.
+func Open(e *engine.Engine, home string, h host.Settings) (*Session, error) {
+	if err := h.Check(); err != nil {
+		return nil, err
+	}
+	git.EndOrphans()
+	s := &Session{Engine: e, Host: h, Owned: OwnedIn(home), notices: make(chan *client.SolveStatus, 64)}
+	var err error
+	s.Files, err = store.Open(home, store.Options{Login: h.Authorization, Insecure: h.Insecure(), Make: git.WriteTree, Notice: s.notice, Stall: h.Stall()})
+	s.Git = git.Keep(home, s.Files)
+	return s, err
+}
+
+// OwnedIn is what is noted in home of what packages own.
+func OwnedIn(home string) owns.Memory { return owns.Memory{Dir: filepath.Join(home, "records")} }
+
+// Close ends the engine, and waits for fetches that were cancelled to clear up.
+func (s *Session) Close() error {
+	var err error
+	if s.Engine != nil {
+		err = s.Engine.Close()
+	}
+	s.Files.Wait()
+	return err
+}
+
+// product is what the engine's history calls us.
+const product = "driftpin"
+
+// Run has the engine carry out f, for a course with a base on a platform, and
+// exports what f returns. Its error is f's, or what [Explain] can word.
+func (s *Session) Run(ctx context.Context, base steps.Base, platform string, exports []client.ExportEntry, f func(context.Context, Talk) (*gateway.Result, error)) (*client.SolveResponse, error) {
+	opt := client.SolveOpt{Exports: exports}
+	files, err := s.Files.Content()
+	if err != nil {
+		return nil, err
+	}
+	opt.OCIStores = map[string]content.Store{steps.FilesID: files}
+	if base.Layout != "" {
+		store, err := local.NewStore(base.Layout)
+		if err != nil {
+			return nil, fmt.Errorf("base %s: %w", base, err)
+		}
+		opt.OCIStores[steps.BaseID] = store
+	}
+	opt.Session = append([]session.Attachable{secretsprovider.FromMap(s.Host.Secrets())}, registryAuth())
+	opt.FrontendAttrs = map[string]string{"build-arg:SOURCE_DATE_EPOCH": strconv.FormatInt(pins.Epoch.Unix(), 10)}
+
+	status, wait, err := s.show(ctx)
+	if err != nil {
+		return nil, err
+	}
+	watched := make(chan *client.SolveStatus, 16)
+	logs := watch(watched, s.notices, status)
+	var cause error // what f returned, before the engine wrapped it
+	resp, err := s.Engine.Client().Build(ctx, opt, product, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		var res *gateway.Result
+		res, cause = f(ctx, Talk{c, platform})
+		return res, cause
+	}, watched)
+	wait()
+	if err != nil && cause != nil && ctx.Err() == nil {
+		err = cause
+	}
+	failure := s.Files.Failure()
+	switch tail := logs.tail(); {
+	case err == nil || ctx.Err() != nil:
+	case failure != nil:
+		err = &FetchError{err, failure}
+	case tail != "":
+		err = &stepError{err, tail}
+	}
+	return resp, err
+}
+
+// Learn returns a base with what its reference does not tell, which the engine is
+// asked for.
+func (s *Session) Learn(ctx context.Context, b steps.Base, platform string) (learnt steps.Base, err error) {
+	if b.Layout != "" {
+		return b, nil
+	}
+	_, err = s.Run(ctx, b, platform, nil, func(ctx context.Context, t Talk) (*gateway.Result, error) {
+		learnt, err = t.Learn(ctx, b)
+		return gateway.NewResult(), err
+	})
+	return learnt, err
+}

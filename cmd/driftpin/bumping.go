@@ -1,0 +1,265 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/driftpin/driftpin/buildplan"
+	"github.com/driftpin/driftpin/buildplan/resolve"
+	"github.com/driftpin/driftpin/buildplan/session"
+	"github.com/driftpin/driftpin/images/report"
+	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/bump"
+	"github.com/spf13/cobra"
+)
+
+// bumpFlags are the flags of commands that take other versions of pins.
+type bumpFlags struct {
+	engineFlags
+	write    bool
+	to, asOf string
+	markdown string // file
+	targets  []bump.Target
+	body     strings.Builder // of the pull request
+}
+
+func (f *bumpFlags) add(cmd *cobra.Command) {
+	f.engineFlags.add(cmd)
+	cmd.Flags().BoolVar(&f.write, "write", false, "write the manifests and the locks")
+	cmd.Flags().StringVar(&f.markdown, "markdown", "", "file to write the pull request's body to")
+	cmd.Flags().StringVar(&f.asOf, "as-of", "", "take this date for the manifest's as-of too")
+}
+
+func (f *bumpFlags) check() error {
+	if f.asOf != "" {
+		if _, err := pins.ParseDate(f.asOf); err != nil {
+			return usageError{fmt.Errorf("--as-of: %w", err)}
+		}
+	}
+	return f.engineFlags.check()
+}
+
+// named returns courses by one name each, so that a file that several share has
+// one too: relative to the working folder, without symbolic links. A course that
+// is named twice is there once.
+func named(courses []string) (out []string, err error) {
+	here, err := filepath.Abs(".")
+	if err == nil {
+		here, err = filepath.EvalSymlinks(here)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range courses {
+		real, err := filepath.EvalSymlinks(c)
+		if err != nil {
+			return nil, err
+		}
+		if !filepath.IsAbs(real) {
+			real = filepath.Join(here, real)
+		}
+		if real, err = filepath.Rel(here, real); err != nil {
+			return nil, err
+		}
+		if !slices.Contains(out, real) {
+			out = append(out, real)
+		}
+	}
+	return out, nil
+}
+
+// A bumped is a course that is bumped, with what bump's engine knows of it.
+type bumped struct {
+	*bump.Bumping
+	course *course
+}
+
+// A solver answers a bump's questions, for one course.
+type solver struct {
+	*resolve.Resolver
+	buildplan.Builder
+}
+
+// Overlaps implements bump.Solver.
+func (s solver) Overlaps(ctx context.Context, m *pins.Manifest, l *pins.Lock) (pins.Findings, error) {
+	return s.Builder.Overlaps(ctx, s.Resolver.Base, m, l)
+}
+
+// engine is the course as bump's engine takes it; e may be nil as long as nothing
+// is resolved.
+func (c *course) engine(e *session.Session) *bump.Course {
+	return &bump.Course{
+		Manifest: c.manifest, Lock: c.lock, Options: c.options(), Solver: solver{c.resolver(e), buildplan.Builder{Session: e}},
+		Read: func(edited map[string][]byte) (*pins.Manifest, error) { return readCourse(c.manifest.Dir, edited) },
+	}
+}
+
+// solving opens the engine for courses: of their bases all is known then, and
+// their locks are not stale.
+func (f *engineFlags) solving(ctx context.Context, s streams, courses ...*course) (*session.Session, error) {
+	e, err := f.session(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range courses {
+		err := c.learn(ctx, e)
+		if err == nil {
+			err = c.settled()
+		}
+		if err != nil {
+			return nil, errors.Join(err, e.Close())
+		}
+	}
+	return e, nil
+}
+
+// bump bumps courses together: all are resolved and shown before one is
+// written. It returns 0 if none of them pins what is named.
+func (f *bumpFlags) bump(ctx context.Context, s streams, dirs []string) (n int, err error) {
+	var all []*bumped
+	var courses []*course
+	found := map[bump.Target]bool{}
+	for _, dir := range dirs {
+		p, err := f.selected(s, dir, found)
+		if err != nil {
+			return 0, err
+		}
+		n += len(p.Bumps)
+		all = append(all, p)
+		if len(p.Bumps) > 0 {
+			courses = append(courses, p.course)
+		}
+	}
+	for _, t := range f.targets {
+		if len(found) > 0 && !found[t] {
+			return 0, fmt.Errorf("no course pins %s: nothing is bumped", t.Name)
+		}
+	}
+	if n == 0 {
+		return len(found), nil
+	}
+	e, err := f.solving(ctx, s, courses...)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	return n, f.carryOut(ctx, s, e, all)
+}
+
+// selected opens a course with those of its pins that are to be bumped, and notes
+// which targets it found.
+func (f *bumpFlags) selected(s streams, dir string, found map[bump.Target]bool) (*bumped, error) {
+	c, err := openLocked(dir, f.base)
+	if err != nil {
+		return nil, err
+	}
+	selection, err := c.engine(nil).Select(f.targets)
+	if errors.As(err, new(*bump.TwiceError)) {
+		err = usageError{err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	tellSelection(s, c, selection)
+	for _, t := range selection.Found {
+		found[t] = true
+	}
+	if f.asOf != "" && len(selection.Bumps) > 0 && c.manifest.AsOf.At.File == "" {
+		return nil, fmt.Errorf("%s: there is no as-of to change: without one, today's versions are resolved", c.manifest.Sources[0].Name)
+	}
+	if f.markdown != "" && (c.manifest.Reads(filepath.ToSlash(filepath.Clean(f.markdown))) || filepath.Clean(f.markdown) == filepath.Clean(c.lockFile)) {
+		return nil, usageError{fmt.Errorf("--markdown %s: that is a file of the course %s", f.markdown, dir)}
+	}
+	return &bumped{&bump.Bumping{Bumps: selection.Bumps, AsOf: f.asOf}, c}, nil
+}
+
+// tellSelection says which targets a course does not pin, and which pins need no
+// bump.
+func tellSelection(s streams, c *course, selection *bump.Selection) {
+	for _, a := range selection.Absent {
+		hint := ""
+		if a.Near != "" {
+			hint = ": did you mean " + a.Near + "?"
+		} else if a.Locked != nil {
+			hint = fmt.Sprintf(", but %s %s is installed: see driftpin why %s %s", a.Locked.Name, a.Locked.Version, c.manifest.Dir, a.Locked.Name)
+		}
+		fmt.Fprintf(s.err, "%s: it does not pin %s%s\n", c.manifest.Dir, a.Name, hint)
+	}
+	for _, r := range selection.There {
+		fmt.Fprintf(s.err, "%s: %s is there already\n", r.At, r.Spec)
+	}
+}
+
+// carryOut chooses versions, resolves the edited courses, shows what changes, and
+// writes it if that is wanted: all files, or none where a course can't be bumped.
+func (f *bumpFlags) carryOut(ctx context.Context, s streams, e *session.Session, all []*bumped) error {
+	var bumpings []*bump.Bumping
+	courses := map[*bump.Bumping]*course{}
+	for _, p := range all {
+		p.Course = p.course.engine(e)
+		bumpings, courses[p.Bumping] = append(bumpings, p.Bumping), p.course
+	}
+	stays, err := bump.Choose(ctx, bumpings, f.to)
+	if err != nil {
+		return f.worded(err, bumpings)
+	}
+	for _, stay := range stays {
+		fmt.Fprintf(s.err, "%s: %s %s is the newest (%s) that resolves with the rest\n", stay.Request.At, stay.Request.Name, stay.Version, f.to)
+	}
+	known := knownOf(ctx, bumpings) // git takes its time, and so does the solver
+	var files change
+	outcomes, err := bump.Try(ctx, bumpings, func(o *bump.Outcome) error {
+		notes := known(o.Bumping)
+		for _, r := range o.Lost {
+			notes = append(notes, fmt.Sprintf("%s: %s: %s goes with the version that it is of", r.At, r.Spec, r.Loses()))
+		}
+		for _, note := range notes {
+			fmt.Fprintln(s.err, report.Clean(note))
+		}
+		return f.show(s, &outcome{o, courses[o.Bumping], notes})
+	})
+	if err != nil {
+		return f.worded(err, bumpings)
+	}
+	for _, o := range outcomes {
+		for name, data := range o.Edited {
+			was, _ := o.Course.Manifest.Source(name)
+			files.file(name, was, data)
+		}
+		files.file(courses[o.Bumping].lockFile, []byte(o.Course.Lock.String()), []byte(o.Lock.String()))
+	}
+	if len(files) == 0 {
+		return nil
+	}
+	return f.finish(s, files)
+}
+
+// finish writes the pull request's body, and the files if that is wanted.
+func (f *bumpFlags) finish(s streams, files change) error {
+	if f.markdown != "" {
+		if err := writeOut(f.markdown, []byte(f.body.String())); err != nil {
+			return err
+		}
+	}
+	if !f.write {
+		fmt.Fprintln(s.err, "nothing is written: --write does")
+		return nil
+	}
+	return files.write()
+}
+
+// knownOf starts to look for what is known about bumps; what it returns waits for
+// the notes of one.
+func knownOf(ctx context.Context, all []*bump.Bumping) func(*bump.Bumping) []string {
+	notes := map[*bump.Bumping]chan []string{}
+	for _, p := range all {
+		c := make(chan []string, 1)
+		notes[p] = c
+		go func() { c <- known(ctx, p) }()
+	}
+	return func(p *bump.Bumping) []string { return <-notes[p] }
+}

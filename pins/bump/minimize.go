@@ -1,0 +1,112 @@
+package bump
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+
+	"github.com/driftpin/driftpin/pins"
+)
+
+// Candidates are the pins that may not be needed: those that are named, or those
+// that are there for the solver.
+func Candidates(m *pins.Manifest, names []string) (out []pins.Request, err error) {
+	for _, name := range names {
+		found := m.Pinned(name)
+		if len(found) == 0 {
+			return nil, fmt.Errorf("%s: it does not pin %s", m.Dir, name)
+		}
+		out = append(out, found...)
+	}
+	for _, r := range m.Requests {
+		if len(names) == 0 && r.Need == pins.Solver {
+			out = append(out, r)
+		}
+	}
+	for _, r := range out {
+		if r.Git != nil || r.Version == "" && r.Constraint == "" {
+			return nil, fmt.Errorf("%s: %s asks for no version that could be left open", r.At, r.Spec)
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("%s: no pin has need: solver: name the packages to try", m.Dir)
+	}
+	return out, nil
+}
+
+// A Verdict says what comes of a course in which one pin asks for any version.
+// The pin is needed for resolving if None or Hard is set.
+type Verdict struct {
+	Pin      pins.Request
+	None     *pins.NoSolution // nothing resolves then
+	Manifest *pins.Manifest   // with the pin open
+	Lock     *pins.Lock       // of it; nil if nothing resolves
+	Moved    []Move           // packages of the lock that would be others
+	Hard     *Move            // the first of those that a hard pin asks for
+}
+
+// Needed reports whether the pin is needed for resolving.
+func (v *Verdict) Needed() bool { return v.None != nil || v.Hard != nil }
+
+// A Move is a package of a lock that would have another version.
+type Move struct {
+	pins.Pin
+	Request  *pins.Request // the pin of that package, if it has one
+	From, To string        // versions; empty: none
+}
+
+// Without resolves a course in which one of its pins asks for any version.
+func (c *Course) Without(ctx context.Context, r pins.Request) (*Verdict, error) {
+	v := &Verdict{Pin: r, Manifest: c.Manifest.With(func(q pins.Request) pins.Request {
+		if q.At == r.At {
+			return q.Free()
+		}
+		return q
+	})}
+	l, err := c.relock(ctx, v.Manifest, r.Name)
+	if errors.As(err, &v.None) {
+		return v, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	v.Lock, v.Moved = l, moved(c.Lock, l)
+	for i := range v.Moved {
+		m := &v.Moved[i]
+		m.Request = v.Manifest.Request(m.Kind, m.Name, "")
+		if m.Request != nil && m.Request.Need == pins.Hard && m.Request.At != r.At && v.Hard == nil {
+			v.Hard = m
+		}
+	}
+	return v, nil
+}
+
+// moved are the packages that have other versions in two locks of a course, in
+// the order of their kinds and names.
+func moved(a, b *pins.Lock) (out []Move) {
+	from, to := versions(a), versions(b)
+	both := maps.Clone(from)
+	maps.Copy(both, to)
+	for _, p := range slices.SortedFunc(maps.Keys(both), pins.Order) {
+		if from[p] != to[p] {
+			out = append(out, Move{Pin: p, From: from[p], To: to[p]})
+		}
+	}
+	return out
+}
+
+// versions are those of the packages that a lock installs, by package and place.
+func versions(l *pins.Lock) map[pins.Pin]string {
+	out := map[pins.Pin]string{}
+	for _, a := range l.Present(l.Platforms[0]) {
+		p := pins.Pin{Kind: a.Kind, Name: a.Name}
+		if a.Kind == pins.Npm {
+			p.Where = path.Dir(a.File) // it may lie in several places
+		}
+		out[p] = a.Version
+	}
+	return out
+}

@@ -1,0 +1,166 @@
+package bump
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/driftpin/driftpin/pins"
+)
+
+// A Row is a pin that is not at its newest.
+type Row struct {
+	Pin    pins.Request
+	Now    string          // the version that is locked
+	Newest pins.Release    // by itself
+	Steps  [3]pins.Release // the newest patch, minor and major that resolve with the rest; zero where there is none
+}
+
+// Outlook finds out how far pins could go up by a date, each together with all
+// others. progress is told of each pin before it is tried.
+func (c *Course) Outlook(ctx context.Context, date pins.Date, pinned []pins.Request, progress func(n, all int, r pins.Request)) ([]Row, error) {
+	dated := *c.Manifest
+	dated.AsOf = date
+	o := outlook{c, &dated}
+	rows, err := o.rows(ctx, pinned)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		r := &rows[i]
+		progress(i+1, len(rows), r.Pin)
+		if r.Steps, err = o.steps(ctx, r.Pin, r.Now); err != nil {
+			return nil, err
+		}
+	}
+	return rows, o.date(ctx, rows)
+}
+
+// An outlook looks for how far pins of a course could go.
+type outlook struct {
+	course   *Course
+	manifest *pins.Manifest // with the date by which is looked
+}
+
+// rows finds the pins that are not at their newest.
+func (o outlook) rows(ctx context.Context, pinned []pins.Request) (rows []Row, err error) {
+	for _, kind := range kindsOf(pinned) {
+		wanted := map[string]string{}
+		for _, r := range pinned {
+			if r.Kind == kind {
+				lowest, _, _ := strings.Cut(r.Version, "+") // no range names a local version (PEP 440)
+				wanted[r.Name] = ">=" + lowest
+			}
+		}
+		newest, err := o.releases(ctx, kind, wanted)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range pinned {
+			locked, ok := o.course.Lock.Find(kind, r.Name, o.course.platform())
+			if release := newest[r.Name]; r.Kind == kind && ok && release.Version != "" && pins.CompareVersions(kind, release.Version, locked.Version) > 0 {
+				rows = append(rows, Row{Pin: r, Now: locked.Version, Newest: release})
+			}
+		}
+	}
+	return rows, nil
+}
+
+// kindsOf are the kinds of some pins.
+func kindsOf(pinned []pins.Request) (kinds []pins.Kind) {
+	for _, r := range pinned {
+		if !slices.Contains(kinds, r.Kind) {
+			kinds = append(kinds, r.Kind)
+		}
+	}
+	return kinds
+}
+
+// releases are the newest versions of packages of a kind, by themselves.
+func (o outlook) releases(ctx context.Context, kind pins.Kind, wanted map[string]string) (map[string]pins.Release, error) {
+	return o.course.Solver.Releases(ctx, o.course.query(kind, o.manifest), wanted)
+}
+
+// steps are the newest patch, minor and major versions of a pin, above the one
+// that there is now, that resolve with the rest; without dates.
+func (o outlook) steps(ctx context.Context, r pins.Request, now string) (out [3]pins.Release, err error) {
+	levels := map[pins.Level]int{pins.Patch: 0, pins.Minor: 1, pins.Major: 2}
+	for _, reach := range []string{Latest, Minor, Patch} {
+		if r.Kind == pins.Deb && reach != Latest || reach == Minor && out[1].Version != "" {
+			continue // apt has no ranges; the latest is the newest minor too
+		}
+		loose, err := o.manifest.Within(r, reach)
+		if err != nil {
+			return out, err
+		}
+		l, err := o.course.relock(ctx, loose, r.Name)
+		if errors.As(err, new(*pins.NoSolution)) {
+			return out, nil
+		}
+		if err != nil {
+			return out, err
+		}
+		a, ok := l.Find(r.Kind, r.Name, l.Platforms[0])
+		if !ok || pins.CompareVersions(r.Kind, a.Version, now) <= 0 {
+			return out, nil
+		}
+		level, known := levels[pins.LevelOf(r.Kind, now, a.Version)]
+		if !known {
+			return out, nil
+		}
+		if out[level].Version = a.Version; level == 0 {
+			return out, nil
+		}
+	}
+	return out, nil
+}
+
+// date adds the dates of steps.
+func (o outlook) date(ctx context.Context, rows []Row) error {
+	for step := range 3 {
+		wanted := map[pins.Kind]map[string]string{}
+		for _, r := range rows {
+			if v := r.Steps[step].Version; v != "" && r.Pin.Kind != pins.Deb {
+				if wanted[r.Pin.Kind] == nil {
+					wanted[r.Pin.Kind] = map[string]string{}
+				}
+				wanted[r.Pin.Kind][r.Pin.Name] = exactly(r.Pin.Kind, v)
+			}
+		}
+		for kind, versions := range wanted {
+			found, err := o.releases(ctx, kind, versions)
+			if err != nil {
+				return err
+			}
+			for i, r := range rows {
+				if r.Pin.Kind == kind && r.Steps[step].Version != "" {
+					rows[i].Steps[step].Published = found[r.Pin.Name].Published
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// Versioned are the course's pins of one version, or those of them that are
+// named.
+func (c *Course) Versioned(targets []Target) (out []pins.Request, absent []Target) {
+	asked := c.Manifest.Requests
+	if len(targets) > 0 {
+		asked = nil
+		for _, t := range targets {
+			found := c.Pins(t)
+			if len(found) == 0 {
+				absent = append(absent, t)
+			}
+			asked = append(asked, found...)
+		}
+	}
+	for _, r := range c.effective(asked) {
+		if r.Version != "" && r.Git == nil {
+			out = append(out, r)
+		}
+	}
+	return out, absent
+}
