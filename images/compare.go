@@ -130,7 +130,7 @@ func unpaired(a, b []Package) []*pair {
 // both tell. A detail that only one of them knows is no difference.
 func same(p, q pins.Pin) bool {
 	differ := func(a, b string) bool { return a != "" && b != "" && a != b }
-	return (p.Version == q.Version || pins.CompareVersions(p.Kind, p.Version, q.Version) == 0) &&
+	return (p.Version == q.Version || p.Kind.Scheme().Compare(p.Version, q.Version) == 0) &&
 		p.Commit == q.Commit && p.State == q.State && !differ(p.Build, q.Build) && !differ(p.Channel, q.Channel)
 }
 
@@ -333,8 +333,8 @@ func (p *pair) change(shared map[string]bool) Change {
 	}
 	if c.Change == Changed {
 		v := cmp.Or(p.like, p)
-		c.Level = pins.LevelOf(v.b.Kind, v.a.Version, v.b.Version)
-		c.Down = pins.CompareVersions(v.b.Kind, v.a.Version, v.b.Version) > 0
+		c.Level = v.b.Kind.Scheme().LevelOf(v.a.Version, v.b.Version)
+		c.Down = v.b.Kind.Scheme().Compare(v.a.Version, v.b.Version) > 0
 		if placeOf(*p.a) != placeOf(*p.b) {
 			c.Was = &Was{p.a.Kind, p.a.Name, p.a.Where}
 		}

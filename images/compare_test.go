@@ -10,6 +10,7 @@ import (
 	"github.com/driftpin/driftpin/images"
 	"github.com/driftpin/driftpin/images/installed"
 	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/version"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -177,7 +178,7 @@ func TestMatrixOfCopies(t *testing.T) {
 		t.Fatal(m, err)
 	}
 	row := m.Packages[0]
-	if diff := cmp.Diff([]string{"1, 2", "1", "1, 3"}, []string{or(row.Values[0]), or(row.Values[1]), or(row.Values[2])}); diff != "" || row.Level != pins.Major {
+	if diff := cmp.Diff([]string{"1, 2", "1", "1, 3"}, []string{or(row.Values[0]), or(row.Values[1]), or(row.Values[2])}); diff != "" || row.Level != version.Major {
 		t.Errorf("%s (-want +got):\n%s", row.Level, diff)
 	}
 }

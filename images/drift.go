@@ -10,6 +10,7 @@ import (
 	"github.com/driftpin/driftpin/images/installed"
 	"github.com/driftpin/driftpin/images/layers"
 	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/version"
 )
 
 // A Drift is the difference of two inventories, and of the configs of their
@@ -47,21 +48,21 @@ type Tree struct {
 
 // A Change is what happened to one package in one environment.
 type Change struct {
-	Kind    pins.Kind    `json:"kind"`
-	Name    string       `json:"name"`
-	Where   string       `json:"where"`  // the environment's prefix
-	Change  string       `json:"change"` // added, removed or changed
-	A       *string      `json:"a"`      // versions; nil where the package is not
-	B       *string      `json:"b"`
-	ADetail *pins.Detail `json:"aDetail,omitempty"`
-	BDetail *pins.Detail `json:"bDetail,omitempty"`
-	Was     *Was         `json:"was,omitempty"`    // what it is in a, if that is something else: it moved
-	Brings  []Brought    `json:"brings,omitempty"` // what of its files other package managers see
-	Level   pins.Level   `json:"level"`            // of a change; else empty
-	Down    bool         `json:"down,omitempty"`   // b is the older one
-	Layer   string       `json:"layer,omitempty"`  // the diffID of the layer that made the difference: one that the two images do not share
-	Event   string       `json:"event,omitempty"`  // the history entry that made that layer
-	Cause   *Cause       `json:"cause,omitempty"`  // if a lock was at hand
+	Kind    pins.Kind     `json:"kind"`
+	Name    string        `json:"name"`
+	Where   string        `json:"where"`  // the environment's prefix
+	Change  string        `json:"change"` // added, removed or changed
+	A       *string       `json:"a"`      // versions; nil where the package is not
+	B       *string       `json:"b"`
+	ADetail *pins.Detail  `json:"aDetail,omitempty"`
+	BDetail *pins.Detail  `json:"bDetail,omitempty"`
+	Was     *Was          `json:"was,omitempty"`    // what it is in a, if that is something else: it moved
+	Brings  []Brought     `json:"brings,omitempty"` // what of its files other package managers see
+	Level   version.Level `json:"level"`            // of a change; else empty
+	Down    bool          `json:"down,omitempty"`   // b is the older one
+	Layer   string        `json:"layer,omitempty"`  // the diffID of the layer that made the difference: one that the two images do not share
+	Event   string        `json:"event,omitempty"`  // the history entry that made that layer
+	Cause   *Cause        `json:"cause,omitempty"`  // if a lock was at hand
 
 	Path string `json:"-"` // the file that tells of the package, of what was added or removed
 }
@@ -96,15 +97,15 @@ type LayerInfo struct {
 
 // A Summary counts changes.
 type Summary struct {
-	Added    int                `json:"added"`
-	Removed  int                `json:"removed"`
-	Changed  int                `json:"changed"`
-	Moved    int                `json:"moved"` // of those that changed
-	Levels   map[pins.Level]int `json:"levels"`
-	Kinds    map[pins.Kind]int  `json:"kinds"` // changes by kind
-	Config   int                `json:"config"`
-	Asked    int                `json:"asked"`    // changes for which a pin changed
-	Followed int                `json:"followed"` // changes that came along with those
+	Added    int                   `json:"added"`
+	Removed  int                   `json:"removed"`
+	Changed  int                   `json:"changed"`
+	Moved    int                   `json:"moved"` // of those that changed
+	Levels   map[version.Level]int `json:"levels"`
+	Kinds    map[pins.Kind]int     `json:"kinds"` // changes by kind
+	Config   int                   `json:"config"`
+	Asked    int                   `json:"asked"`    // changes for which a pin changed
+	Followed int                   `json:"followed"` // changes that came along with those
 }
 
 // Any reports whether there is any drift.
@@ -121,7 +122,7 @@ func New(a, b string, packages []Change, config []Setting) *Drift {
 
 // Count makes the summary.
 func (d *Drift) Count() {
-	d.Summary = Summary{Levels: map[pins.Level]int{}, Kinds: map[pins.Kind]int{}, Config: len(d.Config)}
+	d.Summary = Summary{Levels: map[version.Level]int{}, Kinds: map[pins.Kind]int{}, Config: len(d.Config)}
 	for _, c := range d.Packages {
 		d.Summary.Kinds[c.Kind]++
 		switch c.Change {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/version"
 )
 
 // A Matrix compares more images than two: where they disagree.
@@ -29,11 +30,11 @@ type Column struct {
 
 // A Row is one package, or one setting, in all images.
 type Row struct {
-	Kind   pins.Kind  `json:"kind,omitempty"`
-	Name   string     `json:"name"`
-	Where  string     `json:"where,omitempty"`
-	Values []*string  `json:"values"` // an entry an image: the version, with what it does not say; nil where it is not
-	Level  pins.Level `json:"level"`  // the widest between any two of them; empty where all that have it agree
+	Kind   pins.Kind     `json:"kind,omitempty"`
+	Name   string        `json:"name"`
+	Where  string        `json:"where,omitempty"`
+	Values []*string     `json:"values"` // an entry an image: the version, with what it does not say; nil where it is not
+	Level  version.Level `json:"level"`  // the widest between any two of them; empty where all that have it agree
 }
 
 // A MatrixSummary counts.
@@ -132,7 +133,7 @@ func (m *Matrix) add(k place, copies [][]*Package) {
 			if len(mine)+len(theirs) == 0 {
 				alone = false
 			} else {
-				row.Level = wider(row.Level, pins.LevelOf(k.kind, at(append(mine, own...), 0).Version, at(append(theirs, others...), 0).Version))
+				row.Level = wider(row.Level, k.kind.Scheme().LevelOf(at(append(mine, own...), 0).Version, at(append(theirs, others...), 0).Version))
 			}
 		}
 		if alone {
@@ -172,8 +173,8 @@ func lacking(copies, others []*Package) []*Package {
 }
 
 // wider is the wider of two levels.
-func wider(a, b pins.Level) pins.Level {
-	order := []pins.Level{pins.Major, pins.Minor, pins.Patch, pins.Build}
+func wider(a, b version.Level) version.Level {
+	order := []version.Level{version.Major, version.Minor, version.Patch, version.Build}
 	for _, l := range order {
 		if a == l || b == l {
 			return l

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/version"
 )
 
 // A Policy says what two images must have in common: the rules that manifests
@@ -90,7 +91,7 @@ func (b Brought) change(by Change) Change {
 	case b.B == nil:
 		c.Change = Removed
 	default:
-		c.Level, c.Down = pins.LevelOf(b.Kind, *b.A, *b.B), pins.CompareVersions(b.Kind, *b.A, *b.B) > 0
+		c.Level, c.Down = b.Kind.Scheme().LevelOf(*b.A, *b.B), b.Kind.Scheme().Compare(*b.A, *b.B) > 0
 	}
 	return c
 }
@@ -105,7 +106,7 @@ func (p Policy) against(r pins.SyncRule, c Change) string {
 		return fmt.Sprintf("%s %s must be in both, and is only in the first", c.Name, *c.A)
 	case r.Rule == "same":
 		return fmt.Sprintf("%s must be the same, and is %s and %s", c.Name, *c.A, *c.B)
-	case r.Rule == "not-older" && c.Change == Changed && c.Level != pins.Build && c.Down != p.HoldsA:
+	case r.Rule == "not-older" && c.Change == Changed && c.Level != version.Build && c.Down != p.HoldsA:
 		held, other := *c.B, *c.A
 		if p.HoldsA {
 			held, other = other, held

@@ -139,20 +139,13 @@ func (m *Manifest) Within(r Request, step string) (*Manifest, error) {
 		lowest, _, _ = strings.Cut(lowest, "+") // no range names a local version (PEP 440)
 	}
 	constraint := ">=" + lowest
-	epoch, parts := release(r.Kind, r.Version)
-	if epoch != "" {
-		epoch += "!"
-	}
 	n := map[string]int{"minor": 1, "patch": 2}[step]
 	if n > 0 {
-		upper := slices.Clone(parts[:min(n, len(parts))])
-		last := part(upper, len(upper)-1)
-		upper[len(upper)-1] = increment(last)
 		and := ","
 		if r.Kind == Npm {
 			and = " "
 		}
-		constraint += and + "<" + epoch + strings.Join(upper, ".")
+		constraint += and + "<" + r.Kind.Scheme().Above(r.Version, n)
 	}
 	if r.Kind == Deb {
 		if n > 0 {
@@ -168,17 +161,6 @@ func (m *Manifest) Within(r Request, step string) (*Manifest, error) {
 		q.Constraint = constraint
 		return q
 	}), nil
-}
-
-// increment adds one to a decimal number.
-func increment(digits string) string {
-	b := []byte("0" + digits)
-	for i := len(b) - 1; ; i-- {
-		if b[i]++; b[i] <= '9' {
-			return cmp.Or(strings.TrimLeft(string(b), "0"), "0")
-		}
-		b[i] = '0'
-	}
 }
 
 // Below are the lock's artifacts of Debian's and conda's: what pip pins resolve

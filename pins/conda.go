@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/driftpin/driftpin/pins/version"
 )
 
 var (
@@ -100,7 +102,7 @@ func (r *Request) condaConstraint(text string) error {
 	case strings.HasSuffix(bare, "."):
 		return fmt.Errorf("%q: the version ends with a dot: write %s or %s.*", r.Spec, strings.TrimRight(bare, "."), strings.TrimRight(bare, "."))
 	}
-	if _, err := satisfiesConda("0", r.Constraint); err != nil {
+	if _, err := version.Conda.Satisfies("0", r.Constraint); err != nil {
 		return fmt.Errorf("%q: %w", r.Spec, err)
 	}
 	if exact := strings.TrimLeft(r.Constraint, "="); !strings.ContainsAny(exact, "*,|<>~=") {

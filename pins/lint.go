@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/driftpin/driftpin/pins/version"
 )
 
 // lint looks for what each part of a manifest can't see by itself.
@@ -60,7 +62,7 @@ func isOwn(file string) bool {
 
 // whose says which of pip's and conda's requests of one package is taken.
 func whose(pip, conda Request) string {
-	met, err := meetsSpecifiers(conda.Version, pip.Constraint)
+	met, err := version.MeetsSpecifiers(conda.Version, pip.Constraint)
 	switch {
 	case pip.Git != nil || len(pip.Extras) > 0:
 		return "pip's is laid over conda's"
@@ -127,7 +129,7 @@ func (m *Manifest) lintDuplicates() {
 func (r Request) together(s Request) (Request, string) {
 	one, other, taken := r, s, "it is taken once"
 	allows := func(q, exact Request) bool {
-		met, err := Satisfies(q.Kind, exact.Version, q.Constraint)
+		met, err := q.Kind.Scheme().Satisfies(exact.Version, q.Constraint)
 		return q.Kind != Deb && err == nil && met
 	}
 	switch {
@@ -217,7 +219,7 @@ func satisfiable(kind Kind, constraint string) bool {
 	}
 	for _, v := range versions {
 		for _, above := range []string{"", ".0.1", ".0.0.0.7", ".0.0.0.0.0.7"} {
-			if met, err := Satisfies(kind, v+above, constraint); met || err != nil {
+			if met, err := kind.Scheme().Satisfies(v+above, constraint); met || err != nil {
 				return true
 			}
 		}

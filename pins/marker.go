@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/driftpin/driftpin/pins/version"
 )
 
 // A truth is what can be said of a marker: yes, no, or that it hangs on
@@ -28,9 +30,9 @@ func environmentOn(platform, python string) markerEnvironment {
 		"implementation_name": "cpython", "platform_python_implementation": "CPython", "python_implementation": "CPython",
 		"platform_machine": map[string]string{"linux/amd64": "x86_64", "linux/arm64": "aarch64"}[platform],
 	}
-	if v, ok := parsePEP440(python); ok && len(v.release) > 1 {
-		e["python_version"] = strings.Join(v.release[:2], ".")
-		if len(v.release) > 2 {
+	if release := version.Release(python); len(release) > 1 {
+		e["python_version"] = strings.Join(release[:2], ".")
+		if len(release) > 2 {
 			e["python_full_version"], e["implementation_version"] = python, python
 		}
 	}
@@ -170,11 +172,11 @@ func compareMarker(a, operator, b string) truth {
 	case "not in":
 		return is(!strings.Contains(b, a))
 	}
-	if _, ok := parsePEP440(a); ok {
-		if met, err := meetsSpecifiers(a, operator+b); err == nil {
+	if version.Release(a) != nil {
+		if met, err := version.MeetsSpecifiers(a, operator+b); err == nil {
 			return is(met)
 		}
-		if _, versions := parsePEP440(strings.TrimSuffix(b, ".*")); versions {
+		if version.Release(strings.TrimSuffix(b, ".*")) != nil {
 			return unknown
 		}
 	}

@@ -20,6 +20,8 @@ import (
 	"cmp"
 	"regexp"
 	"strings"
+
+	"github.com/driftpin/driftpin/pins/version"
 )
 
 // A Kind is the ecosystem a package belongs to; it decides how names are
@@ -98,4 +100,19 @@ func CanonicalName(kind Kind, name string) string {
 		return strings.ToLower(name)
 	}
 	return name
+}
+
+// Scheme is the set of rules by which a kind's versions are ordered.
+func (k Kind) Scheme() version.Scheme {
+	switch k {
+	case Pip:
+		return version.PEP440
+	case Conda:
+		return version.Conda
+	case Deb:
+		return version.Dpkg
+	case Npm:
+		return version.Semver
+	}
+	return version.Parts
 }

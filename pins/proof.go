@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"deps.dev/util/pypi"
+	"github.com/driftpin/driftpin/pins/version"
 )
 
 // Prove says where a lock does not hold what its course asks for, or does not
@@ -140,7 +141,7 @@ func (p *proof) pipName(i int) {
 		p.wrong(i, "its file %s does not have the name of a wheel", a.File)
 	case CanonicalName(Pip, w.Name) != a.Name:
 		p.wrong(i, "its file %s is of another package", a.File)
-	case CompareVersions(Pip, w.Version, a.Version) != 0:
+	case Pip.Scheme().Compare(w.Version, a.Version) != 0:
 		p.wrong(i, "its file %s is of version %s", a.File, w.Version)
 	case !slices.ContainsFunc(w.Platforms, func(t pypi.PEP425Tag) bool { return fitsPlatform(t.Platform, a.Platform) }):
 		p.wrong(i, "its file %s is not for %s", a.File, a.Platform)
@@ -153,19 +154,19 @@ var pythonTag = regexp.MustCompile(`^(py|cp)([0-9])([0-9]*)$`)
 
 // fitsPython reports whether a wheel's tag (PEP 425) is for a version of CPython;
 // any is, of a version that is not known.
-func fitsPython(t pypi.PEP425Tag, version string) bool {
-	v, ok := parsePEP440(version)
-	if !ok || len(v.release) < 2 {
+func fitsPython(t pypi.PEP425Tag, python string) bool {
+	release := version.Release(python)
+	if len(release) < 2 {
 		return true
 	}
 	m := pythonTag.FindStringSubmatch(t.Python)
 	switch {
-	case m == nil || m[2] != v.release[0]:
+	case m == nil || m[2] != release[0]:
 		return false
-	case m[3] == "" || compareDigits(m[3], v.release[1]) == 0:
+	case m[3] == "" || version.CompareNumbers(m[3], release[1]) == 0:
 		return true
 	}
-	return (m[1] == "py" || t.ABI == "abi3" || t.ABI == "none") && compareDigits(m[3], v.release[1]) < 0
+	return (m[1] == "py" || t.ABI == "abi3" || t.ABI == "none") && version.CompareNumbers(m[3], release[1]) < 0
 }
 
 func sdistStem(file string) (string, bool) {
@@ -180,7 +181,7 @@ func sdistStem(file string) (string, bool) {
 // isSdistOf tries each dash: names and versions may both hold some.
 func isSdistOf(stem, name, version string) bool {
 	for i := range len(stem) {
-		if stem[i] == '-' && CanonicalName(Pip, stem[:i]) == name && CompareVersions(Pip, stem[i+1:], version) == 0 {
+		if stem[i] == '-' && CanonicalName(Pip, stem[:i]) == name && Pip.Scheme().Compare(stem[i+1:], version) == 0 {
 			return true
 		}
 	}
@@ -323,14 +324,14 @@ func (p *proof) refuses(r Request, a Artifact) string {
 	met, err := false, error(nil)
 	switch r.Kind {
 	case Pip:
-		met, err = meetsSpecifiers(a.Version, r.Constraint)
+		met, err = version.MeetsSpecifiers(a.Version, r.Constraint)
 	case Deb:
 		if _, arch, foreign := strings.Cut(r.Name, ":"); foreign && a.Use != Held && arch != "any" && !strings.HasSuffix(a.File, "_"+arch+".deb") && !strings.HasSuffix(a.File, "_all.deb") {
 			return "it is not of the architecture " + arch
 		}
 		met = r.Version == "" || r.Version == a.Version
 	default:
-		met, err = Satisfies(r.Kind, a.Version, r.Constraint)
+		met, err = r.Kind.Scheme().Satisfies(a.Version, r.Constraint)
 	}
 	switch {
 	case err != nil:
@@ -444,7 +445,7 @@ func (p *proof) unfounded(a Artifact) string {
 	}
 	if source, ok := a.Sdist(); ok {
 		if !slices.ContainsFunc(p.lock.Artifacts, func(b Artifact) bool {
-			return b.File == source && b.Platform == a.Platform && b.Use == BuildInput && slices.Contains(b.By, a.Name) && CompareVersions(Pip, a.Version, b.Version) == 0
+			return b.File == source && b.Platform == a.Platform && b.Use == BuildInput && slices.Contains(b.By, a.Name) && Pip.Scheme().Compare(a.Version, b.Version) == 0
 		}) {
 			return fmt.Sprintf("the lock has no %s, from which it is built", source)
 		}

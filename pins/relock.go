@@ -143,7 +143,7 @@ func (r Request) allows(a Artifact) bool {
 	case r.Kind == Deb:
 		return r.Version == "" || r.Version == a.Version
 	}
-	met, err := Satisfies(r.Kind, a.Version, r.Constraint)
+	met, err := r.Kind.Scheme().Satisfies(a.Version, r.Constraint)
 	return met || err != nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"deps.dev/util/pypi"
+	"github.com/driftpin/driftpin/pins/version"
 )
 
 // Need says why a pin must stand as it does.
@@ -116,7 +117,6 @@ var (
 	// pipSpec is the shape of a requirement: NAME[EXTRAS] SPECIFIERS ; MARKER.
 	pipSpec      = regexp.MustCompile(`^\s*[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\s*(?:\[[A-Za-z0-9._, -]*\])?\s*(?:\(?\s*(?:===|==|~=|!=|<=|>=|<|>)[A-Za-z0-9.*+!_<>=~, -]*\)?)?\s*(?:;(?:[A-Za-z0-9_.<>=!~() ,+*-]|'[^']*'|"[^"]*")+)?$`)
 	singleEquals = regexp.MustCompile(`^[A-Za-z0-9._ -]+(?:\[[^\]]*\])?\s*=[^=]`)
-	pipSpecifier = regexp.MustCompile(`^\s*(===|==|~=|!=|<=|>=|<|>)\s*([^\s,;]+)\s*$`)
 	aptSpec      = regexp.MustCompile(`^([a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?)(?:=([A-Za-z0-9.+:~-]+))?$`)
 	gitRef       = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/+-]*$`)
 )
@@ -197,14 +197,9 @@ func (r *Request) parseSpecifiers(constraint string) error {
 	if constraint == "" {
 		return nil
 	}
-	all, err := parseSpecifiers(constraint)
-	if err != nil {
+	var err error
+	if r.Version, err = version.Exact(constraint); err != nil {
 		return fmt.Errorf("%q: %w", r.Spec, err)
-	}
-	for _, one := range all {
-		if one.operator == "===" || one.operator == "==" && !one.wild {
-			r.Version = one.text
-		}
 	}
 	return nil
 }

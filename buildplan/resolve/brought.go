@@ -72,7 +72,7 @@ func (p *pip) laidOver(ctx context.Context) (map[string]bool, error) {
 	brought, _, err := p.condaProvides(ctx, p.condas, nil)
 	for _, d := range brought {
 		if q := p.r.request(d.name); q != nil && q.Over == d.owner {
-			met, bad := pins.Satisfies(pins.Pip, d.version, q.Constraint)
+			met, bad := pins.Pip.Scheme().Satisfies(d.version, q.Constraint)
 			over[q.Name] = q.Git != nil || len(q.Extras) > 0 || bad != nil || !met
 		}
 	}

@@ -196,7 +196,7 @@ func (r *resolution) noSuchVersion(q pins.Request, versions map[string]string) s
 	}
 	soonest := ""
 	for v, date := range versions {
-		if ok, err := pins.Satisfies(q.Kind, v, q.Constraint); err != nil || !ok {
+		if ok, err := q.Kind.Scheme().Satisfies(v, q.Constraint); err != nil || !ok {
 			continue
 		}
 		published, err := time.Parse(time.DateOnly, date[:min(len(date), len(time.DateOnly))])
@@ -211,7 +211,7 @@ func (r *resolution) noSuchVersion(q pins.Request, versions map[string]string) s
 		return fmt.Sprintf("%s %s is newer than as-of: it was published on %s", q.Name, q.Constraint, soonest)
 	}
 	text := fmt.Sprintf("%s has no version %s", q.Name, q.Constraint)
-	below, above := pins.Nearest(q.Kind, q.Version, slices.Collect(maps.Keys(versions)))
+	below, above := q.Kind.Scheme().Nearest(q.Version, slices.Collect(maps.Keys(versions)))
 	if near := slices.DeleteFunc([]string{below, above}, func(v string) bool { return v == "" }); q.Version != "" && len(near) > 0 {
 		text += ": the nearest: " + strings.Join(near, " and ")
 	}

@@ -45,7 +45,7 @@ func (p *pip) learnHeld(ctx context.Context) (err error) {
 			return fmt.Errorf("%s: replaces: the base image %s holds %s, and what it holds stays: replace it in the base", q.At, p.r.base, d.name)
 		}
 		// What hangs on markers or on pre-releases uv says.
-		fits, err := pins.Satisfies(pins.Pip, d.version, q.Constraint)
+		fits, err := pins.Pip.Scheme().Satisfies(d.version, q.Constraint)
 		if v, bad := semver.PyPI.Parse(d.version); bad != nil || v.IsPrerelease() || q.Marker != "" || err != nil {
 			fits = true
 		}
@@ -114,7 +114,7 @@ func (r *resolution) checkHeldConda(ctx context.Context) error {
 		there++
 		name, version := strings.Join(words[:len(words)-2], "-"), words[len(words)-2]
 		if q := r.request(name); q != nil {
-			if fits, err := pins.Satisfies(pins.Conda, version, q.Constraint); err != nil || !fits {
+			if fits, err := pins.Conda.Scheme().Satisfies(version, q.Constraint); err != nil || !fits {
 				return r.heldOtherwise(q, name, version)
 			}
 		}

@@ -102,7 +102,7 @@ func (r *resolution) listed(ctx context.Context, requirements map[string]string)
 			if err == nil && !r.query.Before.IsZero() && !published.Before(r.query.Before) {
 				continue
 			}
-			if fits, err := pins.Satisfies(r.query.Kind, v, constraint); err == nil && fits && (found[name].Version == "" || pins.CompareVersions(r.query.Kind, v, found[name].Version) > 0) {
+			if fits, err := r.query.Kind.Scheme().Satisfies(v, constraint); err == nil && fits && (found[name].Version == "" || r.query.Kind.Scheme().Compare(v, found[name].Version) > 0) {
 				found[name] = pins.Release{Version: v, Published: published}
 			}
 		}

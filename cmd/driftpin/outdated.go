@@ -77,7 +77,7 @@ func outdated(ctx context.Context, s streams, dir string, names []string, asOf s
 	fmt.Fprintln(table, "PIN\tNOW\tPATCH\tMINOR\tMAJOR\tNEWEST")
 	for _, row := range rows {
 		held, highest := "", cmp.Or(row.Steps[2], row.Steps[1], row.Steps[0])
-		if pins.CompareVersions(row.Pin.Kind, highest.Version, row.Newest.Version) != 0 {
+		if row.Pin.Kind.Scheme().Compare(highest.Version, row.Newest.Version) != 0 {
 			held = dated(row.Newest) + ", which the rest holds back"
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", title(row.Pin), row.Now, dated(row.Steps[0]), dated(row.Steps[1]), dated(row.Steps[2]), held)

@@ -23,10 +23,10 @@ func full(t *testing.T) *images.Drift {
 	d := load(t)
 	version := func(s string) *string { return &s }
 	d.Packages = append(d.Packages,
-		images.Change{Kind: pins.Conda, Name: "pytorch", Where: "/opt/env", Change: images.Changed, A: version("2.0"), B: version("2.1"), Level: pins.Minor,
-			Was: &images.Was{Kind: pins.Pip, Name: "torch", Where: "/opt/env"}, Brings: []images.Brought{{Kind: pins.Pip, Name: "functorch", B: version("2.1")}},
+		images.Change{Kind: pins.Conda, Name: "pytorch", Where: "/opt/env", Change: images.Changed, A: versionText("2.0"), B: versionText("2.1"), Level: version.Minor,
+			Was: &images.Was{Kind: pins.Pip, Name: "torch", Where: "/opt/env"}, Brings: []images.Brought{{Kind: pins.Pip, Name: "functorch", B: versionText("2.1")}},
 			Layer: "sha256:" + strings.Repeat("a", 64), Event: "RUN conda install <script>alert(1)</script>"},
-		images.Change{Kind: pins.Npm, Name: "</script><img src=x onerror=alert(1)>", Change: images.Added, B: version("1 | `2` **3** @somebody #1\u202e\x1b[31m"),
+		images.Change{Kind: pins.Npm, Name: "</script><img src=x onerror=alert(1)>", Change: images.Added, B: versionText("1 | `2` **3** @somebody #1\u202e\x1b[31m"),
 			Cause: &images.Cause{Asked: true, Chain: []string{"x"}, File: "a b/pins.yaml", Line: 3, Need: pins.Hard, Why: "](javascript:alert(1))"}})
 	d.Renames = []images.Rename{{From: "/srv/env", To: "/opt/env", Packages: 12}}
 	d.Damages = []images.Damage{{Path: "/x\n", Package: "x", What: "changed"}}
@@ -43,8 +43,8 @@ func matrix() *images.Matrix {
 	version := func(s string) *string { return &s }
 	return &images.Matrix{
 		Images:   []images.Column{{Name: "a", Packages: 3, Alone: 1}, {Name: "b", Packages: 2}, {Name: "c`|", Packages: 2, Size: 7}},
-		Packages: []images.Row{{Kind: pins.Pip, Name: "numpy", Where: "/opt/env", Values: []*string{version("1.0"), version("2.0"), nil}, Level: pins.Major}},
-		Config:   []images.Row{{Name: "cmd", Values: []*string{version("x"), nil, version("</script>")}}},
+		Packages: []images.Row{{Kind: pins.Pip, Name: "numpy", Where: "/opt/env", Values: []*string{versionText("1.0"), versionText("2.0"), nil}, Level: version.Major}},
+		Config:   []images.Row{{Name: "cmd", Values: []*string{versionText("x"), nil, versionText("</script>")}}},
 		Summary:  images.MatrixSummary{Same: 1, Differing: 1, Config: 1},
 	}
 }
@@ -151,8 +151,8 @@ func TestHTMLData(t *testing.T) {
 
 func TestFails(t *testing.T) {
 	version := "1"
-	major := images.New("a", "b", []images.Change{{Change: images.Changed, Level: pins.Major, A: &version, B: &version}}, nil)
-	patch := images.New("a", "b", []images.Change{{Change: images.Changed, Level: pins.Patch, A: &version, B: &version}}, nil)
+	major := images.New("a", "b", []images.Change{{Change: images.Changed, Level: version.Major, A: &version, B: &version}}, nil)
+	patch := images.New("a", "b", []images.Change{{Change: images.Changed, Level: version.Patch, A: &version, B: &version}}, nil)
 	breached := images.New("a", "b", nil, nil)
 	breached.Breaches = []images.Breach{{Rule: "expired"}}
 	for _, test := range []struct {

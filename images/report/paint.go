@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/driftpin/driftpin/images"
-	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/version"
 	"github.com/sergi/go-diff/diffmatchpatch"
 )
 
@@ -32,9 +32,9 @@ func (p paint) colour(c images.Change, s string) string {
 		return p.green(s)
 	case c.Change == images.Removed:
 		return p.red(s)
-	case c.Level == pins.Major:
+	case c.Level == version.Major:
 		return p.with("1;35", s)
-	case c.Level == pins.Minor:
+	case c.Level == version.Minor:
 		return p.with("33", s)
 	}
 	return s

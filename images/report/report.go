@@ -8,7 +8,7 @@ import (
 	"io"
 
 	"github.com/driftpin/driftpin/images"
-	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/version"
 )
 
 // A Document is what is reported: the drift of two images, or the matrix of
@@ -51,7 +51,7 @@ func (d Document) Write(w io.Writer, format string, colour bool) error {
 func (d Document) Fails(on string) bool {
 	if m := d.matrix; m != nil {
 		for _, row := range m.Packages {
-			if on == "major" && row.Level == pins.Major {
+			if on == "major" && row.Level == version.Major {
 				return true
 			}
 		}
@@ -61,7 +61,7 @@ func (d Document) Fails(on string) bool {
 	case "any":
 		return breached || d.drift.Any()
 	case "major":
-		return breached || d.drift.Summary.Levels[pins.Major] > 0
+		return breached || d.drift.Summary.Levels[version.Major] > 0
 	case "policy":
 		return breached
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/driftpin/driftpin/images"
 	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/version"
 )
 
 // The parts of SARIF 2.1.0 that are written here.
@@ -80,7 +81,7 @@ func SARIF(w io.Writer, d *images.Drift) error {
 	}
 	for _, c := range d.Packages {
 		r := sarifResult{RuleID: "drift", Level: "note", Message: sarifText{sentence(c)}}
-		if c.Level == pins.Major {
+		if c.Level == version.Major {
 			r.Level = "warning"
 		}
 		if c.Cause != nil {

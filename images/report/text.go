@@ -157,7 +157,7 @@ func counts(s images.Summary) string {
 }
 
 // order is that in which levels are shown.
-var order = []pins.Level{pins.Major, pins.Minor, pins.Patch, pins.Build}
+var order = []version.Level{version.Major, version.Minor, version.Patch, version.Build}
 
 type text struct {
 	b strings.Builder
@@ -244,19 +244,19 @@ func newRow(c images.Change, showWhere bool) row {
 	}
 	switch c.Change {
 	case images.Added:
-		r.mark, r.versions, r.level = "+", version(c.B, c.BDetail), "added"
+		r.mark, r.versions, r.level = "+", versionText(c.B, c.BDetail), "added"
 	case images.Removed:
-		r.mark, r.versions, r.level = "-", version(c.A, c.ADetail), "removed"
+		r.mark, r.versions, r.level = "-", versionText(c.A, c.ADetail), "removed"
 	default:
 		r.mark = "↑"
 		if c.Down {
 			r.mark = "↓"
-		} else if c.Level == pins.Build {
+		} else if c.Level == version.Build {
 			r.mark = "~"
 		}
-		r.versions = version(c.A, c.ADetail) + " → " + version(c.B, c.BDetail)
-		if r.level = string(c.Level); c.Was != nil && version(c.A, c.ADetail) == version(c.B, c.BDetail) {
-			r.versions, r.level = version(c.B, c.BDetail), "moved"
+		r.versions = versionText(c.A, c.ADetail) + " → " + versionText(c.B, c.BDetail)
+		if r.level = string(c.Level); c.Was != nil && versionText(c.A, c.ADetail) == versionText(c.B, c.BDetail) {
+			r.versions, r.level = versionText(c.B, c.BDetail), "moved"
 		}
 	}
 	var notes []string
@@ -280,7 +280,7 @@ func newRow(c images.Change, showWhere bool) row {
 const maxEvent = 60
 
 // version is a version with what it does not say itself.
-func version(v *string, d *pins.Detail) string {
+func versionText(v *string, d *pins.Detail) string {
 	s := Clean(*v)
 	if d == nil {
 		return s

@@ -149,7 +149,7 @@ func moves(m, loose *pins.Manifest, l *pins.Lock, gone []pins.Request) *Advice {
 	for _, r := range m.Requests {
 		locked, ok := l.Find(r.Kind, r.Name, l.Platforms[0])
 		free := slices.ContainsFunc(loose.Requests, func(q pins.Request) bool { return q.At == r.At && q.Version == "" })
-		if free && r.Version != "" && ok && pins.CompareVersions(r.Kind, locked.Version, r.Version) != 0 {
+		if free && r.Version != "" && ok && r.Kind.Scheme().Compare(locked.Version, r.Version) != 0 {
 			a.Moves = append(a.Moves, pins.Bump{Request: r, Version: locked.Version})
 		}
 	}

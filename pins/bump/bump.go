@@ -103,7 +103,7 @@ func (c *Course) Pins(t Target) []pins.Request {
 func (c *Course) effective(requests []pins.Request) []pins.Request {
 	holds := func(r pins.Request) bool {
 		a, ok := c.Lock.Find(r.Kind, r.Name, c.platform())
-		return ok && pins.CompareVersions(r.Kind, a.Version, r.Version) == 0
+		return ok && r.Kind.Scheme().Compare(a.Version, r.Version) == 0
 	}
 	return slices.DeleteFunc(slices.Clone(requests), func(r pins.Request) bool {
 		return r.Marker != "" && r.Version != "" && !holds(r) && slices.ContainsFunc(requests, func(q pins.Request) bool {

@@ -47,7 +47,7 @@ func Choose(ctx context.Context, all []*Bumping, reach string) (stays []Stay, er
 		}
 		for at, version := range newest {
 			other, seen := chosen[at]
-			if !seen || pins.CompareVersions(p.kindAt(at), version, other) < 0 {
+			if !seen || p.kindAt(at).Scheme().Compare(version, other) < 0 {
 				chosen[at] = version
 			}
 		}
@@ -55,7 +55,7 @@ func Choose(ctx context.Context, all []*Bumping, reach string) (stays []Stay, er
 	for _, p := range all {
 		p.Bumps = slices.DeleteFunc(p.Bumps, func(b pins.Bump) bool {
 			r, version := b.Request, chosen[b.Request.At]
-			if b.Version != "" || pins.CompareVersions(r.Kind, version, r.Version) != 0 {
+			if b.Version != "" || r.Kind.Scheme().Compare(version, r.Version) != 0 {
 				return false
 			}
 			if !slices.ContainsFunc(stays, func(s Stay) bool { return s.Request.At == r.At }) {

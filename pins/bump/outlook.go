@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/version"
 )
 
 // A Row is a pin that is not at its newest.
@@ -59,7 +60,7 @@ func (o outlook) rows(ctx context.Context, pinned []pins.Request) (rows []Row, e
 		}
 		for _, r := range pinned {
 			locked, ok := o.course.Lock.Find(kind, r.Name, o.course.platform())
-			if release := newest[r.Name]; r.Kind == kind && ok && release.Version != "" && pins.CompareVersions(kind, release.Version, locked.Version) > 0 {
+			if release := newest[r.Name]; r.Kind == kind && ok && release.Version != "" && kind.Scheme().Compare(release.Version, locked.Version) > 0 {
 				rows = append(rows, Row{Pin: r, Now: locked.Version, Newest: release})
 			}
 		}
@@ -85,7 +86,7 @@ func (o outlook) releases(ctx context.Context, kind pins.Kind, wanted map[string
 // steps are the newest patch, minor and major versions of a pin, above the one
 // that there is now, that resolve with the rest; without dates.
 func (o outlook) steps(ctx context.Context, r pins.Request, now string) (out [3]pins.Release, err error) {
-	levels := map[pins.Level]int{pins.Patch: 0, pins.Minor: 1, pins.Major: 2}
+	levels := map[version.Level]int{version.Patch: 0, version.Minor: 1, version.Major: 2}
 	for _, reach := range []string{Latest, Minor, Patch} {
 		if r.Kind == pins.Deb && reach != Latest || reach == Minor && out[1].Version != "" {
 			continue // apt has no ranges; the latest is the newest minor too
@@ -102,10 +103,10 @@ func (o outlook) steps(ctx context.Context, r pins.Request, now string) (out [3]
 			return out, err
 		}
 		a, ok := l.Find(r.Kind, r.Name, l.Platforms[0])
-		if !ok || pins.CompareVersions(r.Kind, a.Version, now) <= 0 {
+		if !ok || r.Kind.Scheme().Compare(a.Version, now) <= 0 {
 			return out, nil
 		}
-		level, known := levels[pins.LevelOf(r.Kind, now, a.Version)]
+		level, known := levels[r.Kind.Scheme().LevelOf(now, a.Version)]
 		if !known {
 			return out, nil
 		}

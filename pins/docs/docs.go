@@ -151,7 +151,7 @@ func same(kind pins.Kind, have, operator, said string) bool {
 	if kind != pins.Pip && kind != pins.Conda {
 		return operator != "==" || strings.TrimPrefix(have, "=") == said
 	}
-	met, err := pins.Satisfies(pins.Pip, have, operator+said)
+	met, err := pins.Pip.Scheme().Satisfies(have, operator+said)
 	return err != nil && have == said || met
 }
 

@@ -104,7 +104,7 @@ type Trial struct{ Tried, Reverted Event }
 // Reverted returns the last time that a version was taken up and then given up
 // for the one before it, or for an older one. ok is false if that never was.
 func Reverted(events []Event, kind pins.Kind, version string) (last Trial, ok bool) {
-	same := func(a, b string) bool { return a != "" && b != "" && pins.CompareVersions(kind, a, b) == 0 }
+	same := func(a, b string) bool { return a != "" && b != "" && kind.Scheme().Compare(a, b) == 0 }
 	for i, tried := range events {
 		if tried.Kind != kind || !same(tried.Version, version) {
 			continue
@@ -113,7 +113,7 @@ func Reverted(events []Event, kind pins.Kind, version string) (last Trial, ok bo
 			if next.File != tried.File || next.Kind != kind {
 				continue
 			}
-			back := same(next.Version, tried.Before) || next.Version != "" && pins.CompareVersions(kind, next.Version, version) < 0
+			back := same(next.Version, tried.Before) || next.Version != "" && kind.Scheme().Compare(next.Version, version) < 0
 			if same(next.Before, version) && back {
 				last, ok = Trial{tried, next}, true
 			}

@@ -52,7 +52,7 @@ func (f *Facts) holds(r Range) bool {
 	if !known || version == "" {
 		return false
 	}
-	met, err := pins.Satisfies(pins.Pip, version, r.Versions)
+	met, err := pins.Pip.Scheme().Satisfies(version, r.Versions)
 	return err == nil && met
 }
 

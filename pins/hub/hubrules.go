@@ -430,7 +430,7 @@ func (c *Config) wrongScopes(hub string) (hits []hit) {
 				what, do = "scope "+s.shown()+" names nothing to be narrowed to", "write !"+by+"=NAME"
 			case !slices.Contains(filters, by):
 				what, do = "scope "+s.shown()+" is narrowed by "+by, "narrow it by user=, server=, group= or service="
-			case pins.CompareVersions(pins.Pip, hub, version) < 0:
+			case pins.Pip.Scheme().Compare(hub, version) < 0:
 				what, do = "scope "+base+" came with JupyterHub "+version+", and the hub is "+hub, "take an older one, such as "+older[base]
 			}
 			if what != "" && s.secret {

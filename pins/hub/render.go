@@ -34,7 +34,7 @@ func CheckHub(version string) error {
 	if !hubVersion.MatchString(version) {
 		return fmt.Errorf("%q is not a version of JupyterHub, such as 5.4.2 (the version of its Helm chart is another)", version)
 	}
-	if pins.CompareVersions(pins.Pip, version, oldestHub) < 0 {
+	if pins.Pip.Scheme().Compare(version, oldestHub) < 0 {
 		return fmt.Errorf("JupyterHub %s is older than %s, and lacks scopes that shared accounts need", version, oldestHub)
 	}
 	return nil
@@ -125,7 +125,7 @@ func (w *valuesWriter) block(key, text string) {
 
 // since reports whether the hub is of a version, or later.
 func (w *valuesWriter) since(version string) bool {
-	return pins.CompareVersions(pins.Pip, w.hub, version) >= 0
+	return pins.Pip.Scheme().Compare(w.hub, version) >= 0
 }
 
 var plainScalar = regexp.MustCompile(`^(?:-{0,2}[A-Za-z_/]|[0-9]+-[A-Za-z])[A-Za-z0-9_./@+-]*(?:[:=!][A-Za-z0-9_./@+-]+)*$`)

@@ -1,51 +1,52 @@
-package pins_test
+package version_test
 
 import (
 	"cmp"
+	_ "embed"
 	"fmt"
 	"os/exec"
 	"testing"
 
-	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/version"
 )
 
 // The pairs are in ascending order, or equal.
 func TestCompareVersions(t *testing.T) {
 	for _, test := range []struct {
-		kind  pins.Kind
+		kind  version.Scheme
 		a, b  string
 		want  int
-		level pins.Level
+		level version.Level
 	}{
-		{pins.Pip, "6.2", "6.2.0", 0, pins.Build},
-		{pins.Pip, "1.0.dev1", "1.0a1", -1, pins.Patch},
-		{pins.Pip, "1.0rc1", "1.0", -1, pins.Patch},
-		{pins.Pip, "1.0", "1.0.post1", -1, pins.Patch},
-		{pins.Pip, "1.9", "1.10", -1, pins.Minor},
-		{pins.Pip, "3.6.3", "4.0.11", -1, pins.Major},
-		{pins.Pip, "2022.8.1", "2023.1.1", -1, pins.Major},
-		{pins.Pip, "2!1.0", "1!3.0", 1, pins.Major},
-		{pins.Pip, "1.0", "1.0+local", -1, pins.Patch},
-		{pins.Pip, "v1.0", "1", 0, pins.Build},
-		{pins.Npm, "1.2.3", "1.2.10", -1, pins.Patch},
-		{pins.Npm, "1.2.3-beta.2", "1.2.3-beta.10", -1, pins.Patch},
-		{pins.Npm, "1.2.3", "1.3.0", -1, pins.Minor},
-		{pins.Npm, "1.2.3", "2.0.0-rc.1", -1, pins.Major},
-		{pins.Deb, "1:2.39.5-0+deb12u1", "1:2.39.5-0+deb12u2", -1, pins.Patch},
-		{pins.Deb, "1.0~rc1-1", "1.0-1", -1, pins.Patch},
-		{pins.Deb, "2.36-9", "2.37-1", -1, pins.Minor},
-		{pins.Deb, "9.9", "1:0.1", -1, pins.Major},
-		{pins.R, "1.0.9", "1.0.10", -1, pins.Patch},
-		{pins.R, "1.3-1", "1.3-2", -1, pins.Patch},
+		{version.PEP440, "6.2", "6.2.0", 0, version.Build},
+		{version.PEP440, "1.0.dev1", "1.0a1", -1, version.Patch},
+		{version.PEP440, "1.0rc1", "1.0", -1, version.Patch},
+		{version.PEP440, "1.0", "1.0.post1", -1, version.Patch},
+		{version.PEP440, "1.9", "1.10", -1, version.Minor},
+		{version.PEP440, "3.6.3", "4.0.11", -1, version.Major},
+		{version.PEP440, "2022.8.1", "2023.1.1", -1, version.Major},
+		{version.PEP440, "2!1.0", "1!3.0", 1, version.Major},
+		{version.PEP440, "1.0", "1.0+local", -1, version.Patch},
+		{version.PEP440, "v1.0", "1", 0, version.Build},
+		{version.Semver, "1.2.3", "1.2.10", -1, version.Patch},
+		{version.Semver, "1.2.3-beta.2", "1.2.3-beta.10", -1, version.Patch},
+		{version.Semver, "1.2.3", "1.3.0", -1, version.Minor},
+		{version.Semver, "1.2.3", "2.0.0-rc.1", -1, version.Major},
+		{version.Dpkg, "1:2.39.5-0+deb12u1", "1:2.39.5-0+deb12u2", -1, version.Patch},
+		{version.Dpkg, "1.0~rc1-1", "1.0-1", -1, version.Patch},
+		{version.Dpkg, "2.36-9", "2.37-1", -1, version.Minor},
+		{version.Dpkg, "9.9", "1:0.1", -1, version.Major},
+		{version.Parts, "1.0.9", "1.0.10", -1, version.Patch},
+		{version.Parts, "1.3-1", "1.3-2", -1, version.Patch},
 	} {
 		t.Run(fmt.Sprintf("%s %s %s", test.kind, test.a, test.b), func(t *testing.T) {
-			if got := pins.CompareVersions(test.kind, test.a, test.b); got != test.want {
+			if got := test.kind.Compare(test.a, test.b); got != test.want {
 				t.Errorf("got %d, want %d", got, test.want)
 			}
-			if got := pins.CompareVersions(test.kind, test.b, test.a); got != -test.want {
+			if got := test.kind.Compare(test.b, test.a); got != -test.want {
 				t.Errorf("reversed: got %d, want %d", got, -test.want)
 			}
-			if got := pins.LevelOf(test.kind, test.a, test.b); got != test.level {
+			if got := test.kind.LevelOf(test.a, test.b); got != test.level {
 				t.Errorf("level %s, want %s", got, test.level)
 			}
 		})
@@ -59,13 +60,13 @@ func TestOrderOfPEP440(t *testing.T) {
 		"1.post0.dev1", "1-0", "1.0.post1+a", "1.0.post1+b", "1.1.dev20240101123456789012", "1.1", "2024", "18446744073709551616", "300!0", "2024!1.0rc1", "v2024!1.0"}
 	for i, a := range ordered {
 		for k, b := range ordered {
-			if got := pins.CompareVersions(pins.Pip, a, b); got != cmp.Compare(i, k) {
+			if got := version.PEP440.Compare(a, b); got != cmp.Compare(i, k) {
 				t.Errorf("%s and %s: got %d", a, b, got)
 			}
 		}
 	}
 	for _, same := range [][2]string{{"1.0+ubuntu-1", "1.0+UBUNTU.1"}, {"1RC1", "1.0.preview-1"}, {" 1.0", "1"}, {"1.0-1", "1.0.rev1"}, {"1.0a", "1.0alpha0"}} {
-		if pins.CompareVersions(pins.Pip, same[0], same[1]) != 0 {
+		if version.PEP440.Compare(same[0], same[1]) != 0 {
 			t.Errorf("%s is not %s", same[0], same[1])
 		}
 	}
@@ -97,12 +98,12 @@ func TestSatisfiesPEP440(t *testing.T) {
 		{"weird", "===WEIRD", true},
 		{"1.0", "===1.0.0", false},
 	} {
-		if got, err := pins.Satisfies(pins.Pip, test.version, test.specifiers); err != nil || got != test.want {
+		if got, err := version.PEP440.Satisfies(test.version, test.specifiers); err != nil || got != test.want {
 			t.Errorf("%s of %s: got %t, %v", test.version, test.specifiers, got, err)
 		}
 	}
 	for _, bad := range []string{"==1.0.post1.*", "==1.0+x.*", "==1.0a1.*", ">=1.*", "~=1", ">=1.7+local", "==", "=1", "==1.0,,<2"} {
-		if got, err := pins.Satisfies(pins.Pip, "1.0", bad); err == nil {
+		if got, err := version.PEP440.Satisfies("1.0", bad); err == nil {
 			t.Errorf("%s: %t", bad, got)
 		}
 	}
@@ -116,7 +117,7 @@ func TestCompareWithDpkg(t *testing.T) {
 	versions := []string{"0", "0.1", "0~", "1", "1-0", "1-1", "1-1~bpo1", "1-1+b1", "1.0", "1.0-1", "1.00", "1.0a", "1.0+", "1.0~~", "1.0~a", "1.0~", "1:0", "1:1.0-1", "2a", "2A", "2.", "10", "1.2.3-4.5", "1.2-3-4", "01", "1+dfsg-1", "1+dfsg1-1"}
 	for _, a := range versions {
 		for _, b := range versions {
-			got := pins.CompareVersions(pins.Deb, a, b)
+			got := version.Dpkg.Compare(a, b)
 			op := map[int]string{-1: "lt", 0: "eq", 1: "gt"}[got]
 			if err := exec.Command("dpkg", "--compare-versions", a, op, b).Run(); err != nil {
 				t.Errorf("dpkg does not think that %s %s %s", a, op, b)
@@ -130,31 +131,17 @@ func FuzzCompareVersions(f *testing.F) {
 	f.Add("1:2-3", "~", "256!1.0")
 	f.Add("1.0a1.dev1+x", "18446744073709551616", "v1!1")
 	f.Fuzz(func(t *testing.T, a, b, c string) {
-		for _, k := range []pins.Kind{pins.Pip, pins.Deb, pins.Npm, pins.R, pins.Conda} {
-			if pins.CompareVersions(k, a, b) != -pins.CompareVersions(k, b, a) {
+		for _, k := range []version.Scheme{version.PEP440, version.Dpkg, version.Semver, version.Parts, version.Conda} {
+			if k.Compare(a, b) != -k.Compare(b, a) {
 				t.Errorf("%s: %q and %q have no order", k, a, b)
 			}
-			if pins.CompareVersions(k, a, a) != 0 {
+			if k.Compare(a, a) != 0 {
 				t.Errorf("%s: %q is not itself", k, a)
 			}
-			if k != pins.R && pins.CompareVersions(k, a, b) <= 0 && pins.CompareVersions(k, b, c) <= 0 && pins.CompareVersions(k, a, c) > 0 {
+			if k != version.Parts && k.Compare(a, b) <= 0 && k.Compare(b, c) <= 0 && k.Compare(a, c) > 0 {
 				t.Errorf("%s: %q, %q and %q have no order", k, a, b, c)
 			}
-			pins.LevelOf(k, a, b)
+			k.LevelOf(a, b)
 		}
 	})
-}
-
-func TestSuggestName(t *testing.T) {
-	for name, want := range map[string]string{"boken": "bokeh", "numpi": "numpy", "Jupyter_Sever": "jupyter-server", "padnas": "pandas", "xyzzyplugh": ""} {
-		if got := pins.SuggestName(pins.Pip, name, nil); got != want {
-			t.Errorf("%s: got %q, want %q", name, got, want)
-		}
-	}
-}
-
-func ExampleParsePip() {
-	r, err := pins.ParsePip("Jupyter_Server==2.2.1")
-	fmt.Println(r.Name, r.Version, err)
-	// Output: jupyter-server 2.2.1 <nil>
 }

@@ -1,4 +1,4 @@
-package pins
+package version
 
 import (
 	"cmp"
@@ -61,11 +61,11 @@ func lowerASCII(text string) string {
 // relative ordering", and "Local version identifiers").
 func (v pep440) compare(w pep440) int {
 	return cmp.Or(
-		compareDigits(v.epoch, w.epoch),
+		CompareNumbers(v.epoch, w.epoch),
 		compareReleases(v.release, w.release),
 		cmp.Compare(v.stage(), w.stage()),
 		cmp.Compare(v.pre, w.pre), // a, b, rc
-		compareDigits(v.preNumber, w.preNumber),
+		CompareNumbers(v.preNumber, w.preNumber),
 		compareOptional(v.post, w.post, -1),
 		compareOptional(v.dev, w.dev, 1),
 		compareLocals(v.local, w.local))
@@ -97,7 +97,7 @@ func compareReleases(a, b []string) int {
 		if i < len(b) {
 			nb = b[i]
 		}
-		if c := compareDigits(na, nb); c != 0 {
+		if c := CompareNumbers(na, nb); c != 0 {
 			return c
 		}
 	}
@@ -115,7 +115,7 @@ func compareOptional(a, b string, absent int) int {
 	case b == "":
 		return -absent
 	}
-	return compareDigits(a, b)
+	return CompareNumbers(a, b)
 }
 
 // compareLocals orders local versions: none first, then part by part, words before
@@ -128,7 +128,7 @@ func compareLocals(a, b string) int {
 		numberA, numberB := strings.Trim(a, "0123456789") == "", strings.Trim(b, "0123456789") == ""
 		switch {
 		case numberA && numberB:
-			return compareDigits(a, b)
+			return CompareNumbers(a, b)
 		case numberA:
 			return 1
 		case numberB:
@@ -210,9 +210,30 @@ func parseSpecifiers(text string) (all []specifier, err error) {
 	return all, nil
 }
 
-// meetsSpecifiers reports whether a version meets all of some specifiers (PEP
+var pipSpecifier = regexp.MustCompile(`^\s*(===|==|~=|!=|<=|>=|<|>)\s*([^\s,;]+)\s*$`)
+
+// Exact checks specifiers (PEP 440, "Version specifiers"), and returns the one version that they
+// allow, as it is written; empty if they allow several.
+func Exact(specifiers string) (only string, err error) {
+	all, err := parseSpecifiers(specifiers)
+	for _, one := range all {
+		if one.operator == "===" || one.operator == "==" && !one.wild {
+			only = one.text
+		}
+	}
+	return only, err
+}
+
+// Release are the numbers of a version's release, without leading zeros;
+// none of a text that is no version (PEP 440).
+func Release(text string) []string {
+	v, _ := parsePEP440(text)
+	return v.release
+}
+
+// MeetsSpecifiers reports whether a version meets all of some specifiers (PEP
 // 440, "Version specifiers"), pre-releases taken as any other version.
-func meetsSpecifiers(version, specifiers string) (bool, error) {
+func MeetsSpecifiers(version, specifiers string) (bool, error) {
 	all, err := parseSpecifiers(specifiers)
 	if err != nil {
 		return false, fmt.Errorf("%q: %w", specifiers, err)

@@ -1,14 +1,18 @@
-package pins
+// Package version orders the versions of packages by the rules of their ecosystem:
+// a [Scheme] compares two, says how far apart they are, and whether one meets a
+// constraint.
+package version
 
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	masterminds "github.com/Masterminds/semver/v3"
 )
 
-// A Level says how far apart two versions are, by the rules of their kind.
+// A Level says how far apart two versions are, by the rules of their scheme.
 type Level string
 
 // The levels, from the widest to the narrowest.
@@ -21,23 +25,34 @@ const (
 	Build Level = "build"
 )
 
-// CompareVersions orders two versions by the rules of their kind: PEP 440 for
-// pip, Debian policy 5.6.12 for deb, semver 2.0.0 for npm, conda's version
-// ordering for conda. It returns -1, 0 or 1. The versions of r, and those that
-// their kind's rules can't read, which come before all others, are ordered by
+// A Scheme is a set of rules for versions. The zero value orders versions by
 // their runs of digits and of letters.
-func CompareVersions(kind Kind, a, b string) int {
-	switch kind {
-	case Pip:
+type Scheme string
+
+// The schemes.
+const (
+	PEP440 Scheme = "PEP 440" // of pip
+	Dpkg   Scheme = "Debian"  // Debian policy 5.6.12
+	Conda  Scheme = "conda"   // conda's documentation, "Version ordering"
+	Semver Scheme = "semver"  // semver 2.0.0, of npm
+	Parts  Scheme = ""
+)
+
+// Compare orders two versions. It returns -1, 0 or 1. Those that the rules can't
+// read come before all others, and are ordered by their runs of digits and of
+// letters.
+func (s Scheme) Compare(a, b string) int {
+	switch s {
+	case PEP440:
 		return compareParsed(a, b, parsePEP440, pep440.compare)
 	case Conda:
 		return compareParsed(a, b, func(text string) (condaVersion, bool) {
 			v, err := parseCondaVersion(text)
 			return v, err == nil
 		}, compareConda)
-	case Deb:
+	case Dpkg:
 		return compareDpkg(a, b)
-	case Npm:
+	case Semver:
 		return compareParsed(a, b, func(text string) (*masterminds.Version, bool) {
 			v, err := masterminds.NewVersion(text)
 			return v, err == nil
@@ -62,25 +77,24 @@ func compareParsed[V any](a, b string, parse func(string) (V, bool), compare fun
 	return compareParts(a, b)
 }
 
-// Satisfies reports whether a version meets a constraint, by the rules and in
-// the words of its kind: PEP 440's specifiers for pip, MatchSpec's versions for
-// conda, semver's ranges for npm, =VERSION for deb. The empty constraint is met
-// by every version.
-func Satisfies(kind Kind, version, constraint string) (bool, error) {
+// Satisfies reports whether a version meets a constraint, in the scheme's own
+// words: PEP 440's specifiers, MatchSpec's versions for conda, semver's ranges,
+// =VERSION for others. The empty constraint is met by every version.
+func (s Scheme) Satisfies(version, constraint string) (bool, error) {
 	constraint = strings.TrimSpace(constraint)
 	if constraint == "" {
 		return true, nil
 	}
-	switch kind {
-	case Pip:
-		met, err := meetsSpecifiers(version, constraint)
+	switch s {
+	case PEP440:
+		met, err := MeetsSpecifiers(version, constraint)
 		if v, ok := parsePEP440(version); met && ok && v.prerelease() && !namesPrerelease(constraint) {
 			return false, nil
 		}
 		return met, err
 	case Conda:
 		return satisfiesConda(version, constraint)
-	case Npm:
+	case Semver:
 		c, err := masterminds.NewConstraint(constraint)
 		if err != nil {
 			return false, fmt.Errorf("%q: %w", constraint, err)
@@ -91,20 +105,20 @@ func Satisfies(kind Kind, version, constraint string) (bool, error) {
 		}
 		return c.Check(v), nil
 	}
-	return CompareVersions(kind, version, strings.TrimLeft(constraint, "=")) == 0, nil
+	return s.Compare(version, strings.TrimLeft(constraint, "=")) == 0, nil
 }
 
-// LevelOf returns how far apart two versions of a kind are; versions that
+// LevelOf returns how far apart two versions are; versions that
 // compare as equal are a Build apart.
-func LevelOf(kind Kind, a, b string) Level {
-	if CompareVersions(kind, a, b) == 0 {
+func (s Scheme) LevelOf(a, b string) Level {
+	if s.Compare(a, b) == 0 {
 		return Build
 	}
-	if kind == Npm {
+	if s == Semver {
 		return semverLevel(a, b)
 	}
-	ea, ra := release(kind, a)
-	eb, rb := release(kind, b)
+	ea, ra := s.release(a)
+	eb, rb := s.release(b)
 	switch {
 	case ea != eb || part(ra, 0) != part(rb, 0):
 		return Major
@@ -128,13 +142,13 @@ func semverLevel(a, b string) Level {
 
 // release splits a version into its epoch and the dotted parts of its
 // release: of a Debian version that is the upstream part.
-func release(kind Kind, v string) (epoch string, parts []string) {
+func (s Scheme) release(v string) (epoch string, parts []string) {
 	sep := ":"
-	switch kind {
-	case Pip, Conda:
+	switch s {
+	case PEP440, Conda:
 		sep = "!"
 		v, _, _ = strings.Cut(strings.ToLower(v), "+")
-	case Deb:
+	case Dpkg:
 		if i := strings.LastIndexByte(v, '-'); i >= 0 {
 			v = v[:i]
 		}
@@ -152,15 +166,15 @@ func part(release []string, i int) string {
 	if i >= len(release) {
 		return ""
 	}
-	s := release[i]
-	end := strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' })
+	p := release[i]
+	end := strings.IndexFunc(p, func(r rune) bool { return r < '0' || r > '9' })
 	switch {
 	case end == 0:
-		return s
+		return p
 	case end > 0:
-		s = s[:end]
+		p = p[:end]
 	}
-	return strings.TrimLeft(s, "0")
+	return strings.TrimLeft(p, "0")
 }
 
 // compareDpkg orders Debian versions: epoch, upstream version, revision
@@ -168,7 +182,7 @@ func part(release []string, i int) string {
 func compareDpkg(a, b string) int {
 	ea, ua, ra := splitDpkg(a)
 	eb, ub, rb := splitDpkg(b)
-	return cmp.Or(compareDigits(ea, eb), compareDpkgPart(ua, ub), compareDpkgPart(ra, rb))
+	return cmp.Or(CompareNumbers(ea, eb), compareDpkgPart(ua, ub), compareDpkgPart(ra, rb))
 }
 
 func splitDpkg(v string) (epoch, upstream, revision string) {
@@ -193,7 +207,7 @@ func compareDpkgPart(a, b string) int {
 		}
 		na, a = span(a, true)
 		nb, b = span(b, true)
-		if c := compareDigits(na, nb); c != 0 {
+		if c := CompareNumbers(na, nb); c != 0 {
 			return c
 		}
 	}
@@ -233,7 +247,7 @@ func compareParts(a, b string) int {
 		}
 		na, a = span(a, true)
 		nb, b = span(b, true)
-		if c := compareDigits(na, nb); c != 0 {
+		if c := CompareNumbers(na, nb); c != 0 {
 			return c
 		}
 	}
@@ -249,8 +263,8 @@ func span(s string, digits bool) (run, rest string) {
 	return s[:i], s[i:]
 }
 
-// compareDigits compares decimal numbers of any length.
-func compareDigits(a, b string) int {
+// CompareNumbers compares decimal numbers of any length.
+func CompareNumbers(a, b string) int {
 	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
 	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 }
@@ -260,14 +274,40 @@ func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
 // Nearest returns the versions just below and just above one, of some; empty
 // where there is none.
-func Nearest(kind Kind, version string, versions []string) (below, above string) {
+func (s Scheme) Nearest(version string, versions []string) (below, above string) {
 	for _, v := range versions {
-		switch c := CompareVersions(kind, v, version); {
-		case c < 0 && (below == "" || CompareVersions(kind, v, below) > 0):
+		switch c := s.Compare(v, version); {
+		case c < 0 && (below == "" || s.Compare(v, below) > 0):
 			below = v
-		case c > 0 && (above == "" || CompareVersions(kind, v, above) < 0):
+		case c > 0 && (above == "" || s.Compare(v, above) < 0):
 			above = v
 		}
 	}
 	return below, above
+}
+
+// Above returns the first release above all versions that share the first n parts
+// of a version's release: of 3.6.1 and 2 parts that is 3.7.
+func (s Scheme) Above(version string, n int) string {
+	epoch, parts := s.release(version)
+	if epoch != "" {
+		epoch += "!"
+	}
+	if len(parts) == 0 || n == 0 {
+		return epoch + "1"
+	}
+	upper := slices.Clone(parts[:min(n, len(parts))])
+	upper[len(upper)-1] = increment(part(upper, len(upper)-1))
+	return epoch + strings.Join(upper, ".")
+}
+
+// increment adds one to a decimal number.
+func increment(digits string) string {
+	b := []byte("0" + digits)
+	for i := len(b) - 1; ; i-- {
+		if b[i]++; b[i] <= '9' {
+			return cmp.Or(strings.TrimLeft(string(b), "0"), "0")
+		}
+		b[i] = '0'
+	}
 }

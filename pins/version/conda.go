@@ -1,4 +1,4 @@
-package pins
+package version
 
 import (
 	"cmp"
@@ -117,7 +117,7 @@ func compareRuns(a, b string) int {
 	case a == infinity || b == infinity:
 		return cmp.Compare(strings.Count(a, infinity), strings.Count(b, infinity))
 	}
-	return compareDigits(a, b)
+	return CompareNumbers(a, b)
 }
 
 // startsWith reports whether v is one of prefix.*: its parts begin as those of
