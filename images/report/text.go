@@ -11,6 +11,7 @@ import (
 
 	"github.com/driftpin/driftpin/images"
 	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/version"
 )
 
 // Text writes a drift for reading: what matters most first, in columns, in
