@@ -12,6 +12,7 @@ import (
 	"github.com/driftpin/driftpin/images"
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/version"
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -21,7 +22,7 @@ import (
 func full(t *testing.T) *images.Drift {
 	t.Helper()
 	d := load(t)
-	version := func(s string) *string { return &s }
+	versionText := func(s string) *string { return &s }
 	d.Packages = append(d.Packages,
 		images.Change{Kind: pins.Conda, Name: "pytorch", Where: "/opt/env", Change: images.Changed, A: versionText("2.0"), B: versionText("2.1"), Level: version.Minor,
 			Was: &images.Was{Kind: pins.Pip, Name: "torch", Where: "/opt/env"}, Brings: []images.Brought{{Kind: pins.Pip, Name: "functorch", B: versionText("2.1")}},
@@ -40,7 +41,7 @@ func full(t *testing.T) *images.Drift {
 }
 
 func matrix() *images.Matrix {
-	version := func(s string) *string { return &s }
+	versionText := func(s string) *string { return &s }
 	return &images.Matrix{
 		Images:   []images.Column{{Name: "a", Packages: 3, Alone: 1}, {Name: "b", Packages: 2}, {Name: "c`|", Packages: 2, Size: 7}},
 		Packages: []images.Row{{Kind: pins.Pip, Name: "numpy", Where: "/opt/env", Values: []*string{versionText("1.0"), versionText("2.0"), nil}, Level: version.Major}},
@@ -150,9 +151,9 @@ func TestHTMLData(t *testing.T) {
 }
 
 func TestFails(t *testing.T) {
-	version := "1"
-	major := images.New("a", "b", []images.Change{{Change: images.Changed, Level: version.Major, A: &version, B: &version}}, nil)
-	patch := images.New("a", "b", []images.Change{{Change: images.Changed, Level: version.Patch, A: &version, B: &version}}, nil)
+	one := "1"
+	major := images.New("a", "b", []images.Change{{Change: images.Changed, Level: version.Major, A: &one, B: &one}}, nil)
+	patch := images.New("a", "b", []images.Change{{Change: images.Changed, Level: version.Patch, A: &one, B: &one}}, nil)
 	breached := images.New("a", "b", nil, nil)
 	breached.Breaches = []images.Breach{{Rule: "expired"}}
 	for _, test := range []struct {
