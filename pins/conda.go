@@ -2,9 +2,9 @@ package pins
 
 import (
 	"cmp"
+	_ "embed"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/driftpin/driftpin/pins/version"
@@ -135,36 +135,5 @@ const defaultChannel = "conda-forge"
 // pkgs/main.
 var channelName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*$`)
 
-// CondaChannels are the names of the channels that conda packages come from, in
-// order of priority.
-func (m *Manifest) CondaChannels() (names []string) {
-	for _, c := range m.Channels {
-		if c.Value != "nodefaults" && !slices.Contains(names, c.Value) {
-			names = append(names, c.Value)
-		}
-	}
-	if len(names) == 0 {
-		return []string{defaultChannel}
-	}
-	return names
-}
-
-// lintChannels finds channels that a lock can't name.
-func (m *Manifest) lintChannels() {
-	if len(m.requestsOf(Conda)) == 0 {
-		return
-	}
-	for _, c := range m.Channels {
-		switch {
-		case c.Value == "defaults":
-			m.Findings.fatal(c.At, "channel", "channel defaults stands for what each machine's settings make of it: name the channels, such as conda-forge or pkgs/main")
-		case !channelName.MatchString(c.Value):
-			m.Findings.fatal(c.At, "channel", "channel %q: name it here, such as conda-forge, and say in .condarc where it is (channel_alias, custom_channels): a lock holds no addresses", c.Value)
-		}
-	}
-	for _, r := range m.requestsOf(Conda) {
-		if r.Channel != "" && !slices.Contains(m.CondaChannels(), r.Channel) {
-			m.Findings.fatal(r.At, "channel", "%s: its channel is not among the channels: add %s to them", r.Spec, r.Channel)
-		}
-	}
-}
+// condaSubdirs are the names that conda has for platforms (CEP 36).
+var condaSubdirs = map[string]string{"linux/amd64": "linux-64", "linux/arm64": "linux-aarch64"}

@@ -233,7 +233,7 @@ func (c *course) ghosts() {
 // ghost warns of a pin file that nobody reads.
 func (c *course) ghost(root string, e fs.DirEntry) {
 	name := path.Join(root, e.Name())
-	looksLikePins := Reads(e.Name()) || e.Name() == "requirements3.txt"
+	looksLikePins := HoldsPins(e.Name()) || e.Name() == "requirements3.txt"
 	if !looksLikePins || slices.Contains(c.read, name) || e.IsDir() {
 		return
 	}
@@ -302,9 +302,9 @@ func defaultName(dir string) string {
 	return name
 }
 
-// Reads reports whether a file of this name, in a course's folder, is one that
+// HoldsPins reports whether a file of this name, in a course's folder, is one that
 // pins are read from.
-func Reads(file string) bool {
+func HoldsPins(file string) bool {
 	switch file {
 	case ManifestName, "apt.txt", "runtime.txt", "environment.yml", "environment.yaml", "pixi.toml":
 		return true

@@ -1,7 +1,9 @@
 package pins
 
 import (
+	"bytes"
 	"cmp"
+	_ "embed"
 	"fmt"
 	"regexp"
 	"slices"
@@ -193,3 +195,55 @@ func (r Request) replace(version string) (from, to int, text string) {
 // exactly reports whether what stands between a name and its version says
 // that it is that version.
 func exactly(between string) bool { return operatorBlank.FindString(between) == between }
+
+// A Bump asks for another version of a pin.
+type Bump struct {
+	Request Request
+	Version string
+}
+
+// EditAll returns the files of a course that bumps change, by the names that
+// positions give them, with nothing changed but the versions.
+func (m *Manifest) EditAll(bumps []Bump) (map[string][]byte, error) {
+	for _, b := range bumps {
+		for _, also := range b.Request.Also {
+			if also.asksFor() != "" { // a line without a version says no other
+				bumps = append(bumps[:len(bumps):len(bumps)], Bump{also, b.Version})
+			}
+		}
+	}
+	// From the last to the first, so that an edit moves no other.
+	bumps = slices.SortedFunc(slices.Values(bumps), func(a, b Bump) int {
+		return cmp.Or(cmp.Compare(a.Request.At.File, b.Request.At.File), b.Request.At.Line-a.Request.At.Line, b.Request.At.Column-a.Request.At.Column)
+	})
+	edited := map[string][]byte{}
+	for _, b := range bumps {
+		file := b.Request.At.File
+		source, ok := edited[file]
+		if !ok {
+			if source, ok = m.Source(file); !ok {
+				return nil, fmt.Errorf("%s: the file was not read", b.Request.At)
+			}
+		}
+		var err error
+		if edited[file], err = Edit(source, b.Request, b.Version); err != nil {
+			return nil, err
+		}
+	}
+	return edited, nil
+}
+
+// EditDate puts another date in place of an as-of of a file that the manifest
+// was read from; edited holds what is edited in it already.
+func (m *Manifest) EditDate(old Date, date string, edited map[string][]byte) {
+	at := old.At
+	source, ok := edited[at.File]
+	if !ok {
+		source, _ = m.Source(at.File)
+	}
+	lines := bytes.SplitAfter(source, []byte("\n"))
+	line := lines[at.Line-1]
+	column := min(max(at.Column-1, 0), len(line))
+	lines[at.Line-1] = append(line[:column:column], bytes.Replace(line[column:], []byte(old.Text), []byte(date), 1)...)
+	edited[at.File] = bytes.Join(lines, nil)
+}

@@ -1,12 +1,13 @@
 package pins
 
 import (
+	_ "embed"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2"
+	"github.com/driftpin/driftpin/pins/pylock"
 )
 
 // WriteRequirements writes what a lock installs with pip on one platform as a
@@ -40,46 +41,17 @@ func WriteRequirements(w io.Writer, l *Lock, platform string) error {
 	return err
 }
 
-// A pylock is a lock file by PEP 751.
-type pylock struct {
-	LockVersion string          `toml:"lock-version"`
-	CreatedBy   string          `toml:"created-by"`
-	Packages    []pylockPackage `toml:"packages"`
-}
-
-type pylockPackage struct {
-	Name    string       `toml:"name"`
-	Version string       `toml:"version,omitempty"`
-	VCS     *pylockVCS   `toml:"vcs,omitempty"`
-	Sdist   *pylockFile  `toml:"sdist,omitempty"`
-	Wheels  []pylockFile `toml:"wheels,omitempty"`
-}
-
-type pylockVCS struct {
-	Type         string `toml:"type"`
-	URL          string `toml:"url"`
-	Commit       string `toml:"commit-id"`
-	Subdirectory string `toml:"subdirectory,omitempty"`
-}
-
-type pylockFile struct {
-	Name   string            `toml:"name"`
-	URL    string            `toml:"url"`
-	Size   int64             `toml:"size,omitempty"`
-	Hashes map[string]string `toml:"hashes"`
-}
-
 // WritePylock writes what a lock installs with pip on one platform as a
 // pylock.toml (PEP 751). That format names addresses, which a lock does not:
 // address says where a file was found, by its sha256.
 func WritePylock(w io.Writer, l *Lock, platform string, address func(sha256 string) (string, bool)) error {
-	out := pylock{LockVersion: "1.0", CreatedBy: "driftpin"}
-	file := func(a Artifact) (pylockFile, error) {
+	var out []pylock.Package
+	file := func(a Artifact) (pylock.File, error) {
 		url, ok := address(a.SHA256)
 		if !ok {
-			return pylockFile{}, fmt.Errorf("no address of %s is known on this machine, and a pylock.toml names addresses: lock or build the course here first", a.File)
+			return pylock.File{}, fmt.Errorf("no address of %s is known on this machine, and a pylock.toml names addresses: lock or build the course here first", a.File)
 		}
-		return pylockFile{a.File, url, a.Size, map[string]string{"sha256": a.SHA256}}, nil
+		return pylock.File{Name: a.File, URL: url, Size: a.Size, Hashes: map[string]string{"sha256": a.SHA256}}, nil
 	}
 	if len(pipOf(l, platform)) == 0 {
 		return errNone(Pip)
@@ -88,45 +60,36 @@ func WritePylock(w io.Writer, l *Lock, platform string, address func(sha256 stri
 		return fmt.Errorf("the base image holds %s and more that the course needs: a pylock.toml that leaves them out would be none", held[0].Name)
 	}
 	for _, a := range pipOf(l, platform) {
-		p := pylockPackage{Name: a.Name, Version: a.Version}
+		p := pylock.Package{Name: a.Name, Version: a.Version}
 		g, git := a.Git()
 		var err error
 		switch {
 		case git:
-			p.Version, p.VCS = "", &pylockVCS{"git", g.URL, g.Ref, g.Subdirectory}
+			p.Version, p.VCS = "", &pylock.VCS{Type: "git", URL: g.URL, Commit: g.Ref, Subdirectory: g.Subdirectory}
 		case a.Built():
 			var source Artifact
 			if source, err = sourceOf(l, a); err == nil {
-				var f pylockFile
+				var f pylock.File
 				f, err = file(source)
 				p.Sdist = &f
 			}
 		default:
-			var f pylockFile
+			var f pylock.File
 			f, err = file(a)
-			p.Wheels = []pylockFile{f}
+			p.Wheels = []pylock.File{f}
 		}
 		if err != nil {
 			return err
 		}
-		out.Packages = append(out.Packages, p)
+		out = append(out, p)
 	}
-	return toml.NewEncoder(w).Encode(out)
+	return pylock.Write(w, out)
 }
 
 // pipOf are the artifacts that a lock installs with pip, by name, and condaOf
 // those with conda.
 func pipOf(l *Lock, platform string) []Artifact   { return l.installs(Pip, platform) }
 func condaOf(l *Lock, platform string) []Artifact { return l.installs(Conda, platform) }
-
-func (l *Lock) installs(k Kind, platform string) []Artifact {
-	return slices.DeleteFunc(l.Installed(platform), func(a Artifact) bool { return a.Kind != k })
-}
-
-// held are the packages of an extended base that pins need.
-func (l *Lock) held(platform string) []Artifact {
-	return slices.DeleteFunc(l.Present(platform), func(a Artifact) bool { return a.Use != Held })
-}
 
 func errNone(k Kind) error {
 	return fmt.Errorf("the lock installs nothing with %s: there is nothing to export in this format", k)
@@ -142,9 +105,6 @@ func sourceOf(l *Lock, wheel Artifact) (Artifact, error) {
 	}
 	return Artifact{}, fmt.Errorf("the lock has no line for %s, from which %s is built", name, wheel.File)
 }
-
-// condaSubdirs are the names that conda has for platforms (CEP 36).
-var condaSubdirs = map[string]string{"linux/amd64": "linux-64", "linux/arm64": "linux-aarch64"}
 
 // WriteCondaExplicit writes what a lock installs with conda on one platform as
 // an explicit list (CEP 23): addresses with hashes, which address tells.

@@ -2,6 +2,7 @@ package pins
 
 import (
 	"cmp"
+	_ "embed"
 	"fmt"
 	"path"
 	"regexp"
@@ -251,4 +252,24 @@ func (k Kind) contradiction(f, r Request) string {
 		return fmt.Sprintf("; conda says: LibMambaUnsatisfiableError, %s and %s conflict", f.Spec, r.Spec)
 	}
 	return ""
+}
+
+// lintChannels finds channels that a lock can't name.
+func (m *Manifest) lintChannels() {
+	if len(m.requestsOf(Conda)) == 0 {
+		return
+	}
+	for _, c := range m.Channels {
+		switch {
+		case c.Value == "defaults":
+			m.Findings.fatal(c.At, "channel", "channel defaults stands for what each machine's settings make of it: name the channels, such as conda-forge or pkgs/main")
+		case !channelName.MatchString(c.Value):
+			m.Findings.fatal(c.At, "channel", "channel %q: name it here, such as conda-forge, and say in .condarc where it is (channel_alias, custom_channels): a lock holds no addresses", c.Value)
+		}
+	}
+	for _, r := range m.requestsOf(Conda) {
+		if r.Channel != "" && !slices.Contains(m.CondaChannels(), r.Channel) {
+			m.Findings.fatal(r.At, "channel", "%s: its channel is not among the channels: add %s to them", r.Spec, r.Channel)
+		}
+	}
 }

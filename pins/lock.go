@@ -3,10 +3,10 @@ package pins
 import (
 	"cmp"
 	"crypto/sha256"
+	_ "embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -41,55 +41,6 @@ type Lock struct {
 // A Tool is a program that driftpin mounts into its build steps.
 type Tool struct{ Name, Version string }
 
-// An Artifact is one file that an image is made from, or one wheel that is
-// built on the way.
-type Artifact struct {
-	Pin
-	Platform string
-	File     string // file name; of a deb, its path within the index; of conda's, CHANNEL/SUBDIR/NAME; of npm's, its folder and NAME
-	SHA256   string // lower-case hex
-	Size     int64
-	Use      Use
-	Roots    []Root   // why it is there by itself
-	By       []string // the names of the locked packages that require it
-	From     string   // of a wheel that is built: sdist:FILE, or git+URL@COMMIT
-}
-
-// Use says what an artifact is for.
-type Use string
-
-// The uses: into the image; only into the step that builds a wheel; in the base
-// image already, which the course extends.
-const (
-	Install    Use = "install"
-	BuildInput Use = "build"
-	Held       Use = "base"
-)
-
-// HeldFile stands for the file of what is in the base image already; its sha256
-// is the base's digest.
-const HeldFile = "base"
-
-// Root is a reason for an artifact that no other package is.
-type Root string
-
-// The roots: a pin of the manifest; part of the Python that the environment
-// runs on; part of the compilers that wheels are built with; a source, or a
-// build requirement, of the wheels named in By.
-const (
-	PinRoot       Root = "pin"
-	PythonRoot    Root = "python"
-	SourceRoot    Root = "source"
-	ToolchainRoot Root = "toolchain"
-)
-
-// Is reports whether r is among the artifact's roots.
-func (a Artifact) Is(r Root) bool { return slices.Contains(a.Roots, r) }
-
-// Built reports whether the artifact is a wheel made in a build step, rather
-// than a file that is fetched.
-func (a Artifact) Built() bool { return a.From != "" }
-
 // Digest returns the lock's own digest, sha256:HEX: that of its text without the
 // checksum, which is the same.
 func (l *Lock) Digest() string { return digest(l.text("")) }
@@ -109,11 +60,6 @@ func (l *Lock) Sort() {
 	slices.SortFunc(l.Artifacts, orderArtifacts)
 }
 
-func orderArtifacts(a, b Artifact) int {
-	return cmp.Or(Order(a.Pin, b.Pin), cmp.Compare(a.Platform, b.Platform),
-		cmp.Compare(a.Use, b.Use), cmp.Compare(a.File, b.File))
-}
-
 // Installed returns what the lock says will be installed on a platform, one
 // artifact a package.
 func (l *Lock) Installed(platform string) []Artifact {
@@ -131,10 +77,6 @@ func (l *Lock) Present(platform string) []Artifact {
 	}
 	return out
 }
-
-// InImage reports whether the artifact is in the image, rather than only in
-// steps that build it.
-func (a Artifact) InImage() bool { return a.Use == Install || a.Use == Held }
 
 const lockFormat = "driftpin-lock 1"
 
@@ -178,21 +120,6 @@ func (l *Lock) text(checksum string) string {
 		line(a.words()...)
 	}
 	return b.String()
-}
-
-func (a Artifact) words() []string {
-	var why []string
-	for _, r := range a.Roots {
-		why = append(why, string(r))
-	}
-	if len(a.By) > 0 {
-		why = append(why, "by:"+strings.Join(a.By, ","))
-	}
-	words := []string{string(a.Kind), a.Name, a.Version, a.Platform, a.File, "sha256:" + a.SHA256, strconv.FormatInt(a.Size, 10), string(a.Use), strings.Join(why, "+")}
-	if a.From != "" {
-		words = append(words, "from="+a.From)
-	}
-	return words
 }
 
 // ParseLock reads a lock's text. Anything that String would have written
@@ -328,117 +255,6 @@ func (l *Lock) parseLine(words []string) error {
 	return nil
 }
 
-func parseArtifact(words []string) (Artifact, error) {
-	a := Artifact{
-		Pin:      New(Kind(words[0]), words[1], words[2]),
-		Platform: words[3],
-		File:     words[4],
-		Use:      Use(words[7]),
-	}
-	switch {
-	case !slices.Contains([]Kind{Conda, Deb, Npm, Pip, R}, a.Kind):
-		return a, fmt.Errorf("%q is not a kind of package", words[0])
-	case !platform.MatchString(a.Platform):
-		return a, fmt.Errorf("%q is not a platform", a.Platform)
-	case path.IsAbs(a.File) || path.Clean(a.File) != a.File || strings.HasPrefix(a.File, "../") || a.File == ".." || a.File == ".":
-		return a, fmt.Errorf("%q is not a plain file name", a.File)
-	case a.Kind != Deb && a.Kind != Conda && a.Kind != Npm && strings.Contains(a.File, "/"):
-		return a, fmt.Errorf("%q is not a plain file name", a.File)
-	case a.Kind == Npm && !npmPlace.MatchString(path.Dir(a.File)):
-		return a, fmt.Errorf("%q is not the file of npm's %s: node_modules/NAME/NAME-VERSION.tgz", a.File, a.Name)
-	case a.Kind == Conda && a.Use != Held && !a.readCondaFile():
-		return a, fmt.Errorf("%q is not the file of conda's %s %s: CHANNEL/SUBDIR/NAME-VERSION-BUILD.conda", a.File, a.Name, a.Version)
-	case a.Use != Install && a.Use != BuildInput && a.Use != Held:
-		return a, fmt.Errorf("%q is not a use: install, build or base", words[7])
-	case (a.Use == Held) != (a.File == HeldFile):
-		return a, fmt.Errorf("%q: what is in the base has no file but %q", a.File, HeldFile)
-	case !digestText.MatchString(words[5]):
-		return a, fmt.Errorf("%q is not a sha256 digest", words[5])
-	}
-	a.SHA256 = strings.TrimPrefix(words[5], "sha256:")
-	size, err := strconv.ParseInt(words[6], 10, 64)
-	if err != nil || size < 0 {
-		return a, fmt.Errorf("%q is not a size in bytes", words[6])
-	}
-	a.Size = size
-	if err := a.parseWhy(words[8]); err != nil {
-		return a, err
-	}
-	if len(words) == 10 {
-		from, ok := strings.CutPrefix(words[9], "from=")
-		if !ok || from == "" {
-			return a, fmt.Errorf("%q does not say what the wheel is built from", words[9])
-		}
-		a.From = from
-		if g, ok := a.Git(); ok {
-			a.Commit = g.Ref
-		}
-	}
-	return a, nil
-}
-
-// npmPlace is the folder of a package of npm's, which has its name or an alias.
-var npmPlace = regexp.MustCompile(`^(?:(?:^|/)node_modules/(?:@[^/]+/)?[^/@][^/]*)+$`)
-
-// readCondaFile learns build and channel from a conda package's file
-// (conda's documentation, "Package naming conventions").
-func (a *Artifact) readCondaFile() bool {
-	place, file := path.Split(a.File)
-	stem, ok := strings.CutSuffix(file, ".conda")
-	if !ok {
-		stem, ok = strings.CutSuffix(file, ".tar.bz2")
-	}
-	build := strings.LastIndexByte(stem, '-')
-	channel, subdir := path.Split(strings.TrimSuffix(place, "/"))
-	if !ok || build < 0 || channel == "" || subdir == "" || CanonicalName(Conda, stem[:build]) != a.Name+"-"+strings.ToLower(a.Version) {
-		return false
-	}
-	a.Build, a.Channel = stem[build+1:], strings.TrimSuffix(channel, "/")
-	return true
-}
-
-// Noarch reports whether a conda package fits every platform: what is Python in
-// it is compiled where it is installed.
-func (a Artifact) Noarch() bool {
-	return a.Kind == Conda && path.Base(path.Dir(a.File)) == "noarch"
-}
-
-// parseWhy reads roots and requirers: pin+python+by:a,b.
-func (a *Artifact) parseWhy(text string) error {
-	roots, by, ok := strings.Cut("+"+text, "+by:")
-	if ok {
-		a.By = strings.Split(by, ",")
-	}
-	for _, r := range strings.FieldsFunc(roots, func(c rune) bool { return c == '+' }) {
-		a.Roots = append(a.Roots, Root(r))
-	}
-	unknown := func(r Root) bool {
-		return !slices.Contains([]Root{PinRoot, PythonRoot, SourceRoot, ToolchainRoot}, r)
-	}
-	if len(a.Roots)+len(a.By) == 0 || slices.ContainsFunc(a.Roots, unknown) || slices.Contains(a.By, "") {
-		return fmt.Errorf("%q does not say why the package is there", text)
-	}
-	return nil
-}
-
-// Git returns the repository and full commit that a wheel is built from.
-func (a Artifact) Git() (Git, bool) {
-	if !strings.HasPrefix(a.From, "git+") {
-		return Git{}, false
-	}
-	r, err := ParsePip(a.From)
-	if err != nil || r.Git == nil {
-		return Git{}, false
-	}
-	return *r.Git, true
-}
-
-// Sdist returns the file name of the source distribution that a wheel is
-// built from.
-func (a Artifact) Sdist() (string, bool) {
-	return strings.CutPrefix(a.From, "sdist:")
-}
-
 // Python returns a locked Python package, pip's or conda's.
 func (l *Lock) Python(name string) (Artifact, bool) {
 	for _, a := range l.Present(l.Platforms[0]) {
@@ -461,4 +277,60 @@ func (l *Lock) Requires(a Artifact, name string) bool {
 		}
 	}
 	return false
+}
+
+// Below are the lock's artifacts of Debian's and conda's: what pip pins resolve
+// on top of.
+func (l *Lock) Below() []Artifact {
+	return slices.DeleteFunc(slices.Clone(l.Artifacts), func(a Artifact) bool { return a.Kind != Deb && a.Kind != Conda })
+}
+
+// Find returns the artifact of a package that a lock installs on a platform. Of
+// npm's, which may lie in several places, it is the one that is pinned, or else
+// the one at the top.
+func (l *Lock) Find(kind Kind, name, platform string) (found Artifact, ok bool) {
+	for _, a := range l.Present(platform) {
+		if a.Kind == kind && a.Name == CanonicalName(kind, name) && (!ok || a.before(found)) {
+			found, ok = a, true
+		}
+	}
+	return found, ok
+}
+
+// Has reports whether a lock installs a package on a platform.
+func (l *Lock) Has(kind Kind, name, platform string) bool {
+	a, ok := l.Find(kind, name, platform)
+	return ok && a.Use == Install
+}
+
+// pythonVersion is the version of the Python that a lock installs into the
+// environment, X.Y.Z; empty if it is the base's own.
+func (l *Lock) pythonVersion(platform string) string {
+	for _, a := range l.Present(platform) {
+		if a.Kind == Conda && a.Name == "python" {
+			return a.Version
+		}
+	}
+	for _, a := range l.Present(platform) {
+		if m := debianPython.FindStringSubmatch(a.Name); a.Kind == Deb && m != nil && a.Is(PythonRoot) {
+			version, _, _ := strings.Cut(a.Version, "-")
+			_, after, epoch := strings.Cut(version, ":")
+			if epoch {
+				version = after
+			}
+			return version
+		}
+	}
+	return ""
+}
+
+var debianPython = regexp.MustCompile(`^python3\.[0-9]+$`)
+
+func (l *Lock) installs(k Kind, platform string) []Artifact {
+	return slices.DeleteFunc(l.Installed(platform), func(a Artifact) bool { return a.Kind != k })
+}
+
+// held are the packages of an extended base that pins need.
+func (l *Lock) held(platform string) []Artifact {
+	return slices.DeleteFunc(l.Present(platform), func(a Artifact) bool { return a.Use != Held })
 }

@@ -86,11 +86,6 @@ func TestNpmCopies(t *testing.T) {
 	if a, ok := l.Find(pins.Npm, "semver", "linux/amd64"); !ok || a.Version != "7.0.0" {
 		t.Errorf("found %s", a.Version)
 	}
-	m := manifest(t, "pins: {apt: [nodejs], npm: [semver@7.0.0]}\n")
-	within, err := m.Within(m.Requests[1], "minor")
-	if err != nil || within.Requests[1].Constraint != ">=7.0.0 <8" {
-		t.Errorf("%+v, %v", within.Requests, err)
-	}
 	for _, place := range []string{"semver", "node_modules/", "node_modules/a/b"} {
 		if _, err := pins.ParseLock("pins.lock", []byte(strings.Replace(text, "node_modules/semver/", place+"/", 1))); err == nil {
 			t.Errorf("%s was accepted", place)

@@ -2,6 +2,7 @@ package pins
 
 import (
 	"cmp"
+	_ "embed"
 	"fmt"
 	"path"
 	"regexp"
@@ -69,29 +70,6 @@ func (p *proof) wrong(i int, format string, args ...any) {
 func (p *proof) add(at Position, query Kind, message string) {
 	p.found = append(p.found, Finding{Position: at, Rule: "lock", Message: message, Fatal: true, Severity: Error, Subject: string(query)})
 }
-
-// pythonVersion is the version of the Python that a lock installs into the
-// environment, X.Y.Z; empty if it is the base's own.
-func (l *Lock) pythonVersion(platform string) string {
-	for _, a := range l.Present(platform) {
-		if a.Kind == Conda && a.Name == "python" {
-			return a.Version
-		}
-	}
-	for _, a := range l.Present(platform) {
-		if m := debianPython.FindStringSubmatch(a.Name); a.Kind == Deb && m != nil && a.Is(PythonRoot) {
-			version, _, _ := strings.Cut(a.Version, "-")
-			_, after, epoch := strings.Cut(version, ":")
-			if epoch {
-				version = after
-			}
-			return version
-		}
-	}
-	return ""
-}
-
-var debianPython = regexp.MustCompile(`^python3\.[0-9]+$`)
 
 // names holds an artifact against the name of its file, where that tells of
 // name, version or platform, and against the lock's platforms and base.

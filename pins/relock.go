@@ -2,6 +2,7 @@ package pins
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"slices"
 	"strings"
@@ -135,18 +136,6 @@ func changedRequests(m *Manifest, l *Lock, k Kind) string {
 	return ": " + strings.Join(names, ", ")
 }
 
-// allows reports whether a locked version may be one that a request allows.
-func (r Request) allows(a Artifact) bool {
-	switch {
-	case r.Git != nil:
-		return true
-	case r.Kind == Deb:
-		return r.Version == "" || r.Version == a.Version
-	}
-	met, err := r.Kind.Scheme().Satisfies(a.Version, r.Constraint)
-	return met || err != nil
-}
-
 func header(m *Manifest, o LockOptions) *Lock {
 	l := &Lock{
 		Course: m.Course, AsOf: m.AsOf.Text, Base: o.BaseDigest, Environment: o.Environment,
@@ -154,37 +143,6 @@ func header(m *Manifest, o LockOptions) *Lock {
 	}
 	l.Sort()
 	return l
-}
-
-// kinds are those that a lock of the manifest resolves, each on top of those
-// before it.
-func (m *Manifest) kinds() []Kind {
-	kinds := []Kind{Deb}
-	if len(m.requestsOf(Conda)) > 0 {
-		kinds = append(kinds, Conda)
-	}
-	kinds = append(kinds, Pip)
-	if len(m.requestsOf(Npm)) > 0 {
-		kinds = append(kinds, Npm)
-	}
-	return kinds
-}
-
-// python says what a kind has to provide a Python for: pip's packages run on
-// conda's Python where there are conda pins, else on Debian's. Tools come as
-// wheels, so steps need one where the image has none of Debian's.
-func (m *Manifest) python(k Kind) Use {
-	if m.Extends {
-		return "" // the base has one
-	}
-	conda, pip := len(m.requestsOf(Conda)) > 0, len(m.requestsOf(Pip)) > 0
-	switch {
-	case k == Deb && pip && !conda || k == Conda && pip:
-		return Install
-	case k == Deb && (conda || len(m.requestsOf(Npm)) > 0):
-		return BuildInput
-	}
-	return ""
 }
 
 // inputs is the digest of all that decides what a kind resolves to; below are
@@ -230,54 +188,6 @@ func inputs(l *Lock, m *Manifest, k Kind, o LockOptions, below []Artifact) strin
 	}
 	slices.Sort(specs)
 	return digest(strings.Join(append(lines, specs...), "\n"))
-}
-
-// normal is the request without what does not matter to a solver: spelling of
-// the name, spaces, order of extras.
-func (r Request) normal() string {
-	if r.Git != nil {
-		normal := r.Name + " " + r.Git.String()
-		if len(r.Extras) > 0 || r.Marker != "" {
-			normal += fmt.Sprintf(" [%s];%s", strings.Join(slices.Sorted(slices.Values(r.Extras)), ","), r.Marker)
-		}
-		if r.Replaces+r.Over != "" {
-			normal += " replaces " + r.Replaces + " over " + r.Over
-		}
-		return normal
-	}
-	switch r.Kind {
-	case Deb:
-		return r.Spec
-	case Conda:
-		return r.MatchSpec()
-	case Npm:
-		return fmt.Sprintf("%s@%s scripts %t", r.Name, r.Constraint, r.Scripts)
-	}
-	extras := slices.Sorted(slices.Values(r.Extras))
-	normal := fmt.Sprintf("%s[%s]%s;%s", r.Name, strings.Join(extras, ","), strings.ReplaceAll(r.Constraint, " ", ""), r.Marker)
-	if len(r.Hashes) > 0 {
-		normal += " " + strings.Join(slices.Sorted(slices.Values(r.Hashes)), " ")
-	}
-	if r.Replaces != "" {
-		normal += " replaces " + r.Replaces
-	}
-	if r.Over != "" {
-		normal += " over " + r.Over
-	}
-	return normal
-}
-
-// query is the kind of query that an artifact is an answer to: what wheels are
-// built with comes with the pip pins.
-func (a Artifact) query() Kind {
-	if a.Use == BuildInput && !a.Is(PythonRoot) {
-		return Pip
-	}
-	return a.Kind
-}
-
-func (m *Manifest) requestsOf(k Kind) []Request {
-	return slices.DeleteFunc(slices.Clone(m.Requests), func(r Request) bool { return r.Kind != k })
 }
 
 func touches(l *Lock, k Kind, names []string) bool {

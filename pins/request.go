@@ -2,9 +2,11 @@ package pins
 
 import (
 	"cmp"
+	_ "embed"
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"deps.dev/util/pypi"
@@ -265,4 +267,60 @@ func ParseApt(spec string) (Request, error) {
 	}
 	r.Pin = New(Deb, m[1], m[2])
 	return r, nil
+}
+
+// Free is the request with any version.
+func (r Request) Free() Request {
+	r.Version, r.Constraint, r.Build, r.Hashes = "", "", "", nil
+	if r.Kind == Deb {
+		r.Spec = r.Name
+	}
+	return r
+}
+
+// normal is the request without what does not matter to a solver: spelling of
+// the name, spaces, order of extras.
+func (r Request) normal() string {
+	if r.Git != nil {
+		normal := r.Name + " " + r.Git.String()
+		if len(r.Extras) > 0 || r.Marker != "" {
+			normal += fmt.Sprintf(" [%s];%s", strings.Join(slices.Sorted(slices.Values(r.Extras)), ","), r.Marker)
+		}
+		if r.Replaces+r.Over != "" {
+			normal += " replaces " + r.Replaces + " over " + r.Over
+		}
+		return normal
+	}
+	switch r.Kind {
+	case Deb:
+		return r.Spec
+	case Conda:
+		return r.MatchSpec()
+	case Npm:
+		return fmt.Sprintf("%s@%s scripts %t", r.Name, r.Constraint, r.Scripts)
+	}
+	extras := slices.Sorted(slices.Values(r.Extras))
+	normal := fmt.Sprintf("%s[%s]%s;%s", r.Name, strings.Join(extras, ","), strings.ReplaceAll(r.Constraint, " ", ""), r.Marker)
+	if len(r.Hashes) > 0 {
+		normal += " " + strings.Join(slices.Sorted(slices.Values(r.Hashes)), " ")
+	}
+	if r.Replaces != "" {
+		normal += " replaces " + r.Replaces
+	}
+	if r.Over != "" {
+		normal += " over " + r.Over
+	}
+	return normal
+}
+
+// allows reports whether a locked version may be one that a request allows.
+func (r Request) allows(a Artifact) bool {
+	switch {
+	case r.Git != nil:
+		return true
+	case r.Kind == Deb:
+		return r.Version == "" || r.Version == a.Version
+	}
+	met, err := r.Kind.Scheme().Satisfies(a.Version, r.Constraint)
+	return met || err != nil
 }

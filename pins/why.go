@@ -1,6 +1,9 @@
 package pins
 
-import "slices"
+import (
+	_ "embed"
+	"slices"
+)
 
 // A Step is one link of the chain from what a course asks for to a package
 // that came along.
@@ -72,23 +75,6 @@ func (r *Reasons) unroll(artifacts map[string]*Artifact, next map[string]string,
 		chain = append(chain, s)
 	}
 	return chain
-}
-
-// Request returns what the manifest asks for under a canonical name, or nil. A
-// git requirement whose name the manifest does not tell is found by the
-// repository that the wheel was built from.
-func (m *Manifest) Request(kind Kind, name, from string) *Request {
-	i := slices.IndexFunc(m.Requests, func(r Request) bool { return r.Kind == kind && r.Name == name })
-	if i < 0 {
-		built, ok := Artifact{From: from}.Git()
-		i = slices.IndexFunc(m.Requests, func(r Request) bool {
-			return ok && r.Kind == kind && r.Git != nil && r.Name == "" && r.Git.URL == built.URL && r.Git.Subdirectory == built.Subdirectory
-		})
-	}
-	if i < 0 {
-		return nil
-	}
-	return &m.Requests[i]
 }
 
 // WithoutIt returns what would come of a locked package's not being there: the

@@ -12,6 +12,7 @@ import (
 	"github.com/driftpin/driftpin/buildplan/session"
 	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
+	"github.com/driftpin/driftpin/pins/pylock"
 	"github.com/moby/buildkit/client/llb"
 )
 
@@ -170,17 +171,17 @@ func (u *uv) rememberFiles(ctx context.Context, requirements, options []string, 
 	default:
 		return fmt.Errorf("finding the locked files in the index: %s (%w)", said, errNotThere)
 	}
-	found, err := pylockFiles([]byte(text["pylock.toml"]))
+	lock, err := pylock.Parse([]byte(text["pylock.toml"]))
 	if err != nil {
-		return err
+		return fmt.Errorf("what uv said: %w", err)
 	}
-	for _, there := range found {
-		sum := there.Hashes["sha256"]
+	for _, there := range lock.Files() {
+		sum := there.SHA256()
 		if err := u.r.session.Files.Remember(sum, there.URL); err != nil {
 			return err
 		}
 		for _, f := range files {
-			if f.File == there.file() && f.SHA256 != sum {
+			if f.File == there.FileName() && f.SHA256 != sum {
 				u.r.others[f.SHA256] = sum
 			}
 		}

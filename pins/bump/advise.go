@@ -46,14 +46,14 @@ func (p *Bumping) advise(ctx context.Context, m *pins.Manifest) *Advice {
 	if date := p.laterDate(ctx, m); date != "" {
 		return &Advice{Date: date}
 	}
-	loose := m.Loosened(names, false)
+	loose := loosened(m, names, false)
 	if l, err := p.Course.relock(ctx, loose); err == nil {
 		return moves(m, loose, l, nil)
 	}
 	if around := p.around(ctx, m); len(around) > 0 {
 		return &Advice{Around: around}
 	}
-	loose = m.Loosened(names, true)
+	loose = loosened(m, names, true)
 	var gone []pins.Request
 	for range maxGone {
 		l, err := p.Course.relock(ctx, loose)

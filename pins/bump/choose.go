@@ -105,7 +105,7 @@ func (p *Bumping) newest(ctx context.Context, reach string) (map[pins.Position]s
 			continue
 		}
 		names = append(names, r.Name)
-		if loose, err = loose.Within(loose.Requests[i], reach); err != nil {
+		if loose, err = within(loose, loose.Requests[i], reach); err != nil {
 			return nil, err
 		}
 	}

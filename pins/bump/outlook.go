@@ -91,7 +91,7 @@ func (o outlook) steps(ctx context.Context, r pins.Request, now string) (out [3]
 		if r.Kind == pins.Deb && reach != Latest || reach == Minor && out[1].Version != "" {
 			continue // apt has no ranges; the latest is the newest minor too
 		}
-		loose, err := o.manifest.Within(r, reach)
+		loose, err := within(o.manifest, r, reach)
 		if err != nil {
 			return out, err
 		}

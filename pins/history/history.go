@@ -224,7 +224,7 @@ func movedFrom(ctx context.Context, top, id, prefix string) (from string, rename
 				count[folder]++
 			}
 		}
-		if strings.HasPrefix(file, prefix) && pins.Reads(path.Base(file)) {
+		if strings.HasPrefix(file, prefix) && pins.HoldsPins(path.Base(file)) {
 			is = append(is, file)
 		}
 	}
@@ -279,7 +279,7 @@ func logOf(ctx context.Context, top, tip, prefix string, files map[string]bool) 
 		}
 		info, file, ok := strings.Cut(line, "\t") // :MODE MODE OLD NEW STATUS<tab>FILE; of a merge, a colon, mode and old each side
 		f := strings.Fields(info)
-		if ok && len(f) >= 5 && len(commits) > 0 && (pins.Reads(path.Base(file)) || files[file]) {
+		if ok && len(f) >= 5 && len(commits) > 0 && (pins.HoldsPins(path.Base(file)) || files[file]) {
 			last := &commits[len(commits)-1]
 			last.changes = append(last.changes, change{file, f[len(f)-2]})
 		}

@@ -35,7 +35,7 @@ func Past(ctx context.Context, dir, revision, into string) (string, error) {
 	}
 	args := []string{"archive", "--format=tar", commit, "--"}
 	for _, name := range strings.Split(string(out), "\x00") {
-		if base := path.Base(name); pins.Reads(base) || base == pins.LockName {
+		if base := path.Base(name); pins.HoldsPins(base) || base == pins.LockName {
 			args = append(args, ":(literal)"+name)
 		}
 	}

@@ -3,8 +3,6 @@ package resolve
 import (
 	"cmp"
 	"fmt"
-	"net/url"
-	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -13,44 +11,8 @@ import (
 
 	"deps.dev/util/pypi"
 	"github.com/driftpin/driftpin/pins"
-	"github.com/pelletier/go-toml/v2"
+	"github.com/driftpin/driftpin/pins/pylock"
 )
-
-// A pylock is what driftpin reads of a pylock.toml (PEP 751).
-type pylock struct {
-	Packages []pylockPackage `toml:"packages"`
-}
-
-type pylockPackage struct {
-	Name    string       `toml:"name"`
-	Version string       `toml:"version"`
-	Wheels  []pylockFile `toml:"wheels"`
-	Sdist   *pylockFile  `toml:"sdist"`
-	Archive *pylockFile  `toml:"archive"`
-}
-
-type pylockFile struct {
-	Name   string            `toml:"name"`
-	URL    string            `toml:"url"`
-	Path   string            `toml:"path"`
-	Size   int64             `toml:"size"`
-	Upload time.Time         `toml:"upload-time"`
-	Hashes map[string]string `toml:"hashes"`
-}
-
-// file is the file's name: the last part of where it lies, unless it is told.
-func (f pylockFile) file() string {
-	if f.Name != "" {
-		return f.Name
-	}
-	address, _, _ := strings.Cut(f.URL+f.Path, "#")
-	address, _, _ = strings.Cut(address, "?")
-	name := path.Base(address)
-	if plain, err := url.PathUnescape(name); err == nil {
-		return plain
-	}
-	return name
-}
 
 // fileName is the shape of the names of wheels and source distributions.
 var fileName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+!-]*$`)
@@ -68,23 +30,23 @@ type candidate struct {
 // taken, as an installer would. allowed says which files of a package may be
 // taken at all, by sha256; nil allows all.
 func parsePylock(data []byte, platform string, allowed func(name, sha256 string) bool) ([]candidate, error) {
-	var lock pylock
-	if err := toml.Unmarshal(data, &lock); err != nil {
-		return nil, fmt.Errorf("uv's pylock.toml: %w", err)
+	lock, err := pylock.Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("what uv said: %w", err)
 	}
 	var out []candidate
 	for _, p := range lock.Packages {
 		c := candidate{Artifact: pins.Artifact{Pin: pins.New(pins.Pip, p.Name, p.Version), Platform: platform, Use: pins.Install}}
-		var file pylockFile
+		var file pylock.File
 		if allowed != nil {
-			p.Wheels = slices.DeleteFunc(p.Wheels, func(w pylockFile) bool { return !allowed(p.Name, w.Hashes["sha256"]) })
-			if p.Sdist != nil && !allowed(p.Name, p.Sdist.Hashes["sha256"]) {
+			p.Wheels = slices.DeleteFunc(p.Wheels, func(w pylock.File) bool { return !allowed(p.Name, w.SHA256()) })
+			if p.Sdist != nil && !allowed(p.Name, p.Sdist.SHA256()) {
 				p.Sdist = nil
 			}
 		}
 		switch {
 		case len(p.Wheels) > 0:
-			file = slices.MaxFunc(p.Wheels, func(a, b pylockFile) int { return compareWheels(a.file(), b.file()) })
+			file = slices.MaxFunc(p.Wheels, func(a, b pylock.File) int { return compareWheels(a.FileName(), b.FileName()) })
 		case p.Sdist != nil:
 			file, c.sdist = *p.Sdist, true
 		case p.Archive != nil:
@@ -92,31 +54,16 @@ func parsePylock(data []byte, platform string, allowed func(name, sha256 string)
 		default:
 			return nil, &noFileError{c.Name, p.Version}
 		}
-		if !fileName.MatchString(file.file()) {
-			return nil, fmt.Errorf("the index calls a file of %s %q: that is no name of a wheel or a source distribution", p.Name, file.file())
+		if !fileName.MatchString(file.FileName()) {
+			return nil, fmt.Errorf("the index calls a file of %s %q: that is no name of a wheel or a source distribution", p.Name, file.FileName())
 		}
-		c.File, c.Size, c.SHA256, c.url, c.uploaded = file.file(), file.Size, file.Hashes["sha256"], file.URL, file.Upload
+		c.File, c.Size, c.SHA256, c.url, c.uploaded = file.FileName(), file.Size, file.SHA256(), file.URL, file.Uploaded()
 		if c.SHA256 == "" && p.Archive == nil {
 			return nil, fmt.Errorf("the index tells no sha256 of %s: driftpin can't lock without", c.File)
 		}
 		out = append(out, c)
 	}
 	return out, nil
-}
-
-// pylockFiles are all the files that a pylock.toml lists with a sha256.
-func pylockFiles(data []byte) (all []pylockFile, err error) {
-	var lock pylock
-	if err := toml.Unmarshal(data, &lock); err != nil {
-		return nil, fmt.Errorf("uv's pylock.toml: %w", err)
-	}
-	for _, p := range lock.Packages {
-		all = append(all, p.Wheels...)
-		if p.Sdist != nil {
-			all = append(all, *p.Sdist)
-		}
-	}
-	return slices.DeleteFunc(all, func(f pylockFile) bool { return f.Hashes["sha256"] == "" }), nil
 }
 
 // A noFileError says that the index has no file of a package that may be taken.
