@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/pins/whole"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -27,7 +28,7 @@ import (
 // (its documentation, "Image attestation storage"). The image's manifest stays
 // as it is; its name then leads to an index with both. ref is oci-layout:DIR or
 // a registry reference; the index's digest is returned.
-func (r Reader) Attach(ctx context.Context, ref string, why Reason) (string, error) {
+func (r Reader) Attach(ctx context.Context, ref string, why drift.Reason) (string, error) {
 	img, err := Open(ctx, ref, Options{Platform: why.Lock.Platforms[0]})
 	if err != nil {
 		return "", err
@@ -59,7 +60,7 @@ func (r Reader) Attach(ctx context.Context, ref string, why Reason) (string, err
 
 // requests are what a manifest asks for; what names no package got its name
 // when it was locked.
-func requests(why Reason) []Asked {
+func requests(why drift.Reason) []Asked {
 	out := []Asked{}
 	for _, q := range why.Manifest.Requests {
 		n := q.Name

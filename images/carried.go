@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/pins"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -13,7 +14,7 @@ import (
 // Carried is an inventory that a source brings along.
 type Carried struct {
 	Packages []Package
-	Reason   *Reason // why they are there, if it says so
+	Reason   *drift.Reason // why they are there, if it says so
 	// Placeless is set where the inventory does not tell environments apart.
 	Placeless bool
 	// Foreign is set where another program made it, which tells of fewer things.
@@ -134,7 +135,7 @@ func readStatement(data []byte, image v1.Hash) (*Carried, error) {
 		for _, a := range s.Predicate.Pins {
 			m.Requests = append(m.Requests, a.Request())
 		}
-		c.Reason = &Reason{Lock: lock, Manifest: m}
+		c.Reason = &drift.Reason{Lock: lock, Manifest: m}
 	}
 	return c, nil
 }

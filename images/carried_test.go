@@ -10,7 +10,8 @@ import (
 	"testing"
 
 	"github.com/driftpin/driftpin/images"
-	"github.com/driftpin/driftpin/images/report"
+	"github.com/driftpin/driftpin/images/drift"
+	"github.com/driftpin/driftpin/images/sbom"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -34,7 +35,7 @@ func withLabel(t *testing.T, img v1.Image, key, value string) v1.Image {
 	return img
 }
 
-var reason = images.Reason{
+var reason = drift.Reason{
 	Lock: &pins.Lock{Course: "c", Base: "sha256:" + strings.Repeat("a", 64), Platforms: []string{"linux/amd64"}, Inputs: map[pins.Kind]string{},
 		Artifacts: []pins.Artifact{{Pin: pins.New(pins.Pip, "a", "1"), Platform: "linux/amd64", File: "a-1-py3-none-any.whl", SHA256: strings.Repeat("b", 64), Use: pins.Install, Roots: []pins.Root{pins.PinRoot}}}},
 	Manifest: &pins.Manifest{Requests: []pins.Request{{Pin: pins.New(pins.Pip, "a", "1"), Spec: "a==1", Need: pins.Hard, Why: "because", At: pins.Position{File: "pins.yaml", Line: 7}}}},
@@ -88,7 +89,7 @@ func TestAttach(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		images.Explain(d.Packages, nil, opened.Carried.Reason)
+		d.Explain(nil, opened.Carried.Reason)
 		if c := d.Packages[0].Cause; c == nil || c.Line != 7 || c.Why != "because" || c.Need != pins.Hard {
 			t.Errorf("cause %+v", c)
 		}
@@ -163,8 +164,8 @@ func TestSBOM(t *testing.T) {
 	}
 	dir := t.TempDir()
 	for name, write := range map[string]func(*bytes.Buffer) error{
-		"cdx.json":  func(b *bytes.Buffer) error { return report.CycloneDX(b, img, packages) },
-		"spdx.json": func(b *bytes.Buffer) error { return report.SPDX(b, img, packages) },
+		"cdx.json":  func(b *bytes.Buffer) error { return sbom.CycloneDX(b, subjectOf(img), packages) },
+		"spdx.json": func(b *bytes.Buffer) error { return sbom.SPDX(b, subjectOf(img), packages) },
 	} {
 		var b bytes.Buffer
 		if err := write(&b); err != nil {
@@ -211,7 +212,7 @@ func TestForeignSBOM(t *testing.T) {
 		t.Fatal(err)
 	}
 	if d, err := (images.Reader{}).Drift(t.Context(), sbom, img); err != nil || d.Any() {
-		t.Errorf("drift %v, %v", told(d.Packages), err)
+		t.Errorf("drift %v, %v", d.Packages, err)
 	}
 }
 
@@ -229,8 +230,8 @@ func FuzzSBOM(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if changes := images.Compare(img.Carried.Packages, img.Carried.Packages); len(changes) != 0 {
-			t.Errorf("an inventory differs from itself: %v", told(changes))
+		if changes := drift.Compare(img.Carried.Packages, img.Carried.Packages); len(changes) != 0 {
+			t.Errorf("an inventory differs from itself: %v", changes)
 		}
 	})
 }
@@ -258,4 +259,8 @@ func FuzzLayout(f *testing.F) {
 			}
 		}
 	})
+}
+
+func subjectOf(img *images.Image) sbom.Subject {
+	return sbom.Subject{Name: img.Name, Digest: img.Digest, Created: img.Created}
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -74,7 +75,7 @@ func archiveFile(t *testing.T, data []byte) string {
 
 // drifts compares two references, with what their layers say or with all of their
 // bytes.
-func drifts(t *testing.T, a, b string, read bool) (*images.Drift, error) {
+func drifts(t *testing.T, a, b string, read bool) (*drift.Drift, error) {
 	t.Helper()
 	var opened []*images.Image
 	for _, ref := range []string{a, b} {
@@ -208,7 +209,7 @@ func TestUnverified(t *testing.T) {
 	changed := archiveFile(t, archive(t, nil, archived{files: [][]byte{two}, claims: [][]byte{one}}))
 	for _, refs := range [][2]string{{good, changed}, {changed, good}} {
 		d, err := drifts(t, refs[0], refs[1], false)
-		if err != nil || len(d.Packages) != 1 || len(d.Unverified) != 2 || d.Unverified[0] != (images.Unverified{Image: refs[0], Layers: 1}) {
+		if err != nil || len(d.Packages) != 1 || len(d.Unverified) != 2 || d.Unverified[0] != (drift.Unverified{Image: refs[0], Layers: 1}) {
 			t.Errorf("drift %+v, %v", d, err)
 		}
 		if d, err := drifts(t, refs[0], refs[1], true); err == nil {

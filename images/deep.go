@@ -18,16 +18,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/images/installed"
 	"github.com/driftpin/driftpin/images/layers"
 )
-
-// A Damage is an installed file that is not as its package recorded it.
-type Damage struct {
-	Path    string `json:"path"`    // absolute, in the image
-	Package string `json:"package"` // that recorded it
-	What    string `json:"what"`    // "changed" or "missing"
-}
 
 // Damages returns the files of an image that are not as their packages say, by
 // path: by the RECORD of Python's packages (PyPA, "Recording installed
@@ -36,7 +30,7 @@ type Damage struct {
 // missing is none: images leave out documentation. It finds what went wrong,
 // not what someone hid: who can change a file can change its record, and files
 // that nobody recorded are not looked for.
-func (img *Image) Damages(ctx context.Context) ([]Damage, error) {
+func (img *Image) Damages(ctx context.Context) ([]drift.Damage, error) {
 	records, err := visible(ctx, img, isRecord, func(_ string, size int64, r io.Reader) ([]byte, error) { return layers.Whole(size, r) })
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", img.Name, err)
@@ -230,18 +224,18 @@ func sums(records []record, r io.Reader) (string, error) {
 }
 
 // compareRecords says which files are not as recorded.
-func compareRecords(expected map[string][]record, found map[string]layers.Seen[string]) []Damage {
-	out := []Damage{}
+func compareRecords(expected map[string][]record, found map[string]layers.Seen[string]) []drift.Damage {
+	out := []drift.Damage{}
 	for name, records := range expected {
 		f, ok := found[name]
 		switch {
 		case !ok && slices.ContainsFunc(records, func(r record) bool { return r.optional }):
 		case !ok:
-			out = append(out, Damage{"/" + name, records[0].owner, "missing"})
+			out = append(out, drift.Damage{Path: "/" + name, Package: records[0].owner, What: "missing"})
 		case !slices.ContainsFunc(records, func(r record) bool { return strings.Contains(f.Value, r.algorithm+" "+r.sum+"\n") }):
-			out = append(out, Damage{"/" + name, records[0].owner, "changed"})
+			out = append(out, drift.Damage{Path: "/" + name, Package: records[0].owner, What: "changed"})
 		}
 	}
-	slices.SortFunc(out, func(a, b Damage) int { return cmp.Compare(a.Path, b.Path) })
+	slices.SortFunc(out, func(a, b drift.Damage) int { return cmp.Compare(a.Path, b.Path) })
 	return out
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -35,14 +36,14 @@ func TestDamages(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		top  []node
-		want []images.Damage
+		want []drift.Damage
 	}{
 		{"as built", nil, nil},
-		{"one byte", []node{{site + "b.py", "befote"}}, []images.Damage{{Path: "/" + site + "b.py", Package: "a-1", What: "changed"}}},
-		{"removed", []node{{site + ".wh.b.py", ""}}, []images.Damage{{Path: "/" + site + "b.py", Package: "a-1", What: "missing"}}},
-		{"a script", []node{{"opt/env/bin/a", "#!ran"}}, []images.Damage{{Path: "/opt/env/bin/a", Package: "a-1", What: "changed"}}},
-		{"over a link of folders", []node{{"opt/env/lib/a.so", "elg"}}, []images.Damage{{Path: "/opt/env/lib/a.so", Package: "a-1", What: "changed"}}},
-		{"Debian's", []node{{"usr/lib/libc.so", "lobc"}}, []images.Damage{{Path: "/usr/lib/libc.so", Package: "libc6", What: "changed"}}},
+		{"one byte", []node{{site + "b.py", "befote"}}, []drift.Damage{{Path: "/" + site + "b.py", Package: "a-1", What: "changed"}}},
+		{"removed", []node{{site + ".wh.b.py", ""}}, []drift.Damage{{Path: "/" + site + "b.py", Package: "a-1", What: "missing"}}},
+		{"a script", []node{{"opt/env/bin/a", "#!ran"}}, []drift.Damage{{Path: "/opt/env/bin/a", Package: "a-1", What: "changed"}}},
+		{"over a link of folders", []node{{"opt/env/lib/a.so", "elg"}}, []drift.Damage{{Path: "/opt/env/lib/a.so", Package: "a-1", What: "changed"}}},
+		{"Debian's", []node{{"usr/lib/libc.so", "lobc"}}, []drift.Damage{{Path: "/usr/lib/libc.so", Package: "libc6", What: "changed"}}},
 		{"and put right again", []node{{site + "both.py", "mine"}}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -58,7 +59,7 @@ func TestDamages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := append([]images.Damage{{Path: "/" + site + "gone.py", Package: "a-1", What: "missing"}}, test.want...)
+			want := append([]drift.Damage{{Path: "/" + site + "gone.py", Package: "a-1", What: "missing"}}, test.want...)
 			if diff := cmp.Diff(sortedDamages(want), got); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -66,7 +67,7 @@ func TestDamages(t *testing.T) {
 	}
 }
 
-func sortedDamages(list []images.Damage) []images.Damage {
+func sortedDamages(list []drift.Damage) []drift.Damage {
 	if len(list) == 2 && list[0].Path > list[1].Path {
 		list[0], list[1] = list[1], list[0]
 	}
@@ -98,19 +99,19 @@ func TestDamagedByHiding(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		top  []node
-		want images.Damage
+		want drift.Damage
 	}{
-		{"folder", []node{{site + "a.py", "/"}}, images.Damage{Path: "/" + site + "a.py", Package: "a-1", What: "missing"}},
-		{"link", []node{{site + "a.py", "->b.py"}}, images.Damage{Path: "/" + site + "a.py", Package: "a-1", What: "changed"}},
-		{"no record", []node{{info + ".wh.RECORD", ""}}, images.Damage{Path: "/" + info + "RECORD", Package: "a-1", What: "missing"}},
-		{"empty record", []node{{info + "RECORD", ""}}, images.Damage{Path: "/" + info + "RECORD", Package: "a-1", What: "missing"}},
+		{"folder", []node{{site + "a.py", "/"}}, drift.Damage{Path: "/" + site + "a.py", Package: "a-1", What: "missing"}},
+		{"link", []node{{site + "a.py", "->b.py"}}, drift.Damage{Path: "/" + site + "a.py", Package: "a-1", What: "changed"}},
+		{"no record", []node{{info + ".wh.RECORD", ""}}, drift.Damage{Path: "/" + info + "RECORD", Package: "a-1", What: "missing"}},
+		{"empty record", []node{{info + "RECORD", ""}}, drift.Damage{Path: "/" + info + "RECORD", Package: "a-1", What: "missing"}},
 	} {
 		img, err := images.Open(t.Context(), saved(t, image(t, base, test.top)), images.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		got, err := img.Damages(t.Context())
-		if diff := cmp.Diff([]images.Damage{test.want}, got); err != nil || diff != "" {
+		if diff := cmp.Diff([]drift.Damage{test.want}, got); err != nil || diff != "" {
 			t.Errorf("%s: %v, -want +got:\n%s", test.name, err, diff)
 		}
 	}

@@ -1,11 +1,10 @@
 // Package images says what is in an image, and what changed between two.
 //
 // [Open] gives an [Image] from a registry, an OCI layout, a docker archive, the
-// Docker Engine, a lock or an SBOM; [Inventories] lists the packages that images
-// hold; [Compare] is the difference of two inventories, as data, which package
-// report words. Compare does not care where an inventory came from, so image
-// against image, lock against image ([Verify]) and lock against lock are the
-// same thing.
+// Docker Engine, a lock or an SBOM; a [Reader] lists the packages that images
+// hold, and says what differs between them, in the words of package drift. It
+// does not matter where an inventory came from, so image against image, lock
+// against image ([Verify]) and lock against lock are the same thing.
 //
 // The way of the bytes: package layers reads what there is to be read of the
 // layers, package installed makes packages of it. What need not be read is not:
@@ -21,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/images/installed"
 	"github.com/driftpin/driftpin/images/layers"
 	"github.com/driftpin/driftpin/pins"
@@ -34,7 +34,7 @@ type Image struct {
 	Digest   string    // of the manifest, or of the lock; empty where there is none
 	Platform string    // the one that was picked of several; else empty
 	Created  time.Time // by its config
-	Config   Config
+	Config   drift.Config
 	Lock     *pins.Lock // set if the source is a lock
 	Carried  *Carried   // the inventory that the source carries, if it does
 	Trouble  error      // why the one that it has can't be used: the layers are read then
@@ -65,33 +65,15 @@ func (img *Image) Close() error {
 	return img.close()
 }
 
-// Config is what decides how an image runs. Lists keep their order; the rest
-// is sorted.
-type Config struct {
-	Env         map[string]string `json:"env"`
-	Cmd         []string          `json:"cmd"`
-	Entrypoint  []string          `json:"entrypoint"`
-	Shell       []string          `json:"shell,omitempty"`
-	User        string            `json:"user"`
-	WorkingDir  string            `json:"workingDir"`
-	Labels      map[string]string `json:"labels"`
-	Volumes     []string          `json:"volumes"`
-	Ports       []string          `json:"exposedPorts"`
-	StopSignal  string            `json:"stopSignal,omitempty"`
-	Healthcheck string            `json:"healthcheck,omitempty"`
-	OnBuild     []string          `json:"onBuild,omitempty"`
-	Platform    string            `json:"platform"`
-}
-
-func configOf(c *v1.ConfigFile) Config {
-	out := Config{
+func configOf(c *v1.ConfigFile) drift.Config {
+	out := drift.Config{
 		Env: map[string]string{}, Cmd: orEmpty(c.Config.Cmd), Entrypoint: orEmpty(c.Config.Entrypoint), User: c.Config.User,
 		WorkingDir: c.Config.WorkingDir, Labels: c.Config.Labels, Platform: c.OS + "/" + c.Architecture,
 		Volumes: orEmpty(slices.Sorted(maps.Keys(c.Config.Volumes))), Ports: orEmpty(slices.Sorted(maps.Keys(c.Config.ExposedPorts))),
 		StopSignal: c.Config.StopSignal, OnBuild: c.Config.OnBuild, Shell: c.Config.Shell,
 	}
 	if h := c.Config.Healthcheck; h != nil {
-		out.Healthcheck = quoteWords(h.Test)
+		out.Healthcheck = drift.Words(h.Test)
 	}
 	for _, kv := range c.Config.Env {
 		k, v, _ := strings.Cut(kv, "=")

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http/httptest"
@@ -15,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -510,50 +510,6 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-func pkg(kind pins.Kind, name, version, where string) images.Package {
-	p := images.Package{Pin: pins.New(kind, name, version)}
-	p.Where = where
-	return p
-}
-
-func TestCompare(t *testing.T) {
-	commit := pkg(pins.Pip, "tmpystore", "0.0.1", "/opt/env")
-	commit.Commit = "84765e1"
-	other := commit
-	other.Commit = "1111111"
-	a := []images.Package{pkg(pins.Pip, "tornado", "6.2.0", "/opt/env"), pkg(pins.Pip, "bokeh", "2.4.3", "/opt/env"), pkg(pins.Pip, "six", "1", "/usr"), pkg(pins.Deb, "git", "1:2.39-1", ""), commit}
-	b := []images.Package{pkg(pins.Pip, "tornado", "6.2", "/opt/env"), pkg(pins.Pip, "bokeh", "3.0.3", "/opt/env"), pkg(pins.Pip, "six", "1", "/opt/env"), pkg(pins.Deb, "git", "1:2.38-1", ""), other}
-	var got []string
-	for _, c := range images.Compare(a, b) {
-		text, err := json.Marshal(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got = append(got, string(text))
-	}
-	want := []string{
-		`{"kind":"deb","name":"git","where":"","change":"changed","a":"1:2.39-1","b":"1:2.38-1","level":"minor","down":true}`,
-		`{"kind":"pip","name":"bokeh","where":"/opt/env","change":"changed","a":"2.4.3","b":"3.0.3","level":"major"}`,
-		`{"kind":"pip","name":"six","where":"/opt/env","change":"changed","a":"1","b":"1","was":{"kind":"pip","name":"six","where":"/usr"},"level":"build"}`,
-		`{"kind":"pip","name":"tmpystore","where":"/opt/env","change":"changed","a":"0.0.1","b":"0.0.1","aDetail":{"commit":"84765e1"},"bDetail":{"commit":"1111111"},"level":"build"}`,
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
-	if changes := images.Compare(a, a); len(changes) != 0 {
-		t.Errorf("an inventory differs from itself: %v", changes)
-	}
-}
-
-func ExampleCompare() {
-	a := []images.Package{{Pin: pins.New(pins.Pip, "jupyterlab", "3.6.1")}}
-	b := []images.Package{{Pin: pins.New(pins.Pip, "jupyterlab", "4.0.11")}}
-	for _, c := range images.Compare(a, b) {
-		fmt.Println(c.Name, *c.A, *c.B, c.Level)
-	}
-	// Output: jupyterlab 3.6.1 4.0.11 major
-}
-
 // Verify names one version that differs, a package too many, and one too few.
 func TestVerify(t *testing.T) {
 	baseNodes := []node{{"var/lib/dpkg/status", status}}
@@ -607,13 +563,6 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-func or(s *string) string {
-	if s == nil {
-		return "-"
-	}
-	return *s
-}
-
 // Any bytes as a layer, or as a metadata file in it, are an inventory or an
 // error.
 func FuzzLayer(f *testing.F) {
@@ -636,7 +585,7 @@ func fuzzInventory(t *testing.T, img v1.Image) {
 	if err != nil {
 		return
 	}
-	if changes := images.Compare(packages, packages); len(changes) != 0 {
+	if changes := drift.Compare(packages, packages); len(changes) != 0 {
 		t.Errorf("an inventory differs from itself: %v", changes)
 	}
 }

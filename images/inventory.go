@@ -1,25 +1,20 @@
 package images
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"runtime"
 	"slices"
 	"strings"
 
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/images/installed"
 	"github.com/driftpin/driftpin/images/layers"
 	"github.com/driftpin/driftpin/pins"
 	"golang.org/x/sync/errgroup"
 )
-
-// environment is where driftpin installs pip's and conda's packages
-// (buildplan.Env).
-const environment = "/opt/env"
 
 // A Reader reads inventories. The zero Reader is useful: it remembers nothing
 // and believes what images carry.
@@ -63,7 +58,7 @@ func (r Reader) Inventories(ctx context.Context, images ...*Image) ([][]Package,
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, img := range images {
 		group.Go(func() (err error) {
-			if out[i], err = r.inventory(gctx, img, contents[i]); err != nil {
+			if out[i], err = r.packages(gctx, img, contents[i]); err != nil {
 				return fmt.Errorf("reading %s: %w", img.Name, err)
 			}
 			return nil
@@ -149,11 +144,11 @@ func (r Reader) remember(read []layers.Layer, contents []*Content) error {
 	return r.memory().Trim()
 }
 
-// inventory makes packages of what the layers of an image say.
-func (r Reader) inventory(ctx context.Context, img *Image, contents []*Content) ([]Package, error) {
+// packages makes packages of what the layers of an image say.
+func (r Reader) packages(ctx context.Context, img *Image, contents []*Content) ([]Package, error) {
 	switch {
 	case img.Lock != nil:
-		return LockPackages(img.Lock), nil
+		return drift.LockPackages(img.Lock), nil
 	case r.carries(img):
 		return img.Carried.Packages, nil
 	}
@@ -209,25 +204,6 @@ func (o origins) of(p Package, layer int) int {
 		layer = i
 	}
 	return layer
-}
-
-// LockPackages is what a lock says will be in the image. Of the base's own
-// packages it has those of an extended environment that pins need.
-func LockPackages(l *pins.Lock) []Package {
-	var out []Package
-	for _, a := range l.Present(l.Platforms[0]) {
-		p := Package{Pin: a.Pin}
-		switch a.Kind {
-		case pins.Pip, pins.Conda:
-			p.Where = cmp.Or(l.Environment, environment)
-		case pins.Npm: // node_modules/NAME/FILE, or further down
-			place := path.Dir(a.File)
-			p.Where = path.Join(cmp.Or(l.Environment, environment), "lib", place[:strings.LastIndex(place, "node_modules/")])
-		}
-		out = append(out, p)
-	}
-	slices.SortFunc(out, func(a, b Package) int { return pins.Order(a.Pin, b.Pin) })
-	return out
 }
 
 // visible returns the wanted files that can be seen in an image, read from its

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/containerd/platforms"
+	"github.com/driftpin/driftpin/images/sbom"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/hub"
 	specs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -83,6 +84,15 @@ func Open(ctx context.Context, ref string, o Options) (*Image, error) {
 	}
 	img.Name = ref
 	return img, nil
+}
+
+// openSBOM makes an image of what an SBOM lists.
+func openSBOM(file string) (*Image, error) {
+	c, err := sbom.Read(file)
+	if err != nil {
+		return nil, err
+	}
+	return &Image{Carried: &Carried{Packages: c.Packages, Placeless: c.Placeless, Foreign: c.Foreign}}, nil
 }
 
 // errOCIArchive says what to do with an archive of a layout.

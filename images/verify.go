@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/pins"
 )
 
@@ -13,44 +14,39 @@ import (
 // are part of what is expected; base is the base image. Python environments
 // other than driftpin's are the base's own affair if they are in the base. What
 // the image says of itself is not believed, and all layers are read.
-func Verify(ctx context.Context, lock *pins.Lock, base, img *Image) (*Drift, error) {
+func Verify(ctx context.Context, lock *pins.Lock, base, img *Image) (*drift.Drift, error) {
 	all, err := Reader{Layers: true}.Inventories(ctx, img, base)
 	if err != nil {
 		return nil, err
 	}
-	found, below, want := lockable(all[0]), lockable(all[1]), LockPackages(lock)
-	locked := map[place]bool{}
+	found, below, want := drift.Lockable(all[0]), drift.Lockable(all[1]), drift.LockPackages(lock)
+	locked := map[pins.Pin]bool{}
 	for _, p := range want {
-		locked[place{p.Kind, p.Name, p.Where}] = true
+		locked[whereabouts(p)] = true
 	}
 	for _, p := range below {
-		if !locked[place{p.Kind, p.Name, p.Where}] {
+		if !locked[whereabouts(p)] {
 			want = append(want, p)
 		}
 	}
 	// What a Debian package brings along for other ecosystems is locked by that
 	// package.
-	found = slices.DeleteFunc(found, func(p Package) bool { return p.Owner != nil && !locked[place{p.Kind, p.Name, p.Where}] })
+	found = slices.DeleteFunc(found, func(p Package) bool { return p.Owner != nil && !locked[whereabouts(p)] })
 	want = slices.DeleteFunc(want, func(p Package) bool { return p.Owner != nil })
-	config := []Setting{}
+	config := []drift.Setting{}
 	if got := img.Config.Labels[pins.LockLabel]; got != lock.Digest() {
-		config = append(config, Setting{Name: "label." + pins.LockLabel, A: ptr(lock.Digest()), B: ptr(got)})
+		config = append(config, drift.Setting{Name: "label." + pins.LockLabel, A: ptr(lock.Digest()), B: ptr(got)})
 	}
 	for i, l := range base.layers {
 		if i >= len(img.layers) || img.layers[i].DiffID != l.DiffID {
-			config = append(config, Setting{Name: fmt.Sprintf("layer %d", i), A: ptr(l.DiffID + " of the locked base"), B: ptr("another layer")})
+			config = append(config, drift.Setting{Name: fmt.Sprintf("layer %d", i), A: ptr(l.DiffID + " of the locked base"), B: ptr("another layer")})
 			break
 		}
 	}
-	return New("lock", img.Name, Compare(want, found), config), nil
+	return drift.New("lock", img.Name, drift.Compare(want, found), config), nil
 }
 
-// lockable are the packages of kinds that locks hold; other packages bring the
-// rest.
-func lockable(packages []Package) []Package {
-	return slices.DeleteFunc(slices.Clone(packages), func(p Package) bool {
-		return !slices.Contains([]pins.Kind{pins.Deb, pins.Conda, pins.Pip, pins.Npm, pins.R}, p.Kind)
-	})
-}
+// whereabouts are of which package something is, and where.
+func whereabouts(p Package) pins.Pin { return pins.Pin{Kind: p.Kind, Name: p.Name, Where: p.Where} }
 
 func ptr(s string) *string { return &s }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/driftpin/driftpin/buildplan"
 	"github.com/driftpin/driftpin/buildplan/session"
-	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/whole"
 	"github.com/spf13/cobra"
@@ -193,7 +193,7 @@ func attach(ctx context.Context, s streams, c *course, out buildplan.Output, r *
 		return err
 	}
 	defer done()
-	r.Digest, err = reader.Attach(ctx, ref, images.Reason{Manifest: c.manifest, Lock: c.lock})
+	r.Digest, err = reader.Attach(ctx, ref, drift.Reason{Manifest: c.manifest, Lock: c.lock})
 	return err
 }
 

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/driftpin/driftpin/buildplan"
-	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/bump"
@@ -99,10 +99,11 @@ func (f *bumpFlags) show(s streams, o *outcome) error {
 }
 
 // drift is how the lock would change.
-func (o *outcome) drift() *images.Drift {
-	changes := images.Compare(images.LockPackages(o.course.lock), images.LockPackages(o.Lock))
-	images.Explain(changes, &images.Reason{Manifest: o.course.manifest, Lock: o.course.lock}, &images.Reason{Manifest: o.Manifest, Lock: o.Lock})
-	return images.New("the lock", "the lock after it", changes, nil)
+func (o *outcome) drift() *drift.Drift {
+	changes := drift.Compare(drift.LockPackages(o.course.lock), drift.LockPackages(o.Lock))
+	d := drift.New("the lock", "the lock after it", changes, nil)
+	d.Explain(&drift.Reason{Manifest: o.course.manifest, Lock: o.course.lock}, &drift.Reason{Manifest: o.Manifest, Lock: o.Lock})
+	return d
 }
 
 // maxLayers is how many layers are named.
@@ -162,7 +163,7 @@ func (o *outcome) clashing() pins.Findings {
 }
 
 // describe adds a course to the pull request's body.
-func (f *bumpFlags) describe(o *outcome, drift *images.Drift, cost string, unfit pins.Findings) {
+func (f *bumpFlags) describe(o *outcome, drift *drift.Drift, cost string, unfit pins.Findings) {
 	b := &f.body
 	var what []string
 	for _, bump := range o.Bumps {

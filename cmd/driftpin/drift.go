@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/history"
@@ -203,7 +204,7 @@ func (f *driftFlags) withTag(what string) ([]string, error) {
 }
 
 // compare compares two images, explains what changed, and applies the policy.
-func (f *driftFlags) compare(ctx context.Context, r images.Reader, opened []*images.Image, refs []string) (*images.Drift, error) {
+func (f *driftFlags) compare(ctx context.Context, r images.Reader, opened []*images.Image, refs []string) (*drift.Drift, error) {
 	d, err := r.Drift(ctx, opened[0], opened[1])
 	if err != nil {
 		return nil, err
@@ -212,8 +213,7 @@ func (f *driftFlags) compare(ctx context.Context, r images.Reader, opened []*ima
 	if err != nil {
 		return nil, err
 	}
-	images.Explain(d.Packages, reasons[0], reasons[1])
-	d.Count()
+	d.Explain(reasons[0], reasons[1])
 	if f.policy != "" {
 		data, err := os.ReadFile(f.policy)
 		if err != nil {
@@ -231,7 +231,7 @@ func (f *driftFlags) compare(ctx context.Context, r images.Reader, opened []*ima
 		if err != nil {
 			return nil, err
 		}
-		p := images.Policy{Rules: rules, HoldsA: f.holdsA(opened), Today: time.Now()}
+		p := drift.Policy{Rules: rules, HoldsA: f.holdsA(opened), Today: time.Now()}
 		d.Breaches = p.Breaches(d.Packages, found[0], found[1])
 	}
 	return d, nil
@@ -274,8 +274,8 @@ func newReader(s streams) (r images.Reader, done func(), err error) {
 // reasons finds the course that explains each source: the one whose lock the
 // image was built from, the lock itself with the manifest beside it, or what the
 // image says of itself. The rules are those that the courses have.
-func (f *driftFlags) reasons(opened []*images.Image, refs []string) (out [2]*images.Reason, rules []pins.SyncRule, err error) {
-	byLock := map[string]*images.Reason{}
+func (f *driftFlags) reasons(opened []*images.Image, refs []string) (out [2]*drift.Reason, rules []pins.SyncRule, err error) {
+	byLock := map[string]*drift.Reason{}
 	for _, dir := range f.courses {
 		c, err := openManifest(dir)
 		if err != nil {
@@ -284,13 +284,13 @@ func (f *driftFlags) reasons(opened []*images.Image, refs []string) (out [2]*ima
 		if _, err := c.locked(); err != nil {
 			return out, nil, err
 		}
-		byLock[c.lock.Digest()] = &images.Reason{Manifest: c.manifest, Lock: c.lock}
+		byLock[c.lock.Digest()] = &drift.Reason{Manifest: c.manifest, Lock: c.lock}
 		rules = append(rules, c.manifest.Sync.Rules...)
 	}
 	for i, img := range opened {
 		switch r := byLock[img.Config.Labels[pins.LockLabel]]; {
 		case img.Lock != nil:
-			out[i] = &images.Reason{Lock: img.Lock, Manifest: f.besides(refs[i])}
+			out[i] = &drift.Reason{Lock: img.Lock, Manifest: f.besides(refs[i])}
 		case r != nil:
 			out[i] = r
 		case img.Carried != nil:

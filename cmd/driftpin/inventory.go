@@ -10,7 +10,9 @@ import (
 	"text/tabwriter"
 
 	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/images/report"
+	"github.com/driftpin/driftpin/images/sbom"
 	"github.com/driftpin/driftpin/pins/whole"
 	"github.com/spf13/cobra"
 )
@@ -68,13 +70,13 @@ func (f inventoryFlags) run(ctx context.Context, s streams, ref string) (err err
 	var out bytes.Buffer
 	switch f.format {
 	case "cyclonedx":
-		err = report.CycloneDX(&out, img, all[0])
+		err = sbom.CycloneDX(&out, sbom.Subject{Name: img.Name, Digest: img.Digest, Created: img.Created}, all[0])
 	case "spdx":
-		err = report.SPDX(&out, img, all[0])
+		err = sbom.SPDX(&out, sbom.Subject{Name: img.Name, Digest: img.Digest, Created: img.Created}, all[0])
 	case "json":
 		err = writeJSON(&out, struct {
 			Packages []images.Package `json:"packages"`
-			Config   images.Config    `json:"config"`
+			Config   drift.Config     `json:"config"`
 		}{all[0], img.Config})
 	default:
 		err = listPackages(&out, all[0])

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"github.com/driftpin/driftpin/buildplan"
-	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/whole"
@@ -274,7 +274,8 @@ func showChanges(w io.Writer, c *course, l *pins.Lock) error {
 	if c.lock == nil {
 		return nil
 	}
-	changes := images.Compare(images.LockPackages(c.lock), images.LockPackages(l))
-	images.Explain(changes, &images.Reason{Manifest: c.manifest, Lock: c.lock}, &images.Reason{Manifest: c.manifest, Lock: l})
-	return report.Text(w, images.New("the old lock", c.lockFile, changes, nil), useColour("auto", w))
+	changes := drift.Compare(drift.LockPackages(c.lock), drift.LockPackages(l))
+	d := drift.New("the old lock", c.lockFile, changes, nil)
+	d.Explain(&drift.Reason{Manifest: c.manifest, Lock: c.lock}, &drift.Reason{Manifest: c.manifest, Lock: l})
+	return report.Text(w, d, useColour("auto", w))
 }

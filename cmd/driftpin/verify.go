@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/spf13/cobra"
 )
@@ -74,8 +75,7 @@ func (f verifyFlags) verify(ctx context.Context, s streams, dir, ref string) (er
 			return err
 		}
 	}
-	images.Explain(d.Packages, &images.Reason{Manifest: c.manifest, Lock: c.lock}, &images.Reason{Manifest: c.manifest, Lock: c.lock})
-	d.Count()
+	d.Explain(&drift.Reason{Manifest: c.manifest, Lock: c.lock}, &drift.Reason{Manifest: c.manifest, Lock: c.lock})
 	if f.format == "json" {
 		err = report.JSON(s.out, d)
 	} else if d.Any() {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/version"
@@ -19,34 +19,34 @@ import (
 
 // full is a drift in which there is something of everything, much of it
 // hostile.
-func full(t *testing.T) *images.Drift {
+func full(t *testing.T) *drift.Drift {
 	t.Helper()
 	d := load(t)
 	versionText := func(s string) *string { return &s }
 	d.Packages = append(d.Packages,
-		images.Change{Kind: pins.Conda, Name: "pytorch", Where: "/opt/env", Change: images.Changed, A: versionText("2.0"), B: versionText("2.1"), Level: version.Minor,
-			Was: &images.Was{Kind: pins.Pip, Name: "torch", Where: "/opt/env"}, Brings: []images.Brought{{Kind: pins.Pip, Name: "functorch", B: versionText("2.1")}},
+		drift.Change{Kind: pins.Conda, Name: "pytorch", Where: "/opt/env", Change: drift.Changed, A: versionText("2.0"), B: versionText("2.1"), Level: version.Minor,
+			Was: &drift.Was{Kind: pins.Pip, Name: "torch", Where: "/opt/env"}, Brings: []drift.Brought{{Kind: pins.Pip, Name: "functorch", B: versionText("2.1")}},
 			Layer: "sha256:" + strings.Repeat("a", 64), Event: "RUN conda install <script>alert(1)</script>"},
-		images.Change{Kind: pins.Npm, Name: "</script><img src=x onerror=alert(1)>", Change: images.Added, B: versionText("1 | `2` **3** @somebody #1\u202e\x1b[31m"),
-			Cause: &images.Cause{Asked: true, Chain: []string{"x"}, File: "a b/pins.yaml", Line: 3, Need: pins.Hard, Why: "](javascript:alert(1))"}})
-	d.Renames = []images.Rename{{From: "/srv/env", To: "/opt/env", Packages: 12}}
-	d.Damages = []images.Damage{{Path: "/x\n", Package: "x", What: "changed"}}
-	d.Breaches = []images.Breach{
+		drift.Change{Kind: pins.Npm, Name: "</script><img src=x onerror=alert(1)>", Change: drift.Added, B: versionText("1 | `2` **3** @somebody #1\u202e\x1b[31m"),
+			Cause: &drift.Cause{Asked: true, Chain: []string{"x"}, File: "a b/pins.yaml", Line: 3, Need: pins.Hard, Why: "](javascript:alert(1))"}})
+	d.Renames = []drift.Rename{{From: "/srv/env", To: "/opt/env", Packages: 12}}
+	d.Damages = []drift.Damage{{Path: "/x\n", Package: "x", What: "changed"}}
+	d.Breaches = []drift.Breach{
 		{Rule: "same", Kind: pins.Pip, Name: "altair", Where: "/opt/env", Message: "altair must be the same, and is 4.2.2 and 4.2.0", File: "policy.yaml", Line: 3, Why: "one | image", Cause: d.Packages[1].Cause},
 		{Rule: "expired", Message: "the rule may-differ [x] ended on 2023-06-01", File: "policy.yaml", Line: 4},
 	}
-	d.Layers = &images.Layers{A: []images.LayerInfo{{DiffID: "sha256:" + strings.Repeat("b", 64), Size: 7, Shared: true}}, B: []images.LayerInfo{}}
-	d.Count()
+	d.Layers = &drift.Layers{A: []drift.LayerInfo{{DiffID: "sha256:" + strings.Repeat("b", 64), Size: 7, Shared: true}}, B: []drift.LayerInfo{}}
+	d.Explain(nil, nil)
 	return d
 }
 
-func matrix() *images.Matrix {
+func matrix() *drift.Matrix {
 	versionText := func(s string) *string { return &s }
-	return &images.Matrix{
-		Images:   []images.Column{{Name: "a", Packages: 3, Alone: 1}, {Name: "b", Packages: 2}, {Name: "c`|", Packages: 2, Size: 7}},
-		Packages: []images.Row{{Kind: pins.Pip, Name: "numpy", Where: "/opt/env", Values: []*string{versionText("1.0"), versionText("2.0"), nil}, Level: version.Major}},
-		Config:   []images.Row{{Name: "cmd", Values: []*string{versionText("x"), nil, versionText("</script>")}}},
-		Summary:  images.MatrixSummary{Same: 1, Differing: 1, Config: 1},
+	return &drift.Matrix{
+		Images:   []drift.Column{{Name: "a", Packages: 3, Alone: 1}, {Name: "b", Packages: 2}, {Name: "c`|", Packages: 2, Size: 7}},
+		Packages: []drift.Row{{Kind: pins.Pip, Name: "numpy", Where: "/opt/env", Values: []*string{versionText("1.0"), versionText("2.0"), nil}, Level: version.Major}},
+		Config:   []drift.Row{{Name: "cmd", Values: []*string{versionText("x"), nil, versionText("</script>")}}},
+		Summary:  drift.MatrixSummary{Same: 1, Differing: 1, Config: 1},
 	}
 }
 
@@ -102,7 +102,7 @@ func TestSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, d := range map[string]report.Document{"full": report.OfDrift(full(t)), "none": report.OfDrift(images.New("a", "b", []images.Change{}, []images.Setting{})), "matrix": report.OfMatrix(matrix())} {
+	for name, d := range map[string]report.Document{"full": report.OfDrift(full(t)), "none": report.OfDrift(drift.New("a", "b", []drift.Change{}, []drift.Setting{})), "matrix": report.OfMatrix(matrix())} {
 		var out bytes.Buffer
 		if err := d.Write(&out, "json", false); err != nil {
 			t.Fatal(err)
@@ -122,13 +122,13 @@ func TestSchema(t *testing.T) {
 
 // A long list fits into a comment.
 func TestLongMarkdown(t *testing.T) {
-	var changes []images.Change
+	var changes []drift.Change
 	for i := range 3000 {
 		v := fmt.Sprint(i)
-		changes = append(changes, images.Change{Kind: pins.Pip, Name: "p" + v, Where: "/opt/env", Change: images.Added, B: &v})
+		changes = append(changes, drift.Change{Kind: pins.Pip, Name: "p" + v, Where: "/opt/env", Change: drift.Added, B: &v})
 	}
 	var out bytes.Buffer
-	if err := report.Markdown(&out, images.New("a", "b", changes, nil)); err != nil || out.Len() > 65_536 || !strings.Contains(out.String(), "which do not fit here") {
+	if err := report.Markdown(&out, drift.New("a", "b", changes, nil)); err != nil || out.Len() > 65_536 || !strings.Contains(out.String(), "which do not fit here") {
 		t.Errorf("%d bytes, %v", out.Len(), err)
 	}
 }
@@ -141,7 +141,7 @@ func TestHTMLData(t *testing.T) {
 	}
 	_, rest, ok := strings.Cut(out.String(), `id="data">`)
 	data, _, ended := strings.Cut(rest, "</script>")
-	var v struct{ Drift images.Drift }
+	var v struct{ Drift drift.Drift }
 	if err := json.Unmarshal([]byte(data), &v); !ok || !ended || err != nil {
 		t.Fatalf("%v in %.200s", err, data)
 	}
@@ -152,14 +152,14 @@ func TestHTMLData(t *testing.T) {
 
 func TestFails(t *testing.T) {
 	one := "1"
-	major := images.New("a", "b", []images.Change{{Change: images.Changed, Level: version.Major, A: &one, B: &one}}, nil)
-	patch := images.New("a", "b", []images.Change{{Change: images.Changed, Level: version.Patch, A: &one, B: &one}}, nil)
-	breached := images.New("a", "b", nil, nil)
-	breached.Breaches = []images.Breach{{Rule: "expired"}}
+	major := drift.New("a", "b", []drift.Change{{Change: drift.Changed, Level: version.Major, A: &one, B: &one}}, nil)
+	patch := drift.New("a", "b", []drift.Change{{Change: drift.Changed, Level: version.Patch, A: &one, B: &one}}, nil)
+	breached := drift.New("a", "b", nil, nil)
+	breached.Breaches = []drift.Breach{{Rule: "expired"}}
 	for _, test := range []struct {
-		d    *images.Drift
+		d    *drift.Drift
 		want string // the values of --fail-on that it fails on
-	}{{major, "any major"}, {patch, "any"}, {breached, "any major policy"}, {images.New("a", "b", nil, nil), ""}} {
+	}{{major, "any major"}, {patch, "any"}, {breached, "any major policy"}, {drift.New("a", "b", nil, nil), ""}} {
 		var got []string
 		for _, on := range []string{"any", "major", "policy", "never"} {
 			if report.OfDrift(test.d).Fails(on) {

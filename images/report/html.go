@@ -1,34 +1,32 @@
 package report
 
 import (
-	"bytes"
 	_ "embed"
 	"encoding/json"
 	"io"
+	"strings"
 )
 
-//go:embed page.html
-var page []byte
+// The page, its style and its program, which are put together.
+var (
+	//go:embed page.html
+	page string
+	//go:embed page.css
+	style string
+	//go:embed page.js
+	program string
+)
 
-// HTML writes a document as one page that needs nothing else: the data, and a
-// program that shows it. encoding/json writes <, > and & as escapes, so that
-// nothing in the data can end the element that holds it.
-func HTML(w io.Writer, d Document) error {
-	data, err := json.Marshal(struct {
-		Drift  any `json:"drift,omitempty"`
-		Matrix any `json:"matrix,omitempty"`
-	}{orNil(d.drift), orNil(d.matrix)})
+// writeHTML writes a document as one page that needs nothing else: the data, and a
+// program that shows it. name says what the data is: drift or matrix.
+// encoding/json writes <, > and & as escapes, so that nothing in the data can end
+// the element that holds it.
+func writeHTML(w io.Writer, name string, v any) error {
+	data, err := json.Marshal(map[string]any{name: v})
 	if err != nil {
 		return err
 	}
-	_, err = w.Write(bytes.Replace(page, []byte("{{DATA}}"), data, 1))
+	parts := strings.NewReplacer("{{STYLE}}", style, "{{PROGRAM}}", program, "{{DATA}}", string(data))
+	_, err = parts.WriteString(w, page)
 	return err
-}
-
-// orNil is nil for a nil pointer.
-func orNil[T any](p *T) any {
-	if p == nil {
-		return nil
-	}
-	return p
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/pins"
 )
 
@@ -16,7 +16,7 @@ const maxRows = 20
 
 // Markdown writes a drift as a comment in GitHub's Markdown: what matters first,
 // and long lists folded.
-func Markdown(w io.Writer, d *images.Drift) error {
+func Markdown(w io.Writer, d *drift.Drift) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "**%s** (%s → %s)\n", markdown(Headline(d)), code(d.A), code(d.B))
 	for _, line := range Highlights(d) {
@@ -64,7 +64,7 @@ func shortened(s string, n int) string {
 
 // MarkdownPackages is a drift's packages as a table in GitHub's Markdown; a long
 // one is folded, but for its first rows.
-func MarkdownPackages(d *images.Drift) string {
+func MarkdownPackages(d *drift.Drift) string {
 	var b strings.Builder
 	if len(d.Packages) > 0 {
 		tablePackages(&b, d)
@@ -72,7 +72,7 @@ func MarkdownPackages(d *images.Drift) string {
 	return b.String()
 }
 
-func tablePackages(b *strings.Builder, d *images.Drift) {
+func tablePackages(b *strings.Builder, d *drift.Drift) {
 	var rows []row
 	for _, c := range d.Packages {
 		if d.Expand || !d.Within(c) {

@@ -6,11 +6,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/drift"
 )
 
 // TextMatrix writes a matrix for reading: a row a package, a column an image.
-func TextMatrix(w io.Writer, m *images.Matrix, colour bool) error {
+func TextMatrix(w io.Writer, m *drift.Matrix, colour bool) error {
 	t := &text{paint: paint(colour)}
 	t.printf("%s\n", t.bold(matrixHeadline(m)))
 	for i, c := range m.Images {
@@ -60,7 +60,7 @@ func letter(i int) string {
 	return letter(i/26-1) + letter(i%26)
 }
 
-func matrixRow(r images.Row) []string {
+func matrixRow(r drift.Row) []string {
 	name := Clean(r.Name)
 	if r.Kind != "" {
 		name = string(r.Kind) + " " + name
@@ -79,7 +79,7 @@ func matrixRow(r images.Row) []string {
 	return append(row, string(r.Level))
 }
 
-func matrixHeadline(m *images.Matrix) string {
+func matrixHeadline(m *drift.Matrix) string {
 	if len(m.Packages)+len(m.Config) == 0 {
 		return fmt.Sprintf("%d images, no drift: %s the same in all", len(m.Images), plural(m.Summary.Same, "package"))
 	}
@@ -88,7 +88,7 @@ func matrixHeadline(m *images.Matrix) string {
 }
 
 // MarkdownMatrix writes a matrix as a table in GitHub's Markdown.
-func MarkdownMatrix(w io.Writer, m *images.Matrix) error {
+func MarkdownMatrix(w io.Writer, m *drift.Matrix) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "**%s**\n\n", markdown(matrixHeadline(m)))
 	for i, c := range m.Images {

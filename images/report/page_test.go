@@ -14,7 +14,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
-	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
 )
@@ -154,12 +154,12 @@ func TestPageOfMatrix(t *testing.T) {
 // Thousands of rows are there at once.
 func TestLargePage(t *testing.T) {
 	b := newBrowser(t)
-	var changes []images.Change
+	var changes []drift.Change
 	for i := range 5000 {
 		v := fmt.Sprint(i)
-		changes = append(changes, images.Change{Kind: pins.Pip, Name: "p" + v, Where: "/opt/env", Change: images.Added, B: &v})
+		changes = append(changes, drift.Change{Kind: pins.Pip, Name: "p" + v, Where: "/opt/env", Change: drift.Added, B: &v})
 	}
-	b.show(report.OfDrift(images.New("a", "b", changes, []images.Setting{})), "#q=p4999")
+	b.show(report.OfDrift(drift.New("a", "b", changes, []drift.Setting{})), "#q=p4999")
 	b.until(rows, "1")
 	b.wants(map[string]string{`document.querySelector("tr[data-key]:not([hidden])").textContent.includes("p4999")`: "true"})
 }
@@ -167,6 +167,6 @@ func TestLargePage(t *testing.T) {
 // Without anything to show there is a page all the same.
 func TestEmptyPage(t *testing.T) {
 	b := newBrowser(t)
-	b.show(report.OfDrift(images.New("a", "b", []images.Change{}, []images.Setting{})), "")
+	b.show(report.OfDrift(drift.New("a", "b", []drift.Change{}, []drift.Setting{})), "")
 	b.wants(map[string]string{`document.querySelector("#headline").textContent`: "no drift"})
 }

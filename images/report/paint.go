@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/pins/version"
 	"github.com/sergi/go-diff/diffmatchpatch"
 )
@@ -26,11 +26,11 @@ func (p paint) red(s string) string   { return p.with("31", s) }
 func (p paint) green(s string) string { return p.with("32", s) }
 
 // colour paints a line by what happened.
-func (p paint) colour(c images.Change, s string) string {
+func (p paint) colour(c drift.Change, s string) string {
 	switch {
-	case c.Change == images.Added:
+	case c.Change == drift.Added:
 		return p.green(s)
-	case c.Change == images.Removed:
+	case c.Change == drift.Removed:
 		return p.red(s)
 	case c.Level == version.Major:
 		return p.with("1;35", s)

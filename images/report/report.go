@@ -7,70 +7,91 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/pins/version"
 )
 
 // A Document is what is reported: the drift of two images, or the matrix of
 // several.
-type Document struct {
-	drift  *images.Drift
-	matrix *images.Matrix
+type Document interface {
+	// Write writes it in a format: text, json, markdown, html or sarif. Colour is
+	// for text alone.
+	Write(w io.Writer, format string, colour bool) error
+	// Fails reports whether there is what the caller wants to fail on: any drift, a
+	// major one, or a breach of the policy. Breaches count with all but never.
+	Fails(on string) bool
 }
 
 // OfDrift and OfMatrix make documents.
-func OfDrift(d *images.Drift) Document   { return Document{drift: d} }
-func OfMatrix(m *images.Matrix) Document { return Document{matrix: m} }
+func OfDrift(d *drift.Drift) Document   { return driftDocument{d} }
+func OfMatrix(m *drift.Matrix) Document { return matrixDocument{m} }
 
-// Write writes a document in a format: text, json, markdown, html or sarif.
-// Colour is for text alone.
-func (d Document) Write(w io.Writer, format string, colour bool) error {
-	switch {
-	case format == "json" && d.matrix != nil:
-		return writeJSON(w, d.matrix)
-	case format == "json":
-		return JSON(w, d.drift)
-	case format == "html":
-		return HTML(w, d)
-	case format == "markdown" && d.matrix != nil:
-		return MarkdownMatrix(w, d.matrix)
-	case format == "markdown":
-		return Markdown(w, d.drift)
-	case format == "sarif" && d.drift != nil:
-		return SARIF(w, d.drift)
-	case format == "text" && d.matrix != nil:
-		return TextMatrix(w, d.matrix, colour)
-	case format == "text":
-		return Text(w, d.drift, colour)
+type driftDocument struct{ *drift.Drift }
+
+// Write implements Document.
+func (d driftDocument) Write(w io.Writer, format string, colour bool) error {
+	switch format {
+	case "json":
+		return JSON(w, d.Drift)
+	case "html":
+		return writeHTML(w, "drift", d.Drift)
+	case "markdown":
+		return Markdown(w, d.Drift)
+	case "sarif":
+		return SARIF(w, d.Drift)
+	case "text":
+		return Text(w, d.Drift, colour)
 	}
-	return fmt.Errorf("there is no report of this as %s", format)
+	return noSuchFormat(format)
 }
 
-// Fails reports whether there is what the caller wants to fail on: any drift, a
-// major one, or a breach of the policy. Breaches count with all but never.
-func (d Document) Fails(on string) bool {
-	if m := d.matrix; m != nil {
-		for _, row := range m.Packages {
-			if on == "major" && row.Level == version.Major {
-				return true
-			}
-		}
-		return on == "any" && len(m.Packages)+len(m.Config) > 0
-	}
-	switch breached := len(d.drift.Breaches) > 0; on {
+// Fails implements Document.
+func (d driftDocument) Fails(on string) bool {
+	switch breached := len(d.Breaches) > 0; on {
 	case "any":
-		return breached || d.drift.Any()
+		return breached || d.Any()
 	case "major":
-		return breached || d.drift.Summary.Levels[version.Major] > 0
+		return breached || d.Summary.Levels[version.Major] > 0
 	case "policy":
 		return breached
 	}
 	return false
 }
 
+type matrixDocument struct{ *drift.Matrix }
+
+// Write implements Document.
+func (m matrixDocument) Write(w io.Writer, format string, colour bool) error {
+	switch format {
+	case "json":
+		return writeJSON(w, m.Matrix)
+	case "html":
+		return writeHTML(w, "matrix", m.Matrix)
+	case "markdown":
+		return MarkdownMatrix(w, m.Matrix)
+	case "text":
+		return TextMatrix(w, m.Matrix, colour)
+	}
+	return noSuchFormat(format)
+}
+
+// Fails implements Document.
+func (m matrixDocument) Fails(on string) bool {
+	for _, row := range m.Packages {
+		if on == "major" && row.Level == version.Major {
+			return true
+		}
+	}
+	return on == "any" && len(m.Packages)+len(m.Config) > 0
+}
+
+func noSuchFormat(format string) error {
+	return fmt.Errorf("there is no report of this as %s", format)
+}
+
 // JSON writes a drift as JSON: the fields are those of images.Drift, and
 // drift.schema.json describes them.
-func JSON(w io.Writer, d *images.Drift) error { return writeJSON(w, d) }
+func JSON(w io.Writer, d *drift.Drift) error { return writeJSON(w, d) }
 
 func writeJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)

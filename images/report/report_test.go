@@ -9,24 +9,24 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/google/go-cmp/cmp"
 )
 
 var update = flag.Bool("update", false, "write the goldens")
 
-func load(t *testing.T) *images.Drift {
+func load(t *testing.T) *drift.Drift {
 	t.Helper()
 	data, err := os.ReadFile("testdata/drift.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var d images.Drift
+	var d drift.Drift
 	if err := json.Unmarshal(data, &d); err != nil {
 		t.Fatal(err)
 	}
-	d.Count()
+	d.Explain(nil, nil)
 	return &d
 }
 
@@ -66,7 +66,7 @@ func TestJSON(t *testing.T) {
 	if err := report.JSON(&out, d); err != nil {
 		t.Fatal(err)
 	}
-	var again images.Drift
+	var again drift.Drift
 	if err := json.Unmarshal(out.Bytes(), &again); err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestJSON(t *testing.T) {
 
 func TestNoDrift(t *testing.T) {
 	var out bytes.Buffer
-	if err := report.Text(&out, images.New("a", "b", nil, nil), true); err != nil || !strings.Contains(out.String(), "no drift") {
+	if err := report.Text(&out, drift.New("a", "b", nil, nil), true); err != nil || !strings.Contains(out.String(), "no drift") {
 		t.Errorf("%q, %v", out.String(), err)
 	}
 }

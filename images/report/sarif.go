@@ -5,7 +5,7 @@ import (
 	"io"
 	"net/url"
 
-	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/version"
 )
@@ -70,7 +70,7 @@ var sarifRules = []sarifRule{
 // beside lines of files: breaches of the policy are errors, and point at the
 // pin that is behind them, or at the rule; changes are warnings if they are
 // major, else notes.
-func SARIF(w io.Writer, d *images.Drift) error {
+func SARIF(w io.Writer, d *drift.Drift) error {
 	results := []sarifResult{}
 	for _, b := range d.Breaches {
 		r := sarifResult{RuleID: "policy/" + b.Rule, Level: "error", Message: sarifText{reasoned(b.Message, b.Why)}, Locations: located(b.File, b.Line)}
@@ -102,7 +102,7 @@ func SARIF(w io.Writer, d *images.Drift) error {
 }
 
 // manifestOf is a file that a drift is about: one of those that explain it.
-func manifestOf(d *images.Drift) string {
+func manifestOf(d *drift.Drift) string {
 	for _, c := range d.Packages {
 		if c.Cause != nil && c.Cause.File != "" {
 			return c.Cause.File
@@ -123,7 +123,7 @@ func located(file string, line int) []sarifLocation {
 }
 
 // sentence words a change.
-func sentence(c images.Change) string {
+func sentence(c drift.Change) string {
 	r := newRow(c, true)
 	text := fmt.Sprintf("%s %s %s: %s", c.Kind, r.name, r.level, r.versions)
 	if r.note != "" {

@@ -9,14 +9,14 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/version"
 )
 
 // Text writes a drift for reading: what matters most first, in columns, in
 // colour if wanted.
-func Text(w io.Writer, d *images.Drift, colour bool) error {
+func Text(w io.Writer, d *drift.Drift, colour bool) error {
 	t := &text{paint: paint(colour)}
 	t.printf("%s → %s\n", Clean(d.A), Clean(d.B))
 	t.printf("%s\n", t.bold(Headline(d)))
@@ -39,7 +39,7 @@ func Text(w io.Writer, d *images.Drift, colour bool) error {
 
 // Headline says in one line what changed: by whose will, if that is known, and
 // how far.
-func Headline(d *images.Drift) string {
+func Headline(d *drift.Drift) string {
 	if !d.Any() && len(d.Breaches) == 0 {
 		return "no drift"
 	}
@@ -71,13 +71,13 @@ func Headline(d *images.Drift) string {
 }
 
 // NotVerified is a line on layers that were not hashed.
-func NotVerified(u images.Unverified) string {
+func NotVerified(u drift.Unverified) string {
 	return fmt.Sprintf("not verified: %s of %s, not compressed and not hashed: sizes and ends were looked at, and the order as far as names tell it; --read-layers hashes all", plural(u.Layers, "layer"), Clean(u.Image))
 }
 
 // Highlights are the lines that follow the headline: how far packages moved,
 // the pins that somebody called hard, and environments that are elsewhere.
-func Highlights(d *images.Drift) (lines []string) {
+func Highlights(d *drift.Drift) (lines []string) {
 	for _, u := range d.Unverified {
 		lines = append(lines, NotVerified(u))
 	}
@@ -88,7 +88,7 @@ func Highlights(d *images.Drift) (lines []string) {
 		lines = append(lines, byKind(d.Summary.Kinds))
 	}
 	for _, t := range d.Trees {
-		what := map[string]string{images.Added: "is new", images.Removed: "is gone"}[t.Change]
+		what := map[string]string{drift.Added: "is new", drift.Removed: "is gone"}[t.Change]
 		line := fmt.Sprintf("%s %s, with %s", Clean(t.Where), what, plural(t.Packages, "package"))
 		if len(t.Kinds) > 1 {
 			line += " (" + byKind(t.Kinds) + ")"
@@ -107,7 +107,7 @@ func Highlights(d *images.Drift) (lines []string) {
 		}
 		r := newRow(c, false)
 		line := fmt.Sprintf("hard pin %s: %s", r.name, r.versions)
-		if c.Change != images.Changed {
+		if c.Change != drift.Changed {
 			line = fmt.Sprintf("hard pin %s %s: %s", r.name, r.level, r.versions)
 		}
 		lines = append(lines, reasoned(line, cmp.Or(c.Cause.Lost, c.Cause.Why)))
@@ -139,7 +139,7 @@ func byKind(count map[pins.Kind]int) string {
 }
 
 // counts says how many packages changed how.
-func counts(s images.Summary) string {
+func counts(s drift.Summary) string {
 	var parts []string
 	for _, l := range order {
 		if n := s.Levels[l]; n > 0 {
@@ -174,7 +174,7 @@ var titles = map[pins.Kind]string{
 
 // kinds lists the kinds that changed, Python's first: they are what courses
 // are about.
-func kinds(changes []images.Change) []pins.Kind {
+func kinds(changes []drift.Change) []pins.Kind {
 	rank := []pins.Kind{pins.Pip, pins.Conda, pins.R, pins.Npm, pins.Python, pins.LabExtension, pins.ServerExtension, pins.Kernel, pins.Deb}
 	for _, c := range changes { // of SBOMs and attestations any
 		if !slices.Contains(rank, c.Kind) {
@@ -182,17 +182,17 @@ func kinds(changes []images.Change) []pins.Kind {
 		}
 	}
 	return slices.DeleteFunc(rank, func(k pins.Kind) bool {
-		return !slices.ContainsFunc(changes, func(c images.Change) bool { return c.Kind == k })
+		return !slices.ContainsFunc(changes, func(c drift.Change) bool { return c.Kind == k })
 	})
 }
 
 // A row is a change as a line of columns.
 type row struct {
 	mark, name, versions, level, note string
-	change                            images.Change
+	change                            drift.Change
 }
 
-func (t *text) packages(kind pins.Kind, changes []images.Change) {
+func (t *text) packages(kind pins.Kind, changes []drift.Change) {
 	var rows []row
 	wheres := map[string]bool{}
 	for _, c := range changes {
@@ -238,15 +238,15 @@ func sum(list []int) (n int) {
 	return n
 }
 
-func newRow(c images.Change, showWhere bool) row {
+func newRow(c drift.Change, showWhere bool) row {
 	r := row{name: Clean(c.Name), change: c}
 	if showWhere && c.Where != "" {
 		r.name += " (" + Clean(c.Where) + ")"
 	}
 	switch c.Change {
-	case images.Added:
+	case drift.Added:
 		r.mark, r.versions, r.level = "+", versionText(c.B, c.BDetail), "added"
-	case images.Removed:
+	case drift.Removed:
 		r.mark, r.versions, r.level = "-", versionText(c.A, c.ADetail), "removed"
 	default:
 		r.mark = "↑"
@@ -302,17 +302,17 @@ func versionText(v *string, d *pins.Detail) string {
 }
 
 // rank sorts changes by how much they matter.
-func rank(c images.Change) int {
-	if c.Change == images.Changed {
+func rank(c drift.Change) int {
+	if c.Change == drift.Changed {
 		return slices.Index(order, c.Level)
 	}
-	if c.Change == images.Removed {
+	if c.Change == drift.Removed {
 		return len(order)
 	}
 	return len(order) + 1
 }
 
-func (t *text) settings(settings []images.Setting) {
+func (t *text) settings(settings []drift.Setting) {
 	if len(settings) == 0 {
 		return
 	}
@@ -331,7 +331,7 @@ func (t *text) settings(settings []images.Setting) {
 }
 
 // breaches lists what the policy does not allow.
-func (t *text) breaches(breaches []images.Breach) {
+func (t *text) breaches(breaches []drift.Breach) {
 	if len(breaches) > 0 {
 		t.printf("\n%s\n", t.bold("Against the policy"))
 	}
@@ -344,7 +344,7 @@ func (t *text) breaches(breaches []images.Breach) {
 const maxDamages = 50
 
 // damages lists files that are not as recorded.
-func (t *text) damages(damages []images.Damage) {
+func (t *text) damages(damages []drift.Damage) {
 	if len(damages) > 0 {
 		t.printf("\n%s\n", t.bold("files that are not as their package recorded them"))
 	}

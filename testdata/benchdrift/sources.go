@@ -25,6 +25,7 @@ import (
 	"strings"
 
 	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/images/inflate"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -395,7 +396,7 @@ func linkBlobs(from, to string) error {
 
 // carrying are the images with their inventories attached.
 func (b *bench) carrying(ctx context.Context, dirs [2]string) (refs [2]string, err error) {
-	why := images.Reason{Manifest: &pins.Manifest{}, Lock: &pins.Lock{Course: "bench", Base: "sha256:" + strings.Repeat("0", 64), Platforms: []string{"linux/amd64"}}}
+	why := drift.Reason{Manifest: &pins.Manifest{}, Lock: &pins.Lock{Course: "bench", Base: "sha256:" + strings.Repeat("0", 64), Platforms: []string{"linux/amd64"}}}
 	for i, dir := range dirs {
 		to := filepath.Join(b.work, fmt.Sprint("carrying", i))
 		img, err := imageOf(dir)

@@ -1,4 +1,4 @@
-package images
+package drift
 
 import (
 	"cmp"
@@ -43,7 +43,12 @@ type Reason struct {
 
 // Explain gives each change its cause: of what b holds by b's lock, of what
 // was removed by a's. Either may be nil.
-func Explain(changes []Change, a, b *Reason) {
+func (d *Drift) Explain(a, b *Reason) {
+	explain(d.Packages, a, b)
+	d.count()
+}
+
+func explain(changes []Change, a, b *Reason) {
 	var reasons [2]*pins.Reasons
 	for i, r := range []*Reason{a, b} {
 		if r != nil {
@@ -80,7 +85,7 @@ func Explain(changes []Change, a, b *Reason) {
 
 // about reports whether a change is in the environment that the lock is about.
 func (r *Reason) about(c Change) bool {
-	prefix := cmp.Or(r.Lock.Environment, environment)
+	prefix := cmp.Or(r.Lock.Environment, pins.Env)
 	switch c.Kind {
 	case pins.Pip, pins.Conda:
 		return c.Where == "" || c.Where == prefix

@@ -1,4 +1,6 @@
-package images
+// Package sbom reads and writes software bills of materials: CycloneDX and SPDX, in
+// JSON. What one of driftpin's own holds comes back as it was.
+package sbom
 
 import (
 	"bytes"
@@ -16,16 +18,23 @@ import (
 	"github.com/spdx/tools-golang/spdx/v2/v2_3"
 )
 
-// PropertyPrefix begins the names of the properties by which driftpin's own
+// propertyPrefix begins the names of the properties by which driftpin's own
 // SBOMs say what has no place in their formats.
-const PropertyPrefix = "driftpin:"
+const propertyPrefix = "driftpin:"
 
 // maxSBOM is the most that is read of an SBOM, in bytes.
 const maxSBOM = 256 << 20
 
-// openSBOM opens the inventory that an SBOM in JSON holds: CycloneDX or SPDX
-// 2.3, as driftpin and others write them.
-func openSBOM(file string) (*Image, error) {
+// A Contents is the inventory that an SBOM holds.
+type Contents struct {
+	Packages  []installed.Package
+	Placeless bool // it does not tell environments apart
+	Foreign   bool // another program made it, which tells of fewer things
+}
+
+// Read reads an SBOM in JSON: CycloneDX or SPDX 2.3, as driftpin and others write
+// them.
+func Read(file string) (*Contents, error) {
 	info, err := os.Stat(file)
 	if err != nil {
 		return nil, err
@@ -56,18 +65,14 @@ func openSBOM(file string) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	carried, err := inventoryOf(found)
-	if err != nil {
-		return nil, err
-	}
-	return &Image{Carried: carried}, nil
+	return inventoryOf(found)
 }
 
 // A component is a package as an SBOM lists it.
 type component struct {
 	purl  string
-	path  string   // the file that tells of it; may be empty
-	whole *Package // all that there is to know, of driftpin's own
+	path  string             // the file that tells of it; may be empty
+	whole *installed.Package // all that there is to know, of driftpin's own
 }
 
 func readCycloneDX(data []byte) ([]component, error) {
@@ -98,8 +103,8 @@ func componentOf(c cyclonedx.Component) component {
 			switch {
 			case p.Name == "syft:location:0:path", p.Name == "aquasecurity:trivy:FilePath":
 				out.path = p.Value
-			case strings.HasPrefix(p.Name, PropertyPrefix):
-				own[strings.TrimPrefix(p.Name, PropertyPrefix)] = p.Value
+			case strings.HasPrefix(p.Name, propertyPrefix):
+				own[strings.TrimPrefix(p.Name, propertyPrefix)] = p.Value
 			}
 		}
 	}
@@ -107,7 +112,7 @@ func componentOf(c cyclonedx.Component) component {
 		out.path = (*c.Evidence.Occurrences)[0].Location
 	}
 	if kind := own["kind"]; kind != "" {
-		p := Package{Pin: pins.New(pins.Kind(kind), own["name"], c.Version), Path: own["path"], Layer: own["layer"], Event: own["event"]}
+		p := installed.Package{Pin: pins.New(pins.Kind(kind), own["name"], c.Version), Path: own["path"], Layer: own["layer"], Event: own["event"]}
 		p.Where = own["where"]
 		p.Detail = pins.Detail{Commit: own["commit"], Build: own["build"], Channel: own["channel"], State: own["state"]}
 		if owner, name, ok := strings.Cut(own["owner"], " "); ok {
@@ -135,8 +140,8 @@ func readSPDX(data []byte) ([]component, error) {
 				c.purl = ref.Locator
 			}
 		}
-		if text, ok := strings.CutPrefix(p.PackageComment, PropertyPrefix); ok {
-			c.whole = &Package{}
+		if text, ok := strings.CutPrefix(p.PackageComment, propertyPrefix); ok {
+			c.whole = &installed.Package{}
 			if err := json.Unmarshal([]byte(text), c.whole); err != nil {
 				return nil, fmt.Errorf("SPDX: package %s: %w", p.PackageName, err)
 			}
@@ -177,8 +182,8 @@ func sourcePath(info string) string {
 // inventoryOf makes an inventory of what an SBOM lists. What lies in a file
 // that no package manager would read (test data, copies that packages carry) is
 // not installed. Where a file is not named, environments can't be told apart.
-func inventoryOf(list []component) (*Carried, error) {
-	c := &Carried{Packages: []Package{}}
+func inventoryOf(list []component) (*Contents, error) {
+	c := &Contents{Packages: []installed.Package{}}
 	facts := installed.Facts{}
 	for _, found := range list {
 		if found.whole != nil {
@@ -196,7 +201,7 @@ func inventoryOf(list []component) (*Carried, error) {
 		}
 		if file == "" {
 			c.Placeless = true
-			p := Package{Pin: pins.New(kind, item.Name, item.Version)}
+			p := installed.Package{Pin: pins.New(kind, item.Name, item.Version)}
 			p.Detail = item.Detail
 			c.Packages = append(c.Packages, p)
 			continue
@@ -208,7 +213,7 @@ func inventoryOf(list []component) (*Carried, error) {
 	}
 	more, err := installed.Packages(facts)
 	c.Packages = append(c.Packages, more...)
-	slices.SortStableFunc(c.Packages, func(a, b Package) int { return pins.Order(a.Pin, b.Pin) })
+	slices.SortStableFunc(c.Packages, func(a, b installed.Package) int { return pins.Order(a.Pin, b.Pin) })
 	return c, err
 }
 

@@ -1,8 +1,9 @@
-package images
+package drift
 
 import (
 	"cmp"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -40,11 +41,11 @@ type Rename struct {
 // so that 6.2 and 6.2.0 are no change. What belongs to another package is
 // counted with that, and what moved from one manager, name or environment to
 // another is one change.
-func Compare(a, b []Package) []Change { return compareSharing(a, b, nil) }
+func Compare(a, b []installed.Package) []Change { return compareSharing(a, b, nil) }
 
 // compareSharing is Compare for two images that share layers, by diffID: which
 // layer made a difference is one that they do not share.
-func compareSharing(a, b []Package, shared map[string]bool) []Change {
+func compareSharing(a, b []installed.Package, shared map[string]bool) []Change {
 	pairs := unpaired(relocated(a, Renamed(a, b)), b)
 	pairs = fold(pairs)
 	pairs = joinMoved(pairs)
@@ -57,7 +58,7 @@ func compareSharing(a, b []Package, shared map[string]bool) []Change {
 
 // A pair is a package of a, and what it is in b; either may be nil.
 type pair struct {
-	a, b   *Package
+	a, b   *installed.Package
 	brings []*pair
 	like   *pair // of one that moved: what one manager sees on both sides, whose versions can be compared
 	gone   bool  // another pair tells of it: into, if it tells of all
@@ -68,7 +69,7 @@ type pair struct {
 func (p *pair) goInto(other *pair) { p.gone, p.into = true, other }
 
 // either is the package of the newer side that there is.
-func (p *pair) either() *Package { return cmp.Or(p.b, p.a) }
+func (p *pair) either() *installed.Package { return cmp.Or(p.b, p.a) }
 
 // A place is where one package is, whatever its version.
 type place struct {
@@ -76,11 +77,11 @@ type place struct {
 	name, where string
 }
 
-func placeOf(p Package) place { return place{p.Kind, p.Name, p.Where} }
+func placeOf(p installed.Package) place { return place{p.Kind, p.Name, p.Where} }
 
-type places map[place][]Package
+type places map[place][]installed.Package
 
-func group(packages []Package) places {
+func group(packages []installed.Package) places {
 	g := places{}
 	for _, p := range packages {
 		g[placeOf(p)] = append(g[placeOf(p)], p)
@@ -90,7 +91,7 @@ func group(packages []Package) places {
 
 // unpaired pairs what is not the same on both sides. Of what is the same only
 // that is left which has come to another owner.
-func unpaired(a, b []Package) []*pair {
+func unpaired(a, b []installed.Package) []*pair {
 	before, after := group(a), group(b)
 	all := maps.Clone(before)
 	maps.Copy(all, after)
@@ -99,10 +100,10 @@ func unpaired(a, b []Package) []*pair {
 	})
 	var out []*pair
 	for _, k := range keys {
-		var was []Package
+		var was []installed.Package
 		is := slices.Clone(after[k])
 		for _, p := range before[k] {
-			i := slices.IndexFunc(is, func(q Package) bool { return same(p.Pin, q.Pin) })
+			i := slices.IndexFunc(is, func(q installed.Package) bool { return same(p.Pin, q.Pin) })
 			if i < 0 {
 				was = append(was, p)
 				continue
@@ -141,10 +142,10 @@ func fold(pairs []*pair) []*pair {
 	for _, p := range pairs {
 		var from, to *pair // the changes of the owners
 		if p.a != nil && p.a.Owner != nil {
-			from = f.find(*p.a, func(q *pair) *Package { return q.a })
+			from = f.find(*p.a, func(q *pair) *installed.Package { return q.a })
 		}
 		if p.b != nil && p.b.Owner != nil {
-			to = f.find(*p.b, func(q *pair) *Package { return q.b })
+			to = f.find(*p.b, func(q *pair) *installed.Package { return q.b })
 		}
 		f.foldOne(p, from, to)
 	}
@@ -186,7 +187,7 @@ type folding map[installed.Owner][]*pair
 func newFolding(pairs []*pair) folding {
 	f := folding{}
 	for _, p := range pairs {
-		for _, side := range []*Package{p.a, p.b} {
+		for _, side := range []*installed.Package{p.a, p.b} {
 			if side != nil {
 				name, _, _ := strings.Cut(side.Name, ":")
 				k := installed.Owner{Kind: side.Kind, Name: name}
@@ -200,7 +201,7 @@ func newFolding(pairs []*pair) folding {
 }
 
 // find returns the change of a package's owner on one side, or nil.
-func (f folding) find(of Package, side func(*pair) *Package) *pair {
+func (f folding) find(of installed.Package, side func(*pair) *installed.Package) *pair {
 	for _, p := range f[*of.Owner] {
 		owner := side(p)
 		if owner != nil && (owner.Where == "" || owner.Where == of.Where || strings.HasPrefix(of.Where, strings.TrimSuffix(owner.Where, "/")+"/")) {
@@ -243,7 +244,7 @@ func joinMoved(pairs []*pair) []*pair {
 // Renamed finds environments of a that are not in b, and each of which is
 // mostly the same as one that is not in a: half of the packages of either, by
 // name.
-func Renamed(a, b []Package) []Rename {
+func Renamed(a, b []installed.Package) []Rename {
 	before, after := rooms(a), rooms(b)
 	var out []Rename
 	taken := map[string]bool{}
@@ -279,7 +280,7 @@ func Renamed(a, b []Package) []Rename {
 const leastRoom = 5
 
 // rooms are the environments of Python's and conda's packages, with their names.
-func rooms(packages []Package) map[string]map[string]bool {
+func rooms(packages []installed.Package) map[string]map[string]bool {
 	out := map[string]map[string]bool{}
 	for _, p := range packages {
 		if p.Kind != pins.Pip && p.Kind != pins.Conda {
@@ -294,7 +295,7 @@ func rooms(packages []Package) map[string]map[string]bool {
 }
 
 // relocated are packages with the environments' new names.
-func relocated(packages []Package, renames []Rename) []Package {
+func relocated(packages []installed.Package, renames []Rename) []installed.Package {
 	if len(renames) == 0 {
 		return packages
 	}
@@ -363,4 +364,23 @@ func detail(p pins.Pin) *pins.Detail {
 		return nil
 	}
 	return &p.Detail
+}
+
+// LockPackages is what a lock says will be in the image. Of the base's own
+// packages it has those of an extended environment that pins need.
+func LockPackages(l *pins.Lock) []installed.Package {
+	var out []installed.Package
+	for _, a := range l.Present(l.Platforms[0]) {
+		p := installed.Package{Pin: a.Pin}
+		switch a.Kind {
+		case pins.Pip, pins.Conda:
+			p.Where = cmp.Or(l.Environment, pins.Env)
+		case pins.Npm: // node_modules/NAME/FILE, or further down
+			place := path.Dir(a.File)
+			p.Where = path.Join(cmp.Or(l.Environment, pins.Env), "lib", place[:strings.LastIndex(place, "node_modules/")])
+		}
+		out = append(out, p)
+	}
+	slices.SortFunc(out, func(a, b installed.Package) int { return pins.Order(a.Pin, b.Pin) })
+	return out
 }

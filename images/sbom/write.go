@@ -1,4 +1,4 @@
-package report
+package sbom
 
 import (
 	"crypto/sha256"
@@ -9,16 +9,22 @@ import (
 	"time"
 
 	"github.com/CycloneDX/cyclonedx-go"
-	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/installed"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/package-url/packageurl-go"
 	"github.com/spdx/tools-golang/spdx/v2/common"
 	"github.com/spdx/tools-golang/spdx/v2/v2_3"
 )
 
+// A Subject is the image that an SBOM is about.
+type Subject struct {
+	Name, Digest string
+	Created      time.Time
+}
+
 // CycloneDX writes an inventory as a CycloneDX 1.6 SBOM in JSON. What the
 // format has no place for are properties that begin with driftpin:.
-func CycloneDX(w io.Writer, img *images.Image, packages []images.Package) error {
+func CycloneDX(w io.Writer, img Subject, packages []installed.Package) error {
 	bom := cyclonedx.NewBOM()
 	sum := sha256.Sum256([]byte(img.Name + " " + img.Digest))
 	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80 // version 8 and variant (RFC 9562)
@@ -44,11 +50,11 @@ func CycloneDX(w io.Writer, img *images.Image, packages []images.Package) error 
 	return e.EncodeVersion(bom, cyclonedx.SpecVersion1_6)
 }
 
-func properties(p images.Package) *[]cyclonedx.Property {
+func properties(p installed.Package) *[]cyclonedx.Property {
 	out := []cyclonedx.Property{}
 	add := func(name, value string) {
 		if value != "" {
-			out = append(out, cyclonedx.Property{Name: images.PropertyPrefix + name, Value: value})
+			out = append(out, cyclonedx.Property{Name: propertyPrefix + name, Value: value})
 		}
 	}
 	add("kind", string(p.Kind))
@@ -68,7 +74,7 @@ func properties(p images.Package) *[]cyclonedx.Property {
 }
 
 // purl is a package's URL (purl specification), if its kind has any.
-func purl(p images.Package) string {
+func purl(p installed.Package) string {
 	u := packageurl.PackageURL{Name: p.Name, Version: p.Version}
 	q := map[string]string{}
 	switch p.Kind {
@@ -103,7 +109,7 @@ func purl(p images.Package) string {
 // SPDX writes an inventory as an SPDX 2.3 document in JSON. All that is known
 // of a package is in its comment, as JSON after driftpin:. created is when the
 // image was.
-func SPDX(w io.Writer, img *images.Image, packages []images.Package) error {
+func SPDX(w io.Writer, img Subject, packages []installed.Package) error {
 	sum := sha256.Sum256([]byte(img.Name + " " + img.Digest))
 	doc := v2_3.Document{
 		SPDXVersion: v2_3.Version, DataLicense: v2_3.DataLicense, SPDXIdentifier: "DOCUMENT", DocumentName: img.Name,
@@ -124,7 +130,7 @@ func SPDX(w io.Writer, img *images.Image, packages []images.Package) error {
 		if err != nil {
 			return err
 		}
-		s.PackageComment = images.PropertyPrefix + string(comment)
+		s.PackageComment = propertyPrefix + string(comment)
 		if p.Path != "" {
 			s.PackageSourceInfo = "found by driftpin: " + p.Path
 		}
@@ -134,7 +140,10 @@ func SPDX(w io.Writer, img *images.Image, packages []images.Package) error {
 		doc.Packages = append(doc.Packages, s)
 		doc.Relationships = append(doc.Relationships, related("image", "CONTAINS", id))
 	}
-	return writeJSON(w, doc)
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(doc)
 }
 
 func spdxPackage(id, name, version string) *v2_3.Package {

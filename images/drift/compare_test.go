@@ -1,27 +1,27 @@
-package images_test
+package drift_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/driftpin/driftpin/images"
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/images/installed"
 	"github.com/driftpin/driftpin/pins"
-	"github.com/driftpin/driftpin/pins/version"
 	"github.com/google/go-cmp/cmp"
 )
 
 // owned is a package whose files another one brings.
-func owned(p images.Package, kind pins.Kind, name string) images.Package {
+func owned(p installed.Package, kind pins.Kind, name string) installed.Package {
 	p.Owner = &installed.Owner{Kind: kind, Name: name}
 	return p
 }
 
 // told writes changes briefly.
-func told(changes []images.Change) (lines []string) {
+func told(changes []drift.Change) (lines []string) {
 	for _, c := range changes {
 		text := fmt.Sprintf("%s %s %s %s→%s", c.Change, c.Kind, c.Name, or(c.A), or(c.B))
 		if c.Was != nil && c.Was.Kind != c.Kind {
@@ -41,10 +41,12 @@ func told(changes []images.Change) (lines []string) {
 // What belongs to another package counts with that, and moves are one change.
 func TestMoves(t *testing.T) {
 	const env = "/opt/conda"
-	conda := func(name, version string) images.Package { return pkg(pins.Conda, name, version, env) }
-	pip := func(name, version string) images.Package { return pkg(pins.Pip, name, version, env) }
-	of := func(name, version, owner string) images.Package { return owned(pip(name, version), pins.Conda, owner) }
-	type list = []images.Package
+	conda := func(name, version string) installed.Package { return pkg(pins.Conda, name, version, env) }
+	pip := func(name, version string) installed.Package { return pkg(pins.Pip, name, version, env) }
+	of := func(name, version, owner string) installed.Package {
+		return owned(pip(name, version), pins.Conda, owner)
+	}
+	type list = []installed.Package
 	for name, test := range map[string]struct {
 		a, b list
 		want []string
@@ -79,7 +81,7 @@ func TestMoves(t *testing.T) {
 			if name == "another name" {
 				test.want = []string{"removed deb python3-old 1→-", "added deb python3-new -→1"}
 			}
-			got := told(images.Compare(test.a, test.b))
+			got := told(drift.Compare(test.a, test.b))
 			slices.Sort(got)
 			slices.Sort(test.want)
 			if diff := cmp.Diff(test.want, got); diff != "" {
@@ -91,7 +93,7 @@ func TestMoves(t *testing.T) {
 
 // An environment at another place is no change of its packages.
 func TestRenamedEnvironment(t *testing.T) {
-	var a, b []images.Package
+	var a, b []installed.Package
 	for i := range 8 {
 		a = append(a, pkg(pins.Pip, fmt.Sprint("p", i), "1", "/srv/env"))
 		b = append(b, pkg(pins.Pip, fmt.Sprint("p", i), "1", "/opt/env"))
@@ -99,10 +101,10 @@ func TestRenamedEnvironment(t *testing.T) {
 	b[3].Version = "2"
 	a = append(a, pkg(pins.Npm, "x", "1", "/srv/env/lib"))
 	b = append(b, pkg(pins.Npm, "x", "1", "/opt/env/lib"))
-	if diff := cmp.Diff([]string{"changed pip p3 1→2 was pip p3 /srv/env"}, told(images.Compare(a, b))); diff != "" && len(images.Compare(a, b)) != 1 {
+	if diff := cmp.Diff([]string{"changed pip p3 1→2 was pip p3 /srv/env"}, told(drift.Compare(a, b))); diff != "" && len(drift.Compare(a, b)) != 1 {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if diff := cmp.Diff([]images.Rename{{From: "/srv/env", To: "/opt/env", Packages: 8}}, images.Renamed(a, b)); diff != "" {
+	if diff := cmp.Diff([]drift.Rename{{From: "/srv/env", To: "/opt/env", Packages: 8}}, drift.Renamed(a, b)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
@@ -119,8 +121,8 @@ func TestPolicy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := []images.Package{pkg(pins.Pip, "jupyterlab", "3.6.1", "/e"), pkg(pins.Pip, "bokeh", "2", "/e"), pkg(pins.Pip, "jupyterhub", "4", "/e"), pkg(pins.Pip, "six", "1", "/e")}
-	b := []images.Package{pkg(pins.Pip, "jupyterlab", "3.6.3", "/e"), pkg(pins.Pip, "bokeh", "3", "/e"), pkg(pins.Pip, "jupyterhub", "3", "/e"), pkg(pins.Pip, "boken", "1", "/e"), pkg(pins.Pip, "six", "1.0", "/e")}
+	a := []installed.Package{pkg(pins.Pip, "jupyterlab", "3.6.1", "/e"), pkg(pins.Pip, "bokeh", "2", "/e"), pkg(pins.Pip, "jupyterhub", "4", "/e"), pkg(pins.Pip, "six", "1", "/e")}
+	b := []installed.Package{pkg(pins.Pip, "jupyterlab", "3.6.3", "/e"), pkg(pins.Pip, "bokeh", "3", "/e"), pkg(pins.Pip, "jupyterhub", "3", "/e"), pkg(pins.Pip, "boken", "1", "/e"), pkg(pins.Pip, "six", "1.0", "/e")}
 	check := func(today string, holdsA bool, want ...string) {
 		t.Helper()
 		now, err := time.Parse(time.DateOnly, today)
@@ -128,7 +130,7 @@ func TestPolicy(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []string
-		for _, x := range (images.Policy{Rules: rules, Today: now, HoldsA: holdsA}).Breaches(images.Compare(a, b), a, b) {
+		for _, x := range (drift.Policy{Rules: rules, Today: now, HoldsA: holdsA}).Breaches(drift.Compare(a, b), a, b) {
 			got = append(got, strings.TrimSpace(fmt.Sprintf("%d %s %s", x.Line, x.Rule, x.Name)))
 		}
 		slices.Sort(got)
@@ -150,65 +152,66 @@ func TestPolicyOfBrought(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	side := func(version string) []images.Package {
+	side := func(version string) []installed.Package {
 		brought := pkg(pins.Pip, "numpy", version, "/e")
 		brought.Owner = &installed.Owner{Kind: pins.Conda, Name: "numpy-base"}
-		return []images.Package{pkg(pins.Conda, "numpy-base", version, "/e"), brought}
+		return []installed.Package{pkg(pins.Conda, "numpy-base", version, "/e"), brought}
 	}
 	a, b := side("2.0"), side("1.9")
-	changes := images.Compare(a, b)
-	got := images.Policy{Rules: rules}.Breaches(changes, a, b)
+	changes := drift.Compare(a, b)
+	got := drift.Policy{Rules: rules}.Breaches(changes, a, b)
 	if len(changes) != 1 || len(got) != 1 || got[0].Kind != pins.Pip || got[0].Where != "/e" {
 		t.Errorf("%d changes, %+v", len(changes), got)
 	}
 }
 
-// All copies of a package in one environment count.
-func TestMatrixOfCopies(t *testing.T) {
-	var opened []*images.Image
-	for _, nodes := range [][]node{{dist("a", "1"), dist("a", "2")}, {dist("a", "1")}, {dist("a", "1"), dist("a", "3")}} {
-		img, err := images.Open(t.Context(), saved(t, image(t, nodes)), images.Options{})
+func pkg(kind pins.Kind, name, version, where string) installed.Package {
+	p := installed.Package{Pin: pins.New(kind, name, version)}
+	p.Where = where
+	return p
+}
+
+func TestCompare(t *testing.T) {
+	commit := pkg(pins.Pip, "tmpystore", "0.0.1", "/opt/env")
+	commit.Commit = "84765e1"
+	other := commit
+	other.Commit = "1111111"
+	a := []installed.Package{pkg(pins.Pip, "tornado", "6.2.0", "/opt/env"), pkg(pins.Pip, "bokeh", "2.4.3", "/opt/env"), pkg(pins.Pip, "six", "1", "/usr"), pkg(pins.Deb, "git", "1:2.39-1", ""), commit}
+	b := []installed.Package{pkg(pins.Pip, "tornado", "6.2", "/opt/env"), pkg(pins.Pip, "bokeh", "3.0.3", "/opt/env"), pkg(pins.Pip, "six", "1", "/opt/env"), pkg(pins.Deb, "git", "1:2.38-1", ""), other}
+	var got []string
+	for _, c := range drift.Compare(a, b) {
+		text, err := json.Marshal(c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		opened = append(opened, img)
+		got = append(got, string(text))
 	}
-	m, err := images.Reader{}.Matrix(t.Context(), opened...)
-	if err != nil || len(m.Packages) != 1 {
-		t.Fatal(m, err)
+	want := []string{
+		`{"kind":"deb","name":"git","where":"","change":"changed","a":"1:2.39-1","b":"1:2.38-1","level":"minor","down":true}`,
+		`{"kind":"pip","name":"bokeh","where":"/opt/env","change":"changed","a":"2.4.3","b":"3.0.3","level":"major"}`,
+		`{"kind":"pip","name":"six","where":"/opt/env","change":"changed","a":"1","b":"1","was":{"kind":"pip","name":"six","where":"/usr"},"level":"build"}`,
+		`{"kind":"pip","name":"tmpystore","where":"/opt/env","change":"changed","a":"0.0.1","b":"0.0.1","aDetail":{"commit":"84765e1"},"bDetail":{"commit":"1111111"},"level":"build"}`,
 	}
-	row := m.Packages[0]
-	if diff := cmp.Diff([]string{"1, 2", "1", "1, 3"}, []string{or(row.Values[0]), or(row.Values[1]), or(row.Values[2])}); diff != "" || row.Level != version.Major {
-		t.Errorf("%s (-want +got):\n%s", row.Level, diff)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if changes := drift.Compare(a, a); len(changes) != 0 {
+		t.Errorf("an inventory differs from itself: %v", changes)
 	}
 }
 
-func TestMatrix(t *testing.T) {
-	a, b, c := image(t, []node{dist("a", "1"), dist("b", "1"), dist("c", "1")}), image(t, []node{dist("a", "1"), dist("b", "2")}), image(t, []node{dist("a", "1"), dist("b", "1.0")})
-	var opened []*images.Image
-	for _, ref := range []string{saved(t, a), saved(t, b), saved(t, withLabel(t, c, "k", "v"))} {
-		img, err := images.Open(t.Context(), ref, images.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		opened = append(opened, img)
+func ExampleCompare() {
+	a := []installed.Package{{Pin: pins.New(pins.Pip, "jupyterlab", "3.6.1")}}
+	b := []installed.Package{{Pin: pins.New(pins.Pip, "jupyterlab", "4.0.11")}}
+	for _, c := range drift.Compare(a, b) {
+		fmt.Println(c.Name, *c.A, *c.B, c.Level)
 	}
-	m, err := images.Reader{}.Matrix(t.Context(), opened...)
-	if err != nil {
-		t.Fatal(err)
+	// Output: jupyterlab 3.6.1 4.0.11 major
+}
+
+func or(s *string) string {
+	if s == nil {
+		return "-"
 	}
-	var got []string
-	for _, r := range append(m.Packages, m.Config...) {
-		var values []string
-		for _, v := range r.Values {
-			values = append(values, or(v))
-		}
-		got = append(got, fmt.Sprintf("%s %s %s", r.Name, strings.Join(values, " "), r.Level))
-	}
-	if diff := cmp.Diff([]string{"b 1 2 1.0 major", "c 1 - - ", "label.k - - v "}, got); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
-	if diff := cmp.Diff(images.MatrixSummary{Same: 1, Differing: 1, Missing: 1, Config: 1}, m.Summary); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
+	return *s
 }

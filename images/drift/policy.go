@@ -1,4 +1,4 @@
-package images
+package drift
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/driftpin/driftpin/images/installed"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/version"
 )
@@ -37,7 +38,7 @@ type Breach struct {
 // inventories. Exceptions (may-differ) come before all other rules. A rule
 // counts to the end of its last day; from then on it is a breach itself, so that
 // somebody looks at it.
-func (p Policy) Breaches(changes []Change, a, b []Package) []Breach {
+func (p Policy) Breaches(changes []Change, a, b []installed.Package) []Breach {
 	out := []Breach{}
 	var rules []pins.SyncRule
 	for _, r := range p.Rules {

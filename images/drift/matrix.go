@@ -1,12 +1,12 @@
-package images
+package drift
 
 import (
 	"cmp"
-	"context"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/driftpin/driftpin/images/installed"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/version"
 )
@@ -45,28 +45,23 @@ type MatrixSummary struct {
 	Config    int `json:"config"`
 }
 
-// Matrix compares images. What belongs to another package is left out.
-func (r Reader) Matrix(ctx context.Context, list ...*Image) (*Matrix, error) {
-	found, err := r.Inventories(ctx, list...)
-	if err != nil {
-		return nil, err
-	}
-	found = allComparable(list, found)
+// Across compares inventories. What belongs to another package is left out.
+func Across(list []Inventory) *Matrix {
 	m := &Matrix{Packages: []Row{}, Config: []Row{}}
-	rows := map[place][][]*Package{} // of each image all copies
-	for i, img := range list {
-		c := Column{Name: img.Name, Digest: img.Digest, Packages: len(found[i])}
-		for _, l := range img.layers {
+	rows := map[place][][]*installed.Package{} // of each image all copies
+	for i, v := range Mask(list) {
+		c := Column{Name: v.Name, Digest: v.Digest, Packages: len(v.Packages)}
+		for _, l := range v.Layers {
 			c.Size += l.Size
 		}
 		m.Images = append(m.Images, c)
-		for k := range found[i] {
-			p := &found[i][k]
+		for k := range v.Packages {
+			p := &v.Packages[k]
 			if p.Owner != nil {
 				continue
 			}
 			if rows[placeOf(*p)] == nil {
-				rows[placeOf(*p)] = make([][]*Package, len(list))
+				rows[placeOf(*p)] = make([][]*installed.Package, len(list))
 			}
 			rows[placeOf(*p)][i] = append(rows[placeOf(*p)][i], p)
 		}
@@ -77,44 +72,11 @@ func (r Reader) Matrix(ctx context.Context, list ...*Image) (*Matrix, error) {
 		m.add(k, rows[k])
 	}
 	m.config(list)
-	return m, nil
-}
-
-// allComparable leaves of inventories what all sources can tell, as comparable
-// does of two.
-func allComparable(list []*Image, found [][]Package) [][]Package {
-	var locked []Package
-	foreign, placed, commits := false, true, true
-	for i, img := range list {
-		if img.Lock != nil {
-			locked = append(locked, found[i]...)
-		}
-		if c := img.Carried; c != nil && img.Lock == nil {
-			foreign = foreign || c.Foreign
-			placed = placed && !c.Placeless
-			commits = commits && (!c.Foreign || knowsCommits(found[i]))
-		}
-	}
-	out := slices.Clone(found)
-	for i := range out {
-		if foreign || locked != nil {
-			out[i] = lockable(out[i])
-		}
-		if locked != nil {
-			out[i] = lockedDebs(out[i], locked)
-		}
-		if !commits {
-			out[i] = without(out[i], func(p *Package) { p.Commit = "" })
-		}
-		if !placed {
-			out[i] = placeless(out[i])
-		}
-	}
-	return out
+	return m
 }
 
 // add adds a package's row, unless it is the same in all images.
-func (m *Matrix) add(k place, copies [][]*Package) {
+func (m *Matrix) add(k place, copies [][]*installed.Package) {
 	row := Row{Kind: k.kind, Name: k.name, Where: k.where}
 	missing := false
 	for i, own := range copies {
@@ -133,7 +95,7 @@ func (m *Matrix) add(k place, copies [][]*Package) {
 			if len(mine)+len(theirs) == 0 {
 				alone = false
 			} else {
-				row.Level = wider(row.Level, k.kind.Scheme().LevelOf(at(append(mine, own...), 0).Version, at(append(theirs, others...), 0).Version))
+				row.Level = wider(row.Level, k.kind.Scheme().LevelOf(append(mine, own...)[0].Version, append(theirs, others...)[0].Version))
 			}
 		}
 		if alone {
@@ -153,7 +115,7 @@ func (m *Matrix) add(k place, copies [][]*Package) {
 }
 
 // wordCopies words the versions of a package's copies in one image.
-func wordCopies(copies []*Package) string {
+func wordCopies(copies []*installed.Package) string {
 	var words []string
 	for _, p := range copies {
 		text := p.Version
@@ -166,9 +128,9 @@ func wordCopies(copies []*Package) string {
 }
 
 // lacking are the copies of which the others have none that is the same.
-func lacking(copies, others []*Package) []*Package {
-	return slices.DeleteFunc(slices.Clone(copies), func(p *Package) bool {
-		return slices.ContainsFunc(others, func(q *Package) bool { return same(p.Pin, q.Pin) })
+func lacking(copies, others []*installed.Package) []*installed.Package {
+	return slices.DeleteFunc(slices.Clone(copies), func(p *installed.Package) bool {
+		return slices.ContainsFunc(others, func(q *installed.Package) bool { return same(p.Pin, q.Pin) })
 	})
 }
 
@@ -184,13 +146,13 @@ func wider(a, b version.Level) version.Level {
 }
 
 // config adds the settings that are not the same in all images that have any.
-func (m *Matrix) config(list []*Image) {
+func (m *Matrix) config(list []Inventory) {
 	all := map[string]bool{}
 	settings := make([]map[string]string, len(list))
-	first := slices.IndexFunc(list, (*Image).HasConfig)
-	for i, img := range list {
-		if settings[i] = map[string]string{}; img.HasConfig() {
-			settings[i] = img.Config.settings()
+	first := slices.IndexFunc(list, func(v Inventory) bool { return v.Config != nil })
+	for i, v := range list {
+		if settings[i] = map[string]string{}; v.Config != nil {
+			settings[i] = v.Config.settings()
 		}
 		for name := range settings[i] {
 			all[name] = true
@@ -199,7 +161,7 @@ func (m *Matrix) config(list []*Image) {
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		row := Row{Name: name}
 		differs := false
-		for i, img := range list {
+		for i, inventory := range list {
 			v, ok := settings[i][name]
 			if ok {
 				row.Values = append(row.Values, &v)
@@ -207,7 +169,7 @@ func (m *Matrix) config(list []*Image) {
 				row.Values = append(row.Values, nil)
 			}
 			other, had := settings[first][name]
-			differs = differs || img.HasConfig() && (ok != had || v != other)
+			differs = differs || inventory.Config != nil && (ok != had || v != other)
 		}
 		if differs {
 			m.Config = append(m.Config, row)
