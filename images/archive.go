@@ -504,3 +504,6 @@ func (c *cameBy) document(name string) ([]byte, error) {
 	}
 	return nil, fmt.Errorf("not a docker archive: it has no %s", name)
 }
+
+// errOCIArchive says what to do with an archive of a layout.
+var errOCIArchive = errors.New("it is the archive of an OCI layout: unpack it into a folder (tar -xf FILE -C DIR) and name that, oci-layout:DIR")

@@ -11,16 +11,6 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// Carried is an inventory that a source brings along.
-type Carried struct {
-	Packages []Package
-	Reason   *drift.Reason // why they are there, if it says so
-	// Placeless is set where the inventory does not tell environments apart.
-	Placeless bool
-	// Foreign is set where another program made it, which tells of fewer things.
-	Foreign bool
-}
-
 // InventoryType is the in-toto predicate type of the inventory that driftpin
 // attaches to the images that it builds; the predicate is an Attested.
 const InventoryType = "https://driftpin.org/inventory/v2"
@@ -82,22 +72,6 @@ func carried(ctx context.Context, s source, index *v1.IndexManifest, image v1.Ha
 		}
 	}
 	return nil, nil
-}
-
-// tellEvents notes which history entries made the layers of the packages that an
-// image carries along.
-func (img *Image) tellEvents() {
-	if img.Carried == nil {
-		return
-	}
-	events := map[string]string{}
-	for _, l := range img.layers {
-		events[l.DiffID] = l.Event
-	}
-	for i := range img.Carried.Packages {
-		p := &img.Carried.Packages[i]
-		p.Event = events[p.Layer]
-	}
 }
 
 // A statement is one of in-toto's (in-toto attestation framework, version 1).

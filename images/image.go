@@ -94,3 +94,29 @@ func orEmpty(list []string) []string {
 	}
 	return list
 }
+
+// Carried is an inventory that a source brings along.
+type Carried struct {
+	Packages []Package
+	Reason   *drift.Reason // why they are there, if it says so
+	// Placeless is set where the inventory does not tell environments apart.
+	Placeless bool
+	// Foreign is set where another program made it, which tells of fewer things.
+	Foreign bool
+}
+
+// tellEvents notes which history entries made the layers of the packages that an
+// image carries along.
+func (img *Image) tellEvents() {
+	if img.Carried == nil {
+		return
+	}
+	events := map[string]string{}
+	for _, l := range img.layers {
+		events[l.DiffID] = l.Event
+	}
+	for i := range img.Carried.Packages {
+		p := &img.Carried.Packages[i]
+		p.Event = events[p.Layer]
+	}
+}

@@ -1,49 +1,16 @@
 package images
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
-	"github.com/containerd/platforms"
 	"github.com/driftpin/driftpin/images/sbom"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/hub"
-	specs "github.com/opencontainers/image-spec/specs-go/v1"
 )
-
-// Options steer Open; the zero value is useful.
-type Options struct {
-	Platform string        // of an image with several, such as linux/arm64; empty: linux/amd64
-	Silence  time.Duration // how long a registry may send nothing before it is asked again; 0: a minute
-}
-
-// platform is the one that is asked for, and what chooses by it as containerd
-// does: the best that such a machine runs.
-func (o Options) platform() (specs.Platform, platforms.MatchComparer, error) {
-	p, err := platforms.Parse(cmp.Or(o.Platform, "linux/amd64"))
-	if err != nil || p.OS == "" || p.Architecture == "" || !strings.Contains(cmp.Or(o.Platform, "/"), "/") {
-		return p, nil, fmt.Errorf("platform %q: write OS/ARCHITECTURE, such as linux/arm64", o.Platform)
-	}
-	return p, platforms.Only(p), nil
-}
-
-// fits checks that an image is of the platform that was asked for, if any was.
-func (o Options) fits(img *Image) error {
-	want, match, err := o.platform()
-	if err != nil || o.Platform == "" || img.Platform != "" || img.Config.Platform == "" {
-		return err
-	}
-	if have, err := platforms.Parse(img.Config.Platform); err != nil || !match.Match(have) {
-		return fmt.Errorf("the image has no %s: it is %s", platforms.Format(want), img.Config.Platform)
-	}
-	return nil
-}
 
 // Open opens a source by its name: oci-layout:DIR (with :TAG or @DIGEST where
 // it holds several images), docker-archive:FILE (with :TAG likewise), docker:NAME, lock:FILE,
@@ -94,9 +61,6 @@ func openSBOM(file string) (*Image, error) {
 	}
 	return &Image{Carried: &Carried{Packages: c.Packages, Placeless: c.Placeless, Foreign: c.Foreign}}, nil
 }
-
-// errOCIArchive says what to do with an archive of a layout.
-var errOCIArchive = errors.New("it is the archive of an OCI layout: unpack it into a folder (tar -xf FILE -C DIR) and name that, oci-layout:DIR")
 
 // openValues opens the image that a values file names: what is deployed.
 func openValues(ctx context.Context, where string, o Options) (*Image, error) {
