@@ -43,8 +43,9 @@ type Image struct {
 	Unverified int
 
 	manifest v1.Descriptor
-	layers   []layers.Layer // bottom first
-	known    []*Content     // what opening learnt of the layers, where it had to read them
+	layers   []layers.Layer     // bottom first
+	known    []*Content         // what opening learnt of the layers, where it had to read them
+	held     map[bool][]Package // the inventory, once it is known: by whether a reader read the layers for it
 	close    func() error
 }
 

@@ -49,11 +49,19 @@ func (img *Image) Inventory(ctx context.Context) ([]Package, error) {
 // pins.Order. Layers are read once, however many images have them, and several
 // at a time.
 func (r Reader) Inventories(ctx context.Context, images ...*Image) ([][]Package, error) {
+	out := make([][]Package, len(images))
+	known := true
+	for i, img := range images {
+		out[i] = slices.Clone(img.held[r.Layers])
+		known = known && img.held[r.Layers] != nil
+	}
+	if known {
+		return out, nil
+	}
 	contents, err := r.contents(ctx, images...)
 	if err != nil {
 		return nil, err
 	}
-	out := make([][]Package, len(images))
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, img := range images {
@@ -64,7 +72,13 @@ func (r Reader) Inventories(ctx context.Context, images ...*Image) ([][]Package,
 			return nil
 		})
 	}
-	return out, group.Wait()
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for i, img := range images {
+		img.held = map[bool][]Package{r.Layers: slices.Clone(out[i])}
+	}
+	return out, nil
 }
 
 // carries reports whether an image's packages are known without its layers.

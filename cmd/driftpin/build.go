@@ -111,7 +111,7 @@ func (f *buildFlags) build(ctx context.Context, s streams, dir string) (err erro
 	if err := c.usable(s.err); err != nil {
 		return err
 	}
-	if err := c.tellLaunch(s.err, c.lock); err != nil {
+	if err := c.printLaunch(s.err, c.lock); err != nil {
 		return err
 	}
 	c.base.Digest = c.lock.Base

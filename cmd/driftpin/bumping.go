@@ -98,25 +98,6 @@ func (c *course) engine(e *session.Session) *bump.Course {
 	}
 }
 
-// solving opens the engine for courses: of their bases all is known then, and
-// their locks are not stale.
-func (f *engineFlags) solving(ctx context.Context, s streams, courses ...*course) (*session.Session, error) {
-	e, err := f.session(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range courses {
-		err := c.learn(ctx, e)
-		if err == nil {
-			err = c.settled()
-		}
-		if err != nil {
-			return nil, errors.Join(err, e.Close())
-		}
-	}
-	return e, nil
-}
-
 // bump bumps courses together: all are resolved and shown before one is
 // written. It returns 0 if none of them pins what is named.
 func (f *bumpFlags) bump(ctx context.Context, s streams, dirs []string) (n int, err error) {
@@ -164,7 +145,7 @@ func (f *bumpFlags) selected(s streams, dir string, found map[bump.Target]bool) 
 	if err != nil {
 		return nil, err
 	}
-	tellSelection(s, c, selection)
+	printSelection(s, c, selection)
 	for _, t := range selection.Found {
 		found[t] = true
 	}
@@ -177,9 +158,9 @@ func (f *bumpFlags) selected(s streams, dir string, found map[bump.Target]bool) 
 	return &bumped{&bump.Bumping{Bumps: selection.Bumps, AsOf: f.asOf}, c}, nil
 }
 
-// tellSelection says which targets a course does not pin, and which pins need no
+// printSelection says which targets a course does not pin, and which pins need no
 // bump.
-func tellSelection(s streams, c *course, selection *bump.Selection) {
+func printSelection(s streams, c *course, selection *bump.Selection) {
 	for _, a := range selection.Absent {
 		hint := ""
 		if a.Near != "" {

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,14 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/driftpin/driftpin/buildplan/engine"
-	"github.com/driftpin/driftpin/buildplan/host"
-	"github.com/driftpin/driftpin/buildplan/resolve"
-	"github.com/driftpin/driftpin/buildplan/session"
+	"github.com/driftpin/driftpin/buildplan"
 	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
-	"github.com/spf13/cobra"
+	"github.com/driftpin/driftpin/pins/hub"
 )
 
 // A course is a folder with its manifest, and its lock if there is one.
@@ -169,100 +164,68 @@ func (c *course) sameCourse() pins.LockOptions {
 	return o
 }
 
-// engineFlags are the flags of commands that build.
-type engineFlags struct {
-	base     string
-	progress string
-	place    enginePlace
-}
-
-// An enginePlace says which engine builds.
-type enginePlace struct{ address, tls string }
-
-func (p *enginePlace) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&p.address, "engine", "", "embedded, or the address of a buildkitd (default $BUILDKIT_HOST, else embedded)")
-	cmd.Flags().StringVar(&p.tls, "tls-dir", "", "folder with ca.pem, cert.pem and key.pem for a tcp engine (default $BUILDKIT_TLS_DIR)")
-}
-
-// embedded reports whether this process builds itself.
-func (p *enginePlace) embedded() bool {
-	p.address = cmp.Or(p.address, os.Getenv("BUILDKIT_HOST"), "embedded")
-	return p.address == "embedded"
-}
-
-// open opens the engine; an embedded one has its state under dir.
-func (p *enginePlace) open(ctx context.Context, dir string, s streams) (*engine.Engine, error) {
-	if p.tls != "" && (p.embedded() || !strings.HasPrefix(p.address, "tcp://")) {
-		return nil, usageError{fmt.Errorf("--tls-dir is for engines at tcp://HOST:PORT, not for %s", p.address)}
+// stale says why the course's lock can't be built as it is; empty if it can.
+func (c *course) stale() string {
+	if c.broken != nil {
+		return strings.TrimSuffix(c.broken.Error(), "; write the lock anew with driftpin lock")
 	}
-	if p.embedded() {
-		collectLate(buildHeap)
-		return engine.Embedded(ctx, filepath.Join(dir, "engine"), engine.Options{Notice: s.err})
+	if c.lock == nil {
+		return "there is no lock"
 	}
-	return engine.Remote(ctx, p.address, engine.Options{TLS: cmp.Or(p.tls, os.Getenv("BUILDKIT_TLS_DIR"))})
-}
-
-func (f *engineFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.base, "base", "", "base image of courses that name none (default $DRIFTPIN_BASE)")
-	cmd.Flags().StringVar(&f.progress, "progress", "auto", "auto, tty, plain or quiet")
-	f.place.add(cmd)
-}
-
-func (f *engineFlags) check() error {
-	return oneOf("progress", f.progress, "auto", "tty", "plain", "quiet")
-}
-
-// open opens the engine for a course, and learns of the course's base what its
-// reference does not tell; the caller closes it.
-func (f *engineFlags) open(ctx context.Context, s streams, c *course) (*session.Session, error) {
-	e, err := f.session(ctx, s)
-	if err != nil {
-		return nil, err
+	if why := pins.Stale(c.manifest, c.lock, c.options()); why != "" {
+		return "the lock is stale: " + why
 	}
-	if err := c.learn(ctx, e); err != nil {
-		return nil, errors.Join(err, e.Close())
+	if found := pins.Prove(c.lockFile, c.manifest, c.lock); len(found) > 0 {
+		return "the lock does not hold what is asked for\n" + found.Error()
 	}
-	return e, nil
+	if c.lock.Unsealed {
+		return "the lock has no checksum: an older driftpin wrote it, or the line was taken out"
+	}
+	return ""
 }
 
-// learn learns of the course's base what its reference does not tell.
-func (c *course) learn(ctx context.Context, e *session.Session) error {
-	if c.learnt {
+// preferred is the lock whose versions are preferred when the course is locked
+// anew, and whether it is in doubt.
+func (c *course) preferred() (l *pins.Lock, doubted bool) {
+	if c.lock == nil {
+		return c.doubted, c.doubted != nil
+	}
+	return c.lock, c.lock.Unsealed
+}
+
+// outsideVariable lets courses name files outside of their repository; so does
+// --allow-outside.
+const outsideVariable = "DRIFTPIN_ALLOW_OUTSIDE"
+
+// readCourse reads a course, with other contents of some of its files.
+func readCourse(dir string, edited map[string][]byte) (*pins.Manifest, error) {
+	return pins.ReadCourseWith(dir, pins.ReadOptions{Edited: edited, Outside: os.Getenv(outsideVariable) != ""})
+}
+
+// sources are the files that a course is read from today, as far as it can be read.
+func sources(dir string) (files []string) {
+	m, _ := readCourse(dir, nil)
+	if m == nil {
 		return nil
 	}
-	base, err := e.Learn(ctx, c.base, c.manifest.Platforms[0])
-	if err == nil {
-		c.base, c.learnt = base, true
+	for _, source := range m.Sources {
+		files = append(files, source.Name)
 	}
-	return err
+	return files
 }
 
-// resolver resolves on the course's base.
-func (c *course) resolver(e *session.Session) *resolve.Resolver {
-	return &resolve.Resolver{Session: e, Base: c.base}
+// printLaunch says what of a course's launch does not fit what a lock installs:
+// errFound if it is more than a warning.
+func (c *course) printLaunch(w io.Writer, l *pins.Lock) error {
+	return printFindings(w, hub.Check(c.manifest, l, "").AtLeast(pins.Warning))
 }
 
-// session opens the engine.
-func (f *engineFlags) session(ctx context.Context, s streams) (*session.Session, error) {
+// printOverlaps says which paths several packages own, as far as that is known
+// on this machine.
+func (c *course) printOverlaps(s streams) error {
 	dir, err := home()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := writable(dir); err != nil {
-		return nil, fmt.Errorf("driftpin's state: %w: set DRIFTPIN_HOME to a folder that can be written", err)
-	}
-	host, err := host.Read()
-	if err != nil {
-		return nil, err
-	}
-	e, err := f.place.open(ctx, dir, s)
-	if err != nil {
-		return nil, err
-	}
-	opened, err := session.Open(e, dir, host)
-	if err != nil {
-		return nil, errors.Join(err, e.Close())
-	}
-	opened.Progress, opened.Mode = s.err, f.progress
-	return opened, nil
+	return printFound(s, buildplan.KnownOverlaps(dir, c.manifest, c.lock))
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -115,7 +114,7 @@ func (f *driftFlags) run(ctx context.Context, s streams, refs []string) (err err
 		if f.since != "" && opened[i].Lock != nil {
 			opened[i].Name = opened[i].Lock.Course + []string{" at " + f.since, ""}[i]
 		}
-		tellOpened(s, opened[i])
+		printOpened(s, opened[i])
 	}
 	found, err := f.document(ctx, s, opened, refs)
 	if err != nil {
@@ -130,23 +129,6 @@ func (f *driftFlags) run(ctx context.Context, s streams, refs []string) (err err
 	return nil
 }
 
-// tellOpened says what somebody should know of an image that was opened.
-func tellOpened(s streams, img *images.Image) {
-	if img.Platform != "" {
-		fmt.Fprintf(s.err, "%s has several platforms: this is %s\n", report.Clean(img.Name), img.Platform)
-	}
-	if img.Trouble != nil {
-		fmt.Fprintf(s.err, "%s: the inventory that it carries can't be used, so the layers are read: %s\n", report.Clean(img.Name), report.Clean(img.Trouble.Error()))
-	}
-}
-
-// tellUnverified says of which images layers were not hashed, where no report does.
-func tellUnverified(s streams, r images.Reader, opened ...*images.Image) {
-	for _, u := range r.Unverified(opened...) {
-		fmt.Fprintln(s.err, report.NotVerified(u))
-	}
-}
-
 // document compares images: two with each other, or more in a matrix.
 func (f *driftFlags) document(ctx context.Context, s streams, opened []*images.Image, refs []string) (d report.Document, err error) {
 	r, done, err := newReader(s)
@@ -157,7 +139,7 @@ func (f *driftFlags) document(ctx context.Context, s streams, opened []*images.I
 	r.Layers = f.layers
 	if len(opened) > 2 {
 		m, err := r.Matrix(ctx, opened...)
-		tellUnverified(s, r, opened...)
+		printUnverified(s, r, opened...)
 		return report.OfMatrix(m), err
 	}
 	drift, err := f.compare(ctx, r, opened, refs)
@@ -209,47 +191,24 @@ func (f *driftFlags) compare(ctx context.Context, r images.Reader, opened []*ima
 	if err != nil {
 		return nil, err
 	}
-	reasons, rules, err := f.reasons(opened, refs)
+	known, err := f.explainers(opened, refs)
 	if err != nil {
 		return nil, err
 	}
-	d.Explain(reasons[0], reasons[1])
-	if f.policy != "" {
-		data, err := os.ReadFile(f.policy)
-		if err != nil {
-			return nil, err
-		}
-		if rules, err = pins.ParsePolicy(f.policy, data); err != nil {
-			return nil, err
-		}
-	}
-	if len(rules) == 0 && f.failOn == "policy" {
+	d.Explain(known.reasons[0], known.reasons[1])
+	if len(known.rules) == 0 && f.failOn == "policy" {
 		return nil, usageError{errors.New("--fail-on policy: none of the courses has rules under sync")}
 	}
-	if len(rules) > 0 {
+	if len(known.rules) > 0 {
 		found, err := r.Inventories(ctx, opened...)
 		if err != nil {
 			return nil, err
 		}
-		p := drift.Policy{Rules: rules, HoldsA: f.holdsA(opened), Today: time.Now()}
+		holdsA := known.course != "" && courseOf(opened[0]) == known.course && courseOf(opened[1]) != known.course
+		p := drift.Policy{Rules: known.rules, HoldsA: holdsA, Today: time.Now()}
 		d.Breaches = p.Breaches(d.Packages, found[0], found[1])
 	}
 	return d, nil
-}
-
-// holdsA reports whether the rules are those of the course that the first image
-// was built from.
-func (f *driftFlags) holdsA(opened []*images.Image) bool {
-	var course string
-	if m, err := readCourse(filepath.Dir(f.policy), nil); f.policy != "" && err == nil {
-		course = m.Course
-	}
-	for _, dir := range f.courses {
-		if m, err := readCourse(dir, nil); f.policy == "" && err == nil && len(m.Sync.Rules) > 0 {
-			course = m.Course
-		}
-	}
-	return course != "" && courseOf(opened[0]) == course && courseOf(opened[1]) != course
 }
 
 func courseOf(img *images.Image) string {
@@ -259,45 +218,60 @@ func courseOf(img *images.Image) string {
 	return img.Config.Labels[pins.CourseLabel]
 }
 
-// newReader is a reader of inventories that remembers what layers hold. done
-// ends the display of its progress.
-func newReader(s streams) (r images.Reader, done func(), err error) {
-	dir, err := home()
-	if err != nil {
-		return r, nil, err
-	}
-	r.Memory = filepath.Join(dir, "layers")
-	r.Progress, done = showReading(s)
-	return r, done, nil
+// explainers are what is known about two images beyond what they hold.
+type explainers struct {
+	reasons [2]*drift.Reason
+	rules   []pins.SyncRule
+	course  string // that the rules are of; empty if it is none's
 }
 
-// reasons finds the course that explains each source: the one whose lock the
+// explainers finds the course that explains each source: the one whose lock the
 // image was built from, the lock itself with the manifest beside it, or what the
-// image says of itself. The rules are those that the courses have.
-func (f *driftFlags) reasons(opened []*images.Image, refs []string) (out [2]*drift.Reason, rules []pins.SyncRule, err error) {
+// image says of itself. The rules are those of the policy, or else those that the
+// courses have.
+func (f *driftFlags) explainers(opened []*images.Image, refs []string) (known explainers, err error) {
 	byLock := map[string]*drift.Reason{}
 	for _, dir := range f.courses {
 		c, err := openManifest(dir)
 		if err != nil {
-			return out, nil, err
+			return known, err
 		}
 		if _, err := c.locked(); err != nil {
-			return out, nil, err
+			return known, err
 		}
 		byLock[c.lock.Digest()] = &drift.Reason{Manifest: c.manifest, Lock: c.lock}
-		rules = append(rules, c.manifest.Sync.Rules...)
+		if rules := c.manifest.Sync.Rules; len(rules) > 0 {
+			known.rules, known.course = append(known.rules, rules...), c.manifest.Course
+		}
 	}
 	for i, img := range opened {
 		switch r := byLock[img.Config.Labels[pins.LockLabel]]; {
 		case img.Lock != nil:
-			out[i] = &drift.Reason{Lock: img.Lock, Manifest: f.besides(refs[i])}
+			known.reasons[i] = &drift.Reason{Lock: img.Lock, Manifest: f.besides(refs[i])}
 		case r != nil:
-			out[i] = r
+			known.reasons[i] = r
 		case img.Carried != nil:
-			out[i] = img.Carried.Reason
+			known.reasons[i] = img.Carried.Reason
 		}
 	}
-	return out, rules, nil
+	if f.policy != "" {
+		known.rules, known.course, err = readPolicy(f.policy)
+	}
+	return known, err
+}
+
+// readPolicy reads the rules of a policy, and the name of the course beside which
+// it lies.
+func readPolicy(file string) (rules []pins.SyncRule, course string, err error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, "", err
+	}
+	if m, err := readCourse(filepath.Dir(file), nil); err == nil {
+		course = m.Course
+	}
+	rules, err = pins.ParsePolicy(file, data)
+	return rules, course, err
 }
 
 // besides is the manifest that lies beside a lock, if it can be read. One of the
@@ -326,23 +300,4 @@ func (f *driftFlags) write(s streams, d report.Document) error {
 	}
 	_, err := out.WriteTo(s.out)
 	return err
-}
-
-// useColour reports whether colours are wanted: on a terminal, unless NO_COLOR
-// (no-color.org) is set.
-func useColour(when string, w io.Writer) bool {
-	if when != "auto" {
-		return when == "always"
-	}
-	return os.Getenv("NO_COLOR") == "" && isTerminal(w)
-}
-
-// isTerminal reports whether a person sees what is written.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok || os.Getenv("TERM") == "dumb" {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -65,15 +65,3 @@ func showHistory(ctx context.Context, s streams, dir, name, format string) error
 	}
 	return w.Flush()
 }
-
-// sources are the files that a course is read from today, as far as it can be read.
-func sources(dir string) (files []string) {
-	m, _ := readCourse(dir, nil)
-	if m == nil {
-		return nil
-	}
-	for _, source := range m.Sources {
-		files = append(files, source.Name)
-	}
-	return files
-}

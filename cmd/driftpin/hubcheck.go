@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 
 	"github.com/driftpin/driftpin/pins"
@@ -85,19 +83,6 @@ func hubCheck(s streams, names []string, f hubCheckFlags) error {
 		o.Course = c.manifest
 	}
 	return writeFindings(s, hub.CheckValues(files, o), f.format)
-}
-
-// readValues reads a values file; - is stdin.
-func readValues(s streams, name string) (hub.File, error) {
-	if name == "-" {
-		data, err := io.ReadAll(s.in)
-		return hub.File{Name: "stdin", Data: data}, err
-	}
-	data, err := os.ReadFile(name)
-	if errors.Is(err, os.ErrNotExist) {
-		err = fmt.Errorf("%s: there is no such values file", name)
-	}
-	return hub.File{Name: name, Data: data}, err
 }
 
 // writeFindings writes findings: errFound if one of them is more than a note.

@@ -54,7 +54,7 @@ func hubRender(ctx context.Context, s streams, dir string, o hub.RenderOptions) 
 	if err != nil {
 		return err
 	}
-	if err := tellFindings(s.err, hub.Check(c.manifest, l, o.Hub).AtLeast(pins.Warning)); err != nil {
+	if err := printFindings(s.err, hub.Check(c.manifest, l, o.Hub).AtLeast(pins.Warning)); err != nil {
 		return err
 	}
 	if o.Image != "" && !strings.Contains(o.Image, "@sha256:") {

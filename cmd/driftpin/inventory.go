@@ -55,7 +55,7 @@ func (f inventoryFlags) run(ctx context.Context, s streams, ref string) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, img.Close()) }()
-	tellOpened(s, img)
+	printOpened(s, img)
 	r, done, err := newReader(s)
 	if err != nil {
 		return err
@@ -66,7 +66,7 @@ func (f inventoryFlags) run(ctx context.Context, s streams, ref string) (err err
 	if err != nil {
 		return err
 	}
-	tellUnverified(s, r, img)
+	printUnverified(s, r, img)
 	var out bytes.Buffer
 	switch f.format {
 	case "cyclonedx":

@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"strings"
 
 	"github.com/driftpin/driftpin/buildplan"
-	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/whole"
@@ -77,22 +75,6 @@ what stands on either side.`,
 	return cmd
 }
 
-// split tells courses, which are folders, from names: what has a version, a kind
-// or npm's scope is one, and so is a folder behind the courses that only happens
-// to be called like a package.
-func split(args []string) (courses, names []string) {
-	for _, a := range args {
-		if strings.HasPrefix(a, "@") || strings.ContainsAny(a, "=:") {
-			names = append(names, a)
-		} else if info, err := os.Stat(a); strings.ContainsRune(a, '/') || err == nil && info.IsDir() && (len(courses) == 0 || pins.IsCourse(a)) {
-			courses = append(courses, a)
-		} else {
-			names = append(names, a)
-		}
-	}
-	return courses, names
-}
-
 // checkNames finds names that no course locks or asks for.
 func checkNames(courses, names []string) error {
 	for _, name := range names {
@@ -143,7 +125,7 @@ func checkLocks(s streams, courses []string, flags engineFlags) error {
 			continue
 		}
 		if err = c.usable(s.out); err == nil {
-			err = worse(c.tellLaunch(s.err, c.lock), c.tellOverlaps(s))
+			err = worse(c.printLaunch(s.err, c.lock), c.printOverlaps(s))
 		}
 		if err != nil && !errors.Is(err, errFound) {
 			return err
@@ -151,35 +133,6 @@ func checkLocks(s streams, courses []string, flags engineFlags) error {
 		found = cmp.Or(err, found)
 	}
 	return found
-}
-
-// stale says why the course's lock can't be built as it is; empty if it can.
-func (c *course) stale() string {
-	if c.broken != nil {
-		return strings.TrimSuffix(c.broken.Error(), "; write the lock anew with driftpin lock")
-	}
-	if c.lock == nil {
-		return "there is no lock"
-	}
-	if why := pins.Stale(c.manifest, c.lock, c.options()); why != "" {
-		return "the lock is stale: " + why
-	}
-	if found := pins.Prove(c.lockFile, c.manifest, c.lock); len(found) > 0 {
-		return "the lock does not hold what is asked for\n" + found.Error()
-	}
-	if c.lock.Unsealed {
-		return "the lock has no checksum: an older driftpin wrote it, or the line was taken out"
-	}
-	return ""
-}
-
-// preferred is the lock whose versions are preferred when the course is locked
-// anew, and whether it is in doubt.
-func (c *course) preferred() (l *pins.Lock, doubted bool) {
-	if c.lock == nil {
-		return c.doubted, c.doubted != nil
-	}
-	return c.lock, c.lock.Unsealed
 }
 
 // lockCourse writes a course's lock, unless nothing has changed.
@@ -193,7 +146,7 @@ func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
 	}
 	if !f.upgrade && c.stale() == "" {
 		fmt.Fprintf(s.err, "%s: up to date\n", c.lockFile)
-		return worse(c.tellLaunch(s.err, c.lock), c.tellOverlaps(s))
+		return worse(c.printLaunch(s.err, c.lock), c.printOverlaps(s))
 	}
 	if c.broken != nil {
 		for _, line := range strings.Split(c.stale(), "\n") {
@@ -215,27 +168,7 @@ func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
 	if err := f.showChanges(s, c, l); err != nil {
 		return err
 	}
-	return worse(c.tellLaunch(s.err, l), tell(s, overlaps))
-}
-
-// tellOverlaps says which paths several packages own, as far as that is known
-// on this machine.
-func (c *course) tellOverlaps(s streams) error {
-	dir, err := home()
-	if err != nil {
-		return err
-	}
-	return tell(s, buildplan.KnownOverlaps(dir, c.manifest, c.lock))
-}
-
-func tell(s streams, findings pins.Findings) error {
-	for _, f := range findings {
-		fmt.Fprintln(s.out, report.Clean(f.Error()))
-	}
-	if len(findings) > 0 {
-		return errFound
-	}
-	return nil
+	return worse(c.printLaunch(s.err, l), printFound(s, overlaps))
 }
 
 // resolve has the engine resolve what a course asks for, and finds the paths
@@ -267,15 +200,4 @@ func (f lockFlags) showChanges(s streams, c *course, l *pins.Lock) error {
 		return err
 	}
 	return showChanges(s.out, c, l)
-}
-
-// showChanges writes what a new lock changes in a course's.
-func showChanges(w io.Writer, c *course, l *pins.Lock) error {
-	if c.lock == nil {
-		return nil
-	}
-	changes := drift.Compare(drift.LockPackages(c.lock), drift.LockPackages(l))
-	d := drift.New("the old lock", c.lockFile, changes, nil)
-	d.Explain(&drift.Reason{Manifest: c.manifest, Lock: c.lock}, &drift.Reason{Manifest: c.manifest, Lock: l})
-	return report.Text(w, d, useColour("auto", w))
 }

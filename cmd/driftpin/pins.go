@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -9,7 +8,6 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/docs"
 	"github.com/driftpin/driftpin/pins/hub"
@@ -147,15 +145,4 @@ func writePins(s streams, format string, report any, requests []pinJSON, finding
 		}
 	}
 	return nil
-}
-
-// oneLine is a text that a person wrote, fit for one line of a terminal.
-func oneLine(text string) string { return report.Clean(strings.ReplaceAll(text, "\n", " ")) }
-
-// writeJSON writes a value as indented JSON.
-func writeJSON(w interface{ Write([]byte) (int, error) }, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
 }

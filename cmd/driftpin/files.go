@@ -69,12 +69,3 @@ func isLock(name string) int {
 	}
 	return 0
 }
-
-// writeOut writes what a command says to a file, or to what there is in its
-// place: a pipe, a terminal.
-func writeOut(name string, data []byte) error {
-	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		return os.WriteFile(name, data, 0o644)
-	}
-	return whole.WriteFile(name, data, 0o644)
-}

@@ -13,7 +13,6 @@ import (
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/bump"
 	"github.com/driftpin/driftpin/pins/history"
-	"github.com/driftpin/driftpin/pins/hub"
 )
 
 // A past is what the repository of a course remembers.
@@ -141,14 +140,6 @@ func size(l *pins.Lock) (n int64) {
 		n += a.Size
 	}
 	return n
-}
-
-// unfit is what of a course's launch would not fit any more.
-func unfit(c *course, m *pins.Manifest, l *pins.Lock) pins.Findings {
-	before := hub.Check(c.manifest, c.lock, "")
-	return slices.DeleteFunc(hub.Check(m, l, "").AtLeast(pins.Warning), func(f pins.Finding) bool {
-		return slices.ContainsFunc(before, func(b pins.Finding) bool { return b.Subject == f.Subject && b.Position == f.Position })
-	})
 }
 
 // clashing are the paths that several packages would own and did not before.

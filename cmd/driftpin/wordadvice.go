@@ -8,6 +8,7 @@ import (
 
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/bump"
+	"github.com/driftpin/driftpin/pins/hub"
 )
 
 // worded adds to the refusals in an error what else there is.
@@ -90,4 +91,12 @@ func wordAround(around []bump.Around) string {
 		}
 	}
 	return text.String()
+}
+
+// unfit is what of a course's launch would not fit any more.
+func unfit(c *course, m *pins.Manifest, l *pins.Lock) pins.Findings {
+	before := hub.Check(c.manifest, c.lock, "")
+	return slices.DeleteFunc(hub.Check(m, l, "").AtLeast(pins.Warning), func(f pins.Finding) bool {
+		return slices.ContainsFunc(before, func(b pins.Finding) bool { return b.Subject == f.Subject && b.Position == f.Position })
+	})
 }

@@ -2,12 +2,28 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"time"
 
 	"github.com/driftpin/driftpin/images/layers"
-	"github.com/driftpin/driftpin/pins"
+	"golang.org/x/term"
 )
+
+// useColour reports whether colours are wanted: on a terminal, unless NO_COLOR
+// (no-color.org) is set.
+func useColour(when string, w io.Writer) bool {
+	if when != "auto" {
+		return when == "always"
+	}
+	return os.Getenv("NO_COLOR") == "" && isTerminal(w)
+}
+
+// isTerminal reports whether a person sees what is written.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
+}
 
 // showReading returns a progress of layers that are read, which is shown on a
 // terminal while it takes its time, each figure over the last one; done ends
@@ -33,13 +49,4 @@ func showReading(s streams) (p *layers.Progress, done func()) {
 		}
 	}()
 	return p, func() { close(stop); <-stopped }
-}
-
-// outsideVariable lets courses name files outside of their repository; so does
-// --allow-outside.
-const outsideVariable = "DRIFTPIN_ALLOW_OUTSIDE"
-
-// readCourse reads a course, with other contents of some of its files.
-func readCourse(dir string, edited map[string][]byte) (*pins.Manifest, error) {
-	return pins.ReadCourseWith(dir, pins.ReadOptions{Edited: edited, Outside: os.Getenv(outsideVariable) != ""})
 }

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/driftpin/driftpin/pins"
+	"github.com/spf13/cobra"
+)
+
+// The exit statuses, which scripts rely on.
+const (
+	exitFine  = 0
+	exitError = 1
+	exitUsage = 2
+	exitFound = 3 // drift, a stale lock, findings
+)
+
+// errFound ends a command that did its work and found something: what it
+// found has been printed.
+var errFound = errors.New("something was found")
+
+// A usageError is a command line that can't be carried out as it stands.
+type usageError struct{ error }
+
+// A streams is what a command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// arguments checks their number, as a usage error.
+func arguments(least, most int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < least || most >= 0 && len(args) > most {
+			return usageError{fmt.Errorf("%s takes %s: see %s --help", cmd.Name(), what, cmd.CommandPath())}
+		}
+		return nil
+	}
+}
+
+// oneOf checks a flag's value.
+func oneOf(flag, value string, known ...string) error {
+	for _, k := range known {
+		if value == k {
+			return nil
+		}
+	}
+	return usageError{fmt.Errorf("--%s %s: known are %s", flag, value, strings.Join(known, ", "))}
+}
+
+// worse is the one of two outcomes that tells more: an error before what was found.
+func worse(a, b error) error {
+	if a == nil || b != nil && errors.Is(a, errFound) {
+		return b
+	}
+	return a
+}
+
+// split tells courses, which are folders, from names: what has a version, a kind
+// or npm's scope is one, and so is a folder behind the courses that only happens
+// to be called like a package.
+func split(args []string) (courses, names []string) {
+	for _, a := range args {
+		if strings.HasPrefix(a, "@") || strings.ContainsAny(a, "=:") {
+			names = append(names, a)
+		} else if info, err := os.Stat(a); strings.ContainsRune(a, '/') || err == nil && info.IsDir() && (len(courses) == 0 || pins.IsCourse(a)) {
+			courses = append(courses, a)
+		} else {
+			names = append(names, a)
+		}
+	}
+	return courses, names
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/driftpin/driftpin/buildplan/engine"
+	"github.com/driftpin/driftpin/buildplan/host"
+	"github.com/driftpin/driftpin/buildplan/resolve"
+	"github.com/driftpin/driftpin/buildplan/session"
+	"github.com/spf13/cobra"
+)
+
+// engineFlags are the flags of commands that build.
+type engineFlags struct {
+	base     string
+	progress string
+	place    enginePlace
+}
+
+// An enginePlace says which engine builds.
+type enginePlace struct{ address, tls string }
+
+func (p *enginePlace) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&p.address, "engine", "", "embedded, or the address of a buildkitd (default $BUILDKIT_HOST, else embedded)")
+	cmd.Flags().StringVar(&p.tls, "tls-dir", "", "folder with ca.pem, cert.pem and key.pem for a tcp engine (default $BUILDKIT_TLS_DIR)")
+}
+
+// embedded reports whether this process builds itself.
+func (p *enginePlace) embedded() bool {
+	p.address = cmp.Or(p.address, os.Getenv("BUILDKIT_HOST"), "embedded")
+	return p.address == "embedded"
+}
+
+// open opens the engine; an embedded one has its state under dir.
+func (p *enginePlace) open(ctx context.Context, dir string, s streams) (*engine.Engine, error) {
+	if p.tls != "" && (p.embedded() || !strings.HasPrefix(p.address, "tcp://")) {
+		return nil, usageError{fmt.Errorf("--tls-dir is for engines at tcp://HOST:PORT, not for %s", p.address)}
+	}
+	if p.embedded() {
+		collectLate(buildHeap)
+		return engine.Embedded(ctx, filepath.Join(dir, "engine"), engine.Options{Notice: s.err})
+	}
+	return engine.Remote(ctx, p.address, engine.Options{TLS: cmp.Or(p.tls, os.Getenv("BUILDKIT_TLS_DIR"))})
+}
+
+func (f *engineFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.base, "base", "", "base image of courses that name none (default $DRIFTPIN_BASE)")
+	cmd.Flags().StringVar(&f.progress, "progress", "auto", "auto, tty, plain or quiet")
+	f.place.add(cmd)
+}
+
+func (f *engineFlags) check() error {
+	return oneOf("progress", f.progress, "auto", "tty", "plain", "quiet")
+}
+
+// open opens the engine for a course, and learns of the course's base what its
+// reference does not tell; the caller closes it.
+func (f *engineFlags) open(ctx context.Context, s streams, c *course) (*session.Session, error) {
+	e, err := f.session(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.learn(ctx, e); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+// learn learns of the course's base what its reference does not tell.
+func (c *course) learn(ctx context.Context, e *session.Session) error {
+	if c.learnt {
+		return nil
+	}
+	base, err := e.Learn(ctx, c.base, c.manifest.Platforms[0])
+	if err == nil {
+		c.base, c.learnt = base, true
+	}
+	return err
+}
+
+// resolver resolves on the course's base.
+func (c *course) resolver(e *session.Session) *resolve.Resolver {
+	return &resolve.Resolver{Session: e, Base: c.base}
+}
+
+// session opens the engine.
+func (f *engineFlags) session(ctx context.Context, s streams) (*session.Session, error) {
+	dir, err := home()
+	if err != nil {
+		return nil, err
+	}
+	if err := writable(dir); err != nil {
+		return nil, fmt.Errorf("driftpin's state: %w: set DRIFTPIN_HOME to a folder that can be written", err)
+	}
+	host, err := host.Read()
+	if err != nil {
+		return nil, err
+	}
+	e, err := f.place.open(ctx, dir, s)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := session.Open(e, dir, host)
+	if err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	opened.Progress, opened.Mode = s.err, f.progress
+	return opened, nil
+}
+
+// solving opens the engine for courses: of their bases all is known then, and
+// their locks are not stale.
+func (f *engineFlags) solving(ctx context.Context, s streams, courses ...*course) (*session.Session, error) {
+	e, err := f.session(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range courses {
+		err := c.learn(ctx, e)
+		if err == nil {
+			err = c.settled()
+		}
+		if err != nil {
+			return nil, errors.Join(err, e.Close())
+		}
+	}
+	return e, nil
+}
