@@ -24,14 +24,20 @@ var update = flag.Bool("update", false, "write the goldens")
 
 func hash(c string) string { return strings.Repeat(c, 64) }
 
-// small is a course with one of everything.
+// small is a course with one of everything that pip and apt have.
 func small(t *testing.T, platform string) (*pins.Manifest, *pins.Lock) {
 	t.Helper()
-	m, err := pins.ReadCourse("testdata/small")
+	return courseIn(t, "testdata/small", platform)
+}
+
+// courseIn is a course and its lock, for a platform.
+func courseIn(t *testing.T, dir, platform string) (*pins.Manifest, *pins.Lock) {
+	t.Helper()
+	m, err := pins.ReadCourse(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile("testdata/small/pins.lock")
+	data, err := os.ReadFile(filepath.Join(dir, pins.LockName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +50,12 @@ func small(t *testing.T, platform string) (*pins.Manifest, *pins.Lock) {
 
 func smallPlan(t *testing.T, platform string) *Plan {
 	t.Helper()
-	m, l := small(t, platform)
+	return planIn(t, "testdata/small", platform)
+}
+
+func planIn(t *testing.T, dir, platform string) *Plan {
+	t.Helper()
+	m, l := courseIn(t, dir, platform)
 	p, err := New(m, l, platform, steps.Base{Layout: "base", Digest: l.Base, Layers: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -136,6 +147,26 @@ func TestGraphGolden(t *testing.T) {
 		if len(img.history) != 1+1+1+1+len(g.plan.Layers)+1 {
 			t.Errorf("%d history entries: one a layer is needed", len(img.history))
 		}
+	}
+}
+
+// A course with pins of conda and npm: conda's Python is the environment's, what
+// it runs on has layers of its own, and npm's packages lie in one.
+func TestMixedGolden(t *testing.T) {
+	g := testGraph(planIn(t, "testdata/mixed", "linux/amd64"))
+	img := g.image()
+	golden(t, "testdata/graph-mixed.json", dump(t, g, img.checks[0]))
+	var titles []string
+	for _, h := range img.history {
+		titles = append(titles, h.CreatedBy)
+	}
+	want := []string{"base sha256:cae662172fd450bb0cd710a769079c05bfc5d8e35efa6576edc7d0377afdd4a2", "user jovyan, /opt/env", "apt: 1 packages",
+		"conda: libbig 2.0", "conda: openssl 3.0.8", "conda: python 3.11.2", "conda: hello 1.0.0", "conda: idna 3.4",
+		"pip: certifi 2022.12.7", "pip: requests 2.28.2", "pip: idna 3.3", "npm: other 1.0.0, speak 1.0.0 and 2 more"}
+	slices.Sort(want)
+	slices.Sort(titles)
+	if diff := cmp.Diff(want, titles); diff != "" {
+		t.Errorf("layers (-want +got):\n%s", diff)
 	}
 }
 

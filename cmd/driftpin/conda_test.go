@@ -52,6 +52,12 @@ checks:
   - python -c 'import idna, importlib.metadata as m; assert [d.version for d in m.distributions() if d.name == "idna"] == [idna.__version__] == ["3.3"], idna.__version__'
 `
 
+// TestConda has pins of conda and npm.
+func TestConda(t *testing.T) {
+	t.Parallel()
+	newLab(t).condas()
+}
+
 // condas is a course with conda pins, from a channel of its own.
 func (l *lab) condas() {
 	c := newChannel(l.t)
@@ -84,10 +90,10 @@ func (l *lab) condas() {
 	l.run("home1", "lock", "--check", "conda")
 	l.t.Run("elsewhere", func(t *testing.T) {
 		// A machine that has nothing but the lock can bump it.
-		if out := l.at(t).run("home-conda", "bump", "conda", "hello=1.2"); !strings.Contains(out, "1.2.0") {
+		if out := l.at(t).run("home-other", "bump", "conda", "hello=1.2"); !strings.Contains(out, "1.2.0") {
 			t.Errorf("bump says %q", out)
 		}
-		if again := l.at(t).run("home-conda", "build", "conda", "--output", "oci-layout:conda-again"); strings.Fields(again)[0] != strings.Fields(first)[0] {
+		if again := l.at(t).run("home-other", "build", "conda", "--output", "oci-layout:conda-again"); strings.Fields(again)[0] != strings.Fields(first)[0] {
 			t.Errorf("built %q, then %q", first, again)
 		}
 	})

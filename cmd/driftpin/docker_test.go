@@ -8,8 +8,15 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"testing"
 	"time"
 )
+
+// TestDocker has a Docker Engine take images.
+func TestDocker(t *testing.T) {
+	t.Parallel()
+	newLab(t).docker()
+}
 
 // docker loads an image into a real Docker Engine in both ways, and runs it.
 func (l *lab) docker() {

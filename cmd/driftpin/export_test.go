@@ -72,6 +72,12 @@ func (l *lab) tool(prefix string) []byte {
 	return nil
 }
 
+// TestExport has other tools read what is exported.
+func TestExport(t *testing.T) {
+	t.Parallel()
+	newLab(t).exports()
+}
+
 // exports are taken by the tools that own their formats, on the course's own
 // Python: pip is a pin of the course, uv is of the toolbox.
 func (l *lab) exports() {

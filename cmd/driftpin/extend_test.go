@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -31,6 +30,12 @@ checks:
   - test "$NB_PYTHON_PREFIX" = /opt/env && file --version && tree --version && ! command -v gcc
 `
 
+// TestExtends builds on images that have an environment.
+func TestExtends(t *testing.T) {
+	t.Parallel()
+	newLab(t).extends()
+}
+
 // extends builds on an image that has an environment already.
 func (l *lab) extends() {
 	l.write("extending/pins.yaml", extendingCourse)
@@ -52,7 +57,7 @@ func (l *lab) extends() {
 	if out := l.run("home1", "why", "extending", "idna"); !strings.Contains(out, "requests") {
 		l.t.Errorf("why says %q", out)
 	}
-	if again := l.run("home-conda", "build", "extending", "--output", "oci-layout:extending-again"); strings.Fields(again)[0] != strings.Fields(first)[0] {
+	if again := l.run("home-other", "build", "extending", "--output", "oci-layout:extending-again"); strings.Fields(again)[0] != strings.Fields(first)[0] {
 		l.t.Errorf("built %q, then %q", first, again)
 	}
 	_, err := l.try("home1", "drift", "oci-layout:image", "oci-layout:extending-image")
@@ -86,7 +91,7 @@ func (l *lab) extends() {
 // extendsElsewhere builds on an image whose environment lies where others put
 // theirs.
 func (l *lab) extendsElsewhere() {
-	root := filepath.Join(l.dir, "root") // inventory unpacked it
+	root := l.unpack("image")
 	script := `python3 -m venv --without-pip /srv/nb && cd /srv/nb/lib/python3.11/site-packages && cp -a /opt/env/lib/python3.11/site-packages/idna* .
 for d in setuptools-60.0.0 stale-1.0 stale-2.0; do mkdir $d.dist-info; printf 'Metadata-Version: 2.1\nName: %s\nVersion: %s\n' ${d%-*} ${d#*-} >$d.dist-info/METADATA; done`
 	if out, err := exec.Command("chroot", root, "/bin/sh", "-ec", script).CombinedOutput(); err != nil {

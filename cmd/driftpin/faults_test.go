@@ -27,6 +27,12 @@ func (l *lab) pinned(course, name string) {
 	l.write(course+"/pins.yaml", "course: "+course+"\nbase: oci-layout:../base\npins:\n  pip:\n    - "+name+"==1.0\nchecks:\n  - python -c 'import "+name+"'\n")
 }
 
+// TestIndex has an index misbehave. It waits for answers that do not come, so
+// nothing else runs beside it.
+func TestIndex(t *testing.T) {
+	newLab(t).indexFaults()
+}
+
 // indexFaults has an index misbehave, when it is asked for what it has and when
 // it is asked for a file.
 func (l *lab) indexFaults() {

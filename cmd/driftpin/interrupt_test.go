@@ -16,6 +16,12 @@ import (
 	"time"
 )
 
+// TestInterruptions stops locks and builds at random moments.
+func TestInterruptions(t *testing.T) {
+	t.Parallel()
+	newLab(t).interruptions()
+}
+
 // interruptions stops locks and builds at random moments, gently and not: 3
 // times each, or as often as $DRIFTPIN_SOAK says.
 func (l *lab) interruptions() {
@@ -25,32 +31,32 @@ func (l *lab) interruptions() {
 	if n, err := strconv.Atoi(os.Getenv("DRIFTPIN_SOAK")); err == nil {
 		rounds = n
 	}
-	s := &soak{lab: l, index: x}
+	s := &soak{lab: l, index: x, version: new(int)}
 	s.next()
 	s.lock()
 	s.build() // what all rounds share is at hand now
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGKILL} {
 		l.t.Run("lock "+signal.String(), func(t *testing.T) {
+			s := s.at(t)
 			for range rounds {
-				s := s.at(t)
-				old := l.read("soak/pins.lock")
+				old := s.read("soak/pins.lock")
 				s.next()
 				s.interrupt(signal, s.lockTime, "lock", "soak")
-				after := l.read("soak/pins.lock")
+				after := s.read("soak/pins.lock")
 				s.lock()
-				if after != old && after != l.read("soak/pins.lock") {
+				if after != old && after != s.read("soak/pins.lock") {
 					t.Error("an interrupted lock left a lock that is neither the old nor the new one")
 				}
 			}
 		})
 		l.t.Run("build "+signal.String(), func(t *testing.T) {
+			s := s.at(t)
 			for range rounds {
-				s := s.at(t)
 				s.next()
 				s.lock()
 				s.interrupt(signal, s.buildTime, "build", "soak", "--output", "oci-layout:soak-image")
 				s.build()
-				l.run("home1", "verify", "soak", "oci-layout:soak-image")
+				s.run("home1", "verify", "soak", "oci-layout:soak-image")
 			}
 		})
 	}
@@ -60,22 +66,23 @@ func (l *lab) interruptions() {
 type soak struct {
 	*lab
 	index               *index
-	version             int
+	version             *int          // of the round
 	lockTime, buildTime time.Duration // what they take when nobody interrupts
 }
 
 // at is the soak of a subtest.
 func (s *soak) at(t *testing.T) *soak {
-	s.lab = s.lab.at(t)
-	return s
+	sub := *s
+	sub.lab = s.lab.at(t)
+	return &sub
 }
 
 // next asks for other versions: something is resolved, fetched, installed,
 // built, checked and exported in each round.
 func (s *soak) next() {
-	s.version++
-	version := fmt.Sprintf("1.%d", s.version)
-	body := strings.Repeat(fmt.Sprintf("# round %d of %v\n", s.version, time.Now()), 50_000)
+	*s.version++
+	version := fmt.Sprintf("1.%d", *s.version)
+	body := strings.Repeat(fmt.Sprintf("# round %d of %v\n", *s.version, time.Now()), 50_000)
 	for _, name := range []string{"soaked", "wet"} {
 		s.index.add(s.t, name, version, map[string]string{name + ".py": body})
 	}
@@ -129,7 +136,7 @@ func (s *soak) interrupt(signal syscall.Signal, within time.Duration, args ...st
 	err := cmd.Wait()
 	s.t.Logf("%s after %v of %v: %v, %d containers", args[0], moment.Round(time.Millisecond), within.Round(time.Millisecond), err, len(containers))
 	if signal == syscall.SIGKILL {
-		s.run("home1", "build", "faulty1", "--output", "oci-layout:faulty1-image") // another course: the next start
+		s.run("home1", "build", "course", "--output", "oci-layout:again") // another course: the next start
 	} else if err != nil && !strings.Contains(stderr.String(), "driftpin: interrupted") && err.Error() != "signal: interrupt" { // that is before it listens
 		s.t.Errorf("%v: %s", err, stderr.String())
 	}
@@ -175,6 +182,12 @@ func (s *soak) leftovers(containers []string) (left []string) {
 		}
 	}
 	return left
+}
+
+// TestConditions has machines that can't build.
+func TestConditions(t *testing.T) {
+	t.Parallel()
+	newLab(t).conditions()
 }
 
 // conditions are machines that can't build: each is told so in its own words.

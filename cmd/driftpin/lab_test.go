@@ -3,6 +3,7 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/driftpin/driftpin/buildplan/engine"
@@ -23,30 +25,61 @@ import (
 )
 
 // A lab is where the real thing is tried: a driftpin program, a base, a git
-// server, and courses.
+// server, and a course that is locked and built, in a folder and with a home of
+// the test's own.
 type lab struct {
 	t       *testing.T
 	dir     string
 	program string
 	git     string // the git server's address
 	env     []string
+	lock    string // of the course
+	first   string // what build said of it
 }
 
-// newLab makes one, or skips the test where it can't be: unless
+// prepared is the lab that all others are copies of. It is made once.
+var prepared struct {
+	sync.Once
+	lab
+	err error // why there is none: something that this machine lacks
+	end []func()
+}
+
+// newLab makes a lab, or skips the test where it can't be: unless
 // DRIFTPIN_REQUIRE_NET is set, which says that it must.
 func newLab(t *testing.T) *lab {
 	if testing.Short() {
 		t.Skip("it builds for real")
 	}
-	l := &lab{t: t, dir: t.TempDir()}
-	if _, err := engine.Check(t.Context()); err != nil {
-		l.cannot(err)
+	prepared.Do(func() { prepareLab(t) })
+	l := prepared.lab
+	l.t = t
+	if prepared.err != nil || l.first == "" {
+		l.cannot(cmp.Or(prepared.err, errors.New("the lab could not be prepared")))
 	}
+	l.dir = t.TempDir()
 	l.program = filepath.Join(l.dir, "driftpin")
+	l.copyOf(prepared.dir)
+	return &l
+}
+
+// prepareLab makes the first lab: program, servers, base, and the course's lock
+// and image.
+func prepareLab(t *testing.T) {
+	dir, err := os.MkdirTemp("", "driftpin-lab-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	prepared.end = append(prepared.end, func() { os.RemoveAll(dir) })
+	l := &prepared.lab
+	l.t, l.dir, l.program = t, dir, filepath.Join(dir, "driftpin")
+	if _, prepared.err = engine.Check(t.Context()); prepared.err != nil {
+		return
+	}
 	if out, err := exec.Command("go", "build", "-o", l.program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	repos := filepath.Join(l.dir, "git")
+	repos := filepath.Join(dir, "git")
 	for name, files := range map[string]string{"tmpystore.git": "../../testdata/standin/tmpystore", "plain.git": "testdata/plain"} {
 		if _, err := gitserver.Commit(filepath.Join(repos, name), files, "v1"); err != nil {
 			t.Fatal(err)
@@ -56,14 +89,39 @@ func newLab(t *testing.T) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { server.Close() })
+	prepared.end = append(prepared.end, func() { server.Close() })
 	l.git = server.URL
 	l.env = append(os.Environ(), "BUILDKIT_HOST=", "DRIFTPIN_BASE=", "GIT_CONFIG_COUNT=1",
 		"GIT_CONFIG_KEY_0=url."+server.URL+"/.insteadOf", "GIT_CONFIG_VALUE_0=https://git.example.org/")
-	if _, err := l.try("home1", "base", "base"); err != nil {
-		l.cannot(err)
+	l.write("course/pins.yaml", courseYAML)
+	l.write("course/overrides.json", "{}\n")
+	for _, args := range [][]string{{"base", "base"}, {"lock", "course"}} {
+		if _, prepared.err = l.try("home1", args...); prepared.err != nil {
+			return
+		}
 	}
-	return l
+	l.lock = l.read("course/pins.lock")
+	l.first = l.run("home1", "build", "course", "--output", "oci-layout:image")
+}
+
+// copyOf fills the lab's folder with what a lab holds. What nobody writes to is
+// linked: blobs, and the files of BuildKit's snapshots.
+func (l *lab) copyOf(dir string) {
+	l.t.Helper()
+	const script = `cp -al "$1"/* . && find . -type f -links +1 ! -path './home1/files/blobs/*' ! -path '*/blobs/sha256/*' ! -path '*/snapshots/*/fs/*' ! -name driftpin |
+while IFS= read -r file; do cp -a --remove-destination "$1/$file" "$file"; done`
+	cmd := exec.Command("sh", "-euc", script, "sh", dir)
+	cmd.Dir = l.dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		l.t.Fatalf("copying the lab: %v: %s", err, out)
+	}
+}
+
+// endLab takes down what the lab has started.
+func endLab() {
+	for _, end := range prepared.end {
+		end()
+	}
 }
 
 func (l *lab) cannot(why error) {
@@ -148,6 +206,19 @@ func (l *lab) read(name string) string {
 		l.t.Fatal(err)
 	}
 	return string(data)
+}
+
+// unpack unpacks the image of a layout into a folder of the lab.
+func (l *lab) unpack(name string) string {
+	l.t.Helper()
+	root := filepath.Join(l.dir, "root")
+	l.must(nil, os.Mkdir(root, 0o755))
+	unpack := exec.Command("tar", "--extract", "--directory", root)
+	unpack.Stdin = mutate.Extract(l.open(name))
+	if out, err := unpack.CombinedOutput(); err != nil {
+		l.t.Fatalf("%v: %s", err, out)
+	}
+	return root
 }
 
 func second(_ int, err error) error { return err }

@@ -20,6 +20,12 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
+// TestMissing has locked files leave their index.
+func TestMissing(t *testing.T) {
+	t.Parallel()
+	newLab(t).missing()
+}
+
 // missing: locked files that no index has any more, a .deb, a wheel and a conda
 // package, are named by build, and locked anew by build --relock-missing.
 func (l *lab) missing() {
@@ -164,9 +170,16 @@ func (l *lab) withFiles(files map[string]string) v1.Image {
 	return img
 }
 
+// TestTampered has locks that were changed.
+func TestTampered(t *testing.T) {
+	t.Parallel()
+	newLab(t).tampered()
+}
+
 // tampered: a lock that does not hold what is asked for is found, by all who use
 // it, and mended.
-func (l *lab) tampered(good string) {
+func (l *lab) tampered() {
+	good := l.lock
 	unsealed := func(text string) string {
 		lines := strings.SplitAfter(text, "\n")
 		for i, line := range lines {

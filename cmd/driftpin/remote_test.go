@@ -15,13 +15,20 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"testing"
 	"time"
 )
+
+// TestRemote builds on a buildkitd.
+func TestRemote(t *testing.T) {
+	t.Parallel()
+	newLab(t).remote()
+}
 
 // remote builds on a real buildkitd, over tcp with mutual TLS, as another
 // machine that has nothing but the lock and the base: the same image, to the
 // last bit. Then both engines work with secrets, and tell none.
-func (l *lab) remote(first string) {
+func (l *lab) remote() {
 	certs := filepath.Join(l.dir, "certs")
 	l.must(nil, makeCertificates(certs))
 	address := l.startBuildkitd("--tlscacert", filepath.Join(certs, "ca.pem"), "--tlscert", filepath.Join(certs, "cert.pem"), "--tlskey", filepath.Join(certs, "key.pem"))
@@ -35,8 +42,8 @@ func (l *lab) remote(first string) {
 	}
 	l.fails(1, "engine "+address, "build", "course", "--engine", address, "--output", "oci-layout:refused")
 	l.fails(1, "has no ca.pem and no ca.crt", "build", "course", "--engine", address, "--tls-dir", l.dir, "--output", "oci-layout:refused")
-	if got := remote.run("home2", "build", "course", "--output", "oci-layout:image3"); got != first {
-		l.t.Errorf("buildkitd built %q, and the embedded engine %q", got, first)
+	if got := remote.run("home2", "build", "course", "--output", "oci-layout:image3"); got != l.first {
+		l.t.Errorf("buildkitd built %q, and the embedded engine %q", got, l.first)
 	}
 	if out, err := exec.Command("diff", "-r", filepath.Join(l.dir, "image"), filepath.Join(l.dir, "image3")).CombinedOutput(); err != nil {
 		l.t.Errorf("%s", out)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"testing"
 
 	"github.com/driftpin/driftpin/images"
 	"github.com/driftpin/driftpin/pins"
@@ -19,6 +20,12 @@ import (
 type truth struct {
 	pins.Pin
 	Arch, Display string
+}
+
+// TestTruth holds inventories against what package managers say.
+func TestTruth(t *testing.T) {
+	t.Parallel()
+	newLab(t).truths()
 }
 
 // truths holds the inventories of two images against what the package managers
