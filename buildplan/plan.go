@@ -24,6 +24,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/driftpin/driftpin/buildplan/engine"
 	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -84,7 +85,7 @@ func New(m *pins.Manifest, l *pins.Lock, platform string, base steps.Base) (*Pla
 	}
 	p := &Plan{
 		Format: planFormat, Course: m.Course, Platform: platform, LockDigest: l.Digest(), Base: base,
-		Steps: steps.Digest(), BuildKit: steps.BuildKitVersion(), Layering: compression, Tools: l.Tools,
+		Steps: steps.Digest(), BuildKit: engine.BuildKitVersion(), Layering: compression, Tools: l.Tools,
 		Env: m.Launch.Env, checks: m.Checks, sources: m.Sources, places: steps.NewPlaces(m, l),
 	}
 	for _, t := range m.Launch.Cmd {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -50,7 +49,7 @@ func newWorker(ctx context.Context, root, runcPath string, hosts docker.Registry
 	}
 	opt.RegistryHosts = hosts
 	opt.GCPolicy = gcPolicy(root, opts.Keep)
-	opt.BuildkitVersion = client.BuildkitVersion{Package: buildkitModule, Version: buildkitVersion()}
+	opt.BuildkitVersion = client.BuildkitVersion{Package: "github.com/moby/buildkit", Version: BuildKitVersion()}
 	w, err := base.NewWorker(ctx, opt)
 	if err != nil {
 		return nil, errors.Join(err, opt.MetadataStore.Close(), opt.ContentMetadata.Close(), opt.Snapshotter.Close())
@@ -175,21 +174,4 @@ func gcPolicy(root string, keep int64) []client.PruneInfo {
 		{KeepDuration: sweepAge, ReservedSpace: keep / 2},
 		{All: true, MaxUsedSpace: keep, MinFreeSpace: minFree, ReservedSpace: keep / 10},
 	}
-}
-
-// buildkitModule is the module whose version the worker reports.
-const buildkitModule = "github.com/moby/buildkit"
-
-// buildkitVersion returns the version of BuildKit linked into the program.
-func buildkitVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	for _, m := range info.Deps {
-		if m.Path == buildkitModule {
-			return m.Version
-		}
-	}
-	return ""
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
-	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -71,18 +70,6 @@ func Step(name string, args []string, more ...llb.RunOption) []llb.RunOption {
 // empties the folders that the step keeps what it has fetched in.
 func Uncached() llb.RunOption {
 	return llb.AddEnv("DRIFTPIN_ASKED", time.Now().UTC().Format(time.RFC3339Nano))
-}
-
-// BuildKitVersion is the version of BuildKit that this program is linked with.
-func BuildKitVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, m := range info.Deps {
-			if m.Path == "github.com/moby/buildkit" {
-				return m.Version
-			}
-		}
-	}
-	return "unknown"
 }
 
 // JSON encodes what has nothing but texts.

@@ -2,37 +2,101 @@ package main
 
 import (
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// Who may know whom. pins knows nothing of engines and registries, images
-// nothing of engines, buildplan nothing of images. How files are written, and
-// how git is called, is anybody's.
-func TestImports(t *testing.T) {
-	const module = "github.com/driftpin/driftpin/"
-	for pkg, forbidden := range map[string][]string{
-		"pins":               {module + "buildplan", module + "images", "github.com/moby/buildkit", "github.com/google/go-containerregistry", "github.com/containerd", "net/http"},
-		"images":             {module + "buildplan", "github.com/moby/buildkit", "github.com/containerd/containerd"},
-		"images/report":      {module + "buildplan", "github.com/moby/buildkit"},
-		"buildplan":          {module + "images"},
-		"pins/gitcmd":        {module + "pins", module + "buildplan"},
-		"pins/whole":         {module + "pins", module + "buildplan"},
-		"buildplan/store":    {module + "images", module + "pins", module + "buildplan/engine"},
-		"buildplan/engine":   {module + "images", module + "pins", "github.com/google/go-containerregistry"},
-		"buildplan/debian":   {module + "images", module + "pins", "github.com/moby/buildkit"},
-		"testdata/gitserver": {module + "images", module + "pins", module + "buildplan"},
-	} {
-		out, err := exec.Command("go", "list", "-deps", module+pkg).Output()
-		if err != nil {
-			t.Fatal(err)
+const module = "github.com/driftpin/driftpin/"
+
+// rooms are the packages, from the ground up, each with those of ours that it may
+// import. A new room, and a new way between two, is a line here.
+var rooms = []struct{ name, mayImport string }{
+	{"pins/whole", ""},
+	{"pins/gitcmd", ""},
+	{"pins/version", ""},
+	{"pins/pylock", ""},
+	{"pins", "pins/version pins/pylock"},
+	{"pins/history", "pins pins/gitcmd"},
+	{"pins/hub", "pins"},
+	{"pins/docs", "pins pins/hub"},
+	{"pins/bump", "pins pins/version pins/history"},
+
+	{"buildplan/store", "pins/whole"},
+	{"buildplan/engine", "pins/whole"},
+	{"buildplan/debian", "pins/whole"},
+	{"buildplan/host", ""},
+	{"buildplan/owns", "pins pins/whole"},
+	{"buildplan/git", "pins pins/gitcmd pins/whole buildplan/store buildplan/engine buildplan/host"},
+	{"buildplan/steps", "pins"},
+	{"buildplan/session", "pins buildplan/store buildplan/engine buildplan/host buildplan/owns buildplan/git buildplan/steps"},
+	{"buildplan/resolve", "pins pins/pylock buildplan/host buildplan/owns buildplan/steps buildplan/session"},
+	{"buildplan", "pins pins/whole buildplan/engine buildplan/owns buildplan/steps buildplan/session buildplan/resolve"},
+
+	{"images/inflate", ""},
+	{"images/installed", "pins"},
+	{"images/layers", "images/inflate pins/whole"},
+	{"images/drift", "pins pins/version images/installed"},
+	{"images/sbom", "pins images/installed"},
+	{"images", "pins pins/hub pins/whole images/installed images/layers images/drift images/sbom"},
+	{"images/report", "pins pins/version images/drift"},
+}
+
+// Who may know whom: of our own packages each imports only those that it is said to
+// import, and those lie below it.
+func TestRooms(t *testing.T) {
+	known := []string{"cmd/driftpin"}
+	for _, room := range rooms {
+		allowed := strings.Fields(room.mayImport)
+		for _, a := range allowed {
+			if !slices.Contains(known, a) {
+				t.Errorf("%s may import %s, which does not lie below it", room.name, a)
+			}
 		}
-		for _, dep := range strings.Fields(string(out)) {
-			for _, f := range forbidden {
-				if dep != module+"pins/whole" && dep != module+"pins/gitcmd" && (dep == f || strings.HasPrefix(dep, f+"/")) {
-					t.Errorf("%s reaches %s", pkg, dep)
-				}
+		known = append(known, room.name)
+		for _, dep := range list(t, "-f", `{{join .Imports "\n"}}`, module+room.name) {
+			if name, ours := strings.CutPrefix(dep, module); ours && !slices.Contains(allowed, name) {
+				t.Errorf("%s imports %s", room.name, name)
 			}
 		}
 	}
+	for _, p := range list(t, module+"...") {
+		if name := strings.TrimPrefix(p, module); !slices.Contains(known, name) {
+			t.Errorf("%s is a room of which nothing is said", name)
+		}
+	}
+}
+
+// What of others' a room must not reach, by whatever way. pins knows nothing of
+// engines and registries, images nothing of engines.
+func TestForeignImports(t *testing.T) {
+	const buildkit, ggcr, containerd = "github.com/moby/buildkit", "github.com/google/go-containerregistry", "github.com/containerd/containerd"
+	for name, forbidden := range map[string][]string{
+		"pins/bump":          {buildkit, ggcr, "github.com/containerd", "net/http"},
+		"pins/docs":          {buildkit, ggcr, "github.com/containerd", "net/http"},
+		"images":             {buildkit, containerd},
+		"images/report":      {buildkit, containerd, ggcr},
+		"images/drift":       {buildkit, containerd, ggcr, "net/http"},
+		"buildplan/engine":   {ggcr},
+		"buildplan/debian":   {buildkit},
+		"buildplan/store":    {buildkit},
+		"buildplan/owns":     {buildkit, ggcr},
+		"testdata/gitserver": {module + "images", module + "pins", module + "buildplan"},
+	} {
+		for _, dep := range list(t, "-deps", module+name) {
+			if slices.ContainsFunc(forbidden, func(f string) bool { return dep == f || strings.HasPrefix(dep, strings.TrimSuffix(f, "/")+"/") }) {
+				t.Errorf("%s reaches %s", name, dep)
+			}
+		}
+	}
+}
+
+// list is what go list says, a word a line.
+func list(t *testing.T, args ...string) []string {
+	t.Helper()
+	out, err := exec.Command("go", append([]string{"list"}, args...)...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Fields(string(out))
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"github.com/driftpin/driftpin/buildplan/engine"
 	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/spf13/cobra"
 )
@@ -19,7 +20,7 @@ func versionCommand(s streams) *cobra.Command {
 			if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 				version = info.Main.Version
 			}
-			_, err := fmt.Fprintf(s.out, "driftpin %s\nbuildkit %s\n", version, steps.BuildKitVersion())
+			_, err := fmt.Fprintf(s.out, "driftpin %s\nbuildkit %s\n", version, engine.BuildKitVersion())
 			for _, t := range steps.Toolbox() {
 				if err == nil {
 					_, err = fmt.Fprintf(s.out, "%s %s\n", t.Name, t.Version)

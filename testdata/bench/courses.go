@@ -71,7 +71,7 @@ func (b *bench) prepare(ctx context.Context, growth bool) (full *course, err err
 
 // newCourse writes a course that asks for some requirements, and locks it,
 // before and after the bump.
-func (b *bench) newCourse(ctx context.Context, e *engine, name, asOf string, requirements []string) (*course, error) {
+func (b *bench) newCourse(ctx context.Context, e *daemon, name, asOf string, requirements []string) (*course, error) {
 	c, err := b.lockCourse(ctx, e, name, asOf, requirements, nil)
 	if err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func (b *bench) newCourse(ctx context.Context, e *engine, name, asOf string, req
 	return c, err
 }
 
-func (b *bench) lockCourse(ctx context.Context, e *engine, name, asOf string, requirements []string, before *pins.Lock) (*course, error) {
+func (b *bench) lockCourse(ctx context.Context, e *daemon, name, asOf string, requirements []string, before *pins.Lock) (*course, error) {
 	c := &course{name: name, dir: filepath.Join(b.work, "courses", name), pinned: len(requirements)}
 	say("locking %s: %d pins", name, len(requirements))
 	text := fmt.Sprintf("course: bench\nbase: %q\nas-of: %q\nplatforms: [%s]\npins:\n  pip:\n", b.base, asOf, platform)
@@ -126,7 +126,7 @@ func (c *course) packages() (out []pins.Artifact) {
 }
 
 // prepareGrowth makes the courses that growth is measured with.
-func (b *bench) prepareGrowth(ctx context.Context, e *engine, full *course, asOf string) error {
+func (b *bench) prepareGrowth(ctx context.Context, e *daemon, full *course, asOf string) error {
 	for _, n := range growthSizes {
 		requirements := full.subset(n)
 		c, err := b.newCourse(ctx, e, fmt.Sprintf("about-%d", n), asOf, requirements)
@@ -184,7 +184,7 @@ func (b *bench) pool() string { return filepath.Join(b.work, "pool") }
 
 // collect fetches what the other sides' builds of a course need and what is
 // not there yet.
-func (b *bench) collect(ctx context.Context, e *engine, c *course) error {
+func (b *bench) collect(ctx context.Context, e *daemon, c *course) error {
 	missing := slices.DeleteFunc(c.packages(), func(a pins.Artifact) bool {
 		_, err := os.Stat(filepath.Join(b.pool(), "wheels", a.File))
 		return err == nil
@@ -203,7 +203,7 @@ func (b *bench) collect(ctx context.Context, e *engine, c *course) error {
 func (b *bench) context() string { return filepath.Join(b.work, "context") }
 
 // dockerfile is the build of one of the Dockerfile's targets.
-func (b *bench) dockerfile(ctx context.Context, e *engine, target, output string, atHand bool) *exec.Cmd {
+func (b *bench) dockerfile(ctx context.Context, e *daemon, target, output string, atHand bool) *exec.Cmd {
 	here := ""
 	if atHand {
 		here = "yes"

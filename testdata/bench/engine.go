@@ -37,20 +37,20 @@ func buildBuildkitd(ctx context.Context, work, program string) error {
 	return nil
 }
 
-// An engine is a buildkitd that began with an empty root.
-type engine struct {
+// A daemon is a buildkitd that began with an empty root.
+type daemon struct {
 	cmd     *exec.Cmd
 	dir     string // its root, and all else of it
 	address string
 }
 
 // startEngine starts a buildkitd and waits until it answers.
-func (b *bench) startEngine(ctx context.Context) (*engine, error) {
+func (b *bench) startEngine(ctx context.Context) (*daemon, error) {
 	dir, err := os.MkdirTemp(b.work, "engine-*")
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{dir: dir, address: "unix://" + filepath.Join(dir, "socket")}
+	e := &daemon{dir: dir, address: "unix://" + filepath.Join(dir, "socket")}
 	config := filepath.Join(dir, "buildkitd.toml")
 	if err := write(config, fmt.Sprintf("[registry.%q]\n  http = true\n", b.registry.host)); err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (b *bench) startEngine(ctx context.Context) (*engine, error) {
 	return e, nil
 }
 
-func (e *engine) wait(ctx context.Context) error {
+func (e *daemon) wait(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	c, err := client.New(ctx, e.address)
@@ -79,7 +79,7 @@ func (e *engine) wait(ctx context.Context) error {
 
 // stop ends the daemon and removes all it has. A daemon that was told to end
 // says so with exit status 1.
-func (e *engine) stop() error {
+func (e *daemon) stop() error {
 	err := e.cmd.Process.Signal(os.Interrupt)
 	var told *exec.ExitError
 	if ended := e.cmd.Wait(); !errors.As(ended, &told) {

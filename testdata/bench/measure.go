@@ -19,7 +19,7 @@ type figure struct {
 }
 
 // measure runs a client of the engine.
-func (b *bench) measure(e *engine, cmd *exec.Cmd) (figure, error) {
+func (b *bench) measure(e *daemon, cmd *exec.Cmd) (figure, error) {
 	syscall.Sync() // what came before is not to be written in our time
 	pushed := b.registry.uploaded.Load()
 	start := time.Now()

@@ -57,7 +57,7 @@ type trial struct {
 	*bench
 	side   string
 	home   string // driftpin's
-	engine *engine
+	engine *daemon
 }
 
 // onNewEngine measures builds, one after the other, on an engine of their own

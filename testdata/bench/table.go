@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/driftpin/driftpin/buildplan/engine"
 	"github.com/driftpin/driftpin/buildplan/steps"
 )
 
@@ -99,5 +100,5 @@ func (b *bench) describe(w io.Writer, full *course, runs int) {
 	}
 	fmt.Fprintf(w, "%d pins of %s, %d packages in wheels of %.0f MB, on a base of %.0f MB; BuildKit %s, uv %s; %d processors; medians of %d. "+
 		"Bumped is %s, %s → %s.\n\n", full.pinned, sourceCourse, len(full.packages()), float64(size)/1e6, float64(b.baseSize)/1e6,
-		steps.BuildKitVersion(), steps.Toolbox()[0].Version, runtime.NumCPU(), runs, bumped, bumpedFrom, bumpedTo)
+		engine.BuildKitVersion(), steps.Toolbox()[0].Version, runtime.NumCPU(), runs, bumped, bumpedFrom, bumpedTo)
 }
