@@ -29,9 +29,6 @@ type Result struct {
 	Build    time.Duration // all but the checks: build and export
 }
 
-// compression is how new layers are compressed; it decides digests.
-var compression = map[string]string{"compression": "gzip", "oci-mediatypes": "true"}
-
 // Build builds a plan, runs its checks, and exports the image. If a step or a
 // check fails nothing is exported, and the error points at the manifest's line.
 //

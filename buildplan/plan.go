@@ -368,3 +368,6 @@ func (p *Plan) fetched() (out []pins.Artifact) {
 	}
 	return out
 }
+
+// compression is how new layers are compressed; it decides digests.
+var compression = map[string]string{"compression": "gzip", "oci-mediatypes": "true"}

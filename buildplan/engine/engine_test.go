@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/driftpin/driftpin/buildplan/engine"
-
 	"github.com/moby/sys/reexec"
 )
 

@@ -15,19 +15,6 @@ import (
 	"github.com/moby/buildkit/client/llb"
 )
 
-// Settings are what build steps that use the network take over from the machine
-// that driftpin runs on: certificates, proxies, and where the indexes are. None
-// of it is part of a cache key, and none of it comes into an image.
-type Settings struct {
-	CA       []byte            // certificates, PEM
-	Env      map[string]string // uv's own settings
-	UvToml   []byte            // uv's configuration file
-	Netrc    []byte            // user names and passwords by host
-	channels condarc           // where conda's channels are
-	Npmrc    []byte            // npm's configuration file
-	Proxies  llb.ProxyEnv
-}
-
 // caFiles are where systems keep their certificates, as crypto/x509 looks.
 var caFiles = []string{
 	"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
@@ -188,37 +175,4 @@ func (h Settings) Registry() []llb.RunOption {
 		llb.AddEnv("NODE_EXTRA_CA_CERTS", "/run/secrets/ca"),
 		llb.AddSecret("/root/.npmrc", llb.SecretID(npmrcSecret), llb.SecretFileOpt(0, 0, 0o400)),
 	}
-}
-
-func firstEnv(keys ...string) string {
-	for _, k := range keys {
-		if v := os.Getenv(k); v != "" {
-			return v
-		}
-	}
-	return ""
-}
-
-func readFirst(files ...string) []byte {
-	for _, f := range files {
-		if data, err := os.ReadFile(f); err == nil {
-			return data
-		}
-	}
-	return nil
-}
-
-func homeDir() string {
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "/nonexistent"
-	}
-	return home
-}
-
-func configHome() string {
-	if dir, err := os.UserConfigDir(); err == nil {
-		return dir
-	}
-	return "/nonexistent"
 }

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"encoding/base64"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -107,10 +106,6 @@ func (h Settings) Authorization(address *url.URL) string {
 		return basic(user, password)
 	}
 	return ""
-}
-
-func basic(user, password string) string {
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
 // loginOf returns the user and password of an index.

@@ -75,3 +75,7 @@ func npmAuthorization(npmrc []byte, address *url.URL) string {
 	}
 	return basic(settings["username"], string(password))
 }
+
+func basic(user, password string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+}

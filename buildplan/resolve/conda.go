@@ -239,10 +239,3 @@ func (r *resolution) locateConda(ctx context.Context, packages []pins.Artifact) 
 	}
 	return nil
 }
-
-// A distribution is a Python distribution that a conda package brings.
-type distribution struct {
-	name, version string
-	owner         string // the conda package; empty: an extended base
-	recorded      bool   // its files are told, so that they can give way to others
-}

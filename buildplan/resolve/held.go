@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"deps.dev/util/semver"
 	"github.com/driftpin/driftpin/buildplan/session"
 	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
@@ -22,63 +21,6 @@ func (r *resolution) askHeld(ctx context.Context) (gateway.Reference, llb.State,
 		err = fmt.Errorf("base %s: asking the Python in %s what it holds: %w", r.base, r.base.Environment(), err)
 	}
 	return ref, out, err
-}
-
-// learnHeld finds out what the environment of an extended base holds: uv takes
-// it for given. A pin of such a package has to allow the base's version.
-func (p *pip) learnHeld(ctx context.Context) (err error) {
-	ref, stand, err := p.r.askHeld(ctx)
-	if err != nil {
-		return err
-	}
-	table, err := session.ReadFile(ctx, ref, "/", "provides.tsv")
-	if err != nil {
-		return err
-	}
-	p.brought, p.stand = parseHeld(string(table)), stand
-	for _, d := range p.brought {
-		q := p.r.request(d.name)
-		if q == nil {
-			continue
-		}
-		if q.Replaces != "" {
-			return fmt.Errorf("%s: replaces: the base image %s holds %s, and what it holds stays: replace it in the base", q.At, p.r.base, d.name)
-		}
-		// What hangs on markers or on pre-releases uv says.
-		fits, err := pins.Pip.Scheme().Satisfies(d.version, q.Constraint)
-		if v, bad := semver.PyPI.Parse(d.version); bad != nil || v.IsPrerelease() || q.Marker != "" || err != nil {
-			fits = true
-		}
-		if q.Git != nil || !fits {
-			return p.r.heldOtherwise(q, d.name, d.version)
-		}
-	}
-	return nil
-}
-
-// parseHeld reads base-holds.py's table.
-func parseHeld(table string) (found []distribution) {
-	for _, line := range strings.Split(table, "\n") {
-		name, version, _ := strings.Cut(line, "\t")
-		if r, err := pins.ParsePip(name + "==" + version); err == nil && r.Version != "" {
-			found = append(found, distribution{name: r.Name, version: r.Version})
-		}
-	}
-	return found
-}
-
-// held are a lock's lines for those packages of an extended base that pins name
-// or require.
-func (p *pip) held(a *answer) (out []pins.Artifact) {
-	if !p.r.base.Extended {
-		return nil
-	}
-	for _, d := range p.brought {
-		if art := p.r.heldArtifact(pins.Pip, d.name, d.version, a.by[d.name]); d.owner == "" && len(art.By)+len(art.Roots) > 0 {
-			out = append(out, art)
-		}
-	}
-	return out
 }
 
 // heldArtifact is a lock's line for a package of an extended base.

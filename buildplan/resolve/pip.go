@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client/llb"
 )
@@ -28,47 +27,6 @@ type pip struct {
 	// that have only a source distribution.
 	built map[string]*wheelBuild
 	tools []pins.Artifact // the compilers, once they are needed
-}
-
-// pip resolves what is asked of pip. No code of a package runs with a network:
-// uv is told to build nothing. A package that has only a source distribution
-// is first taken to require nothing; then its wheel is built, offline, and uv
-// solves again with what the wheel's metadata says, until nothing new is said.
-func (r *resolution) pip(ctx context.Context) ([]pins.Artifact, error) {
-	if len(r.query.Requests) == 0 {
-		return nil, nil
-	}
-	p := &pip{
-		r: r, uv: r.uvForEnvironment(), condas: steps.CondaPackages(r.query.Below), built: map[string]*wheelBuild{}, stand: llb.Scratch(),
-	}
-	if err := p.uv.locateTool(ctx, steps.UvTool); err != nil {
-		return nil, err
-	}
-	if err := p.learnBrought(ctx); err != nil {
-		return nil, err
-	}
-	requirements, err := p.gitWheels(ctx)
-	if err != nil {
-		return nil, err
-	}
-	sources := map[string]*source{}
-	for {
-		answer, missing, err := p.ask(ctx, requirements, sources, r.query.Prefer)
-		if err != nil {
-			return nil, err
-		}
-		if missing != "" {
-			sources[missing] = &source{}
-			continue
-		}
-		more, err := p.buildSources(ctx, answer, sources)
-		if err != nil {
-			return nil, err
-		}
-		if !more {
-			return p.artifacts(ctx, answer)
-		}
-	}
 }
 
 // A source is what is known of a package that has only a source distribution.
@@ -137,36 +95,6 @@ func (p *pip) allowed(name, sha256 string) bool {
 	return q == nil || len(q.Hashes) == 0 || slices.Contains(q.Hashes, "sha256:"+sha256)
 }
 
-// buildSources builds the wheels of the answer's source distributions, and
-// reports whether one of them said something new.
-func (p *pip) buildSources(ctx context.Context, a *answer, sources map[string]*source) (more bool, err error) {
-	for _, c := range a.packages {
-		if !c.sdist {
-			continue
-		}
-		if err := p.r.session.Files.Remember(c.SHA256, c.url); err != nil {
-			return false, err
-		}
-		known := sources[c.Name]
-		if known == nil {
-			known = &source{}
-			sources[c.Name] = known
-		}
-		if w := p.built[c.Name]; w == nil || w.Version != c.Version {
-			w, err := p.buildSdist(ctx, c.Artifact)
-			if err != nil {
-				return false, ofWheel(err, "%s%s: building it from %s", p.placeOf(a, c.Name), c.Name, c.File)
-			}
-			p.built[c.Name] = w
-		}
-		if w := p.built[c.Name]; known.version != c.Version || !slices.Equal(known.requires, w.requires) {
-			known.version, known.requires = c.Version, w.requires
-			more = true
-		}
-	}
-	return more, nil
-}
-
 // placeOf is the place of the pin that a package is there for, and what leads from
 // that to it; empty if no pin does.
 func (p *pip) placeOf(a *answer, name string) string {
@@ -189,55 +117,10 @@ func (p *pip) placeOf(a *answer, name string) string {
 	return ""
 }
 
-// artifacts turns the last answer into a lock's lines.
-func (p *pip) artifacts(ctx context.Context, a *answer) ([]pins.Artifact, error) {
-	var out []pins.Artifact
-	for _, c := range a.packages {
-		art := c.Artifact
-		if w := p.built[c.Name]; w != nil {
-			art.File, art.SHA256, art.Size, art.From, art.Commit = w.File, w.SHA256, w.Size, w.From, w.Commit
-			art.Version = w.Version
-			out = append(out, w.inputs...)
-		} else if err := p.r.session.Files.Remember(c.SHA256, c.url); err != nil {
-			return nil, err
-		}
-		art.By = a.by[c.Name]
-		if p.asked(art) {
-			art.Roots = []pins.Root{pins.PinRoot}
-		}
-		out = append(out, art)
-	}
-	out = append(out, p.held(a)...)
-	if len(p.built) > 0 {
-		out = append(out, p.tools...)
-	}
-	return mergeInputs(out), nil
-}
-
 // asked reports whether the manifest itself asks for an artifact.
 func (p *pip) asked(a pins.Artifact) bool {
 	w := p.built[a.Name]
 	return w != nil && w.git || p.r.request(a.Name) != nil
-}
-
-// mergeInputs makes one line of build requirements that several wheels share.
-func mergeInputs(artifacts []pins.Artifact) []pins.Artifact {
-	type id struct {
-		name, file string
-		use        pins.Use
-	}
-	at := map[id]int{}
-	var out []pins.Artifact
-	for _, a := range artifacts {
-		key := id{a.Name, a.File, a.Use}
-		if i, ok := at[key]; ok {
-			out[i].By = append(out[i].By, a.By...)
-			continue
-		}
-		at[key] = len(out)
-		out = append(out, a)
-	}
-	return out
 }
 
 func quoteAll(texts []string) string {
@@ -246,4 +129,24 @@ func quoteAll(texts []string) string {
 		quoted[i] = fmt.Sprintf("%q", t)
 	}
 	return strings.Join(quoted, ", ")
+}
+
+// A wheelBuild is a wheel that was built while resolving.
+type wheelBuild struct {
+	pins.Artifact
+	git      bool
+	state    llb.State
+	requires []string
+	inputs   []pins.Artifact // its source and its build requirements
+}
+
+// gitWheelStates are the states that hold the wheels of git requirements, by file.
+func (p *pip) gitWheelStates() map[string]llb.State {
+	states := map[string]llb.State{}
+	for _, w := range p.built {
+		if w.git {
+			states[w.File] = w.state
+		}
+	}
+	return states
 }

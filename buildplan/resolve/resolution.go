@@ -89,3 +89,10 @@ type errorLines []string
 
 // Error returns the lines.
 func (e errorLines) Error() string { return strings.Join(e, "\n") }
+
+// A distribution is a Python distribution that a conda package brings.
+type distribution struct {
+	name, version string
+	owner         string // the conda package; empty: an extended base
+	recorded      bool   // its files are told, so that they can give way to others
+}

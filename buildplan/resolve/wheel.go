@@ -16,15 +16,6 @@ import (
 	gatewaypb "github.com/moby/buildkit/frontend/gateway/pb"
 )
 
-// A wheelBuild is a wheel that was built while resolving.
-type wheelBuild struct {
-	pins.Artifact
-	git      bool
-	state    llb.State
-	requires []string
-	inputs   []pins.Artifact // its source and its build requirements
-}
-
 // buildSdist builds the wheel of a source distribution.
 func (p *pip) buildSdist(ctx context.Context, sdist pins.Artifact) (*wheelBuild, error) {
 	in := sdist
@@ -349,15 +340,4 @@ func (p *pip) ground(compilers []pins.Artifact) steps.Ground {
 	g := p.uv.ground
 	g.Compilers = compilers
 	return g
-}
-
-// gitWheelStates are the states that hold the wheels of git requirements, by file.
-func (p *pip) gitWheelStates() map[string]llb.State {
-	states := map[string]llb.State{}
-	for _, w := range p.built {
-		if w.git {
-			states[w.File] = w.state
-		}
-	}
-	return states
 }

@@ -222,6 +222,7 @@ func (b Base) CheckEnvironment() error {
 	return nil
 }
 
+// Platform is a platform, such as linux/amd64, as OCI names it.
 func Platform(platform string) ocispecs.Platform {
 	system, arch, _ := strings.Cut(platform, "/")
 	return ocispecs.Platform{OS: system, Architecture: arch}

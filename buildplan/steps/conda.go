@@ -76,35 +76,3 @@ func (g Ground) CondaFiles(packages []pins.Artifact) (options []llb.RunOption) {
 	st := llb.Scratch().File(llb.Mkfile("/lock.json", 0o644, data, llb.WithCreatedTime(pins.Epoch)), llb.WithCustomName("what is locked of "+packages[0].Name))
 	return append(options, llb.AddMount(CondaDir+"lock.json", st, llb.SourcePath("/lock.json"), llb.Readonly))
 }
-
-// OnConda is a state with conda's Python laid over it, where the environment's
-// Python is conda's.
-func (g Ground) OnConda(st llb.State) llb.State {
-	if !g.OnCondaPython() {
-		return st
-	}
-	parts := []llb.State{st}
-	for _, l := range g.Conda {
-		if l.Python && !slices.ContainsFunc(l.Packages, pins.Artifact.Noarch) {
-			parts = append(parts, g.InstallConda(l).GetMount(LayerDir))
-		}
-	}
-	return llb.Merge(parts, llb.WithCustomName("conda's Python"))
-}
-
-// Interpreter is the Python by which wheels are unpacked and built.
-func (g Ground) Interpreter() string {
-	if g.OnCondaPython() {
-		return g.Prefix() + "/bin/python"
-	}
-	return g.StepInterpreter()
-}
-
-// StepInterpreter is the Python that steps run on which have none of the
-// environment's: Debian's, or the one that an extended base has.
-func (g Ground) StepInterpreter() string {
-	if g.Base.Extended {
-		return g.Prefix() + "/bin/python"
-	}
-	return "python3"
-}

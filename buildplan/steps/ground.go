@@ -92,6 +92,7 @@ func (g Ground) Unpack(python llb.State, interpreter string, wheel llb.State, a 
 		llb.AddMount("/out", llb.Scratch()), llb.AddMount(WheelsDir+a.File, wheel, llb.SourcePath("/"+a.File), llb.Readonly))...).GetMount("/out")
 }
 
+// Event is a history entry of an image that was built: what made a layer.
 func Event(by string) ocispecs.History {
 	created := pins.Epoch
 	return ocispecs.History{Created: &created, CreatedBy: by, Comment: "driftpin"}
@@ -132,4 +133,41 @@ func HeldPython(artifacts []pins.Artifact) string {
 		}
 	}
 	return ""
+}
+
+// OnCondaPython reports whether the environment's Python is conda's.
+func (g Ground) OnCondaPython() bool {
+	return slices.ContainsFunc(g.Conda, func(l Layer) bool { return l.Python })
+}
+
+// Interpreter is the Python by which wheels are unpacked and built.
+func (g Ground) Interpreter() string {
+	if g.OnCondaPython() {
+		return g.Prefix() + "/bin/python"
+	}
+	return g.StepInterpreter()
+}
+
+// StepInterpreter is the Python that steps run on which have none of the
+// environment's: Debian's, or the one that an extended base has.
+func (g Ground) StepInterpreter() string {
+	if g.Base.Extended {
+		return g.Prefix() + "/bin/python"
+	}
+	return "python3"
+}
+
+// OnConda is a state with conda's Python laid over it, where the environment's
+// Python is conda's.
+func (g Ground) OnConda(st llb.State) llb.State {
+	if !g.OnCondaPython() {
+		return st
+	}
+	parts := []llb.State{st}
+	for _, l := range g.Conda {
+		if l.Python && !slices.ContainsFunc(l.Packages, pins.Artifact.Noarch) {
+			parts = append(parts, g.InstallConda(l).GetMount(LayerDir))
+		}
+	}
+	return llb.Merge(parts, llb.WithCustomName("conda's Python"))
 }

@@ -109,11 +109,6 @@ func pythonRuntime(conda []pins.Artifact) map[string]bool {
 // CondaPython is conda's package of Python.
 const CondaPython = "python"
 
-// OnCondaPython reports whether the environment's Python is conda's.
-func (g Ground) OnCondaPython() bool {
-	return slices.ContainsFunc(g.Conda, func(l Layer) bool { return l.Python })
-}
-
 func bucket(name string) uint32 {
 	h := fnv.New32a()
 	h.Write([]byte(name)) // a hash's Write returns no error

@@ -1,8 +1,6 @@
 package steps
 
-import (
-	"github.com/moby/buildkit/client/llb"
-)
+import "github.com/moby/buildkit/client/llb"
 
 // Where a step that uses npm finds it.
 const (

@@ -103,6 +103,8 @@ func lockedDebs(packages, lock []installed.Package) []installed.Package {
 	return slices.DeleteFunc(slices.Clone(packages), func(p installed.Package) bool { return p.Kind == pins.Deb && !named["deb "+p.Name] })
 }
 
+// KnowsCommits reports whether one of some packages tells the commit that it was
+// built from.
 func KnowsCommits(packages []installed.Package) bool {
 	return slices.ContainsFunc(packages, func(p installed.Package) bool { return p.Commit != "" })
 }

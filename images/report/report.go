@@ -22,8 +22,10 @@ type Document interface {
 	Fails(on string) bool
 }
 
-// OfDrift and OfMatrix make documents.
-func OfDrift(d *drift.Drift) Document   { return driftDocument{d} }
+// OfDrift is the document of what differs between two images.
+func OfDrift(d *drift.Drift) Document { return driftDocument{d} }
+
+// OfMatrix is the document of where several images disagree.
 func OfMatrix(m *drift.Matrix) Document { return matrixDocument{m} }
 
 type driftDocument struct{ *drift.Drift }
