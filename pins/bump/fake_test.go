@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -62,7 +63,8 @@ func (s *fakeSolver) Resolve(_ context.Context, q pins.Query) ([]pins.Artifact, 
 
 // solve chooses versions for what is needed, and for what that requires.
 func (s *fakeSolver) solve(q pins.Query, needed map[string][]pins.Request, chosen map[string]string) bool {
-	for name, requests := range needed {
+	for _, name := range inOrder(q, needed) {
+		requests := needed[name]
 		if chosen[name] != "" {
 			if !meets(chosen[name], requests) {
 				return false
@@ -94,6 +96,22 @@ func (s *fakeSolver) solve(q pins.Query, needed map[string][]pins.Request, chose
 		return false
 	}
 	return true
+}
+
+// inOrder are the names of what is needed: those of the query first, then what they
+// require.
+func inOrder(q pins.Query, needed map[string][]pins.Request) (names []string) {
+	for _, r := range q.Requests {
+		if _, ok := needed[r.Name]; ok && !slices.Contains(names, r.Name) {
+			names = append(names, r.Name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(needed)) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // versions are those of a package by a query's date, the preferred one first.
