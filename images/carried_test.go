@@ -103,7 +103,7 @@ func TestAttach(t *testing.T) {
 // An attestation about another image is not believed.
 func TestCarriedByAnother(t *testing.T) {
 	img := platform(t, image(t, []node{dist("a", "1")}))
-	m, ref := pushed(t, img)
+	_, ref := pushed(t, img)
 	if _, err := (images.Reader{}).Attach(t.Context(), ref, reason); err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,6 @@ func TestCarriedByAnother(t *testing.T) {
 	if packages, err := read(t, ref); err != nil || len(packages) != 2 {
 		t.Errorf("read %v, %v", packages, err)
 	}
-	_ = m
 }
 
 // An SBOM of ours says all that the image says; those of others what they know.

@@ -79,9 +79,13 @@ func FuzzDamages(f *testing.F) {
 	f.Add("a.py,sha256=abc,1\n", "00000000000000000000000000000000  lib/x\n", "->.")
 	f.Add("\"", "", "->lib64/../lib64")
 	f.Fuzz(func(t *testing.T, record, sums, link string) {
-		if strings.HasPrefix(record, "=>") || strings.HasPrefix(record, "->") || strings.HasPrefix(sums, "=>") || strings.HasPrefix(sums, "->") || record == "/" || sums == "/" || !strings.HasPrefix(link, "->") || len(link) > 90 || strings.Contains(link, "\x00") {
-			t.Skip() // means another node to the helper
+		// A text that would mean another node to the helper gets a line in front.
+		for _, text := range []*string{&record, &sums} {
+			if strings.HasPrefix(*text, "=>") || strings.HasPrefix(*text, "->") || *text == "/" {
+				*text = "\n" + *text
+			}
 		}
+		link = "->" + strings.ReplaceAll(strings.TrimPrefix(link, "->")[:min(80, len(strings.TrimPrefix(link, "->")))], "\x00", "")
 		img := image(t, []node{{site + "a-1.dist-info/RECORD", record}, {"var/lib/dpkg/info/a.md5sums", sums}, {"opt/env/lib64", link}, {"lib", link}})
 		opened, err := images.Open(t.Context(), saved(t, img), images.Options{})
 		if err != nil {

@@ -13,7 +13,7 @@ import (
 // with the same reasons; what can't be adopted is named.
 func TestAdopt(t *testing.T) {
 	adopted := 0
-	for _, dir := range corpusCourses(t) {
+	for _, dir := range allCourses(t) {
 		m, _ := pins.ReadCourse(dir)
 		if m == nil {
 			continue

@@ -1,6 +1,7 @@
 package pins_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,39 +14,85 @@ import (
 	"testing"
 
 	"github.com/driftpin/driftpin/pins"
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
-// corpus is where real pin files of two dates lie, if they do.
-const corpus = "../../shared/corpus"
+// forms are courses of our own, which have each form that real pin files were seen
+// to have.
+const forms = "testdata/forms"
 
-// corpusCourses lists the corpus's course folders.
-func corpusCourses(t testing.TB) (dirs []string) {
-	err := filepath.WalkDir(corpus, func(path string, d fs.DirEntry, err error) error {
+// corpus is where real pin files of two dates lie; empty if there are none.
+// DRIFTPIN_CORPUS says where, or they lie beside the repository.
+func corpus(t testing.TB) string {
+	dir := corpusPlace()
+	if _, err := os.Stat(dir); err != nil {
+		if os.Getenv("DRIFTPIN_CORPUS") != "" {
+			t.Fatal(err)
+		}
+		t.Skip("the corpus is not here; DRIFTPIN_CORPUS can say where it is")
+	}
+	return dir
+}
+
+func corpusPlace() string { return cmp.Or(os.Getenv("DRIFTPIN_CORPUS"), "../../shared/corpus") }
+
+// allCourses are those of our own forms, and of the corpus if it is here.
+func allCourses(t testing.TB) []string {
+	dirs := coursesIn(t, forms)
+	if _, err := os.Stat(corpusPlace()); err == nil {
+		dirs = append(dirs, coursesIn(t, corpus(t))...)
+	}
+	return dirs
+}
+
+// coursesIn lists the course folders below a folder.
+func coursesIn(t testing.TB, top string) (dirs []string) {
+	err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() && !slices.Contains(dirs, filepath.Dir(path)) {
 			dirs = append(dirs, filepath.Dir(path))
 		}
 		return err
 	})
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Skip("the corpus is not here")
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	return dirs
 }
 
+// Each form is read as its owner reads it, or is a finding.
+func TestForms(t *testing.T) {
+	var text strings.Builder
+	for _, dir := range coursesIn(t, forms) {
+		m, _ := pins.ReadCourse(dir)
+		if m == nil {
+			t.Fatalf("%s can't be read", dir)
+		}
+		fmt.Fprintf(&text, "%s\n", strings.TrimPrefix(dir, forms+"/"))
+		for _, r := range m.Requests {
+			fmt.Fprintf(&text, "  %s: %s %s %q", strings.TrimPrefix(r.At.String(), dir+"/"), r.Kind.Key(), r.Name, r.Spec)
+			if r.Why != "" {
+				fmt.Fprintf(&text, " why: %s", r.Why)
+			}
+			text.WriteString("\n")
+		}
+		for _, f := range m.Findings {
+			fmt.Fprintf(&text, "  %s: %s %s\n", strings.TrimPrefix(f.Position.String(), dir+"/"), f.Severity, f.Rule)
+		}
+	}
+	golden(t, "testdata/forms.txt", text.String())
+}
+
 // Every real course is read; what is found in them is goldened as counts.
 func TestCorpus(t *testing.T) {
+	top := corpus(t)
 	counts := map[string]int{}
-	for _, dir := range corpusCourses(t) {
+	for _, dir := range coursesIn(t, top) {
 		m, err := pins.ReadCourse(dir)
 		if m == nil {
 			t.Errorf("%s: %v", dir, err)
 			continue
 		}
-		date, _, _ := strings.Cut(strings.TrimPrefix(dir, corpus+"/"), "/")
+		date, _, _ := strings.Cut(strings.TrimPrefix(dir, top+"/"), "/")
 		for _, r := range m.Requests {
 			counts[date+" pins "+string(r.Kind)]++
 			if r.Why != "" {
@@ -99,13 +146,18 @@ for folder, _, files in os.walk(sys.argv[1]):
 json.dump(out, sys.stdout)
 `
 
-// Each file of the corpus holds the pins that PyYAML and packaging read from it.
-func TestCorpusAgainstPython(t *testing.T) {
-	corpusCourses(t)
+// Each file of the corpus, and of our own forms, holds the pins that PyYAML and
+// packaging read from it.
+func TestAgainstPython(t *testing.T) {
+	t.Run("forms", func(t *testing.T) { againstPython(t, forms) })
+	t.Run("corpus", func(t *testing.T) { againstPython(t, corpus(t)) })
+}
+
+func againstPython(t *testing.T, top string) {
 	if exec.Command("python3", "-c", "import yaml, packaging").Run() != nil {
 		t.Skip("PyYAML and packaging are not here")
 	}
-	out, err := exec.Command("python3", "-c", reference, corpus).Output()
+	out, err := exec.Command("python3", "-c", reference, top).Output()
 	if err != nil {
 		t.Fatalf("%v: %s", err, err.(*exec.ExitError).Stderr)
 	}
@@ -148,7 +200,7 @@ func TestCorpusAgainstPython(t *testing.T) {
 		}
 		slices.Sort(got)
 		slices.Sort(expected)
-		if diff := cmp.Diff(expected, got); diff != "" {
+		if diff := gocmp.Diff(expected, got); diff != "" {
 			t.Errorf("%s (-python +driftpin):\n%s", file, diff)
 		}
 	}
@@ -181,7 +233,7 @@ func normalSpecifiers(s string) string {
 }
 
 func BenchmarkCorpus(b *testing.B) {
-	dirs := slices.DeleteFunc(corpusCourses(b), func(d string) bool { return !strings.Contains(d, "2024-08-27") })
+	dirs := slices.DeleteFunc(coursesIn(b, corpus(b)), func(d string) bool { return !strings.Contains(d, "2024-08-27") })
 	for b.Loop() {
 		for _, dir := range dirs {
 			if m, err := pins.ReadCourse(dir); m == nil {

@@ -69,7 +69,7 @@ func TestEdit(t *testing.T) {
 // and it reads as the new one.
 func TestEditCorpus(t *testing.T) {
 	n := 0
-	for _, dir := range corpusCourses(t) {
+	for _, dir := range allCourses(t) {
 		m, _ := pins.ReadCourse(dir) // findings do not matter here
 		for _, r := range m.Requests {
 			if r.Kind == pins.R || strings.HasPrefix(r.Spec, "python-") {
@@ -103,16 +103,19 @@ func TestEditCorpus(t *testing.T) {
 // Any bytes as a file of pins are read without a panic; and a pin that can be
 // bumped reads as the new version afterwards.
 func FuzzFiles(f *testing.F) {
-	f.Add("environment.yml", "channels: [a]\ndependencies:\n- python=3.9 # why\n- pip:\n  - -r x.txt\n  - a[b]==1 --hash=sha256:00\n")
-	f.Add("requirements.txt", "# why\na==1 ; python_version > '3' \\\n  --hash=sha256:00\n-e .\ngit+https://h.test/x.git@v1\n")
-	f.Add("apt.txt", "git=1:2 # why\n")
-	f.Add("runtime.txt", "python-3.9\nr-4.3-2023-08-01\n")
-	f.Add("pixi.toml", "[workspace]\nchannels = ['a']\n[dependencies]\npython = '3.9' # why\nb = {version = '1', build = 'x'}\n[pypi-dependencies.c]\nextras = ['d']\n")
-	f.Add("pins.yaml", "pins: {pip: [{pin: a==1, why: b}], apt: [c]}\n")
-	f.Fuzz(func(t *testing.T, file, text string) {
-		if !pins.HoldsPins(file) {
-			t.Skip()
-		}
+	files := []string{"environment.yml", "requirements.txt", "apt.txt", "runtime.txt", "pixi.toml", pins.ManifestName}
+	for i, text := range []string{
+		"channels: [a]\ndependencies:\n- python=3.9 # why\n- pip:\n  - -r x.txt\n  - a[b]==1 --hash=sha256:00\n",
+		"# why\na==1 ; python_version > '3' \\\n  --hash=sha256:00\n-e .\ngit+https://h.test/x.git@v1\n",
+		"git=1:2 # why\n",
+		"python-3.9\nr-4.3-2023-08-01\n",
+		"[workspace]\nchannels = ['a']\n[dependencies]\npython = '3.9' # why\nb = {version = '1', build = 'x'}\n[pypi-dependencies.c]\nextras = ['d']\n",
+		"pins: {pip: [{pin: a==1, why: b}], apt: [c]}\n",
+	} {
+		f.Add(uint8(i), text)
+	}
+	f.Fuzz(func(t *testing.T, which uint8, text string) {
+		file := files[int(which)%len(files)]
 		for _, r := range pins.ReadAlone(file, []byte(text)) {
 			if r.Kind == pins.R || strings.HasPrefix(r.Spec, "python-") {
 				continue

@@ -22,6 +22,9 @@ func TestMain(m *testing.M) {
 func openEngine(t *testing.T, root string, opts engine.Options) *engine.Engine {
 	t.Helper()
 	if _, err := engine.Check(t.Context()); err != nil {
+		if os.Getenv("DRIFTPIN_REQUIRE_NET") != "" {
+			t.Fatal(err)
+		}
 		t.Skip(err)
 	}
 	e, err := engine.Embedded(t.Context(), root, opts)
