@@ -92,7 +92,7 @@ func exporter(ctx context.Context, p *Plan, out Output) (export, error) {
 		e.entry = client.ExportEntry{Type: client.ExporterImage, Attrs: map[string]string{"name": out.Push, "push": "true"}}
 		maps.Copy(e.entry.Attrs, compression)
 	default:
-		err = errors.New("where is it to go?")
+		err = errors.New("no output given: name --output or --push")
 	}
 	if err != nil {
 		err = fmt.Errorf("output %s: %w", out, err)

@@ -92,7 +92,7 @@ func openPlain(ctx context.Context, f *os.File, tag string) (*Image, error) {
 		if file.size != 0 && file.size != e.size {
 			return nil, fmt.Errorf("%s: it has %d bytes, and the archive's manifest says %d: the archive is damaged", file.name, e.size, file.size)
 		}
-		if l.Digest, l.Hops, err = e.digest(file.name); err != nil {
+		if l.Digest, l.Seekable, err = e.digest(file.name); err != nil {
 			return nil, fmt.Errorf("%s: %w", file.name, err)
 		}
 	}
@@ -104,7 +104,7 @@ func openPlain(ctx context.Context, f *os.File, tag string) (*Image, error) {
 func (img *Image) hashSmall(ctx context.Context) error {
 	var order []int
 	for i, l := range img.layers {
-		if l.Hops {
+		if l.Seekable {
 			order = append(order, i)
 		}
 	}
@@ -123,7 +123,7 @@ func (img *Image) hashSmall(ctx context.Context) error {
 		if got != l.DiffID {
 			return fmt.Errorf("layer %s: its bytes have the digest %s: the archive is damaged, or its layers stand in another order than its config says", l.DiffID, got)
 		}
-		l.Digest, l.Hops = l.DiffID, false
+		l.Digest, l.Seekable = l.DiffID, false
 	}
 	return nil
 }
@@ -272,7 +272,7 @@ type entry struct {
 }
 
 // digest is the digest of a layer's bytes, if its name tells, and whether they are
-// a plain tar, which can be hopped over: then the diffID is that of the bytes.
+// a plain tar, which can be skipped: then the diffID is that of the bytes.
 func (e entry) digest(name string) (digest string, plain bool, err error) {
 	magic := make([]byte, 6)
 	n, err := e.file.ReadAt(magic[:min(e.size, int64(len(magic)))], e.offset)

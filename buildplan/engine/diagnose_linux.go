@@ -24,7 +24,7 @@ func diagnoseUser() Finding {
 	f := Finding{What: "root or a user namespace"}
 	switch {
 	case os.Geteuid() > 0:
-		f.Err = errors.New("this is neither")
+		f.Err = errors.New("not root, and no user namespace")
 		f.Remedy = fmt.Sprintf("run driftpin with sudo, or by rootlesskit (%s): rootlesskit --net=host --copy-up=/etc --copy-up=/run driftpin …, or name a buildkitd in BUILDKIT_HOST",
 			Install("rootlesskit", nil))
 	case userns.RunningInUserNS():

@@ -17,7 +17,7 @@ func bumpCommand(s streams) *cobra.Command {
 		Short: "Take other versions of pins, and say all that comes of it before it is written",
 		Long: `Take other versions of pins. Everything is resolved for real, and what would
 change is shown: the manifest's lines, and the lock by package, with what was
-asked for and what came along. Nothing is written without --write; then
+asked for and what is required by that. Nothing is written without --write; then
 nothing in the manifest changes but the versions.
 
 A NAME without a version goes to the newest that resolves together with the

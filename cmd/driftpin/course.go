@@ -223,7 +223,7 @@ func (c *course) printLaunch(w io.Writer, l *pins.Lock) error {
 // printOverlaps says which paths several packages own, as far as that is known
 // on this machine.
 func (c *course) printOverlaps(s streams) error {
-	dir, err := home()
+	dir, err := stateDir()
 	if err != nil {
 		return err
 	}

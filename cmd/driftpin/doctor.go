@@ -20,7 +20,7 @@ func doctorCommand(s streams) *cobra.Command {
   BUILDKIT_HOST=unix:///run/buildkit/buildkitd.sock driftpin doctor`,
 		Args: arguments(0, 0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			dir, err := home()
+			dir, err := stateDir()
 			if err != nil {
 				return err
 			}

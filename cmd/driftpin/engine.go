@@ -91,7 +91,7 @@ func (c *course) resolver(e *session.Session) *resolve.Resolver {
 
 // session opens the engine.
 func (f *engineFlags) session(ctx context.Context, s streams) (*session.Session, error) {
-	dir, err := home()
+	dir, err := stateDir()
 	if err != nil {
 		return nil, err
 	}

@@ -125,7 +125,7 @@ func (f *exportFlags) withAddresses(ctx context.Context, s streams, c *course, w
 
 // addresses are those that this machine knows.
 func addresses() (func(sha256 string) (string, bool), error) {
-	dir, err := home()
+	dir, err := stateDir()
 	if err != nil {
 		return nil, err
 	}

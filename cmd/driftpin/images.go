@@ -11,7 +11,7 @@ import (
 // newReader is a reader of inventories that remembers what layers hold. done
 // ends the display of its progress.
 func newReader(s streams) (r images.Reader, done func(), err error) {
-	dir, err := home()
+	dir, err := stateDir()
 	if err != nil {
 		return r, nil, err
 	}

@@ -50,8 +50,8 @@ func newRoot(s streams) *cobra.Command {
 with BuildKit, and says how two images differ and why.
 
 A COURSE is a folder with a pins.yaml, or one that repo2docker would build.
-An IMAGE is a registry reference, oci-layout:DIR or docker-archive:FILE; drift
-also takes lock:FILE.
+An IMAGE is a registry reference, oci-layout:DIR, docker-archive:FILE or
+docker:NAME; drift and inventory also take lock:FILE, sbom:FILE and values:FILE.
 
 Exit status: 0 fine, 1 error, 2 wrong usage, 3 something was found (drift, a
 stale lock, findings). Results go to stdout, all else to stderr.`,

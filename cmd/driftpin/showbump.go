@@ -47,7 +47,7 @@ func wordNote(n bump.Note) string {
 	r := n.Request
 	switch {
 	case n.Reason:
-		return fmt.Sprintf("%s: its reason speaks of the version that goes: %s", r.At, r.Why)
+		return fmt.Sprintf("%s: the reason mentions the old version: %s", r.At, r.Why)
 	case n.Shared:
 		return fmt.Sprintf("%s: this file is not the course's alone: the locks of others that extend it will be stale", r.At)
 	case n.Trial != nil:
@@ -145,7 +145,7 @@ func size(l *pins.Lock) (n int64) {
 // clashing are the paths that several packages would own and did not before.
 func (o *outcome) clashing() pins.Findings {
 	var before pins.Findings
-	if dir, err := home(); err == nil && len(o.Overlaps) > 0 {
+	if dir, err := stateDir(); err == nil && len(o.Overlaps) > 0 {
 		before = buildplan.KnownOverlaps(dir, o.course.manifest, o.course.lock)
 	}
 	return slices.DeleteFunc(o.Overlaps, func(f pins.Finding) bool {

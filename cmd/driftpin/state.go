@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// home is where driftpin keeps its state: $DRIFTPIN_HOME, or a folder in the
+// stateDir is where driftpin keeps its state: $DRIFTPIN_HOME, or a folder in the
 // user's cache folder.
-func home() (string, error) {
+func stateDir() (string, error) {
 	if dir := os.Getenv("DRIFTPIN_HOME"); dir != "" {
 		return filepath.Abs(dir)
 	}
@@ -38,7 +38,7 @@ func writable(dir string) error {
 
 // hint says what to do about an error that comes from deep below.
 func hint(err error) string {
-	dir, homeErr := home()
+	dir, homeErr := stateDir()
 	if homeErr != nil || !strings.Contains(err.Error(), unix.ENOSPC.Error()) {
 		return ""
 	}

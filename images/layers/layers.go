@@ -47,9 +47,9 @@ type Layer struct {
 
 	// Open gives the bytes as they are stored.
 	Open func(context.Context) (io.ReadCloser, error)
-	// Hops is set where Open gives an io.ReaderAt of a tar that is not compressed:
-	// then what is not wanted is hopped over, and the bytes are not hashed.
-	Hops bool
+	// Seekable: Open gives an io.ReaderAt of a tar that is not compressed. Unwanted
+	// entries are skipped, and the digest is not verified.
+	Seekable bool
 	// Stream is set where the bytes come by once only, with those of other layers;
 	// then Open is not.
 	Stream *Stream
@@ -72,7 +72,7 @@ func (l Layer) Title() string { return cmp.Or(l.Digest, l.DiffID, l.Place) }
 
 // Checked reports whether reading the layer, with Check or without, hashes its
 // bytes.
-func (l Layer) Checked(check bool) bool { return check || !l.Hops }
+func (l Layer) Checked(check bool) bool { return check || !l.Seekable }
 
 // A Sieve says what of a layer is kept. Functions but Wanted and Keep may be nil.
 type Sieve[T any] struct {
@@ -244,7 +244,7 @@ func scanOnce[T any](ctx context.Context, l Layer, s Sieve[T], p *Progress, unpa
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, raw.Close()) }()
-	if at, ok := raw.(io.ReaderAt); ok && l.Hops && !s.Check {
+	if at, ok := raw.(io.ReaderAt); ok && l.Seekable && !s.Check {
 		h := &hopping{at: at, size: l.Size}
 		c, ended, err := scanTar(ctx, h, s)
 		if err == nil && ended && h.blank() {
@@ -275,7 +275,7 @@ func Hash(ctx context.Context, l Layer) (_ string, err error) {
 	return text256(d.stored), nil
 }
 
-// maxTrailer is how much may follow the end of a tar that is hopped over, in
+// maxTrailer is how much may follow the end of a tar that is skipped, in
 // bytes: tar programs fill up a record of 20 blocks, or of some more.
 const maxTrailer = 64 << 10
 

@@ -229,14 +229,14 @@ func TestLinksHold(t *testing.T) {
 }
 
 // A layer is read once, however many images have it, and a tar that can be
-// hopped over is read in part only.
+// skipped is read in part only.
 func TestReadsLittle(t *testing.T) {
 	big := &blob{data: tarOf(t, node{"filler", file, strings.Repeat("x", 4<<20)}, node{"a/meta", file, "1"})}
 	l := big.layer()
 	if _, err := layers.Scan(t.Context(), []layers.Layer{l, l, l}, sieve, nil); err != nil || big.opened != 1 {
 		t.Errorf("opened %d times, %v", big.opened, err)
 	}
-	big.read, l.Hops = 0, true
+	big.read, l.Seekable = 0, true
 	if got := visible(t, l); got["a/meta"] != "1" || big.read > 100_000 {
 		t.Errorf("%v, having read %d bytes", got, big.read)
 	}
