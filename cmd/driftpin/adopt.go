@@ -17,13 +17,12 @@ func adoptCommand(s streams) *cobra.Command {
 	var write bool
 	cmd := &cobra.Command{
 		Use:   "adopt COURSE",
-		Short: "Write a pins.yaml from the files that repo2docker builds a course from",
-		Long: `Write a pins.yaml from the files that repo2docker builds a course from, with the
-comments at each pin as its reason. Without --write it is only printed. The files
-stay: once pins.yaml is there, driftpin does not read them any more. Every file, key
-and line that is not taken over (postBuild, a Dockerfile, a file that nothing
-includes, …) is named, here and in a comment of the manifest, and the exit status is
-3 then.`,
+		Short: "Write a pins.yaml from the files that repo2docker reads",
+		Long: `Write a pins.yaml from the files that repo2docker reads. The comment beside a pin
+becomes its reason. Without --write the manifest is only printed. The old files stay,
+but driftpin no longer reads them once there is a pins.yaml. Every file, key and line
+that was not taken over (postBuild, a Dockerfile, a file that nothing includes, …) is
+named, here and in a comment of the manifest; the exit status is then 3.`,
 		Example: `  driftpin adopt courses/data8
   driftpin adopt courses/data8 --base oci-layout:../base --write`,
 		Args: arguments(1, 1, "a course"),

@@ -15,9 +15,9 @@ func baseCommand(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "base DIR",
 		Short: "Make a base image from Debian's packages, as an OCI layout",
-		Long: `Make a base image from Debian's packages with mmdebstrap, as an OCI layout in
-DIR. What went in is written to DIR.lock (a package a line, with its sha256);
-if that file exists, exactly these packages are taken.`,
+		Long: `Make a base image from Debian's packages with mmdebstrap, as an OCI layout in DIR.
+The packages are written to DIR.lock, one a line, with their sha256. If that file
+exists, exactly those packages are installed.`,
 		Example: `  driftpin base --suite bookworm build/base/bookworm
   driftpin base --upgrade build/base/bookworm      # today's packages`,
 		Args: arguments(1, 1, "one folder"),

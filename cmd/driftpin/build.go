@@ -22,12 +22,12 @@ func buildCommand(s streams) *cobra.Command {
 	var f buildFlags
 	cmd := &cobra.Command{
 		Use:   "build COURSE…",
-		Short: "Build the images of courses from their locks, check them, and export them",
+		Short: "Build courses' images from their locks, check them, and export them",
 		Long: `Build the images of courses from their locks, run their checks, and export them.
-Nothing is resolved: a stale lock is exit status 3. {course} in --output and
---push stands for the course's name. With --relock-missing, locked files that no
-index has any more (a .deb that Debian has replaced, a file that was taken back)
-are locked anew, and pins.lock is written.`,
+Nothing is resolved: a stale lock is exit status 3. In --output and --push, {course}
+stands for the course's name. With --relock-missing, locked files that no index has
+any more (a .deb that Debian has replaced, a file that was removed) are locked again,
+and pins.lock is rewritten.`,
 		Example: `  driftpin build testdata/courses/stat159 --output oci-layout:build/images/stat159
   driftpin build courses/* --output 'oci-layout:build/images/{course}'
   driftpin build courses/stat159 --output docker:stat159   # then docker run -p 8888:8888 stat159 …

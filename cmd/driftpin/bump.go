@@ -14,18 +14,16 @@ func bumpCommand(s streams) *cobra.Command {
 	f := bumpFlags{to: bump.Latest}
 	cmd := &cobra.Command{
 		Use:   "bump COURSE… [KIND:]NAME[=VERSION]…",
-		Short: "Take other versions of pins, and say all that comes of it before it is written",
-		Long: `Take other versions of pins. Everything is resolved for real, and what would
-change is shown: the manifest's lines, and the lock by package, with what was
-asked for and what is required by that. Nothing is written without --write; then
-nothing in the manifest changes but the versions.
+		Short: "Change the versions of pins, and show every consequence before writing",
+		Long: `Change the versions of pins. Everything is resolved for real, and the changes are
+shown: the manifest's lines, and the lock by package, with the cause of each change.
+Nothing is written without --write. With it, only versions change in the manifest.
 
-A NAME without a version goes to the newest that resolves together with the
-rest; --to says how far. With several courses, every file that pins the package
-is edited, and all is written or nothing; a KIND (pip, conda, apt, npm) tells pins
-of one name apart. Where the
-other pins do not allow a version, those that would have to move are named.
---markdown writes what is shown as the body of a pull request.`,
+A NAME without a version goes to the newest version that resolves with the other
+pins; --to limits how far. With several courses, every file that pins the package is
+edited; all files are written, or none. Where pip, conda, apt or npm pin packages of
+one name, write KIND:NAME. If other pins do not allow a version, the pins that would
+have to move are named. --markdown writes the same as the body of a pull request.`,
 		Example: `  driftpin bump courses/stat159 tornado=6.3.3          # what would come of it
   driftpin bump courses/* jupyterhub=4.0.2 --write     # in every course that pins it
   driftpin bump courses/stat159 jupyterlab --to patch

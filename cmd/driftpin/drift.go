@@ -31,18 +31,18 @@ func driftCommand(s streams) *cobra.Command {
 	var f driftFlags
 	cmd := &cobra.Command{
 		Use:   "drift A B…",
-		Short: "Say what changed from one image to another, and why",
-		Long: `Say what changed from image A to image B: packages of every kind, and how the
-image runs. Of more images, say where they disagree. A and B may be locks
-(lock:FILE), SBOMs (sbom:FILE), and what a values file deploys (values:FILE, or
-values:FILE#PATH for another place than the chart's).
+		Short: "Show what changed from one image to another, and why",
+		Long: `Show what changed from image A to image B: packages of every kind, and the image's
+config. With three images or more, show where they disagree. A and B may also be
+locks (lock:FILE), SBOMs (sbom:FILE), and the image that a Helm values file deploys
+(values:FILE, or values:FILE#PATH if it is not at the chart's usual place).
 
-Images that driftpin built say themselves why each package is there; of others,
---course names the course whose lock explains them. --since compares a course
-with its lock at an earlier revision, or an image with another tag of it.
+An image that driftpin built says why each package is there. For other images,
+--course names the course whose lock explains them. --since compares a course with
+its lock at an earlier revision, or an image with another of its tags.
 
-A policy (--policy, or sync in the manifest of a --course) says what must be the
-same, may differ, must not be older, and is forbidden.`,
+A policy (--policy FILE, or sync in the manifest of a --course) says which packages
+must be the same, may differ, must not be older, or are forbidden.`,
 		Example: `  driftpin drift oci-layout:build/images/stat159 oci-layout:build/images/data100
   driftpin drift hub/stat159:a9f2c4a2da6d hub/stat159:c19b8cc5c437 --format html --output drift.html
   driftpin drift --since v2023-spring courses/stat159

@@ -17,11 +17,11 @@ func exportCommand(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export COURSE",
 		Short: "Write a course's lock for other tools: pip, uv, conda",
-		Long: `Write a course's lock for other tools. Of pip's packages: a requirements file with
-hashes, for pip and uv, or a pylock.toml (PEP 751). Of conda's: an explicit list
-with hashes. Of both: an environment file, which has no hashes. A pylock.toml and an
-explicit list name where files are: what this machine does not know of that is
-looked up, in the course's base.`,
+		Long: `Write a course's lock for other tools. For pip packages: a requirements file with
+hashes, for pip and uv, or a pylock.toml (PEP 751). For conda packages: an explicit
+list with hashes. For both: an environment file, which has no hashes. A pylock.toml
+and an explicit list contain addresses: those that this machine does not know are
+looked up in the course's base.`,
 		Example: `  driftpin export courses/stat159 --format requirements --output requirements.txt
   driftpin export courses/stat159 --format pylock --output pylock.toml
   driftpin export courses/data8 --format conda-explicit --output explicit.txt

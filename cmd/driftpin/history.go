@@ -16,7 +16,7 @@ func historyCommand(s streams) *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "history COURSE NAME",
-		Short: "Say what a course ever asked for of a package, when, and by which commit",
+		Short: "Show what a course has asked for of a package: when, and in which commit",
 		Example: `  driftpin history courses/stat159 jupyterlab
   driftpin history courses/stat159 bokeh --format json`,
 		Args: arguments(2, 2, "a course and a package"),

@@ -7,8 +7,8 @@ func hubCommand(s streams) *cobra.Command {
 		Use:   "hub",
 		Short: "Render and check how a JupyterHub launches a course's image, and its shared accounts",
 		Long: `Render and check how a JupyterHub launches a course's image, and its shared
-accounts: the values of Zero to JupyterHub, its Helm chart. pins/hub/README.md says
-what shared accounts are, and what members of a group can and can't do.`,
+accounts, as values of Zero to JupyterHub, the Helm chart. pins/hub/README.md
+explains shared accounts, and what the members of a group can and can't do.`,
 		Example: `  driftpin hub render courses/stat159 --hub 5.4.2 --image hub/stat159@sha256:…
   driftpin hub check config/common.yaml --secrets secrets.yaml
   driftpin hub set-image config/common.yaml singleuser.image hub/stat159@sha256:…`,

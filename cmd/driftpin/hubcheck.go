@@ -19,16 +19,15 @@ func hubCheckCommand(s streams) *cobra.Command {
 	var f hubCheckFlags
 	cmd := &cobra.Command{
 		Use:   "check VALUES…",
-		Short: "Say what in values files of Zero to JupyterHub keeps a hub from starting, or does not do what it seems to",
-		Long: `Say what in values files of Zero to JupyterHub keeps a hub from starting, does not
-do what it seems to, or lets somebody do more than is meant. Several files are laid
-over each other in their order, as Helm does it; --secrets is the last. Nothing of
-the secrets is printed. With --course, the launch is held against the course's lock.
+		Short: "Check values files of Zero to JupyterHub",
+		Long: `Find what in values files of Zero to JupyterHub keeps a hub from starting, has no
+effect, or gives somebody more rights than intended. Several files are merged in
+their order, as Helm does; --secrets is the last. Nothing of the secrets is printed.
+With --course, the launch is compared with the course's lock. Python in
+hub.extraConfig is read as far as its result is certain; it is never run. Files that
+sops has encrypted are recognised and skipped.
 
-Python in hub.extraConfig is read as far as it can be foretold, and never run. Files
-that are encrypted by sops are recognised, and not looked at.
-
-Exit status 3: something was found that is more than a note.`,
+Exit status 3: there is an error or a warning.`,
 		Example: `  driftpin hub check config/common.yaml config/prod.yaml
   driftpin hub check config/common.yaml --hub 3.1.1 --course courses/stat159
   sops --decrypt secrets/prod.yaml | driftpin hub check config/common.yaml --secrets -`,

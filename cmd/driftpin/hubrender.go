@@ -17,17 +17,17 @@ func hubRenderCommand(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "render COURSE --hub VERSION",
 		Short: "Print the values of Zero to JupyterHub for a course",
-		Long: `Print the values of Zero to JupyterHub for a course: its image by digest, how it is
-launched, and its shared accounts with their groups and roles. The launch is held
-against the course's lock first; an error there is exit status 3, and nothing is
-printed.
+		Long: `Print the values of Zero to JupyterHub for a course: its image by digest, its launch,
+and its shared accounts with their groups and roles. The launch is compared with the
+course's lock first. If that finds an error, nothing is printed, and the exit status
+is 3.
 
-Who is in the groups is not in pins.yaml, and not in these values: keep the members
-in a file of secrets that the deployment adds, such as
+The members of the groups are neither in pins.yaml nor in these values. Keep them in
+a file of secrets that the deployment adds, such as
 
   hub: {config: {JupyterHub: {load_groups: {shared-1: {users: [NAME, NAME]}}}}}
 
-and check both with driftpin hub check VALUES --secrets FILE.`,
+and check both files with driftpin hub check VALUES --secrets FILE.`,
 		Example: `  driftpin hub render courses/stat159 --hub 5.4.2 --image hub/stat159@sha256:…
   driftpin hub render courses/stat159 --hub 3.1.1 --image hub/stat159:a9f2c4a2da6d --under jupyterhub`,
 		Args: arguments(1, 1, "a course"),

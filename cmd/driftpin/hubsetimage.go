@@ -13,10 +13,10 @@ import (
 func hubSetImageCommand(s streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "set-image VALUES PATH REF",
-		Short: "Put an image's reference into a values file, and change nothing else",
-		Long: `Put an image's reference into a values file, and change no other byte of it. PATH is
-the place, by keys with dots between them: a mapping with name and tag, as the chart
-has it, or a reference in one piece. A number stands for an item of a list.`,
+		Short: "Change the image in a values file, and nothing else",
+		Long: `Change the image in a values file, and no other byte of it. PATH is the place: keys,
+separated by dots. There must be a mapping with name and tag, as in the chart, or a
+whole reference. A number selects an item of a list.`,
 		Example: `  driftpin hub set-image config/common.yaml jupyterhub.singleuser.image hub/stat159:a9f2c4a2da6d
   driftpin hub set-image hubploy.yaml images.images.0.name hub/stat159:a9f2c4a2da6d`,
 		Args: arguments(3, 3, "a values file, a path and a reference"),

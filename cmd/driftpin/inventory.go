@@ -22,9 +22,9 @@ func inventoryCommand(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inventory IMAGE",
 		Short: "List the packages that an image holds",
-		Long: `List the packages that an image holds: of dpkg, conda, pip, npm and R, in every
-environment, with Python's interpreters and Jupyter's extensions and kernels. As
-an SBOM for others with --format cyclonedx or spdx.`,
+		Long: `List the packages in an image: those of dpkg, conda, pip, npm and R, in every
+environment, with Python's interpreters and Jupyter's extensions and kernels.
+--format cyclonedx or spdx writes an SBOM.`,
 		Example: `  driftpin inventory oci-layout:build/images/stat159
   driftpin inventory --format json registry.example.edu/hub/stat159:latest
   driftpin inventory --format cyclonedx docker:stat159 --output stat159.cdx.json`,

@@ -27,16 +27,14 @@ func lockCommand(s streams) *cobra.Command {
 	var f lockFlags
 	cmd := &cobra.Command{
 		Use:   "lock COURSE… [--upgrade [NAME…]]",
-		Short: "Resolve what courses ask for, inside their base, and write their pins.lock",
-		Long: `Resolve what courses ask for, inside their base image, and write their pins.lock.
-What is asked for as before is not resolved again; else the old lock's versions
-are kept where they can be. With --upgrade they are forgotten: for all packages,
-or for those that are named.
+		Short: "Resolve courses' pins inside their base image, and write pins.lock",
+		Long: `Resolve the pins of courses inside their base image, and write their pins.lock. What
+has not changed is not resolved again; otherwise the old lock's versions are kept
+where possible. --upgrade forgets them: for all packages, or for those that are named.
 
-With --check no lock is written: it is proven, without a network, that each lock
-is its course's, that it holds what is asked for, and that nobody edited it. What
---check finds is mended by lock. Of a lock that git could not merge, lock prefers
-what stands on either side.`,
+--check writes nothing. It proves, without a network, that each lock belongs to its
+course, meets every pin, and was not edited. What --check finds, lock repairs. If git
+could not merge a lock, lock prefers the versions on either side.`,
 		Example: `  driftpin lock testdata/courses/stat159
   driftpin lock --check courses/*               # exit 3 if a lock is not what it must be
   driftpin lock --upgrade courses/stat159       # forget the old lock

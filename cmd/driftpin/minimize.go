@@ -19,13 +19,13 @@ func minimizeCommand(s streams) *cobra.Command {
 	var checks bool
 	cmd := &cobra.Command{
 		Use:   "minimize COURSE [NAME…]",
-		Short: "Say which pins' versions resolving does not need",
-		Long: `Say which pins' versions resolving does not need: each pin whose need is solver,
-or each that is named, asks for any version in turn, the package's locked version
-is forgotten, and all is resolved for real. A pin is needed if that has no
-solution, if a hard pin's package would move, or, with --checks, if one of the
-course's checks fails in an image built without it. Otherwise what would change is
-shown. Nothing is written. Exit status 3 if a pin is not needed.`,
+		Short: "Show which pins resolving does not need",
+		Long: `Show which pins resolving does not need. Each pin whose need is solver, or each pin
+that is named, is tried in turn without its version: the package's locked version is
+forgotten, and everything is resolved for real. A pin is needed if that has no
+solution, if the package of a hard pin would change, or, with --checks, if a check
+fails in an image that is built without the pin. Otherwise the changes are shown.
+Nothing is written. Exit status 3 if a pin is not needed.`,
 		Example: `  driftpin minimize courses/stat159
   driftpin minimize courses/stat159 dask tornado --checks`,
 		Args: arguments(1, -1, "a course, and packages"),

@@ -18,12 +18,12 @@ func outdatedCommand(s streams) *cobra.Command {
 	var asOf string
 	cmd := &cobra.Command{
 		Use:   "outdated COURSE [NAME…]",
-		Short: "Say how far each pin could go up, together with the rest",
-		Long: `Say how far each pin could go up: the newest patch, minor and major versions that
-resolve together with all other pins, each tried for real, and when they were
-released (apt does not tell). Where a newer version exists that the other pins
-hold back, that is said too. The course's as-of holds, unless --as-of gives
-another date. Of pins that are at their newest nothing is printed.`,
+		Short: "Show how far each pin can go up together with the other pins",
+		Long: `Show how far each pin can go up: the newest patch, minor and major versions that
+resolve together with all other pins, each tried for real, with their release dates
+(apt has none). A newer version that the other pins do not allow is shown too. The
+course's as-of applies, unless --as-of gives another date. Pins at their newest
+version are not listed.`,
 		Example: `  driftpin outdated courses/stat159
   driftpin outdated courses/stat159 jupyterlab --as-of 2023-12-31`,
 		Args: arguments(1, -1, "a course, and packages"),

@@ -20,13 +20,13 @@ func pinsCommand(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pins COURSE…",
 		Short: "Show what courses ask for, by file and line, and what is wrong with it",
-		Long: `Show what courses ask for, by file and line, and what is wrong with it. An error
-keeps a course from being locked: exit status 1. Warnings, and notes, are exit
-status 3 only if --fail-on asks for it.
+		Long: `Show what courses ask for, by file and line, and what is wrong with it. A course with
+an error can't be locked: exit status 1. Warnings and notes are exit status 3 only
+with --fail-on.
 
-With --docs, pages about the course (Markdown, reStructuredText, HTML) are held
-against it: versions, commits and launch options that no longer hold are findings of
-the page's lines.`,
+With --docs, pages about the course (Markdown, reStructuredText, HTML) are compared
+with it: versions, commits and launch options that are out of date are findings, with
+the page's line.`,
 		Example: `  driftpin pins testdata/courses/stat159
   driftpin pins --format json courses/*
   driftpin pins --fail-on warning courses/*   # in CI: warnings too

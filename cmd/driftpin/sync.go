@@ -14,11 +14,11 @@ func syncCommand(s streams) *cobra.Command {
 	f := bumpFlags{to: bump.Latest}
 	cmd := &cobra.Command{
 		Use:   "sync FROM COURSE [NAME…]",
-		Short: "Carry pins from one course to another: a bump whose versions come from there",
-		Long: `Carry pins from one course to another: each pin of COURSE whose package FROM has at
-another version takes that version, as with bump. Without a NAME these are the
-packages that COURSE's sync rules say must be the same, or, where it has no such
-rules, all that both pin. Nothing is written without --write.`,
+		Short: "Take the versions of pins from another course",
+		Long: `Take the versions of pins from another course: a bump of COURSE in which each pin takes
+the version that FROM has. Without a NAME these are the packages that must be the
+same by COURSE's sync rules or, without such rules, all packages that both courses
+pin. Nothing is written without --write.`,
 		Example: `  driftpin sync courses/stat159 courses/data100 jupyterlab jupyterhub
   driftpin sync courses/stat159 courses/data100 --write`,
 		Args: arguments(2, -1, "a course to take from, a course to change, and packages"),

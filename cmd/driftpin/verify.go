@@ -18,13 +18,13 @@ func verifyCommand(s streams) *cobra.Command {
 	var f verifyFlags
 	cmd := &cobra.Command{
 		Use:   "verify COURSE IMAGE",
-		Short: "Say whether what the lock says is what is installed",
-		Long: `Say whether what a course's lock says is what lies in an image's layers: every
-locked package at its version, and none besides those of the base. What the
-image says of itself is not believed. With --deep every file is looked at too:
-is it as its package recorded it (Python's RECORD, Debian's md5sums)? That
-finds damage, not malice: who can change a file can change its record. Exit
-status 3 if not.`,
+		Short: "Prove that an image holds what the lock says",
+		Long: `Compare a course's lock with what lies in an image's layers: every locked package must
+be there at its version, and no other packages but those of the base. What the image
+says of itself is not used. --deep also compares every file with its package's
+record: RECORD of Python's packages, conda-meta of conda's, md5sums of Debian's. That
+finds damage, not malice: who can change a file can change its record. Exit status 3
+if anything differs.`,
 		Example: `  driftpin verify testdata/courses/stat159 oci-layout:build/images/stat159
   driftpin verify --deep courses/stat159 registry.example.edu/hub/stat159:1a2b3c4d5e6f`,
 		Args: arguments(2, 2, "a course and an image"),

@@ -12,7 +12,7 @@ import (
 func versionCommand(s streams) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
-		Short:   "Print the versions of driftpin and of what it builds with",
+		Short:   "Print the versions of driftpin and of the tools that it builds with",
 		Example: `  driftpin version`,
 		Args:    arguments(0, 0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {

@@ -12,7 +12,7 @@ import (
 func whyCommand(s streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "why COURSE NAME",
-		Short: "Say how a package comes to be in a course's image",
+		Short: "Show why a package is in a course's image",
 		Example: `  driftpin why testdata/courses/stat159 ypy-websocket
   driftpin why testdata/courses/stat159 libcurl4`,
 		Args: arguments(2, 2, "a course and a package"),
