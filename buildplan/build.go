@@ -79,12 +79,15 @@ func (b Builder) goneError(p *Plan, err error, others map[string]string) error {
 	for _, a := range e.Missing {
 		if other := others[a.SHA256]; other != "" {
 			e.Others[a.SHA256] = other
-			said += fmt.Sprintf("\nThe index has a %s with the sha256 %s, and the lock says %s: one of the two was changed. If nobody edited the lock, ask who keeps the index; driftpin lock --upgrade COURSE %s takes what the index has",
+			said += fmt.Sprintf("\nThe index has a %s with the sha256 %s, and the lock says %s: one of the two was "+
+				"changed. If nobody edited the lock, ask who keeps the index; driftpin lock --upgrade COURSE %s "+
+				"takes what the index has",
 				path.Base(a.File), other, a.SHA256, a.Name)
 		}
 	}
 	if said == "" {
-		said = "\nNo index that this machine's settings name has it any more: driftpin build --relock-missing, or driftpin lock --upgrade COURSE NAME, locks what they have"
+		said = "\nNone of the configured indexes has the file any more: lock what they have with driftpin build " +
+			"--relock-missing, or with driftpin lock --upgrade COURSE NAME"
 	}
 	e.error = fmt.Errorf("%w%s", e.error, said)
 	return e
@@ -94,7 +97,8 @@ func (b Builder) goneError(p *Plan, err error, others map[string]string) error {
 // anywhere.
 func (b Builder) missing(p *Plan) (out []pins.Artifact) {
 	for _, a := range p.fetched() {
-		if !b.Session.Files.Known(a.SHA256) && !slices.ContainsFunc(out, func(m pins.Artifact) bool { return m.SHA256 == a.SHA256 }) {
+		if !b.Session.Files.Known(a.SHA256) && !slices.ContainsFunc(out,
+			func(m pins.Artifact) bool { return m.SHA256 == a.SHA256 }) {
 			out = append(out, a)
 		}
 	}
@@ -138,9 +142,10 @@ func (b Builder) build(ctx context.Context, p *Plan, out Output) (res *Result, o
 	defer export.abandon()
 	res = &Result{Tag: p.Tag()}
 	exports := []client.ExportEntry{export.entry}
-	resp, err := b.Session.Run(ctx, p.Base, p.Platform, exports, func(ctx context.Context, t session.Talk) (*gateway.Result, error) {
-		return image(ctx, t, newGraph(p, trees), res)
-	})
+	resp, err := b.Session.Run(ctx, p.Base, p.Platform, exports,
+		func(ctx context.Context, t session.Talk) (*gateway.Result, error) {
+			return image(ctx, t, newGraph(p, trees), res)
+		})
 	if err != nil {
 		return nil, others, err
 	}
@@ -170,10 +175,11 @@ func (b Builder) gather(ctx context.Context, p *Plan) (trees, others map[string]
 func (b Builder) Check(ctx context.Context, p *Plan) error {
 	trees, _, err := b.gather(ctx, p)
 	if err == nil {
-		_, err = b.Session.Run(ctx, p.Base, p.Platform, nil, func(ctx context.Context, t session.Talk) (*gateway.Result, error) {
-			_, err := image(ctx, t, newGraph(p, trees), &Result{})
-			return gateway.NewResult(), err
-		})
+		_, err = b.Session.Run(ctx, p.Base, p.Platform, nil,
+			func(ctx context.Context, t session.Talk) (*gateway.Result, error) {
+				_, err := image(ctx, t, newGraph(p, trees), &Result{})
+				return gateway.NewResult(), err
+			})
 	}
 	if err != nil {
 		return session.Explain(err)
@@ -211,7 +217,8 @@ func describeImage(p *Plan, img imageGraph, root gateway.Reference) (*gateway.Re
 	config.History = img.history
 	res := gateway.NewResult()
 	res.SetRef(root)
-	for key, v := range map[string]any{exptypes.ExporterImageConfigKey: config, exptypes.ExporterImageBaseConfigKey: p.Base.Config} {
+	for key, v := range map[string]any{exptypes.ExporterImageConfigKey: config,
+		exptypes.ExporterImageBaseConfigKey: p.Base.Config} {
 		data, err := json.Marshal(v)
 		if err != nil {
 			return nil, err
@@ -228,7 +235,8 @@ var maxSteps = max(12, 2*runtime.NumCPU())
 // install solves the steps that install, the large ones first: together with
 // the image they would all begin at once.
 func install(ctx context.Context, t session.Talk, img imageGraph) error {
-	steps := slices.SortedStableFunc(slices.Values(img.steps), func(a, b installStep) int { return cmp.Compare(b.size, a.size) })
+	steps := slices.SortedStableFunc(slices.Values(img.steps),
+		func(a, b installStep) int { return cmp.Compare(b.size, a.size) })
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(maxSteps)
 	for _, s := range steps {

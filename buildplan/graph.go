@@ -114,7 +114,8 @@ func (g *graph) env(img *imageGraph) llb.State {
 		prefix = pins.Env
 	}
 	img.history = append(img.history, steps.Event("user jovyan, "+g.Prefix()))
-	made := st.Run(steps.Step("user jovyan, "+g.Prefix(), []string{"/bin/sh", steps.Dir + "env.sh", "python3", prefix}, steps.Script("env.sh"))...).Root()
+	made := st.Run(steps.Step("user jovyan, "+g.Prefix(), []string{"/bin/sh", steps.Dir + "env.sh", "python3",
+		prefix}, steps.Script("env.sh"))...).Root()
 	img.steps = append(img.steps, installStep{made, 0})
 	return made
 }
@@ -122,10 +123,12 @@ func (g *graph) env(img *imageGraph) llb.State {
 // installWheels installs the wheels of a layer into the environment, without
 // their dependencies.
 func (g *graph) installWheels(env llb.State, l steps.Layer) llb.ExecState {
-	options := steps.Step(l.Title(), []string{g.Prefix() + "/bin/python", "-B", steps.Dir + "pip-install.py", steps.UvPath, steps.WheelsDir},
+	options := steps.Step(l.Title(), []string{g.Prefix() + "/bin/python", "-B", steps.Dir + "pip-install.py",
+		steps.UvPath, steps.WheelsDir},
 		steps.Script("pip-install.py"), g.Uv(env), g.Places.Of(l.Packages...))
 	for _, w := range l.Packages {
-		options = append(options, llb.AddMount(steps.WheelsDir+w.File, g.wheel(w), llb.SourcePath("/"+w.File), llb.Readonly))
+		options = append(options, llb.AddMount(steps.WheelsDir+w.File, g.wheel(w), llb.SourcePath("/"+w.File),
+			llb.Readonly))
 		if git, ok := w.Git(); ok {
 			options = append(options, steps.DirectURL(w.File, git, g.requested(w)))
 		}
@@ -164,7 +167,8 @@ func (g *graph) placeFiles(st llb.State) llb.State {
 		if f.Executable {
 			mode = 0o755
 		}
-		in = in.File(llb.Mkfile(fmt.Sprintf("/%04d", i), mode, f.Content, llb.WithCreatedTime(pins.Epoch)), llb.WithCustomName("file "+f.Path))
+		in = in.File(llb.Mkfile(fmt.Sprintf("/%04d", i), mode, f.Content, llb.WithCreatedTime(pins.Epoch)),
+			llb.WithCustomName("file "+f.Path))
 		args = append(args, f.Path)
 		places = append(places, f.at)
 	}
@@ -175,8 +179,10 @@ func (g *graph) placeFiles(st llb.State) llb.State {
 // check runs a command in the finished image, as its user.
 func (g *graph) check(root llb.State, c pins.Text) llb.State {
 	options := []llb.RunOption{
-		llb.Args([]string{"/bin/sh", "-ec", c.Value}), llb.Network(pb.NetMode_NONE), llb.Dir("/home/jovyan"), llb.User("1000"),
-		llb.AddMount("/tmp", llb.Scratch(), llb.Tmpfs()), llb.WithCustomName("check: " + firstLine(c.Value)), g.Places.Lines(c.At),
+		llb.Args([]string{"/bin/sh", "-ec", c.Value}), llb.Network(pb.NetMode_NONE), llb.Dir("/home/jovyan"),
+		llb.User("1000"),
+		llb.AddMount("/tmp", llb.Scratch(), llb.Tmpfs()), llb.WithCustomName("check: " + firstLine(c.Value)),
+		g.Places.Lines(c.At),
 	}
 	for _, kv := range g.plan.environ() {
 		k, v, _ := strings.Cut(kv, "=")
@@ -208,21 +214,26 @@ type npmPlace struct {
 // the environment; its /out tells what lies there then.
 func (g *graph) installNpm() llb.ExecState {
 	packages := g.plan.Npm
-	options := steps.Step(npmTitle(packages), []string{steps.NodePath, steps.Dir + "npm-install.js", steps.NpmPath, steps.PackagesDir, g.Prefix(), steps.LayerDir},
+	options := steps.Step(npmTitle(packages), []string{steps.NodePath, steps.Dir + "npm-install.js", steps.NpmPath,
+		steps.PackagesDir, g.Prefix(), steps.LayerDir},
 		steps.Script("npm-install.js"), g.Npm(), llb.AddMount(steps.LayerDir, llb.Scratch()), g.Places.Of(packages...))
 	var lock []npmPlace
 	mounted := map[string]bool{}
 	for _, a := range packages {
 		file := a.SHA256 + ".tgz" // a package may lie in several places
-		lock = append(lock, npmPlace{file, path.Dir(a.File), a.Is(pins.PinRoot), slices.Contains(g.plan.Scripts, a.Name) && a.Is(pins.PinRoot)})
+		lock = append(lock, npmPlace{file, path.Dir(a.File), a.Is(pins.PinRoot),
+			slices.Contains(g.plan.Scripts, a.Name) && a.Is(pins.PinRoot)})
 		if !mounted[file] {
 			mounted[file] = true
-			options = append(options, llb.AddMount(steps.PackagesDir+file, g.Fetch(a), llb.SourcePath("/"+path.Base(a.File)), llb.Readonly))
+			options = append(options, llb.AddMount(steps.PackagesDir+file, g.Fetch(a),
+				llb.SourcePath("/"+path.Base(a.File)), llb.Readonly))
 		}
 	}
 	data := steps.JSON(lock)
-	st := llb.Scratch().File(llb.Mkfile("/lock.json", 0o644, data, llb.WithCreatedTime(pins.Epoch)), llb.WithCustomName("what is locked of npm's"))
-	options = append(options, llb.AddMount(steps.PackagesDir+"lock.json", st, llb.SourcePath("/lock.json"), llb.Readonly))
+	st := llb.Scratch().File(llb.Mkfile("/lock.json", 0o644, data, llb.WithCreatedTime(pins.Epoch)),
+		llb.WithCustomName("what is locked of npm's"))
+	options = append(options, llb.AddMount(steps.PackagesDir+"lock.json", st, llb.SourcePath("/lock.json"),
+		llb.Readonly))
 	return g.WithStepPython().Run(options...)
 }
 

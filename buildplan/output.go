@@ -89,7 +89,8 @@ func exporter(ctx context.Context, p *Plan, out Output) (export, error) {
 	case out.Docker != "":
 		err = e.toDocker(ctx, out.Docker)
 	case out.Push != "":
-		e.entry = client.ExportEntry{Type: client.ExporterImage, Attrs: map[string]string{"name": out.Push, "push": "true"}}
+		e.entry = client.ExportEntry{Type: client.ExporterImage,
+			Attrs: map[string]string{"name": out.Push, "push": "true"}}
 		maps.Copy(e.entry.Attrs, compression)
 	default:
 		err = errors.New("no output given: name --output or --push")

@@ -69,7 +69,8 @@ func (b Builder) Overlaps(ctx context.Context, base steps.Base, m *pins.Manifest
 }
 
 // overlapsIn is overlaps with what an extended base holds.
-func overlapsIn(known owns.Memory, m *pins.Manifest, l *pins.Lock, platform string, packages []pins.Artifact, owned []map[string]string) pins.Findings {
+func overlapsIn(known owns.Memory, m *pins.Manifest, l *pins.Lock, platform string, packages []pins.Artifact,
+	owned []map[string]string) pins.Findings {
 	if m.Extends {
 		held, theirs := known.RecallBase(l, platform)
 		packages, owned = append(packages, held...), append(owned, theirs...)

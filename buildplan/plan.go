@@ -41,24 +41,25 @@ type Plan struct {
 	Platform   string
 	LockDigest string
 	Base       steps.Base
-	Steps      string              // digest of the scripts that steps run
-	BuildKit   string              // version
-	Layering   map[string]string   // how layers are compressed: the exporter's attributes
-	Tools      []pins.Tool         // mounted into steps
-	Python     []pins.Artifact     // debs the environment's Python needs
-	ToolPython []pins.Artifact     `json:",omitempty"` // debs of the Python that conda's installer runs on
-	Apt        []pins.Artifact     // debs that pins ask for
-	Conda      []steps.Layer       `json:",omitempty"` // conda packages
-	HeldPython string              `json:",omitempty"` // version of conda's Python in the base that they are added to
-	Replaced   map[string][]string `json:",omitempty"` // by conda package, the Python distributions in it that pip's stand for; behind a ?, if it has them
-	Layers     []steps.Layer       // pip packages
-	Npm        []pins.Artifact     `json:",omitempty"`
-	Scripts    []string            `json:",omitempty"` // of npm's packages, those whose scripts run
-	Wheels     []steps.Wheel       // wheels that are built
-	Compilers  []pins.Artifact     `json:"Toolchain"` // debs the wheels are built with
-	Files      []File
-	Cmd        []string
-	Env        map[string]string
+	Steps      string            // digest of the scripts that steps run
+	BuildKit   string            // version
+	Layering   map[string]string // how layers are compressed: the exporter's attributes
+	Tools      []pins.Tool       // mounted into steps
+	Python     []pins.Artifact   // debs the environment's Python needs
+	ToolPython []pins.Artifact   `json:",omitempty"` // debs of the Python that conda's installer runs on
+	Apt        []pins.Artifact   // debs that pins ask for
+	Conda      []steps.Layer     `json:",omitempty"` // conda packages
+	HeldPython string            `json:",omitempty"` // version of conda's Python in the base that they are added to
+	// by conda package, the Python distributions in it that pip's stand for; behind a ?, if it has them
+	Replaced  map[string][]string `json:",omitempty"`
+	Layers    []steps.Layer       // pip packages
+	Npm       []pins.Artifact     `json:",omitempty"`
+	Scripts   []string            `json:",omitempty"` // of npm's packages, those whose scripts run
+	Wheels    []steps.Wheel       // wheels that are built
+	Compilers []pins.Artifact     `json:"Toolchain"` // debs the wheels are built with
+	Files     []File
+	Cmd       []string
+	Env       map[string]string
 
 	checks  []pins.Text
 	sources []pins.Source
@@ -153,12 +154,14 @@ func (p *Plan) sort(m *pins.Manifest, l *pins.Lock) error {
 		if file, ok := a.Sdist(); ok {
 			source, ok := byFile[file]
 			if !ok {
-				return fmt.Errorf("the lock has no line for %s, from which %s is built; write it anew with driftpin lock --upgrade %s", file, a.File, a.Name)
+				return fmt.Errorf("the lock has no line for %s, from which %s is built; write it anew with "+
+					"driftpin lock --upgrade %s", file, a.File, a.Name)
 			}
 			w.Source = &source
 		}
 		for _, b := range l.Artifacts {
-			if b.Platform == p.Platform && b.Kind == pins.Pip && b.Use == pins.BuildInput && b.File != w.SourceFile() && slices.Contains(b.By, a.Name) {
+			if b.Platform == p.Platform && b.Kind == pins.Pip && b.Use == pins.BuildInput &&
+				b.File != w.SourceFile() && slices.Contains(b.By, a.Name) {
 				w.Needs = append(w.Needs, b)
 			}
 		}
@@ -203,7 +206,8 @@ func (p *Plan) readFiles(m *pins.Manifest) error {
 	slices.SortStableFunc(p.Files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
 	for i := 1; i < len(p.Files); i++ {
 		if p.Files[i].Path == p.Files[i-1].Path {
-			return fmt.Errorf("%s: files: two files want to be %s in the image", p.sources[0].Name, p.Files[i].Path)
+			return fmt.Errorf("%s: files: two files have the target %s in the image: keep one", p.sources[0].Name,
+				p.Files[i].Path)
 		}
 	}
 	return nil

@@ -97,7 +97,8 @@ func dump(t *testing.T, g *graph, st llb.State) string {
 		if at := def.Source.Locations[string(d)]; at != nil {
 			for _, l := range at.Locations {
 				for _, r := range l.Ranges {
-					v.Lines = append(v.Lines, fmt.Sprintf("%s:%d", filepath.Base(def.Source.Infos[l.SourceIndex].Filename), r.Start.Line))
+					v.Lines = append(v.Lines,
+						fmt.Sprintf("%s:%d", filepath.Base(def.Source.Infos[l.SourceIndex].Filename), r.Start.Line))
 				}
 			}
 		}
@@ -160,7 +161,8 @@ func TestMixedGolden(t *testing.T) {
 	for _, h := range img.history {
 		titles = append(titles, h.CreatedBy)
 	}
-	want := []string{"base sha256:cae662172fd450bb0cd710a769079c05bfc5d8e35efa6576edc7d0377afdd4a2", "user jovyan, /opt/env", "apt: 1 packages",
+	want := []string{"base sha256:cae662172fd450bb0cd710a769079c05bfc5d8e35efa6576edc7d0377afdd4a2",
+		"user jovyan, /opt/env", "apt: 1 packages",
 		"conda: libbig 2.0", "conda: openssl 3.0.8", "conda: python 3.11.2", "conda: hello 1.0.0", "conda: idna 3.4",
 		"pip: certifi 2022.12.7", "pip: requests 2.28.2", "pip: idna 3.3", "npm: other 1.0.0, speak 1.0.0 and 2 more"}
 	slices.Sort(want)
@@ -237,11 +239,13 @@ func TestPlanDigest(t *testing.T) {
 func TestConfig(t *testing.T) {
 	p := smallPlan(t, "linux/amd64")
 	c := p.Config().Config
-	want := []string{"PATH=/opt/env/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "A=b", "HOME=/home/jovyan", "LANG=C.UTF-8", "NB_PYTHON_PREFIX=/opt/env", "NB_UID=1000", "NB_USER=jovyan"}
+	want := []string{"PATH=/opt/env/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "A=b",
+		"HOME=/home/jovyan", "LANG=C.UTF-8", "NB_PYTHON_PREFIX=/opt/env", "NB_UID=1000", "NB_USER=jovyan"}
 	if diff := cmp.Diff(want, c.Env); diff != "" {
 		t.Error(diff)
 	}
-	if c.User != "1000" || c.WorkingDir != "/home/jovyan" || c.Entrypoint != nil || c.Cmd[0] != "jupyterhub-singleuser" || c.Labels["org.driftpin.course"] != "small" {
+	if c.User != "1000" || c.WorkingDir != "/home/jovyan" || c.Entrypoint != nil ||
+		c.Cmd[0] != "jupyterhub-singleuser" || c.Labels["org.driftpin.course"] != "small" {
 		t.Errorf("config %+v", c)
 	}
 }
@@ -249,7 +253,8 @@ func TestConfig(t *testing.T) {
 func TestFilesAreChecked(t *testing.T) {
 	m, l := small(t, "linux/amd64")
 	m.Files = append(m.Files, pins.File{Source: "missing", Target: "/x", At: pins.Position{File: "pins.yaml", Line: 9}})
-	if _, err := New(m, l, "linux/amd64", steps.Base{}); err == nil || !strings.HasPrefix(err.Error(), "pins.yaml:9: files: ") {
+	if _, err := New(m, l, "linux/amd64", steps.Base{}); err == nil || !strings.HasPrefix(err.Error(),
+		"pins.yaml:9: files: ") {
 		t.Errorf("got %v", err)
 	}
 	m.Files = m.Files[:1]

@@ -38,7 +38,9 @@ func openArchive(ctx context.Context, where string) (*Image, error) {
 		if err := f.Close(); err != nil {
 			return nil, err
 		}
-		return openStream(ctx, &layers.Stream{Open: func(context.Context) (io.ReadCloser, error) { return os.Open(file) }}, tag)
+		return openStream(ctx, &layers.Stream{Open: func(context.Context) (io.ReadCloser, error) {
+			return os.Open(file)
+		}}, tag)
 	}
 	img, err := openPlain(ctx, f, tag)
 	if err != nil {
@@ -90,7 +92,8 @@ func openPlain(ctx context.Context, f *os.File, tag string) (*Image, error) {
 			return section{io.NewSectionReader(f, e.offset, e.size)}, nil
 		}
 		if file.size != 0 && file.size != e.size {
-			return nil, fmt.Errorf("%s: it has %d bytes, and the archive's manifest says %d: the archive is damaged", file.name, e.size, file.size)
+			return nil, fmt.Errorf("%s: it has %d bytes, and the archive's manifest says %d: the archive is damaged",
+				file.name, e.size, file.size)
 		}
 		if l.Digest, l.Seekable, err = e.digest(file.name); err != nil {
 			return nil, fmt.Errorf("%s: %w", file.name, err)
@@ -121,7 +124,8 @@ func (img *Image) hashSmall(ctx context.Context) error {
 			return err
 		}
 		if got != l.DiffID {
-			return fmt.Errorf("layer %s: its bytes have the digest %s: the archive is damaged, or its layers stand in another order than its config says", l.DiffID, got)
+			return fmt.Errorf("layer %s: its bytes have the digest %s: the archive is damaged, or its layers are "+
+				"in another order than in its config", l.DiffID, got)
 		}
 		l.Digest, l.Seekable = l.DiffID, false
 	}
@@ -171,7 +175,8 @@ func describe(read func(name string) ([]byte, error), tag string) (*Image, []lay
 		return nil, nil, err
 	}
 	if len(m.Layers) != len(config.RootFS.DiffIDs) {
-		return nil, nil, fmt.Errorf("the archive's manifest has %d layers and its config %d", len(m.Layers), len(config.RootFS.DiffIDs))
+		return nil, nil, fmt.Errorf("the archive's manifest has %d layers and its config %d", len(m.Layers),
+			len(config.RootFS.DiffIDs))
 	}
 	img := &Image{Created: config.Created.Time, Config: configOf(&config), layers: []layers.Layer{}}
 	events := events(&config)
@@ -179,7 +184,8 @@ func describe(read func(name string) ([]byte, error), tag string) (*Image, []lay
 	for i, name := range m.Layers {
 		diffID := config.RootFS.DiffIDs[i].String()
 		if other := otherLayer(name, diffID, &config); other != "" {
-			return nil, nil, fmt.Errorf("%s stands for layer %s, and is by its name %s: the archive's layers stand in another order than its config says", name, diffID, other)
+			return nil, nil, fmt.Errorf("%s is listed as layer %s, but its name is that of %s: the archive's "+
+				"layers are in another order than in its config", name, diffID, other)
 		}
 		files = append(files, layerFile{layers.Clean(name), m.LayerSources[diffID].Size})
 		img.layers = append(img.layers, layers.Layer{DiffID: diffID, Event: at(events, i)})
@@ -209,7 +215,8 @@ func pickSaved(manifests []savedImage, tag string) (savedImage, error) {
 	}
 	for _, m := range manifests[1:] {
 		if m.Config != manifests[0].Config || !slices.Equal(m.Layers, manifests[0].Layers) {
-			return savedImage{}, fmt.Errorf("the archive holds %d images: name one as docker-archive:FILE:TAG: %s", len(manifests), strings.Join(names, ", "))
+			return savedImage{}, fmt.Errorf("the archive holds %d images: name one as docker-archive:FILE:TAG: %s",
+				len(manifests), strings.Join(names, ", "))
 		}
 	}
 	return manifests[0], nil
@@ -365,7 +372,8 @@ func openDocker(ctx context.Context, name string) (*Image, error) {
 			return nil, err
 		}
 		if err := cmd.Start(); errors.Is(err, exec.ErrNotFound) {
-			return nil, errors.New("the docker command is not installed: docker-archive:FILE and a registry need none")
+			return nil, errors.New("the docker command is not installed: use docker-archive:FILE or a registry " +
+				"reference, which do not need it")
 		} else if err != nil {
 			return nil, err
 		}
@@ -413,7 +421,8 @@ const maxDocuments = 2 * maxDocument
 // openStream opens an image whose archive comes by once. Which files are layers
 // is said by a manifest that mostly comes last, so whatever may be one is read.
 func openStream(ctx context.Context, st *layers.Stream, tag string) (*Image, error) {
-	c := cameBy{ctx: ctx, documents: map[string][]byte{}, read: map[string]layers.Stored[installed.Fact]{}, bad: map[string]error{}, links: entries{}}
+	c := cameBy{ctx: ctx, documents: map[string][]byte{}, read: map[string]layers.Stored[installed.Fact]{},
+		bad: map[string]error{}, links: entries{}}
 	if err := st.Each(ctx, c.take); err != nil {
 		return nil, fmt.Errorf("not a docker archive, or a damaged one: %w", err)
 	}
@@ -431,7 +440,8 @@ func openStream(ctx context.Context, st *layers.Stream, tag string) (*Image, err
 			return nil, fmt.Errorf("the archive has no %s: it was cut short", file.name)
 		}
 		l := &img.layers[i]
-		l.Stream, l.Entry, l.Digest, l.Place = st, name, cmp.Or(blobDigest(name), found.Digest()), fmt.Sprintf("%p %s", st, name)
+		l.Stream, l.Entry, l.Digest, l.Place = st, name, cmp.Or(blobDigest(name), found.Digest()),
+			fmt.Sprintf("%p %s", st, name)
 		if err := found.Matches(*l); err != nil {
 			return nil, err
 		}
@@ -479,7 +489,7 @@ func (c *cameBy) take(h *tar.Header, r io.Reader) error {
 		return nil
 	}
 	if c.held += h.Size + int64(len(h.Name)); c.held > maxDocuments {
-		return fmt.Errorf("what is no layer takes more than %d bytes", maxDocuments)
+		return fmt.Errorf("files that are not layers take more than %d bytes", maxDocuments)
 	}
 	c.documents[h.Name], err = io.ReadAll(b)
 	return err
@@ -506,4 +516,5 @@ func (c *cameBy) document(name string) ([]byte, error) {
 }
 
 // errOCIArchive says what to do with an archive of a layout.
-var errOCIArchive = errors.New("it is the archive of an OCI layout: unpack it into a folder (tar -xf FILE -C DIR) and name that, oci-layout:DIR")
+var errOCIArchive = errors.New("the file is a packed OCI layout: unpack it into a folder (tar -xf FILE -C DIR), " +
+	"and name the folder as oci-layout:DIR")

@@ -65,7 +65,8 @@ func requests(why drift.Reason) []Asked {
 	for _, q := range why.Manifest.Requests {
 		n := q.Name
 		for _, a := range why.Lock.Artifacts {
-			if found := why.Manifest.Request(a.Kind, a.Name, a.From); n == "" && a.From != "" && found != nil && found.At == q.At {
+			if found := why.Manifest.Request(a.Kind, a.Name, a.From); n == "" && a.From != "" && found != nil &&
+				found.At == q.At {
 				n = a.Name
 			}
 		}
@@ -90,7 +91,8 @@ func attestationOf(img *Image, what Attested) (v1.Image, error) {
 	}
 	return mutate.Append(
 		mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON),
-		mutate.Addendum{Layer: static.NewLayer(data, "application/vnd.in-toto+json"), Annotations: map[string]string{"in-toto.io/predicate-type": InventoryType}})
+		mutate.Addendum{Layer: static.NewLayer(data, "application/vnd.in-toto+json"),
+			Annotations: map[string]string{"in-toto.io/predicate-type": InventoryType}})
 }
 
 // index is the index of an image and its attestation.
@@ -99,10 +101,13 @@ func (img *Image) index(own mutate.Appendable, attestation v1.Image) (v1.ImageIn
 	if err != nil {
 		return nil, err
 	}
-	of := map[string]string{"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": img.Digest}
+	of := map[string]string{"vnd.docker.reference.type": "attestation-manifest",
+		"vnd.docker.reference.digest": img.Digest}
 	return mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex),
 		mutate.IndexAddendum{Add: own, Descriptor: v1.Descriptor{Platform: platform}},
-		mutate.IndexAddendum{Add: attestation, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "unknown", Architecture: "unknown"}, Annotations: of}}), nil
+		mutate.IndexAddendum{Add: attestation,
+			Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "unknown", Architecture: "unknown"},
+				Annotations: of}}), nil
 }
 
 // attachLayout writes the attestation's blobs, then the index, and last
@@ -125,7 +130,8 @@ func attachLayout(_ context.Context, dir string, img *Image, attestation v1.Imag
 		return nil, err
 	}
 	for _, data := range append(blobs, raw) {
-		if err := whole.WriteFile(filepath.Join(dir, "blobs", "sha256", fmt.Sprintf("%x", sha256.Sum256(data))), data, 0o444); err != nil {
+		if err := whole.WriteFile(filepath.Join(dir, "blobs", "sha256", fmt.Sprintf("%x", sha256.Sum256(data))), data,
+			0o444); err != nil {
 			return nil, err
 		}
 	}

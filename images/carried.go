@@ -36,7 +36,8 @@ type Asked struct {
 
 // Request is what was asked for as a request again.
 func (a Asked) Request() pins.Request {
-	return pins.Request{Pin: pins.New(a.Kind, a.Name, ""), Spec: a.Spec, At: pins.Position{File: a.File, Line: a.Line}, Need: a.Need, Why: a.Why}
+	return pins.Request{Pin: pins.New(a.Kind, a.Name, ""), Spec: a.Spec,
+		At: pins.Position{File: a.File, Line: a.Line}, Need: a.Need, Why: a.Why}
 }
 
 // isAttestation reports whether a manifest of an index holds attestations about

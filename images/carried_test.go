@@ -36,9 +36,13 @@ func withLabel(t *testing.T, img v1.Image, key, value string) v1.Image {
 }
 
 var reason = drift.Reason{
-	Lock: &pins.Lock{Course: "c", Base: "sha256:" + strings.Repeat("a", 64), Platforms: []string{"linux/amd64"}, Inputs: map[pins.Kind]string{},
-		Artifacts: []pins.Artifact{{Pin: pins.New(pins.Pip, "a", "1"), Platform: "linux/amd64", File: "a-1-py3-none-any.whl", SHA256: strings.Repeat("b", 64), Use: pins.Install, Roots: []pins.Root{pins.PinRoot}}}},
-	Manifest: &pins.Manifest{Requests: []pins.Request{{Pin: pins.New(pins.Pip, "a", "1"), Spec: "a==1", Need: pins.Hard, Why: "because", At: pins.Position{File: "pins.yaml", Line: 7}}}},
+	Lock: &pins.Lock{Course: "c", Base: "sha256:" + strings.Repeat("a", 64), Platforms: []string{"linux/amd64"},
+		Inputs: map[pins.Kind]string{},
+		Artifacts: []pins.Artifact{{Pin: pins.New(pins.Pip, "a", "1"), Platform: "linux/amd64",
+			File: "a-1-py3-none-any.whl", SHA256: strings.Repeat("b", 64), Use: pins.Install,
+			Roots: []pins.Root{pins.PinRoot}}}},
+	Manifest: &pins.Manifest{Requests: []pins.Request{{Pin: pins.New(pins.Pip, "a", "1"), Spec: "a==1",
+		Need: pins.Hard, Why: "because", At: pins.Position{File: "pins.yaml", Line: 7}}}},
 }
 
 // platform gives an image one, as builders do.
@@ -133,8 +137,10 @@ func TestCarriedByAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	lying := manifest.Manifests[1]
-	lying.Annotations = map[string]string{"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": digest.String()}
-	forged := mutate.AppendManifests(emptyIndex(), mutate.IndexAddendum{Add: derived, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: "amd64"}}},
+	lying.Annotations = map[string]string{"vnd.docker.reference.type": "attestation-manifest",
+		"vnd.docker.reference.digest": digest.String()}
+	forged := mutate.AppendManifests(emptyIndex(), mutate.IndexAddendum{Add: derived,
+		Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: "amd64"}}},
 		mutate.IndexAddendum{Add: attestation, Descriptor: lying})
 	if err := remote.WriteIndex(parsed, forged); err != nil {
 		t.Fatal(err)
@@ -149,7 +155,8 @@ func TestSBOM(t *testing.T) {
 	img, err := images.Open(t.Context(), saved(t, image(t, []node{
 		{"var/lib/dpkg/status", status}, dist("a", "1"),
 		{site + "a-1.dist-info/direct_url.json", `{"url":"x","vcs_info":{"commit_id":"84765e1"}}`},
-		{"srv/conda/envs/n/conda-meta/numpy-1-0.json", `{"name":"numpy","version":"1","build":"0","channel":"conda-forge"}`},
+		{"srv/conda/envs/n/conda-meta/numpy-1-0.json",
+			`{"name":"numpy","version":"1","build":"0","channel":"conda-forge"}`},
 		{"usr/lib/node_modules/@x/y/package.json", `{"name":"@x/y","version":"1"}`},
 		{"usr/lib/R/library/dplyr/DESCRIPTION", "Package: dplyr\nVersion: 1.1.0\nBuilt: R 4\n"},
 		{"opt/env/share/jupyter/kernels/k/kernel.json", `{"display_name":"K","argv":["k"]}`},
@@ -178,7 +185,8 @@ func TestSBOM(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(packages, again.Carried.Packages); diff != "" || again.Carried.Foreign || again.Carried.Placeless {
+		if diff := cmp.Diff(packages, again.Carried.Packages); diff != "" || again.Carried.Foreign ||
+			again.Carried.Placeless {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
@@ -197,12 +205,17 @@ func TestForeignSBOM(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"deb libx 2:1.0", "npm @x/y 1 /usr/lib", "pip a 1 /opt/env"}, inventory(t, "sbom:"+file)); diff != "" {
+	if diff := cmp.Diff([]string{"deb libx 2:1.0", "npm @x/y 1 /usr/lib", "pip a 1 /opt/env"},
+		inventory(t, "sbom:"+file)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	img, err := images.Open(t.Context(), saved(t, image(t, []node{dist("a", "1"), {site + "a-1.dist-info/direct_url.json", `{"vcs_info":{"commit_id":"84765e1"}}`},
-		{"var/lib/dpkg/status", "Package: libx\nStatus: install ok installed\nVersion: 2:1.0\nArchitecture: amd64\n"},
-		{"usr/lib/node_modules/@x/y/package.json", `{"name":"@x/y","version":"1"}`}, {"opt/env/pyvenv.cfg", "version = 3.11.2\n"}})), images.Options{})
+	img, err := images.Open(t.Context(),
+		saved(t, image(t, []node{dist("a", "1"), {site + "a-1.dist-info/direct_url.json",
+			`{"vcs_info":{"commit_id":"84765e1"}}`},
+			{"var/lib/dpkg/status", "Package: libx\nStatus: install ok installed\nVersion: 2:1.0\n" +
+				"Architecture: amd64\n"},
+			{"usr/lib/node_modules/@x/y/package.json", `{"name":"@x/y","version":"1"}`},
+			{"opt/env/pyvenv.cfg", "version = 3.11.2\n"}})), images.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,8 +230,12 @@ func TestForeignSBOM(t *testing.T) {
 
 // FuzzSBOM reads any bytes as an SBOM.
 func FuzzSBOM(f *testing.F) {
-	f.Add([]byte(`{"bomFormat":"CycloneDX","specVersion":"1.5","components":[{"type":"library","name":"a","version":"1","purl":"pkg:pypi/a@1","properties":[{"name":"driftpin:kind","value":"pip"}]}]}`))
-	f.Add([]byte(`{"spdxVersion":"SPDX-2.3","SPDXID":"SPDXRef-DOCUMENT","packages":[{"name":"a","SPDXID":"SPDXRef-a","versionInfo":"1","sourceInfo":"x: /a, /b","externalRefs":[{"referenceCategory":"PACKAGE-MANAGER","referenceType":"purl","referenceLocator":"pkg:deb/debian/a@1?epoch=2"}]}]}`))
+	f.Add([]byte(`{"bomFormat":"CycloneDX","specVersion":"1.5","components":[{"type":"library","name":"a",` +
+		`"version":"1","purl":"pkg:pypi/a@1","properties":[{"name":"driftpin:kind","value":"pip"}]}]}`))
+	f.Add([]byte(`{"spdxVersion":"SPDX-2.3","SPDXID":"SPDXRef-DOCUMENT","packages":[{"name":"a",` +
+		`"SPDXID":"SPDXRef-a","versionInfo":"1","sourceInfo":"x: /a, /b",` +
+		`"externalRefs":[{"referenceCategory":"PACKAGE-MANAGER","referenceType":"purl",` +
+		`"referenceLocator":"pkg:deb/debian/a@1?epoch=2"}]}]}`))
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		file := filepath.Join(dir, "x.json")
@@ -239,11 +256,15 @@ func FuzzSBOM(f *testing.F) {
 // layout, and as the attestation of an image.
 func FuzzLayout(f *testing.F) {
 	f.Add([]byte(`{"schemaVersion":2,"manifests":[]}`))
-	f.Add([]byte(`{"_type":"x","predicateType":"` + images.InventoryType + `","subject":[],"predicate":{"lock":"driftpin-lock 1\n"}}`))
+	f.Add([]byte(`{"_type":"x","predicateType":"` + images.InventoryType +
+		`","subject":[],"predicate":{"lock":"driftpin-lock 1\n"}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		dir := t.TempDir()
 		sum := fmt.Sprintf("%x", sha256.Sum256(data))
-		index := fmt.Sprintf(`{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"sha256:%s","size":%d},{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:%[1]s","size":%[2]d}]}`, sum, len(data))
+		index := fmt.Sprintf(`{"schemaVersion":2,`+
+			`"manifests":[{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"sha256:%s","size":%d},`+
+			`{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:%[1]s","size":%[2]d}]}`, sum,
+			len(data))
 		if err := os.MkdirAll(filepath.Join(dir, "blobs", "sha256"), 0o755); err != nil {
 			t.Fatal(err)
 		}

@@ -47,7 +47,9 @@ func archive(t testing.TB, more []node, saved ...archived) []byte {
 			ids = append(ids, fmt.Sprintf(`"sha256:%x"`, sha256.Sum256(claim)))
 		}
 		m := image{fmt.Sprintf("c%d.json", i), s.tags, nil}
-		nodes = append(nodes, node{m.Config, `{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[` + strings.Join(ids, ",") + `]}}`})
+		nodes = append(nodes, node{m.Config,
+			`{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[` + strings.Join(ids, ",") +
+				`]}}`})
 		for k, data := range s.files {
 			name := fmt.Sprintf("%d-%d/layer.tar", i, k)
 			if k < len(s.names) {
@@ -168,7 +170,8 @@ func remove(t *testing.T, file string) {
 // Archives, of which nobody vouches for the bytes, are held against their config:
 // in both orders, compressed or not.
 func TestAlteredArchives(t *testing.T) {
-	base, one, two := tarOf(t, []node{{"var/lib/dpkg/status", status}}), tarOf(t, []node{dist("numpy", "1.24.4")}), tarOf(t, []node{dist("numpy", "1.26.4")})
+	base, one, two := tarOf(t, []node{{"var/lib/dpkg/status", status}}), tarOf(t, []node{dist("numpy", "1.24.4")}),
+		tarOf(t, []node{dist("numpy", "1.26.4")})
 	both := tarOf(t, []node{dist("numpy", "1.24.4"), dist("pandas", "2.0")})
 	between := both[:1024] // a header and a block: between two entries
 	good := archiveFile(t, archive(t, nil, archived{files: [][]byte{base, one}, claims: [][]byte{base, one}}))
@@ -178,13 +181,18 @@ func TestAlteredArchives(t *testing.T) {
 		with string
 		bad  archived
 	}{
-		"other bytes":                 {good, archived{files: [][]byte{base, two}, claims: [][]byte{base, one}}},
-		"other bytes, compressed":     {good, archived{files: [][]byte{base, gzipped(t, two)}, claims: [][]byte{base, one}}},
-		"another order":               {good, archived{files: [][]byte{one, base}, claims: [][]byte{base, one}}},
-		"another order, by the names": {good, archived{files: [][]byte{one, base}, claims: [][]byte{base, one}, names: []string{hex(one), hex(base)}}},
-		"cut between two entries":     {whole, archived{files: [][]byte{base, between}, claims: [][]byte{base, both}}},
-		"cut, compressed again":       {whole, archived{files: [][]byte{base, gzipped(t, between)}, claims: [][]byte{base, both}}},
-		"zeros where data was":        {whole, archived{files: [][]byte{base, append(slices.Clone(between), make([]byte, len(both)-len(between))...)}, claims: [][]byte{base, both}}},
+		"other bytes": {good, archived{files: [][]byte{base, two}, claims: [][]byte{base, one}}},
+		"other bytes, compressed": {good, archived{files: [][]byte{base, gzipped(t, two)},
+			claims: [][]byte{base, one}}},
+		"another order": {good, archived{files: [][]byte{one, base}, claims: [][]byte{base, one}}},
+		"another order, by the names": {good, archived{files: [][]byte{one, base}, claims: [][]byte{base, one},
+			names: []string{hex(one), hex(base)}}},
+		"cut between two entries": {whole, archived{files: [][]byte{base, between}, claims: [][]byte{base, both}}},
+		"cut, compressed again": {whole, archived{files: [][]byte{base, gzipped(t, between)},
+			claims: [][]byte{base, both}}},
+		"zeros where data was": {whole,
+			archived{files: [][]byte{base, append(slices.Clone(between), make([]byte, len(both)-len(between))...)},
+				claims: [][]byte{base, both}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			data := archive(t, nil, test.bad)
@@ -209,7 +217,8 @@ func TestUnverified(t *testing.T) {
 	changed := archiveFile(t, archive(t, nil, archived{files: [][]byte{two}, claims: [][]byte{one}}))
 	for _, refs := range [][2]string{{good, changed}, {changed, good}} {
 		d, err := drifts(t, refs[0], refs[1], false)
-		if err != nil || len(d.Packages) != 1 || len(d.Unverified) != 2 || d.Unverified[0] != (drift.Unverified{Image: refs[0], Layers: 1}) {
+		if err != nil || len(d.Packages) != 1 || len(d.Unverified) != 2 ||
+			d.Unverified[0] != (drift.Unverified{Image: refs[0], Layers: 1}) {
 			t.Errorf("drift %+v, %v", d, err)
 		}
 		if d, err := drifts(t, refs[0], refs[1], true); err == nil {
@@ -244,7 +253,10 @@ func TestFalseDiffIDs(t *testing.T) {
 		}
 		return saved(t, img)
 	}
-	named := func(err error) bool { return err != nil && strings.Contains(err.Error(), "false diffID") }
+	named := func(err error) bool {
+		return err != nil && strings.Contains(err.Error(),
+			"the diffID in the config is wrong")
+	}
 	if _, err := drifts(t, make("a", []byte("x")), make("b", nil), false); !named(err) {
 		t.Errorf("of a small layer: %v", err)
 	}
@@ -274,17 +286,23 @@ func TestFalseDiffIDs(t *testing.T) {
 // Of several images in an archive one is named by its tag.
 func TestArchiveOfSeveral(t *testing.T) {
 	a, b := tarOf(t, []node{dist("a", "1")}), tarOf(t, []node{dist("b", "2")})
-	data := archive(t, nil, archived{tags: []string{"hub/a:1", "a:latest"}, files: [][]byte{a}, claims: [][]byte{a}}, archived{tags: []string{"localhost:5000/b:2"}, files: [][]byte{b}, claims: [][]byte{b}}, archived{files: [][]byte{a, b}, claims: [][]byte{a, b}})
+	data := archive(t, nil, archived{tags: []string{"hub/a:1", "a:latest"}, files: [][]byte{a}, claims: [][]byte{a}},
+		archived{tags: []string{"localhost:5000/b:2"}, files: [][]byte{b}, claims: [][]byte{b}},
+		archived{files: [][]byte{a, b}, claims: [][]byte{a, b}})
 	for _, ref := range []string{archiveFile(t, data), archiveFile(t, gzipped(t, data))} {
-		if _, err := images.Open(t.Context(), ref, images.Options{}); err == nil || !strings.Contains(err.Error(), "name one as docker-archive:FILE:TAG: hub/a:1, a:latest, localhost:5000/b:2, @2") {
+		if _, err := images.Open(t.Context(), ref, images.Options{}); err == nil ||
+			!strings.Contains(err.Error(),
+				"name one as docker-archive:FILE:TAG: hub/a:1, a:latest, localhost:5000/b:2, @2") {
 			t.Errorf("%v", err)
 		}
-		for tag, want := range map[string]string{"hub/a:1": "pip a 1 /opt/env", "a": "pip a 1 /opt/env", "localhost:5000/b:2": "pip b 2 /opt/env", "@2": "pip a 1 /opt/env; pip b 2 /opt/env"} {
+		for tag, want := range map[string]string{"hub/a:1": "pip a 1 /opt/env", "a": "pip a 1 /opt/env",
+			"localhost:5000/b:2": "pip b 2 /opt/env", "@2": "pip a 1 /opt/env; pip b 2 /opt/env"} {
 			if got := strings.Join(inventory(t, ref+":"+tag), "; "); got != want {
 				t.Errorf("%s: %s", tag, got)
 			}
 		}
-		if _, err := images.Open(t.Context(), ref+":none:1", images.Options{}); err == nil || !strings.Contains(err.Error(), "the archive has no image none:1") {
+		if _, err := images.Open(t.Context(), ref+":none:1", images.Options{}); err == nil ||
+			!strings.Contains(err.Error(), "the archive has no image none:1") {
 			t.Errorf("%v", err)
 		}
 	}
@@ -310,12 +328,16 @@ func TestOddArchives(t *testing.T) {
 		more []node
 		img  archived
 	}{
-		"no bytes at all":   {nil, archived{files: [][]byte{a, nil, b}, claims: [][]byte{a, nil, b}}},
-		"zeros alone":       {nil, archived{files: [][]byte{a, make([]byte, 1024), b}, claims: [][]byte{a, make([]byte, 1024), b}}},
-		"an old tar":        {nil, archived{files: [][]byte{old, b}, claims: [][]byte{old, b}}},
-		"links":             {[]node{{"x/layer.tar", "->../y"}, {"y", "=>z"}, {"z", string(a)}}, archived{files: [][]byte{b}, claims: [][]byte{a, b}, names: []string{"b"}}},
-		"slashes":           {nil, archived{files: [][]byte{a, b}, claims: [][]byte{a, b}, names: []string{"/a/layer.tar", "./b/layer.tar"}}},
-		"what is no layer":  {[]node{{"junk.gz", "\x1f\x8bjunk"}}, archived{files: [][]byte{a, b}, claims: [][]byte{a, b}}},
+		"no bytes at all": {nil, archived{files: [][]byte{a, nil, b}, claims: [][]byte{a, nil, b}}},
+		"zeros alone": {nil, archived{files: [][]byte{a, make([]byte, 1024), b},
+			claims: [][]byte{a, make([]byte, 1024), b}}},
+		"an old tar": {nil, archived{files: [][]byte{old, b}, claims: [][]byte{old, b}}},
+		"links": {[]node{{"x/layer.tar", "->../y"}, {"y", "=>z"}, {"z", string(a)}},
+			archived{files: [][]byte{b}, claims: [][]byte{a, b}, names: []string{"b"}}},
+		"slashes": {nil, archived{files: [][]byte{a, b}, claims: [][]byte{a, b},
+			names: []string{"/a/layer.tar", "./b/layer.tar"}}},
+		"what is no layer": {[]node{{"junk.gz", "\x1f\x8bjunk"}}, archived{files: [][]byte{a, b},
+			claims: [][]byte{a, b}}},
 		"gzip in the layer": {nil, archived{files: [][]byte{gzipped(t, a), b}, claims: [][]byte{a, b}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -335,8 +357,10 @@ func TestOddArchives(t *testing.T) {
 // archiveWithLinks is an archive whose first layer is a link.
 func archiveWithLinks(t *testing.T, links []node, a, b []byte) []byte {
 	t.Helper()
-	config := fmt.Sprintf(`{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":["sha256:%x","sha256:%x"]}}`, sha256.Sum256(a), sha256.Sum256(b))
-	return tarOf(t, append(slices.Clone(links), node{"b", string(b)}, node{"config", config}, node{"c.json", "->config"}, node{"manifest.json", `[{"Config":"c.json","Layers":["x/layer.tar","b"]}]`}))
+	config := fmt.Sprintf(`{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":["sha256:%x",`+
+		`"sha256:%x"]}}`, sha256.Sum256(a), sha256.Sum256(b))
+	return tarOf(t, append(slices.Clone(links), node{"b", string(b)}, node{"config", config},
+		node{"c.json", "->config"}, node{"manifest.json", `[{"Config":"c.json","Layers":["x/layer.tar","b"]}]`}))
 }
 
 // A layout may hold signatures, charts and images for other platforms beside the
@@ -355,7 +379,8 @@ func TestOneOfMany(t *testing.T) {
 		}
 		return img
 	}
-	signature, err := mutate.AppendLayers(mutate.MediaType(empty.Image, types.OCIManifestSchema1), static.NewLayer([]byte("{}"), "application/vnd.dev.cosign.simplesigning.v1+json"))
+	signature, err := mutate.AppendLayers(mutate.MediaType(empty.Image, types.OCIManifestSchema1),
+		static.NewLayer([]byte("{}"), "application/vnd.dev.cosign.simplesigning.v1+json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -368,17 +393,27 @@ func TestOneOfMany(t *testing.T) {
 		platform string
 		want     string // the package, or a part of the error
 	}{
-		"a signature first":     {[]mutate.IndexAddendum{{Add: signature}, {Add: of("amd64", "", "a")}}, "", "pip a 1"},
-		"a chart":               {[]mutate.IndexAddendum{{Add: of("amd64", "", "a")}, {Add: chart}}, "", "pip a 1"},
-		"a chart alone":         {[]mutate.IndexAddendum{{Add: chart}}, "", "it is no image"},
-		"platforms":             {[]mutate.IndexAddendum{{Add: of("arm64", "", "b"), Descriptor: on("arm64", "")}, {Add: of("amd64", "", "a"), Descriptor: on("amd64", "")}}, "", "pip a 1"},
-		"another platform":      {[]mutate.IndexAddendum{{Add: of("arm64", "", "b"), Descriptor: on("arm64", "")}, {Add: of("amd64", "", "a"), Descriptor: on("amd64", "")}}, "linux/arm64/v8", "pip b 1"},
-		"its config tells":      {[]mutate.IndexAddendum{{Add: of("arm64", "", "b")}, {Add: of("amd64", "", "a")}}, "", "pip a 1"},
-		"the plain one":         {[]mutate.IndexAddendum{{Add: of("amd64", "v3", "b"), Descriptor: on("amd64", "v3")}, {Add: of("amd64", "", "a"), Descriptor: on("amd64", "")}}, "", "pip a 1"},
-		"the best":              {[]mutate.IndexAddendum{{Add: of("arm", "v5", "b"), Descriptor: on("arm", "v5")}, {Add: of("arm", "v7", "a"), Descriptor: on("arm", "v7")}, {Add: of("arm", "v6", "c"), Descriptor: on("arm", "v6")}}, "linux/arm", "pip a 1"},
-		"an index of another":   {[]mutate.IndexAddendum{{Add: mutate.AppendManifests(emptyIndex(), mutate.IndexAddendum{Add: of("arm64", "", "b"), Descriptor: on("arm64", "")})}, {Add: of("amd64", "", "a"), Descriptor: on("amd64", "")}}, "", "pip a 1"},
-		"two images":            {[]mutate.IndexAddendum{{Add: of("amd64", "", "a")}, {Add: of("amd64", "", "b")}}, "", "holds 2 such images"},
-		"none for the platform": {[]mutate.IndexAddendum{{Add: of("arm64", "", "a")}, {Add: of("s390x", "", "b")}}, "", "it has linux/arm64, linux/s390x"},
+		"a signature first": {[]mutate.IndexAddendum{{Add: signature}, {Add: of("amd64", "", "a")}}, "", "pip a 1"},
+		"a chart":           {[]mutate.IndexAddendum{{Add: of("amd64", "", "a")}, {Add: chart}}, "", "pip a 1"},
+		"a chart alone":     {[]mutate.IndexAddendum{{Add: chart}}, "", "it is not an image"},
+		"platforms": {[]mutate.IndexAddendum{{Add: of("arm64", "", "b"), Descriptor: on("arm64", "")},
+			{Add: of("amd64", "", "a"), Descriptor: on("amd64", "")}}, "", "pip a 1"},
+		"another platform": {[]mutate.IndexAddendum{{Add: of("arm64", "", "b"), Descriptor: on("arm64", "")},
+			{Add: of("amd64", "", "a"), Descriptor: on("amd64", "")}}, "linux/arm64/v8", "pip b 1"},
+		"its config tells": {[]mutate.IndexAddendum{{Add: of("arm64", "", "b")}, {Add: of("amd64", "", "a")}},
+			"", "pip a 1"},
+		"the plain one": {[]mutate.IndexAddendum{{Add: of("amd64", "v3", "b"), Descriptor: on("amd64", "v3")},
+			{Add: of("amd64", "", "a"), Descriptor: on("amd64", "")}}, "", "pip a 1"},
+		"the best": {[]mutate.IndexAddendum{{Add: of("arm", "v5", "b"), Descriptor: on("arm", "v5")},
+			{Add: of("arm", "v7", "a"), Descriptor: on("arm", "v7")}, {Add: of("arm", "v6", "c"),
+				Descriptor: on("arm", "v6")}}, "linux/arm", "pip a 1"},
+		"an index of another": {[]mutate.IndexAddendum{{Add: mutate.AppendManifests(emptyIndex(),
+			mutate.IndexAddendum{Add: of("arm64", "", "b"), Descriptor: on("arm64", "")})},
+			{Add: of("amd64", "", "a"), Descriptor: on("amd64", "")}}, "", "pip a 1"},
+		"two images": {[]mutate.IndexAddendum{{Add: of("amd64", "", "a")}, {Add: of("amd64", "", "b")}},
+			"", "holds 2 such images"},
+		"none for the platform": {[]mutate.IndexAddendum{{Add: of("arm64", "", "a")}, {Add: of("s390x", "", "b")}},
+			"", "it has linux/arm64, linux/s390x"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "layout")
@@ -425,24 +460,52 @@ func TestThroughLinks(t *testing.T) {
 		layers [][]node
 		want   []string
 	}{
-		"replaced":                {[][]node{low, {{site + "six-1.15.0.dist-info/METADATA", meta("six", "1.16.0")}}}, []string{"pip six 1.16.0 /usr"}},
-		"taken away":              {[][]node{low, {{site + ".wh.six-1.15.0.dist-info", ""}}}, []string{}},
-		"all taken away":          {[][]node{low, {{site + ".wh..wh..opq", ""}}}, []string{}},
-		"added":                   {[][]node{low, {{site + "idna-3.4.dist-info/METADATA", meta("idna", "3.4")}}}, []string{"pip idna 3.4 /usr", "pip six 1.15.0 /usr"}},
-		"a folder in its place":   {[][]node{low, {{"lib/", "/"}, {site + "idna-3.4.dist-info/METADATA", meta("idna", "3.4")}}}, []string{"pip idna 3.4 /", "pip six 1.15.0 /usr"}},
-		"in one layer":            {[][]node{{{"lib", "->usr/lib"}, {site + "six-1.15.0.dist-info/METADATA", meta("six", "1.15.0")}}, {{"usr/" + site + ".wh.six-1.15.0.dist-info", ""}, {"usr/" + site + "six-1.16.0.dist-info/METADATA", meta("six", "1.16.0")}}}, []string{"pip six 1.16.0 /usr"}},
-		"a file, later a folder":  {[][]node{{{"x", "->y"}, {"y", "file"}}, {{"y/" + site + "a-1.dist-info/METADATA", meta("a", "1")}}, {{"x/" + site + "b-1.dist-info/METADATA", meta("b", "1")}, {"x/" + site + ".wh.a-1.dist-info", ""}}}, []string{"pip b 1 /y"}},
-		"a hard link through it":  {[][]node{{{"lib", "->usr/lib"}, {"usr/lib/x", meta("a", "1")}}, {{"usr/" + site + "a-1.dist-info/METADATA", "=>lib/x"}}}, []string{"pip a 1 /usr"}},
-		"dpkg's folder":           {[][]node{{{"var", "->data/var"}}, {{"var/lib/dpkg/status", status[:strings.Index(status, "\n\n")+2]}}}, []string{"deb libc6 2.36-9"}},
-		"modules, by the link":    {[][]node{{{"usr/local/lib/node_modules", "->/opt/nm"}}, {{"usr/local/lib/node_modules/y/package.json", `{"name":"y","version":"1.0.0"}`}}}, []string{"npm y 1.0.0 /usr/local/lib"}},
-		"modules, by themselves":  {[][]node{{{"usr/local/lib/node_modules", "->/opt/nm"}, {"opt/nm/y/package.json", `{"name":"y","version":"1.0.0"}`}}, {{"opt/nm/y/package.json", `{"name":"y","version":"2.0.0"}`}}}, []string{"npm y 2.0.0 /usr/local/lib"}},
-		"modules, both ways":      {[][]node{{{"usr/local/lib/node_modules", "->/opt/nm"}}, {{"usr/local/lib/node_modules/y/package.json", `{"name":"y","version":"1.0.0"}`}}, {{"opt/nm/y/package.json", `{"name":"y","version":"2.0.0"}`}}}, []string{"npm y 2.0.0 /usr/local/lib"}},
-		"modules, taken away":     {[][]node{{{"usr/local/lib/node_modules", "->/opt/nm"}}, {{"usr/local/lib/node_modules/y/package.json", `{"name":"y","version":"1.0.0"}`}}, {{"opt/nm/.wh.y", ""}}}, []string{}},
-		"site-packages":           {[][]node{{{"opt/env/lib/python3.11/site-packages", "->/opt/py"}}, {{"opt/env/lib/python3.11/site-packages/a-1.dist-info/METADATA", meta("a", "1")}}}, []string{"pip a 1 /opt/env"}},
-		"site-packages, below":    {[][]node{{{"opt/env/lib/python3.11/site-packages", "->/opt/py"}}, {{"opt/py/a-1.dist-info/METADATA", meta("a", "1")}}}, []string{"pip a 1 /opt/env"}},
-		"conda-meta":              {[][]node{{{"opt/conda/conda-meta", "->/opt/cm"}}, {{"opt/conda/conda-meta/a-1-0.json", `{"name":"a","version":"1","build":"0"}`}, {"opt/cm/b-1-0.json", `{"name":"b","version":"1","build":"0"}`}}}, []string{"conda a 1 /opt/conda 0", "conda b 1 /opt/conda 0"}},
-		"a folder becomes a file": {[][]node{{{site + "a-1.dist-info/METADATA", meta("a", "1")}, {strings.TrimSuffix(site, "/"), "x"}}}, []string{}},
-		"linked, then replaced":   {[][]node{{{"x", meta("a", "1")}, {site + "a-1.dist-info/METADATA", meta("a", "1")}, {"opt/v/" + site + "a-1.dist-info/METADATA", "=>" + site + "a-1.dist-info/METADATA"}, {site + "a-1.dist-info/METADATA", meta("a", "2")}}}, []string{"pip a 2 /", "pip a 1 /opt/v"}},
+		"replaced": {[][]node{low, {{site + "six-1.15.0.dist-info/METADATA", meta("six", "1.16.0")}}},
+			[]string{"pip six 1.16.0 /usr"}},
+		"taken away":     {[][]node{low, {{site + ".wh.six-1.15.0.dist-info", ""}}}, []string{}},
+		"all taken away": {[][]node{low, {{site + ".wh..wh..opq", ""}}}, []string{}},
+		"added": {[][]node{low, {{site + "idna-3.4.dist-info/METADATA", meta("idna", "3.4")}}},
+			[]string{"pip idna 3.4 /usr", "pip six 1.15.0 /usr"}},
+		"a folder in its place": {[][]node{low, {{"lib/", "/"}, {site + "idna-3.4.dist-info/METADATA",
+			meta("idna", "3.4")}}}, []string{"pip idna 3.4 /", "pip six 1.15.0 /usr"}},
+		"in one layer": {[][]node{{{"lib", "->usr/lib"}, {site + "six-1.15.0.dist-info/METADATA",
+			meta("six", "1.15.0")}}, {{"usr/" + site + ".wh.six-1.15.0.dist-info", ""},
+			{"usr/" + site + "six-1.16.0.dist-info/METADATA", meta("six", "1.16.0")}}},
+			[]string{"pip six 1.16.0 /usr"}},
+		"a file, later a folder": {[][]node{{{"x", "->y"}, {"y", "file"}},
+			{{"y/" + site + "a-1.dist-info/METADATA", meta("a", "1")}},
+			{{"x/" + site + "b-1.dist-info/METADATA", meta("b", "1")}, {"x/" + site + ".wh.a-1.dist-info", ""}}},
+			[]string{"pip b 1 /y"}},
+		"a hard link through it": {[][]node{{{"lib", "->usr/lib"}, {"usr/lib/x", meta("a", "1")}},
+			{{"usr/" + site + "a-1.dist-info/METADATA", "=>lib/x"}}}, []string{"pip a 1 /usr"}},
+		"dpkg's folder": {[][]node{{{"var", "->data/var"}},
+			{{"var/lib/dpkg/status", status[:strings.Index(status, "\n\n")+2]}}}, []string{"deb libc6 2.36-9"}},
+		"modules, by the link": {[][]node{{{"usr/local/lib/node_modules", "->/opt/nm"}},
+			{{"usr/local/lib/node_modules/y/package.json", `{"name":"y","version":"1.0.0"}`}}},
+			[]string{"npm y 1.0.0 /usr/local/lib"}},
+		"modules, by themselves": {[][]node{{{"usr/local/lib/node_modules", "->/opt/nm"}, {"opt/nm/y/package.json",
+			`{"name":"y","version":"1.0.0"}`}}, {{"opt/nm/y/package.json", `{"name":"y","version":"2.0.0"}`}}},
+			[]string{"npm y 2.0.0 /usr/local/lib"}},
+		"modules, both ways": {[][]node{{{"usr/local/lib/node_modules", "->/opt/nm"}},
+			{{"usr/local/lib/node_modules/y/package.json", `{"name":"y","version":"1.0.0"}`}},
+			{{"opt/nm/y/package.json", `{"name":"y","version":"2.0.0"}`}}}, []string{"npm y 2.0.0 /usr/local/lib"}},
+		"modules, taken away": {[][]node{{{"usr/local/lib/node_modules", "->/opt/nm"}},
+			{{"usr/local/lib/node_modules/y/package.json", `{"name":"y","version":"1.0.0"}`}},
+			{{"opt/nm/.wh.y", ""}}}, []string{}},
+		"site-packages": {[][]node{{{"opt/env/lib/python3.11/site-packages", "->/opt/py"}},
+			{{"opt/env/lib/python3.11/site-packages/a-1.dist-info/METADATA", meta("a", "1")}}},
+			[]string{"pip a 1 /opt/env"}},
+		"site-packages, below": {[][]node{{{"opt/env/lib/python3.11/site-packages", "->/opt/py"}},
+			{{"opt/py/a-1.dist-info/METADATA", meta("a", "1")}}}, []string{"pip a 1 /opt/env"}},
+		"conda-meta": {[][]node{{{"opt/conda/conda-meta", "->/opt/cm"}},
+			{{"opt/conda/conda-meta/a-1-0.json", `{"name":"a","version":"1","build":"0"}`},
+				{"opt/cm/b-1-0.json", `{"name":"b","version":"1","build":"0"}`}}}, []string{"conda a 1 /opt/conda 0",
+			"conda b 1 /opt/conda 0"}},
+		"a folder becomes a file": {[][]node{{{site + "a-1.dist-info/METADATA", meta("a", "1")},
+			{strings.TrimSuffix(site, "/"), "x"}}}, []string{}},
+		"linked, then replaced": {[][]node{{{"x", meta("a", "1")}, {site + "a-1.dist-info/METADATA",
+			meta("a", "1")}, {"opt/v/" + site + "a-1.dist-info/METADATA", "=>" + site + "a-1.dist-info/METADATA"},
+			{site + "a-1.dist-info/METADATA", meta("a", "2")}}}, []string{"pip a 2 /", "pip a 1 /opt/v"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, inventory(t, saved(t, image(t, test.layers...)))); diff != "" {
@@ -455,7 +518,8 @@ func TestThroughLinks(t *testing.T) {
 // Which layer made a difference is one of the image that changed.
 func TestWhoseLayer(t *testing.T) {
 	base := []node{dist("numpy", "1.24.4"), dist("idna", "3.3"), {"var/lib/dpkg/status", status}}
-	old, changed := image(t, base), image(t, base, []node{{site + ".wh.numpy-1.24.4.dist-info", ""}, dist("numpy", "1.26.4"), {site + ".wh.idna-3.3.dist-info", ""},
+	old, changed := image(t, base), image(t, base, []node{{site + ".wh.numpy-1.24.4.dist-info", ""},
+		dist("numpy", "1.26.4"), {site + ".wh.idna-3.3.dist-info", ""},
 		{"var/lib/dpkg/status", status[:strings.Index(status, "\n\n")+2]}})
 	for _, refs := range [][2]string{{saved(t, old), saved(t, changed)}, {saved(t, changed), saved(t, old)}} {
 		d, err := drifts(t, refs[0], refs[1], false)
@@ -475,11 +539,15 @@ func TestTrees(t *testing.T) {
 	var fresh []node
 	for i := range 6 {
 		name := fmt.Sprintf("p%d", i)
-		fresh = append(fresh, node{"srv/new/lib/python3.11/site-packages/" + name + "-1.dist-info/METADATA", "Name: " + name + "\nVersion: 1\n"},
-			node{fmt.Sprintf("app/node_modules/p%d/package.json", i), fmt.Sprintf(`{"name":"p%d","version":"1.0.0"}`, i)})
+		fresh = append(fresh, node{"srv/new/lib/python3.11/site-packages/" + name + "-1.dist-info/METADATA",
+			"Name: " + name + "\nVersion: 1\n"},
+			node{fmt.Sprintf("app/node_modules/p%d/package.json", i),
+				fmt.Sprintf(`{"name":"p%d","version":"1.0.0"}`, i)})
 	}
-	d, err := drifts(t, saved(t, image(t, []node{dist("a", "1")})), saved(t, image(t, []node{dist("a", "2")}, fresh)), false)
-	if err != nil || len(d.Trees) != 2 || d.Trees[0].Where != "/app/node_modules" || d.Trees[1].Where != "/srv/new" || d.Trees[1].Packages != 6 {
+	d, err := drifts(t, saved(t, image(t, []node{dist("a", "1")})), saved(t, image(t, []node{dist("a", "2")}, fresh)),
+		false)
+	if err != nil || len(d.Trees) != 2 || d.Trees[0].Where != "/app/node_modules" || d.Trees[1].Where != "/srv/new" ||
+		d.Trees[1].Packages != 6 {
 		t.Fatalf("%+v, %v", d, err)
 	}
 	within := 0

@@ -31,7 +31,9 @@ import (
 // not what someone hid: who can change a file can change its record, and files
 // that nobody recorded are not looked for.
 func (img *Image) Damages(ctx context.Context) ([]drift.Damage, error) {
-	records, err := visible(ctx, img, isRecord, func(_ string, size int64, r io.Reader) ([]byte, error) { return layers.Whole(size, r) })
+	records, err := visible(ctx, img, isRecord, func(_ string, size int64, r io.Reader) ([]byte, error) {
+		return layers.Whole(size, r)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", img.Name, err)
 	}
@@ -46,7 +48,8 @@ func (img *Image) Damages(ctx context.Context) ([]drift.Damage, error) {
 	}
 	for name := range found { // a package of pip's that records nothing
 		info := path.Dir(name)
-		if owner := strings.TrimSuffix(path.Base(info), ".dist-info"); isPipMetadata(name) && !recorded[owner] && len(expected[name]) == 0 {
+		if owner := strings.TrimSuffix(path.Base(info), ".dist-info"); isPipMetadata(name) && !recorded[owner] &&
+			len(expected[name]) == 0 {
 			expected[info+"/RECORD"] = []record{{owner: owner}}
 			delete(found, info+"/RECORD")
 		}
@@ -82,7 +85,8 @@ func readRecords(files map[string]layers.Seen[[]byte]) (expected map[string][]re
 
 // isPipMetadata matches the file by which an installed Python package is known.
 func isPipMetadata(name string) bool {
-	return path.Base(name) == "METADATA" && strings.HasSuffix(path.Dir(name), ".dist-info") && !installed.Vendored(path.Dir(path.Dir(name)))
+	return path.Base(name) == "METADATA" && strings.HasSuffix(path.Dir(name), ".dist-info") &&
+		!installed.Vendored(path.Dir(path.Dir(name)))
 }
 
 // A record is what one package says of one file.
@@ -232,7 +236,8 @@ func compareRecords(expected map[string][]record, found map[string]layers.Seen[s
 		case !ok && slices.ContainsFunc(records, func(r record) bool { return r.optional }):
 		case !ok:
 			out = append(out, drift.Damage{Path: "/" + name, Package: records[0].owner, What: "missing"})
-		case !slices.ContainsFunc(records, func(r record) bool { return strings.Contains(f.Value, r.algorithm+" "+r.sum+"\n") }):
+		case !slices.ContainsFunc(records,
+			func(r record) bool { return strings.Contains(f.Value, r.algorithm+" "+r.sum+"\n") }):
 			out = append(out, drift.Damage{Path: "/" + name, Package: records[0].owner, What: "changed"})
 		}
 	}

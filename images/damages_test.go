@@ -22,16 +22,24 @@ func recordRow(path, content string) string {
 // what is as recorded is not.
 func TestDamages(t *testing.T) {
 	const info = site + "a-1.dist-info/"
-	record := recordRow("a.py", "fine") + recordRow("b.py", "before") + recordRow("../../../bin/a", "#!run") + recordRow("gone.py", "x") +
-		recordRow("../../../lib64/a.so", "elf") + recordRow("hard.py", "linked") + recordRow("both.py", "mine") + "\"odd, name.py\"" + recordRow("", "odd") +
-		"hex.py,sha256=" + fmt.Sprintf("%x", sha256.Sum256([]byte("hex"))) + ",3\n" + "a-1.dist-info/RECORD,,\nunhashed.pyc,,\nother.py,blake2b=zz,1\n"
-	debian := fmt.Sprintf("%x  lib/libc.so\n%x  usr/bin/tool\n%x  usr/share/doc/left-out\n", md5.Sum([]byte("libc")), md5.Sum([]byte("tool")), md5.Sum([]byte("doc")))
+	record := recordRow("a.py", "fine") + recordRow("b.py", "before") + recordRow("../../../bin/a", "#!run") +
+		recordRow("gone.py", "x") +
+		recordRow("../../../lib64/a.so", "elf") + recordRow("hard.py", "linked") + recordRow("both.py", "mine") +
+		"\"odd, name.py\"" + recordRow("", "odd") +
+		"hex.py,sha256=" + fmt.Sprintf("%x", sha256.Sum256([]byte("hex"))) + ",3\n" +
+		"a-1.dist-info/RECORD,,\nunhashed.pyc,,\nother.py,blake2b=zz,1\n"
+	debian := fmt.Sprintf("%x  lib/libc.so\n%x  usr/bin/tool\n%x  usr/share/doc/left-out\n", md5.Sum([]byte("libc")),
+		md5.Sum([]byte("tool")), md5.Sum([]byte("doc")))
 	base := []node{
-		{info + "METADATA", "Name: a\nVersion: 1\n"}, {info + "RECORD", record}, {site + "a.py", "fine"}, {site + "b.py", "before"},
-		{"opt/env/bin/a", "#!run"}, {"opt/env/lib64", "->lib"}, {"opt/env/lib/a.so", "elf"}, {site + "both.py", "theirs"},
-		{site + "cache", "linked"}, {site + "hard.py", "=>" + site + "cache"}, {site + "odd, name.py", "odd"}, {site + "hex.py", "hex"},
+		{info + "METADATA", "Name: a\nVersion: 1\n"}, {info + "RECORD", record}, {site + "a.py", "fine"},
+		{site + "b.py", "before"},
+		{"opt/env/bin/a", "#!run"}, {"opt/env/lib64", "->lib"}, {"opt/env/lib/a.so", "elf"},
+		{site + "both.py", "theirs"},
+		{site + "cache", "linked"}, {site + "hard.py", "=>" + site + "cache"}, {site + "odd, name.py", "odd"},
+		{site + "hex.py", "hex"},
 		{site + "b2-1.dist-info/RECORD", recordRow("both.py", "theirs")},
-		{"lib", "->usr/lib"}, {"usr/lib/libc.so", "libc"}, {"usr/bin/tool", "tool"}, {"var/lib/dpkg/info/libc6:amd64.md5sums", debian},
+		{"lib", "->usr/lib"}, {"usr/lib/libc.so", "libc"}, {"usr/bin/tool", "tool"},
+		{"var/lib/dpkg/info/libc6:amd64.md5sums", debian},
 	}
 	for _, test := range []struct {
 		name string
@@ -39,11 +47,16 @@ func TestDamages(t *testing.T) {
 		want []drift.Damage
 	}{
 		{"as built", nil, nil},
-		{"one byte", []node{{site + "b.py", "befote"}}, []drift.Damage{{Path: "/" + site + "b.py", Package: "a-1", What: "changed"}}},
-		{"removed", []node{{site + ".wh.b.py", ""}}, []drift.Damage{{Path: "/" + site + "b.py", Package: "a-1", What: "missing"}}},
-		{"a script", []node{{"opt/env/bin/a", "#!ran"}}, []drift.Damage{{Path: "/opt/env/bin/a", Package: "a-1", What: "changed"}}},
-		{"over a link of folders", []node{{"opt/env/lib/a.so", "elg"}}, []drift.Damage{{Path: "/opt/env/lib/a.so", Package: "a-1", What: "changed"}}},
-		{"Debian's", []node{{"usr/lib/libc.so", "lobc"}}, []drift.Damage{{Path: "/usr/lib/libc.so", Package: "libc6", What: "changed"}}},
+		{"one byte", []node{{site + "b.py", "befote"}}, []drift.Damage{{Path: "/" + site + "b.py", Package: "a-1",
+			What: "changed"}}},
+		{"removed", []node{{site + ".wh.b.py", ""}}, []drift.Damage{{Path: "/" + site + "b.py", Package: "a-1",
+			What: "missing"}}},
+		{"a script", []node{{"opt/env/bin/a", "#!ran"}}, []drift.Damage{{Path: "/opt/env/bin/a", Package: "a-1",
+			What: "changed"}}},
+		{"over a link of folders", []node{{"opt/env/lib/a.so", "elg"}},
+			[]drift.Damage{{Path: "/opt/env/lib/a.so", Package: "a-1", What: "changed"}}},
+		{"Debian's", []node{{"usr/lib/libc.so", "lobc"}}, []drift.Damage{{Path: "/usr/lib/libc.so", Package: "libc6",
+			What: "changed"}}},
 		{"and put right again", []node{{site + "both.py", "mine"}}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -59,7 +72,8 @@ func TestDamages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := append([]drift.Damage{{Path: "/" + site + "gone.py", Package: "a-1", What: "missing"}}, test.want...)
+			want := append([]drift.Damage{{Path: "/" + site + "gone.py", Package: "a-1", What: "missing"}},
+				test.want...)
 			if diff := cmp.Diff(sortedDamages(want), got); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -85,8 +99,10 @@ func FuzzDamages(f *testing.F) {
 				*text = "\n" + *text
 			}
 		}
-		link = "->" + strings.ReplaceAll(strings.TrimPrefix(link, "->")[:min(80, len(strings.TrimPrefix(link, "->")))], "\x00", "")
-		img := image(t, []node{{site + "a-1.dist-info/RECORD", record}, {"var/lib/dpkg/info/a.md5sums", sums}, {"opt/env/lib64", link}, {"lib", link}})
+		link = "->" + strings.ReplaceAll(strings.TrimPrefix(link, "->")[:min(80,
+			len(strings.TrimPrefix(link, "->")))], "\x00", "")
+		img := image(t, []node{{site + "a-1.dist-info/RECORD", record}, {"var/lib/dpkg/info/a.md5sums", sums},
+			{"opt/env/lib64", link}, {"lib", link}})
 		opened, err := images.Open(t.Context(), saved(t, img), images.Options{})
 		if err != nil {
 			t.Skip()
@@ -99,16 +115,22 @@ func FuzzDamages(f *testing.F) {
 // is damaged.
 func TestDamagedByHiding(t *testing.T) {
 	const info = site + "a-1.dist-info/"
-	base := []node{{info + "METADATA", "Name: a\nVersion: 1\n"}, {info + "RECORD", recordRow("a.py", "fine") + recordRow("b.py", "b")}, {site + "a.py", "fine"}, {site + "b.py", "b"}}
+	base := []node{{info + "METADATA", "Name: a\nVersion: 1\n"},
+		{info + "RECORD", recordRow("a.py", "fine") + recordRow("b.py", "b")}, {site + "a.py", "fine"},
+		{site + "b.py", "b"}}
 	for _, test := range []struct {
 		name string
 		top  []node
 		want drift.Damage
 	}{
-		{"folder", []node{{site + "a.py", "/"}}, drift.Damage{Path: "/" + site + "a.py", Package: "a-1", What: "missing"}},
-		{"link", []node{{site + "a.py", "->b.py"}}, drift.Damage{Path: "/" + site + "a.py", Package: "a-1", What: "changed"}},
-		{"no record", []node{{info + ".wh.RECORD", ""}}, drift.Damage{Path: "/" + info + "RECORD", Package: "a-1", What: "missing"}},
-		{"empty record", []node{{info + "RECORD", ""}}, drift.Damage{Path: "/" + info + "RECORD", Package: "a-1", What: "missing"}},
+		{"folder", []node{{site + "a.py", "/"}}, drift.Damage{Path: "/" + site + "a.py", Package: "a-1",
+			What: "missing"}},
+		{"link", []node{{site + "a.py", "->b.py"}}, drift.Damage{Path: "/" + site + "a.py", Package: "a-1",
+			What: "changed"}},
+		{"no record", []node{{info + ".wh.RECORD", ""}}, drift.Damage{Path: "/" + info + "RECORD", Package: "a-1",
+			What: "missing"}},
+		{"empty record", []node{{info + "RECORD", ""}}, drift.Damage{Path: "/" + info + "RECORD", Package: "a-1",
+			What: "missing"}},
 	} {
 		img, err := images.Open(t.Context(), saved(t, image(t, base, test.top)), images.Options{})
 		if err != nil {

@@ -68,9 +68,11 @@ func (img *Image) Close() error {
 
 func configOf(c *v1.ConfigFile) drift.Config {
 	out := drift.Config{
-		Env: map[string]string{}, Cmd: orEmpty(c.Config.Cmd), Entrypoint: orEmpty(c.Config.Entrypoint), User: c.Config.User,
+		Env: map[string]string{}, Cmd: orEmpty(c.Config.Cmd), Entrypoint: orEmpty(c.Config.Entrypoint),
+		User:       c.Config.User,
 		WorkingDir: c.Config.WorkingDir, Labels: c.Config.Labels, Platform: c.OS + "/" + c.Architecture,
-		Volumes: orEmpty(slices.Sorted(maps.Keys(c.Config.Volumes))), Ports: orEmpty(slices.Sorted(maps.Keys(c.Config.ExposedPorts))),
+		Volumes:    orEmpty(slices.Sorted(maps.Keys(c.Config.Volumes))),
+		Ports:      orEmpty(slices.Sorted(maps.Keys(c.Config.ExposedPorts))),
 		StopSignal: c.Config.StopSignal, OnBuild: c.Config.OnBuild, Shell: c.Config.Shell,
 	}
 	if h := c.Config.Healthcheck; h != nil {

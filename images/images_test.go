@@ -68,11 +68,14 @@ func image(t testing.TB, layers ...[]node) v1.Image {
 	img := empty.Image
 	for i, nodes := range layers {
 		data := tarOf(t, nodes)
-		layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil })
+		layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
+			return io.NopCloser(bytes.NewReader(data)), nil
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		img, err = mutate.Append(img, mutate.Addendum{Layer: layer, History: v1.History{CreatedBy: fmt.Sprintf("layer %d", i)}})
+		img, err = mutate.Append(img, mutate.Addendum{Layer: layer,
+			History: v1.History{CreatedBy: fmt.Sprintf("layer %d", i)}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,7 +114,8 @@ func inventory(t testing.TB, ref string) []string {
 	}
 	out := []string{}
 	for _, p := range packages {
-		text := strings.TrimSpace(fmt.Sprintf("%s %s %s %s %s%s", p.Kind, p.Name, p.Version, p.Where, p.Commit, p.Build+p.State))
+		text := strings.TrimSpace(fmt.Sprintf("%s %s %s %s %s%s", p.Kind, p.Name, p.Version, p.Where, p.Commit,
+			p.Build+p.State))
 		if p.Owner != nil {
 			text += fmt.Sprintf(" (%s %s)", p.Owner.Kind, p.Owner.Name)
 		}
@@ -123,7 +127,8 @@ func inventory(t testing.TB, ref string) []string {
 const site = "opt/env/lib/python3.11/site-packages/"
 
 func dist(name, version string) node {
-	return node{site + name + "-" + version + ".dist-info/METADATA", "Metadata-Version: 2.1\nName: " + name + "\nVersion: " + version + "\n\nName: not me\n"}
+	return node{site + name + "-" + version + ".dist-info/METADATA",
+		"Metadata-Version: 2.1\nName: " + name + "\nVersion: " + version + "\n\nName: not me\n"}
 }
 
 const status = `Package: libc6
@@ -152,25 +157,55 @@ Architecture: i386
 Version: 1.0
 `
 
+// inventoryOfEveryKindCases are the cases of TestInventoryOfEveryKind.
+var inventoryOfEveryKindCases = []string{
+	"conda numpy 1.23.5 /srv/conda/envs/notebook py310h",
+	"deb half 1  half-configured",
+	"deb libc6 2.36-9",
+	"deb libx 1.0",
+	"deb libx:i386 1.0",
+	"kernelspec py Py 3 /opt/env python -m k",
+	"labextension @x/lab 5 /opt/env (pip tmpystore)",
+	"labextension mine 1 /opt/env",
+	"npm @npmcli/fs 3.1.0 /usr/lib/node_modules/npm",
+	"npm npm 9.2.0 /usr/lib",
+	"pip jupyter-server 2.2.1 /opt/env",
+	"pip linked 1 /opt/env",
+	"pip old 1 /usr",
+	"pip six 1.16.0 /usr",
+	"pip tmpystore 0.0.1 /opt/env 84765e1",
+	"pip zipped 1.0 /opt/env",
+	"python python 3.11.2 /opt/env",
+	"python python 3.11.2 /usr (deb python3.11-minimal)",
+	"r dplyr 1.1.0 /usr/lib/R/site-library abc",
+	"serverextension off disabled /opt/env",
+	"serverextension on enabled /opt/env",
+}
+
 func TestInventoryOfEveryKind(t *testing.T) {
 	img := image(t, []node{
 		{"var/lib/dpkg/status", status},
 		dist("Jupyter_Server", "2.2.1"),
 		dist("tmpystore", "0.0.1"),
-		{site + "tmpystore-0.0.1.dist-info/direct_url.json", `{"url":"https://x/y.git","vcs_info":{"vcs":"git","commit_id":"84765e1"}}`},
+		{site + "tmpystore-0.0.1.dist-info/direct_url.json",
+			`{"url":"https://x/y.git","vcs_info":{"vcs":"git","commit_id":"84765e1"}}`},
 		{site + "bleach/_vendor/html5lib-1.1.dist-info/METADATA", "Name: html5lib\nVersion: 1.1\n"},
 		{"usr/lib/python3/dist-packages/six-1.16.0.egg-info", "Name: six\nVersion: 1.16.0\n"},
 		{"usr/lib/python3/dist-packages/old.egg-info/PKG-INFO", "Name: old\nVersion: 1\n"},
-		{"srv/conda/envs/notebook/conda-meta/numpy-1.23.5-py310h.json", `{"name":"numpy","version":"1.23.5","build":"py310h","channel":"https://u:p@conda.example.org/t/tk-1/conda-forge/linux-64"}`},
+		{"srv/conda/envs/notebook/conda-meta/numpy-1.23.5-py310h.json",
+			`{"name":"numpy","version":"1.23.5","build":"py310h",` +
+				`"channel":"https://u:p@conda.example.org/t/tk-1/conda-forge/linux-64"}`},
 		{"srv/conda/envs/notebook/conda-meta/history", "==> <=="},
 		{"usr/lib/node_modules/npm/package.json", `{"name":"npm","version":"9.2.0"}`},
 		{"usr/lib/node_modules/npm/node_modules/@npmcli/fs/package.json", `{"name":"@npmcli/fs","version":"3.1.0"}`},
 		{"usr/lib/node_modules/npm/test/package.json", `{"name":"fixture","version":"1"}`},
 		{"usr/lib/node_modules/broken/package.json", `{`},
-		{"usr/lib/R/site-library/dplyr/DESCRIPTION", "Package: dplyr\nVersion: 1.1.0\nBuilt: R 4.2.2; ; 2023-01-01\nRemoteSha: abc\n"},
+		{"usr/lib/R/site-library/dplyr/DESCRIPTION",
+			"Package: dplyr\nVersion: 1.1.0\nBuilt: R 4.2.2; ; 2023-01-01\nRemoteSha: abc\n"},
 		{"usr/lib/R/site-library/dplyr/tests/x/DESCRIPTION", "Package: x\nVersion: 1\n"},
 		// What is kept for later is not installed.
-		{"srv/conda/pkgs/numpy-1.23.5-py310h/lib/python3.10/site-packages/numpy-1.23.5.dist-info/METADATA", "Name: numpy\nVersion: 1.23.5\n"},
+		{"srv/conda/pkgs/numpy-1.23.5-py310h/lib/python3.10/site-packages/numpy-1.23.5.dist-info/METADATA",
+			"Name: numpy\nVersion: 1.23.5\n"},
 		{"root/.cache/uv/archive-v0/x/six-1.dist-info/METADATA", "Name: six\nVersion: 1\n"},
 		{site + "~ix-1.dist-info/METADATA", "Name: six\nVersion: 1\n"},
 		// Environments and interpreters.
@@ -186,34 +221,14 @@ func TestInventoryOfEveryKind(t *testing.T) {
 		// Jupyter's own, which a package brings.
 		{"opt/env/share/jupyter/labextensions/@x/lab/package.json", `{"name":"@x/lab","version":"5"}`},
 		{"opt/env/share/jupyter/labextensions/mine/package.json", `{"name":"mine","version":"1"}`},
-		{site + "tmpystore-0.0.1.dist-info/RECORD", "../../../share/jupyter/labextensions/@x/lab/package.json,sha256=x,1\n"},
-		{"opt/env/etc/jupyter/jupyter_server_config.d/x.json", `{"ServerApp":{"jpserver_extensions":{"on":true,"off":false}}}`},
+		{site + "tmpystore-0.0.1.dist-info/RECORD",
+			"../../../share/jupyter/labextensions/@x/lab/package.json,sha256=x,1\n"},
+		{"opt/env/etc/jupyter/jupyter_server_config.d/x.json",
+			`{"ServerApp":{"jpserver_extensions":{"on":true,"off":false}}}`},
 		{"opt/env/share/jupyter/kernels/py/kernel.json", `{"display_name":"Py 3","argv":["python","-m","k"]}`},
 		{"usr/lib/node_modules/npm/node_modules/y/test/node_modules/z/package.json", `{"name":"z","version":"1"}`},
 	})
-	want := []string{
-		"conda numpy 1.23.5 /srv/conda/envs/notebook py310h",
-		"deb half 1  half-configured",
-		"deb libc6 2.36-9",
-		"deb libx 1.0",
-		"deb libx:i386 1.0",
-		"kernelspec py Py 3 /opt/env python -m k",
-		"labextension @x/lab 5 /opt/env (pip tmpystore)",
-		"labextension mine 1 /opt/env",
-		"npm @npmcli/fs 3.1.0 /usr/lib/node_modules/npm",
-		"npm npm 9.2.0 /usr/lib",
-		"pip jupyter-server 2.2.1 /opt/env",
-		"pip linked 1 /opt/env",
-		"pip old 1 /usr",
-		"pip six 1.16.0 /usr",
-		"pip tmpystore 0.0.1 /opt/env 84765e1",
-		"pip zipped 1.0 /opt/env",
-		"python python 3.11.2 /opt/env",
-		"python python 3.11.2 /usr (deb python3.11-minimal)",
-		"r dplyr 1.1.0 /usr/lib/R/site-library abc",
-		"serverextension off disabled /opt/env",
-		"serverextension on enabled /opt/env",
-	}
+	want := inventoryOfEveryKindCases
 	if diff := cmp.Diff(want, inventory(t, saved(t, img))); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -225,19 +240,23 @@ func TestWhiteouts(t *testing.T) {
 		layers [][]node
 		want   []string
 	}{
-		"plain":     {[][]node{below}, []string{"a 1", "b 1", "c 1"}},
-		"file":      {[][]node{below, {{site + ".wh.a-1.dist-info", ""}}}, []string{"b 1", "c 1"}},
-		"inner":     {[][]node{below, {{site + "a-1.dist-info/.wh.METADATA", ""}}}, []string{"b 1", "c 1"}},
-		"folder":    {[][]node{below, {{"opt/.wh.env", ""}}}, nil},
-		"opaque":    {[][]node{below, {{site + ".wh..wh..opq", ""}, dist("z", "1")}}, []string{"z 1"}},
-		"replaced":  {[][]node{below, {{site + ".wh.a-1.dist-info", ""}, dist("a", "2")}}, []string{"a 2", "b 1", "c 1"}},
+		"plain":  {[][]node{below}, []string{"a 1", "b 1", "c 1"}},
+		"file":   {[][]node{below, {{site + ".wh.a-1.dist-info", ""}}}, []string{"b 1", "c 1"}},
+		"inner":  {[][]node{below, {{site + "a-1.dist-info/.wh.METADATA", ""}}}, []string{"b 1", "c 1"}},
+		"folder": {[][]node{below, {{"opt/.wh.env", ""}}}, nil},
+		"opaque": {[][]node{below, {{site + ".wh..wh..opq", ""}, dist("z", "1")}}, []string{"z 1"}},
+		"replaced": {[][]node{below, {{site + ".wh.a-1.dist-info", ""}, dist("a", "2")}},
+			[]string{"a 2", "b 1", "c 1"}},
 		"by a link": {[][]node{below, {{"opt/env", "->/elsewhere"}}}, nil},
 		"by a file": {[][]node{below, {{"opt/env/lib", "x"}}}, nil},
 		"and back":  {[][]node{below, {{"opt/.wh.env", ""}}, {dist("b", "2")}}, []string{"b 2"}},
 		"only here": {[][]node{below, {dist("a", "1"), {site + ".wh.b-1.dist-info", ""}}}, []string{"a 1", "c 1"}},
-		"hard link": {[][]node{below, {{site + "d-1.dist-info/METADATA", "=>cache/meta"}}}, []string{"a 1", "b 1", "c 1", "d 1"}},
-		"dots":      {[][]node{{{"./" + site + "../site-packages/a-1.dist-info/METADATA", "Name: a\nVersion: 1\n"}}}, []string{"a 1"}},
-		"escape":    {[][]node{{{"../../" + site + "a-1.dist-info/METADATA", "Name: a\nVersion: 1\n"}}}, []string{"a 1"}},
+		"hard link": {[][]node{below, {{site + "d-1.dist-info/METADATA", "=>cache/meta"}}},
+			[]string{"a 1", "b 1", "c 1", "d 1"}},
+		"dots": {[][]node{{{"./" + site + "../site-packages/a-1.dist-info/METADATA", "Name: a\nVersion: 1\n"}}},
+			[]string{"a 1"}},
+		"escape": {[][]node{{{"../../" + site + "a-1.dist-info/METADATA", "Name: a\nVersion: 1\n"}}},
+			[]string{"a 1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
@@ -281,12 +300,15 @@ func TestSources(t *testing.T) {
 	}
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "image.tar.gz"), gzipped(t, data), 0o644)
-	write(t, filepath.Join(dir, "docker"), []byte("#!/bin/sh\n[ \"$*\" = 'image save -- course' ] && exec cat "+archive+"\necho no such image >&2; exit 1\n"), 0o755)
+	write(t, filepath.Join(dir, "docker"), []byte("#!/bin/sh\n[ \"$*\" = 'image save -- course' ] && exec cat "+
+		archive+"\necho no such image >&2; exit 1\n"), 0o755)
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
-	if _, err := images.Open(t.Context(), "docker:another", images.Options{}); err == nil || !strings.Contains(err.Error(), "no such image") {
+	if _, err := images.Open(t.Context(), "docker:another", images.Options{}); err == nil ||
+		!strings.Contains(err.Error(), "no such image") {
 		t.Errorf("an image that docker has not: %v", err)
 	}
-	for _, source := range []string{"docker-archive:" + archive, "docker-archive:" + filepath.Join(dir, "image.tar.gz"), "docker:course", ref.String(), saved(t, zstdImage(t))} {
+	for _, source := range []string{"docker-archive:" + archive,
+		"docker-archive:" + filepath.Join(dir, "image.tar.gz"), "docker:course", ref.String(), saved(t, zstdImage(t))} {
 		if diff := cmp.Diff(want, inventory(t, source)); diff != "" {
 			t.Errorf("%s:\n%s", source, diff)
 		}
@@ -318,7 +340,8 @@ func TestPlatforms(t *testing.T) {
 	var adds []mutate.IndexAddendum
 	for _, arch := range []string{"amd64", "arm64"} {
 		img := platform(t, image(t, []node{dist(arch, "1")}))
-		adds = append(adds, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: arch}}})
+		adds = append(adds, mutate.IndexAddendum{Add: img,
+			Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: arch}}})
 	}
 	dir := filepath.Join(t.TempDir(), "layout")
 	p, err := layout.Write(dir, empty.Index)
@@ -338,7 +361,8 @@ func TestPlatforms(t *testing.T) {
 			t.Errorf("%q: %v of %s, %v", asked, packages, img.Platform, err)
 		}
 	}
-	if _, err := images.Open(t.Context(), "oci-layout:"+dir, images.Options{Platform: "linux/s390x"}); err == nil || !strings.Contains(err.Error(), "it has linux/amd64, linux/arm64") {
+	if _, err := images.Open(t.Context(), "oci-layout:"+dir, images.Options{Platform: "linux/s390x"}); err == nil ||
+		!strings.Contains(err.Error(), "it has linux/amd64, linux/arm64") {
 		t.Errorf("a platform that is not there: %v", err)
 	}
 }
@@ -350,8 +374,10 @@ func TestLayersOfDebs(t *testing.T) {
 		return "Package: " + name + "\nStatus: install ok installed\nVersion: " + version + "\nArchitecture: amd64\n\n"
 	}
 	const status = "var/lib/dpkg/status"
-	img, err := images.Open(t.Context(), saved(t, image(t, []node{{status, line("old", "1") + line("new", "1")}}, []node{dist("a", "1")},
-		[]node{{status, line("old", "1") + line("new", "2")}}, []node{{status, line("old", "1") + line("new", "2") + line("more", "1")}})), images.Options{})
+	img, err := images.Open(t.Context(), saved(t, image(t, []node{{status, line("old", "1") + line("new", "1")}},
+		[]node{dist("a", "1")},
+		[]node{{status, line("old", "1") + line("new", "2")}},
+		[]node{{status, line("old", "1") + line("new", "2") + line("more", "1")}})), images.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -363,14 +389,17 @@ func TestLayersOfDebs(t *testing.T) {
 	for _, p := range packages {
 		got[p.Name] = p.Event
 	}
-	if diff := cmp.Diff(map[string]string{"old": "layer 0", "a": "layer 1", "new": "layer 2", "more": "layer 3"}, got); diff != "" {
+	if diff := cmp.Diff(map[string]string{"old": "layer 0", "a": "layer 1", "new": "layer 2", "more": "layer 3"},
+		got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
 // Bytes that are no text come out as they are, and harm nothing.
 func TestNoText(t *testing.T) {
-	got := inventory(t, saved(t, image(t, []node{{site + "a-1.dist-info/METADATA", "Name: a\xff\xfe\nVersion: 1\x00\n"}, {"usr/lib/node_modules/\xff/package.json", `{"name":"x","version":"1"}`}})))
+	got := inventory(t, saved(t, image(t,
+		[]node{{site + "a-1.dist-info/METADATA", "Name: a\xff\xfe\nVersion: 1\x00\n"},
+			{"usr/lib/node_modules/\xff/package.json", `{"name":"x","version":"1"}`}})))
 	if diff := cmp.Diff([]string{"npm x 1 /usr/lib", "pip a\ufffd\ufffd 1\x00 /opt/env"}, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -388,7 +417,8 @@ func (u unpacked) DiffID() (v1.Hash, error) { return u.diffID, nil }
 // unpacking is a layer that is stored in one way, and whose config says what it
 // unpacks to.
 func unpacking(stored, tarred []byte, media types.MediaType) v1.Layer {
-	return unpacked{static.NewLayer(stored, media), v1.Hash{Algorithm: "sha256", Hex: fmt.Sprintf("%x", sha256.Sum256(tarred))}}
+	return unpacked{static.NewLayer(stored, media), v1.Hash{Algorithm: "sha256",
+		Hex: fmt.Sprintf("%x", sha256.Sum256(tarred))}}
 }
 
 // zstdImage is the image of TestSources with its first layer as zstd and its
@@ -399,7 +429,8 @@ func zstdImage(t *testing.T) v1.Image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := unpacking(w.EncodeAll(tarOf(t, []node{dist("a", "1")}), nil), tarOf(t, []node{dist("a", "1")}), types.OCILayerZStd)
+	a := unpacking(w.EncodeAll(tarOf(t, []node{dist("a", "1")}), nil), tarOf(t, []node{dist("a", "1")}),
+		types.OCILayerZStd)
 	b := static.NewLayer(tarOf(t, []node{{"var/lib/dpkg/status", status}}), types.OCIUncompressedLayer)
 	img, err := mutate.AppendLayers(empty.Image, a, b)
 	if err != nil {
@@ -419,11 +450,12 @@ func TestOpenErrors(t *testing.T) {
 		"oci-layout:" + dir:           "there is no OCI layout",
 		"docker-archive:" + file:      "not a docker archive",
 		"docker-archive:/nonexistent": "no such file",
-		"lock:" + file:                "not a lock",
+		"lock:" + file:                "not a driftpin lock",
 		"sbom:" + file:                "not an SBOM",
 		"UPPER/Case":                  "could not parse",
 	} {
-		if _, err := images.Open(t.Context(), ref, images.Options{}); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), ref) {
+		if _, err := images.Open(t.Context(), ref, images.Options{}); err == nil ||
+			!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), ref) {
 			t.Errorf("%s: got %v, want …%s…", ref, err, want)
 		}
 	}
@@ -492,7 +524,8 @@ func TestDamagedDocuments(t *testing.T) {
 		if err := os.WriteFile(blob, append(data, ' '), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := images.Open(t.Context(), ref, images.Options{}); err == nil || !strings.Contains(err.Error(), "damaged") {
+		if _, err := images.Open(t.Context(), ref, images.Options{}); err == nil ||
+			!strings.Contains(err.Error(), "damaged") {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -514,11 +547,12 @@ func TestCancel(t *testing.T) {
 func TestVerify(t *testing.T) {
 	baseNodes := []node{{"var/lib/dpkg/status", status}}
 	base := image(t, baseNodes)
-	lock := &pins.Lock{Course: "a", Base: "sha256:" + strings.Repeat("a", 64), Platforms: []string{"linux/amd64"}, Artifacts: []pins.Artifact{
-		{Pin: pins.New(pins.Pip, "a", "1"), Platform: "linux/amd64", Use: pins.Install},
-		{Pin: pins.New(pins.Pip, "b", "1.0"), Platform: "linux/amd64", Use: pins.Install},
-		{Pin: pins.New(pins.Pip, "setuptools", "67"), Platform: "linux/amd64", Use: pins.BuildInput},
-	}}
+	lock := &pins.Lock{Course: "a", Base: "sha256:" + strings.Repeat("a", 64), Platforms: []string{"linux/amd64"},
+		Artifacts: []pins.Artifact{
+			{Pin: pins.New(pins.Pip, "a", "1"), Platform: "linux/amd64", Use: pins.Install},
+			{Pin: pins.New(pins.Pip, "b", "1.0"), Platform: "linux/amd64", Use: pins.Install},
+			{Pin: pins.New(pins.Pip, "setuptools", "67"), Platform: "linux/amd64", Use: pins.BuildInput},
+		}}
 	labelled := func(img v1.Image) v1.Image {
 		img, err := mutate.Config(img, v1.Config{Labels: map[string]string{pins.LockLabel: lock.Digest()}})
 		if err != nil {
@@ -534,10 +568,13 @@ func TestVerify(t *testing.T) {
 		"version": {[]node{dist("a", "1"), dist("b", "2")}, "b 1.0 2"},
 		"missing": {[]node{dist("a", "1")}, "b 1.0 -"},
 		"extra":   {[]node{dist("a", "1"), dist("b", "1"), dist("c", "1")}, "c - 1"},
-		"added":   {[]node{dist("a", "1"), dist("b", "1"), {"usr/lib/python3/dist-packages/evil-1.dist-info/METADATA", "Name: evil\nVersion: 1\n"}}, "evil - 1"},
-		"owned": {[]node{dist("a", "1"), dist("b", "1"), {"usr/lib/python3/dist-packages/six-1.egg-info", "Name: six\nVersion: 1\n"},
+		"added": {[]node{dist("a", "1"), dist("b", "1"), {"usr/lib/python3/dist-packages/evil-1.dist-info/METADATA",
+			"Name: evil\nVersion: 1\n"}}, "evil - 1"},
+		"owned": {[]node{dist("a", "1"), dist("b", "1"), {"usr/lib/python3/dist-packages/six-1.egg-info",
+			"Name: six\nVersion: 1\n"},
 			{"var/lib/dpkg/info/python3-six.list", "/.\n/usr/lib/python3/dist-packages/six-1.egg-info\n"}}, ""},
-		"deb": {[]node{dist("a", "1"), dist("b", "1"), {"var/lib/dpkg/status", strings.Replace(status, "2.36-9", "2.36-8", 1)}}, "libc6 2.36-9 2.36-8"},
+		"deb": {[]node{dist("a", "1"), dist("b", "1"), {"var/lib/dpkg/status", strings.Replace(status, "2.36-9",
+			"2.36-8", 1)}}, "libc6 2.36-9 2.36-8"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			img := labelled(image(t, baseNodes, test.nodes))
@@ -593,7 +630,9 @@ func fuzzInventory(t *testing.T, img v1.Image) {
 func layerOf(t testing.TB, nodes ...node) v1.Layer {
 	t.Helper()
 	data := tarOf(t, nodes)
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil })
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(data)), nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,8 @@ type Reader struct {
 func (r Reader) facts() layers.Sieve[installed.Fact] {
 	return layers.Sieve[installed.Fact]{
 		Wanted: installed.IsMetadata, Keep: installed.Reading(), Weigh: installed.Fact.Size, Within: installed.Within,
-		Real: installed.Real, Spare: installed.Spare, Alike: installed.Alike, Same: installed.Same, Holds: installed.Holds, Check: r.Layers,
+		Real: installed.Real, Spare: installed.Spare, Alike: installed.Alike, Same: installed.Same,
+		Holds: installed.Holds, Check: r.Layers,
 	}
 }
 
@@ -222,7 +223,8 @@ func (o origins) of(p Package, layer int) int {
 
 // visible returns the wanted files that can be seen in an image, read from its
 // layers to the last byte.
-func visible[T any](ctx context.Context, img *Image, wanted func(string) bool, keep func(string, int64, io.Reader) (T, error)) (map[string]layers.Seen[T], error) {
+func visible[T any](ctx context.Context, img *Image, wanted func(string) bool,
+	keep func(string, int64, io.Reader) (T, error)) (map[string]layers.Seen[T], error) {
 	if img.layers == nil {
 		return nil, errors.New("it has no layers to read")
 	}

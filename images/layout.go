@@ -32,7 +32,8 @@ func (dir layoutDir) place() string {
 func (dir layoutDir) open(_ context.Context, d v1.Descriptor) (io.ReadCloser, error) {
 	f, err := os.Open(filepath.Join(string(dir), "blobs", d.Digest.Algorithm, d.Digest.Hex))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the layout %s lacks %s: it was not copied whole", string(dir), d.Digest)
+		return nil, fmt.Errorf("the layout %s lacks %s: it was not copied completely: copy it again",
+			string(dir), d.Digest)
 	}
 	return f, err
 }
@@ -61,7 +62,8 @@ func openLayout(ctx context.Context, where string, o Options) (*Image, error) {
 	var found []v1.Descriptor
 	for _, d := range top.Manifests {
 		named := tag == "" || d.Annotations[refName] == tag
-		if !isAttestation(d) && named && !slices.ContainsFunc(found, func(f v1.Descriptor) bool { return f.Digest == d.Digest }) {
+		if !isAttestation(d) && named && !slices.ContainsFunc(found,
+			func(f v1.Descriptor) bool { return f.Digest == d.Digest }) {
 			found = append(found, d)
 		}
 	}
@@ -107,7 +109,8 @@ func (dir layoutDir) fold(ctx context.Context, top *v1.IndexManifest) error {
 
 // openOne opens the one image for the platform among some entries of the layout's
 // index: beside it there may be signatures, and images for other platforms.
-func (dir layoutDir) openOne(ctx context.Context, top *v1.IndexManifest, found []v1.Descriptor, o Options) (*Image, error) {
+func (dir layoutDir) openOne(ctx context.Context, top *v1.IndexManifest, found []v1.Descriptor,
+	o Options) (*Image, error) {
 	want, match, err := o.platform()
 	if err != nil {
 		return nil, err
@@ -125,7 +128,8 @@ func (dir layoutDir) openOne(ctx context.Context, top *v1.IndexManifest, found [
 	case len(picked) == 0:
 		return nil, fmt.Errorf("the layout holds no image for %s: it has %s", platforms.Format(want), has(all))
 	case len(picked) > 1 && !match.Less(picked[0].platform, picked[1].platform):
-		return nil, fmt.Errorf("the layout holds %d such images: name one as oci-layout:%s:TAG or oci-layout:%s@sha256:…", len(picked), string(dir), string(dir))
+		return nil, fmt.Errorf("the layout holds %d such images: name one as oci-layout:%s:TAG or "+
+			"oci-layout:%s@sha256:…", len(picked), string(dir), string(dir))
 	}
 	return openCandidate(ctx, dir, picked[0], len(all) > 1)
 }

@@ -14,7 +14,8 @@ import (
 // All copies of a package in one environment count.
 func TestMatrixOfCopies(t *testing.T) {
 	var opened []*images.Image
-	for _, nodes := range [][]node{{dist("a", "1"), dist("a", "2")}, {dist("a", "1")}, {dist("a", "1"), dist("a", "3")}} {
+	for _, nodes := range [][]node{{dist("a", "1"), dist("a", "2")}, {dist("a", "1")},
+		{dist("a", "1"), dist("a", "3")}} {
 		img, err := images.Open(t.Context(), saved(t, image(t, nodes)), images.Options{})
 		if err != nil {
 			t.Fatal(err)
@@ -26,13 +27,15 @@ func TestMatrixOfCopies(t *testing.T) {
 		t.Fatal(m, err)
 	}
 	row := m.Packages[0]
-	if diff := cmp.Diff([]string{"1, 2", "1", "1, 3"}, []string{or(row.Values[0]), or(row.Values[1]), or(row.Values[2])}); diff != "" || row.Level != version.Major {
+	if diff := cmp.Diff([]string{"1, 2", "1", "1, 3"}, []string{or(row.Values[0]), or(row.Values[1]),
+		or(row.Values[2])}); diff != "" || row.Level != version.Major {
 		t.Errorf("%s (-want +got):\n%s", row.Level, diff)
 	}
 }
 
 func TestMatrix(t *testing.T) {
-	a, b, c := image(t, []node{dist("a", "1"), dist("b", "1"), dist("c", "1")}), image(t, []node{dist("a", "1"), dist("b", "2")}), image(t, []node{dist("a", "1"), dist("b", "1.0")})
+	a, b, c := image(t, []node{dist("a", "1"), dist("b", "1"), dist("c", "1")}),
+		image(t, []node{dist("a", "1"), dist("b", "2")}), image(t, []node{dist("a", "1"), dist("b", "1.0")})
 	var opened []*images.Image
 	for _, ref := range []string{saved(t, a), saved(t, b), saved(t, withLabel(t, c, "k", "v"))} {
 		img, err := images.Open(t.Context(), ref, images.Options{})

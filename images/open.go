@@ -39,7 +39,8 @@ func Open(ctx context.Context, ref string, o Options) (*Image, error) {
 		err = errOCIArchive
 	default:
 		if info, statErr := os.Stat(ref); statErr == nil && info.IsDir() {
-			return nil, fmt.Errorf("%s is a folder: did you mean oci-layout:%s or lock:%s?", ref, ref, filepath.Join(ref, pins.LockName))
+			return nil, fmt.Errorf("%s is a folder: did you mean oci-layout:%s or lock:%s?", ref, ref,
+				filepath.Join(ref, pins.LockName))
 		}
 		img, err = openRemote(ctx, ref, o)
 	}
@@ -74,7 +75,7 @@ func openValues(ctx context.Context, where string, o Options) (*Image, error) {
 		return nil, err
 	}
 	if strings.HasPrefix(ref, "values:") {
-		return nil, fmt.Errorf("%s names %s, which is no image", file, ref)
+		return nil, fmt.Errorf("%s names %s, which is not an image", file, ref)
 	}
 	return Open(ctx, ref, o)
 }

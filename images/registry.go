@@ -57,7 +57,8 @@ func openRepository(ctx context.Context, repo name.Repository, o Options) (*repo
 	base := http.DefaultTransport.(*http.Transport).Clone()
 	base.DisableCompression = true // digests are of the bytes as they are
 	base.ResponseHeaderTimeout = r.silence
-	rt, err := transport.NewWithContext(ctx, repo.Registry, auth, retrying{base, r.silence}, []string{repo.Scope(transport.PullScope)})
+	rt, err := transport.NewWithContext(ctx, repo.Registry, auth, retrying{base, r.silence},
+		[]string{repo.Scope(transport.PullScope)})
 	if err != nil {
 		return r, err
 	}
@@ -73,13 +74,15 @@ func (r *repository) explain(err error) error {
 	}
 	switch host := r.name.RegistryStr(); said.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return fmt.Errorf("%s does not let us read %s: is the name right, and are you logged in (docker login %s)? %w", host, r.name.RepositoryStr(), host, err)
+		return fmt.Errorf("%s does not let us read %s: is the name right, and are you logged in (docker login %s)? "+
+			"%w", host, r.name.RepositoryStr(), host, err)
 	case http.StatusRequestedRangeNotSatisfiable:
-		return fmt.Errorf("%s has less of a blob than the manifest says: %w", host, err)
+		return fmt.Errorf("%s has a blob that is shorter than the manifest says: %w", host, err)
 	case http.StatusNotFound:
 		return fmt.Errorf("%s has no such image: %w", host, err)
 	case http.StatusTooManyRequests:
-		return fmt.Errorf("%s says that it was asked too often, also after some waiting: try again later, or log in: %w", host, err)
+		return fmt.Errorf("%s refuses because of too many requests, even after some waiting: try again later, or "+
+			"log in: %w", host, err)
 	}
 	return err
 }
@@ -97,7 +100,8 @@ func (f *fetched) open(ctx context.Context, d v1.Descriptor) (io.ReadCloser, err
 	case d.Digest == f.got.Digest:
 		return io.NopCloser(bytes.NewReader(f.got.Manifest)), nil
 	case d.MediaType.IsIndex(), d.MediaType.IsImage():
-		got, err := remote.Get(f.name.Digest(d.Digest.String()), remote.WithContext(ctx), remote.WithTransport(f.client.Transport))
+		got, err := remote.Get(f.name.Digest(d.Digest.String()), remote.WithContext(ctx),
+			remote.WithTransport(f.client.Transport))
 		if err != nil {
 			return nil, err
 		}
@@ -109,7 +113,8 @@ func (f *fetched) open(ctx context.Context, d v1.Descriptor) (io.ReadCloser, err
 // blob returns a blob's bytes. Where the connection breaks, or the registry
 // falls silent, it goes on from there with another.
 func (r *repository) blob(ctx context.Context, d v1.Descriptor) io.ReadCloser {
-	address := fmt.Sprintf("%s://%s/v2/%s/blobs/%s", r.name.Scheme(), r.name.RegistryStr(), r.name.RepositoryStr(), d.Digest)
+	address := fmt.Sprintf("%s://%s/v2/%s/blobs/%s", r.name.Scheme(), r.name.RegistryStr(), r.name.RepositoryStr(),
+		d.Digest)
 	return &resuming{repo: r, ctx: ctx, address: address, size: d.Size, pause: backoff.NewExponentialBackOff()}
 }
 
@@ -151,7 +156,8 @@ func (r *resuming) Read(p []byte) (int, error) {
 			if err == io.EOF {
 				err = io.ErrUnexpectedEOF
 			}
-			return n, fmt.Errorf("%s ended the transfer at byte %d of %d, %d times: %w", r.repo.name.RegistryStr(), r.at, r.size, r.cuts, err)
+			return n, fmt.Errorf("%s ended the transfer at byte %d of %d, %d times: %w", r.repo.name.RegistryStr(),
+				r.at, r.size, r.cuts, err)
 		}
 		if n > 0 {
 			return n, nil
@@ -293,7 +299,8 @@ func (w *watched) Read(p []byte) (int, error) {
 // busy reports whether a status is one that may pass.
 func busy(status int) bool {
 	switch status {
-	case http.StatusTooManyRequests, http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case http.StatusTooManyRequests, http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway,
+		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
 	}
 	return false

@@ -150,7 +150,8 @@ func TestRegistryFaults(t *testing.T) {
 func TestRegistryRefusals(t *testing.T) {
 	img := image(t, []node{dist("a", "1")})
 	for status, want := range map[int]string{
-		http.StatusUnauthorized: "docker login", http.StatusForbidden: "docker login", http.StatusNotFound: "no such image",
+		http.StatusUnauthorized: "docker login", http.StatusForbidden: "docker login",
+		http.StatusNotFound:        "no such image",
 		http.StatusTooManyRequests: "try again",
 	} {
 		m, ref := pushed(t, img)
@@ -162,7 +163,8 @@ func TestRegistryRefusals(t *testing.T) {
 			}
 			return refuse
 		}
-		if packages, err := read(t, ref); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), ref) {
+		if packages, err := read(t, ref); err == nil || !strings.Contains(err.Error(), want) ||
+			!strings.Contains(err.Error(), ref) {
 			t.Errorf("%d: got %v, %v; want …%s…", status, packages, err, want)
 		}
 	}

@@ -144,7 +144,8 @@ func isIndex(d v1.Descriptor, data []byte) bool {
 
 // candidates are the images that some entries of an index lead to: attestations,
 // signatures and other artifacts are none.
-func candidates(ctx context.Context, s source, index *v1.IndexManifest, entries []v1.Descriptor, depth int) (all []candidate, err error) {
+func candidates(ctx context.Context, s source, index *v1.IndexManifest, entries []v1.Descriptor,
+	depth int) (all []candidate, err error) {
 	for _, d := range entries {
 		if isAttestation(d) {
 			continue
@@ -197,13 +198,15 @@ func normal(p *v1.Platform) specs.Platform {
 	if p == nil {
 		return specs.Platform{}
 	}
-	return platforms.Normalize(specs.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion})
+	return platforms.Normalize(specs.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant,
+		OSVersion: p.OSVersion})
 }
 
 // pick returns the images for a platform, the one that fits best first.
 func pick(all []candidate, match platforms.MatchComparer) (picked []candidate) {
 	for _, c := range all {
-		if match.Match(c.platform) && !slices.ContainsFunc(picked, func(p candidate) bool { return p.Digest == c.Digest }) {
+		if match.Match(c.platform) && !slices.ContainsFunc(picked,
+			func(p candidate) bool { return p.Digest == c.Digest }) {
 			picked = append(picked, c)
 		}
 	}
@@ -220,7 +223,7 @@ func pick(all []candidate, match platforms.MatchComparer) (picked []candidate) {
 }
 
 // errNoImage is wrapped by the error for an artifact that is no image.
-var errNoImage = errors.New("it is no image")
+var errNoImage = errors.New("it is not an image")
 
 // readManifest reads a manifest with its config, if they are an image's.
 func readManifest(ctx context.Context, s source, d v1.Descriptor, data []byte) (*v1.Manifest, *v1.ConfigFile, error) {
@@ -250,7 +253,8 @@ func readManifest(ctx context.Context, s source, d v1.Descriptor, data []byte) (
 // of config and layers (OCI image specification, "Guidelines for Artifact Usage").
 func isImage(m *v1.Manifest) bool {
 	config := string(m.Config.MediaType)
-	if config != "" && !strings.Contains(config, "container.image") && !strings.Contains(config, "oci.image.config") || m.Subject != nil && strings.Contains(config, "empty") {
+	if config != "" && !strings.Contains(config, "container.image") &&
+		!strings.Contains(config, "oci.image.config") || m.Subject != nil && strings.Contains(config, "empty") {
 		return false
 	}
 	return len(m.Layers) == 0 || slices.ContainsFunc(m.Layers, func(l v1.Descriptor) bool {
@@ -271,17 +275,20 @@ func openManifest(ctx context.Context, s source, d v1.Descriptor, data []byte) (
 // imageOf is the image of a manifest and its config.
 func imageOf(s source, d v1.Descriptor, manifest *v1.Manifest, config *v1.ConfigFile) (*Image, error) {
 	if len(manifest.Layers) != len(config.RootFS.DiffIDs) {
-		return nil, fmt.Errorf("the manifest has %d layers and the config %d: the image is broken", len(manifest.Layers), len(config.RootFS.DiffIDs))
+		return nil, fmt.Errorf("the manifest has %d layers and the config %d: the image is broken",
+			len(manifest.Layers), len(config.RootFS.DiffIDs))
 	}
-	img := &Image{Digest: d.Digest.String(), manifest: d, Created: config.Created.Time, Config: configOf(config), layers: []layers.Layer{}}
+	img := &Image{Digest: d.Digest.String(), manifest: d, Created: config.Created.Time, Config: configOf(config),
+		layers: []layers.Layer{}}
 	events := events(config)
 	for i, d := range manifest.Layers {
 		if d.Digest.Algorithm != "sha256" {
-			return nil, fmt.Errorf("layer %s: digests other than sha256 are not understood", d.Digest)
+			return nil, fmt.Errorf("layer %s: only sha256 digests are supported", d.Digest)
 		}
 		img.layers = append(img.layers, layers.Layer{
-			DiffID: config.RootFS.DiffIDs[i].String(), Digest: d.Digest.String(), Size: d.Size, Event: at(events, i), Place: s.place(),
-			Open: func(ctx context.Context) (io.ReadCloser, error) { return s.open(ctx, d) },
+			DiffID: config.RootFS.DiffIDs[i].String(), Digest: d.Digest.String(), Size: d.Size, Event: at(events, i),
+			Place: s.place(),
+			Open:  func(ctx context.Context) (io.ReadCloser, error) { return s.open(ctx, d) },
 		})
 	}
 	return img, nil

@@ -16,16 +16,19 @@ import (
 func TestOpenValues(t *testing.T) {
 	dir := t.TempDir()
 	lock := filepath.Join(dir, "pins.lock")
-	write(t, lock, []byte("driftpin-lock 1\ncourse a\nbase sha256:"+strings.Repeat("a", 64)+"\nplatform linux/amd64\nartifacts 0\n"), 0o644)
+	write(t, lock, []byte("driftpin-lock 1\ncourse a\nbase sha256:"+strings.Repeat("a", 64)+
+		"\nplatform linux/amd64\nartifacts 0\n"), 0o644)
 	for text, want := range map[string]string{
-		"singleuser: {image: {name: 'lock', tag: '" + lock + "'}}":          "",
-		"jupyterhub: {singleuser: {image: 'lock:" + lock + "'}}":            "",
-		"images: [{name: 'lock:" + lock + "'}]\n#images.0.name":             "",
-		"singleuser: {image: {name: a.example.org/b}}\n#singleuser.picture": "values.yaml: there is no singleuser.picture",
-		"singleuser: {}":                              "values.yaml: there is no singleuser.image, and no jupyterhub.singleuser.image",
+		"singleuser: {image: {name: 'lock', tag: '" + lock + "'}}": "",
+		"jupyterhub: {singleuser: {image: 'lock:" + lock + "'}}":   "",
+		"images: [{name: 'lock:" + lock + "'}]\n#images.0.name":    "",
+		"singleuser: {image: {name: a.example.org/b}}\n#singleuser.picture": "values.yaml: there is " +
+			"no singleuser.picture",
+		"singleuser: {}": "values.yaml: there is no singleuser.image, and no " +
+			"jupyterhub.singleuser.image",
 		"singleuser: {image: {}}":                     "values.yaml:1: singleuser.image names no image",
 		"singleuser: {image: [}":                      "values.yaml:1: not valid YAML",
-		"singleuser: {image: 'values:values.yaml'}":   "which is no image",
+		"singleuser: {image: 'values:values.yaml'}":   "which is not an image",
 		"singleuser: {image: 'lock:/nowhere/at.all'}": "opening lock:/nowhere/at.all",
 	} {
 		text, path, _ := strings.Cut(text, "\n")
@@ -48,7 +51,8 @@ func TestForeignTags(t *testing.T) {
 	on := func(architecture string) v1.Descriptor {
 		return v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: architecture}}
 	}
-	index := mutate.AppendManifests(emptyIndex(), mutate.IndexAddendum{Add: a, Descriptor: on("amd64")}, mutate.IndexAddendum{Add: b, Descriptor: on("arm64")})
+	index := mutate.AppendManifests(emptyIndex(), mutate.IndexAddendum{Add: a, Descriptor: on("amd64")},
+		mutate.IndexAddendum{Add: b, Descriptor: on("arm64")})
 	dir := filepath.Join(t.TempDir(), "layout")
 	p, err := layout.Write(dir, emptyIndex())
 	if err == nil {

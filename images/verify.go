@@ -39,7 +39,8 @@ func Verify(ctx context.Context, lock *pins.Lock, base, img *Image) (*drift.Drif
 	}
 	for i, l := range base.layers {
 		if i >= len(img.layers) || img.layers[i].DiffID != l.DiffID {
-			config = append(config, drift.Setting{Name: fmt.Sprintf("layer %d", i), A: ptr(l.DiffID + " of the locked base"), B: ptr("another layer")})
+			config = append(config, drift.Setting{Name: fmt.Sprintf("layer %d", i),
+				A: ptr(l.DiffID + " of the locked base"), B: ptr("another layer")})
 			break
 		}
 	}

@@ -21,10 +21,11 @@ type Accounts struct {
 // A Group is a group of the hub.
 type Group struct {
 	Name    Text
-	Account string   // the shared account, if it is not named after the group
-	Memory  string   // the most that a server of the group's may take, as JupyterHub writes it: 512M, 4G; empty: the hub's own limit
-	CPU     float64  // the most CPUs, likewise; 0: the hub's own limit
-	At      Position // of its entry
+	Account string // the shared account, if it is not named after the group
+	// the most that a server of the group's may take, as JupyterHub writes it: 512M, 4G; empty: the hub's own limit
+	Memory string
+	CPU    float64  // the most CPUs, likewise; 0: the hub's own limit
+	At     Position // of its entry
 }
 
 var (
@@ -44,7 +45,9 @@ func (m *Manifest) readAccounts(r yamlReader, n *yaml.Node) {
 		}},
 		field{"manage_groups", func(n *yaml.Node) { m.Accounts.ManageGroups = r.boolean(n, "accounts.manage_groups") }},
 		field{"managed_groups", func(n *yaml.Node) {
-			r.wrong(n, "managed-groups", "managed_groups is not a setting of JupyterHub's Authenticator, and would be ignored: write manage_groups")
+			r.wrong(n, "managed-groups",
+				"managed_groups is not a setting of JupyterHub's Authenticator, and would be ignored: write "+
+					"manage_groups")
 		}},
 	)
 }
@@ -57,8 +60,10 @@ func (m *Manifest) readGroup(r yamlReader, n *yaml.Node) {
 		r.mapping(n, "a group",
 			field{"group", func(n *yaml.Node) { g.Name = r.positioned(n, "group") }},
 			field{"account", func(n *yaml.Node) {
-				if g.Account = r.text(n, "account"); !accountName.MatchString(g.Account) || len(g.Account) > maxGroupName {
-					r.wrong(n, "account", "account %q: the hub's accounts are called by lower-case letters, digits, - _ and .", g.Account)
+				if g.Account = r.text(n, "account"); !accountName.MatchString(g.Account) ||
+					len(g.Account) > maxGroupName {
+					r.wrong(n, "account",
+						"account %q: an account's name has lower-case letters, digits, - _ and . only", g.Account)
 				}
 			}},
 			field{"memory", func(n *yaml.Node) {
@@ -73,7 +78,8 @@ func (m *Manifest) readGroup(r yamlReader, n *yaml.Node) {
 				}
 			}},
 			field{"users", func(n *yaml.Node) {
-				r.wrong(n, "members", "users: who is in a group is not for pins.yaml: keep the members in a file of secrets, "+
+				r.wrong(n, "members", "users: a group's members do not belong in pins.yaml: keep them in "+
+					"a file of secrets, "+
 					"whose form driftpin hub render --help shows")
 			}},
 		)
@@ -85,13 +91,16 @@ func (m *Manifest) readGroup(r yamlReader, n *yaml.Node) {
 	}
 	switch name := g.Name.Value; {
 	case !known || name == "" && n.Kind != yaml.MappingNode:
-	case name == "" || len(name) > maxGroupName || strings.IndexFunc(name, func(c rune) bool { return !unicode.IsPrint(c) }) >= 0:
-		m.Findings.fatal(g.Name.At, "group", "group %q: a group's name has 1 to %d bytes, of letters, digits, signs and blanks",
+	case name == "" || len(name) > maxGroupName ||
+		strings.IndexFunc(name, func(c rune) bool { return !unicode.IsPrint(c) }) >= 0:
+		m.Findings.fatal(g.Name.At, "group",
+			"group %q: a group's name has 1 to %d bytes, of letters, digits, signs and blanks",
 			name, maxGroupName)
 	default:
 		for _, other := range m.Accounts.Groups {
 			if other.Name.Value == name {
-				m.Findings.fatal(g.Name.At, "group", "group %q stands twice, first at %s: keep one", name, other.Name.At)
+				m.Findings.fatal(g.Name.At, "group", "group %q stands twice, first at %s: keep one", name,
+					other.Name.At)
 			}
 		}
 		m.Accounts.Groups = append(m.Accounts.Groups, g)

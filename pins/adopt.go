@@ -78,10 +78,10 @@ func NotAdopted(m *Manifest) (left Findings) {
 	}
 	for _, r := range m.Requests {
 		if len(r.Hashes) > 0 {
-			left.warn(r.At, "hashes", "the hashes of %s: the lock has hashes of all", r.Name)
+			left.warn(r.At, "hashes", "the hashes of %s: not needed, since the lock has a hash for every file", r.Name)
 		}
 		for _, also := range r.Also {
-			left.warn(also.At, "duplicate", "%s: it is taken once, from %s", also.Spec, r.At)
+			left.warn(also.At, "duplicate", "%s: pinned twice: taken only once, from %s", also.Spec, r.At)
 		}
 		if m.conda(r) {
 			left.warn(r.At, "two-ecosystems", "%s: conda's is taken, once", r.Spec)

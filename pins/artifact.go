@@ -13,13 +13,14 @@ import (
 type Artifact struct {
 	Pin
 	Platform string
-	File     string // file name; of a deb, its path within the index; of conda's, CHANNEL/SUBDIR/NAME; of npm's, its folder and NAME
-	SHA256   string // lower-case hex
-	Size     int64
-	Use      Use
-	Roots    []Root   // why it is there by itself
-	By       []string // the names of the locked packages that require it
-	From     string   // of a wheel that is built: sdist:FILE, or git+URL@COMMIT
+	// file name; of a deb, its path within the index; of conda's, CHANNEL/SUBDIR/NAME; of npm's, its folder and NAME
+	File   string
+	SHA256 string // lower-case hex
+	Size   int64
+	Use    Use
+	Roots  []Root   // why it is there by itself
+	By     []string // the names of the locked packages that require it
+	From   string   // of a wheel that is built: sdist:FILE, or git+URL@COMMIT
 }
 
 // Use says what an artifact is for.

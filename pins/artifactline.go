@@ -18,7 +18,8 @@ func (a Artifact) words() []string {
 	if len(a.By) > 0 {
 		why = append(why, "by:"+strings.Join(a.By, ","))
 	}
-	words := []string{string(a.Kind), a.Name, a.Version, a.Platform, a.File, "sha256:" + a.SHA256, strconv.FormatInt(a.Size, 10), string(a.Use), strings.Join(why, "+")}
+	words := []string{string(a.Kind), a.Name, a.Version, a.Platform, a.File, "sha256:" + a.SHA256,
+		strconv.FormatInt(a.Size, 10), string(a.Use), strings.Join(why, "+")}
 	if a.From != "" {
 		words = append(words, "from="+a.From)
 	}
@@ -37,14 +38,16 @@ func parseArtifact(words []string) (Artifact, error) {
 		return a, fmt.Errorf("%q is not a kind of package", words[0])
 	case !platform.MatchString(a.Platform):
 		return a, fmt.Errorf("%q is not a platform", a.Platform)
-	case path.IsAbs(a.File) || path.Clean(a.File) != a.File || strings.HasPrefix(a.File, "../") || a.File == ".." || a.File == ".":
+	case path.IsAbs(a.File) || path.Clean(a.File) != a.File || strings.HasPrefix(a.File, "../") || a.File == ".." ||
+		a.File == ".":
 		return a, fmt.Errorf("%q is not a plain file name", a.File)
 	case a.Kind != Deb && a.Kind != Conda && a.Kind != Npm && strings.Contains(a.File, "/"):
 		return a, fmt.Errorf("%q is not a plain file name", a.File)
 	case a.Kind == Npm && !npmPlace.MatchString(path.Dir(a.File)):
 		return a, fmt.Errorf("%q is not the file of npm's %s: node_modules/NAME/NAME-VERSION.tgz", a.File, a.Name)
 	case a.Kind == Conda && a.Use != Held && !a.readCondaFile():
-		return a, fmt.Errorf("%q is not the file of conda's %s %s: CHANNEL/SUBDIR/NAME-VERSION-BUILD.conda", a.File, a.Name, a.Version)
+		return a, fmt.Errorf("%q is not the file of conda's %s %s: CHANNEL/SUBDIR/NAME-VERSION-BUILD.conda", a.File,
+			a.Name, a.Version)
 	case a.Use != Install && a.Use != BuildInput && a.Use != Held:
 		return a, fmt.Errorf("%q is not a use: install, build or base", words[7])
 	case (a.Use == Held) != (a.File == HeldFile):
@@ -87,7 +90,8 @@ func (a *Artifact) readCondaFile() bool {
 	}
 	build := strings.LastIndexByte(stem, '-')
 	channel, subdir := path.Split(strings.TrimSuffix(place, "/"))
-	if !ok || build < 0 || channel == "" || subdir == "" || CanonicalName(Conda, stem[:build]) != a.Name+"-"+strings.ToLower(a.Version) {
+	if !ok || build < 0 || channel == "" || subdir == "" || CanonicalName(Conda, stem[:build]) != a.Name+"-"+
+		strings.ToLower(a.Version) {
 		return false
 	}
 	a.Build, a.Channel = stem[build+1:], strings.TrimSuffix(channel, "/")

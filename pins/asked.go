@@ -59,7 +59,8 @@ func (m *Manifest) Request(kind Kind, name, from string) *Request {
 	if i < 0 {
 		built, ok := Artifact{From: from}.Git()
 		i = slices.IndexFunc(m.Requests, func(r Request) bool {
-			return ok && r.Kind == kind && r.Git != nil && r.Name == "" && r.Git.URL == built.URL && r.Git.Subdirectory == built.Subdirectory
+			return ok && r.Kind == kind && r.Git != nil && r.Name == "" && r.Git.URL == built.URL &&
+				r.Git.Subdirectory == built.Subdirectory
 		})
 	}
 	if i < 0 {

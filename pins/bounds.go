@@ -75,7 +75,8 @@ func CheckLockPlace(dir string) error {
 		return nil
 	}
 	if _, err := os.Stat(file); err != nil || !b.hold(file) {
-		return fmt.Errorf("%s:1: %w: it is a link that leads out of %s, or nowhere, and is neither read nor written: take it away, or give --allow-outside", file, ErrNoLock, b.title)
+		return fmt.Errorf("%s:1: %w: the file is a link that leads out of %s, or nowhere, and is neither read nor "+
+			"written: delete the link, or give --allow-outside", file, ErrNoLock, b.title)
 	}
 	return nil
 }
@@ -88,7 +89,8 @@ func (c *course) checkPlaces() {
 	}
 	for _, f := range c.m.Files {
 		if !path.IsAbs(f.Source) && !c.bounds.hold(c.path(filepath.FromSlash(f.Source))) {
-			c.m.Findings.fatal(f.At, "outside", "%s leads out of %s: copy it there, or give --allow-outside", f.Source, c.bounds.title)
+			c.m.Findings.fatal(f.At, "outside", "%s lies outside of %s: copy it inside, or give --allow-outside",
+				f.Source, c.bounds.title)
 		}
 	}
 	if !c.bounds.git {
@@ -102,7 +104,8 @@ func (c *course) checkPlaces() {
 			place = c.path(filepath.FromSlash(place))
 		}
 		if !c.bounds.hold(place) {
-			c.m.Findings.fatal(t.At, "outside", "%s leads out of %s: copy it there, or give --allow-outside", t.Value, c.bounds.title)
+			c.m.Findings.fatal(t.At, "outside", "%s lies outside of %s: copy it inside, or give --allow-outside",
+				t.Value, c.bounds.title)
 		}
 	}
 	layout, _ := strings.CutPrefix(c.m.Base.Value, LayoutPrefix)

@@ -32,7 +32,8 @@ func ParseConda(spec string) (Request, error) {
 		return r, fmt.Errorf("%q: a requirement has only printable ASCII, on one line", spec)
 	}
 	if strings.HasPrefix(spec, "git+") || strings.Contains(spec, "://") {
-		return r, fmt.Errorf("%q is an address: conda takes packages from its channels; pip: takes git+URL@COMMIT", spec)
+		return r, fmt.Errorf("%q is an address: conda takes packages from its channels; pip: takes git+URL@COMMIT",
+			spec)
 	}
 	rest := strings.TrimSpace(spec)
 	if channel, after, ok := strings.Cut(rest, "::"); ok {
@@ -44,7 +45,8 @@ func ParseConda(spec string) (Request, error) {
 	}
 	r.Name, rest = CanonicalName(Conda, m[1]), strings.TrimSpace(m[2])
 	if strings.HasPrefix(rest, "[") && !strings.Contains(rest[:strings.IndexByte(rest+"]", ']')], "=") {
-		return r, fmt.Errorf("%q: brackets after a name are extras only for pip; for conda list what the extra needs, or move the pin to the pip list", spec)
+		return r, fmt.Errorf("%q: brackets after a name are extras only for pip; for conda list what the extra "+
+			"needs, or move the pin to the pip list", spec)
 	}
 	if b := condaBrackets.FindStringSubmatchIndex(rest); b != nil {
 		if err := r.condaKeys(rest[b[2]:b[3]]); err != nil {
@@ -74,7 +76,7 @@ func (r *Request) condaKeys(text string) error {
 		case "channel":
 			r.Channel = value
 		default:
-			return fmt.Errorf("driftpin can't lock by %s: version, build and channel it can", m[1])
+			return fmt.Errorf("driftpin can't lock by %s: use version, build or channel", m[1])
 		}
 	}
 	return nil
@@ -86,9 +88,10 @@ func (r *Request) condaConstraint(text string) error {
 		return nil
 	}
 	if r.Constraint != "" {
-		return fmt.Errorf("%q asks for a version twice: once before the brackets or once in them is enough", r.Spec)
+		return fmt.Errorf("%q gives a version twice: keep the one before the brackets or the one in them", r.Spec)
 	}
-	if m := condaBuild.FindStringSubmatch(text); m != nil && !strings.HasSuffix(strings.TrimSpace(m[1]), "=") && strings.Trim(m[1], "=<>!~ ") != "" {
+	if m := condaBuild.FindStringSubmatch(text); m != nil && !strings.HasSuffix(strings.TrimSpace(m[1]), "=") &&
+		strings.Trim(m[1], "=<>!~ ") != "" {
 		text, r.Build = strings.TrimSpace(m[1]), m[2]
 		if strings.HasPrefix(text, "=") && !strings.HasPrefix(text, "==") {
 			text = "=" + text // with a build, = means exactly
@@ -98,9 +101,11 @@ func (r *Request) condaConstraint(text string) error {
 	bare := strings.TrimLeft(r.Constraint, "=<>!~")
 	switch {
 	case branchLike.MatchString(r.Constraint):
-		return fmt.Errorf("%q: %s is the name of a branch, not a version: conda takes released versions; pip: takes git+URL@%s", r.Spec, bare, bare)
+		return fmt.Errorf("%q: %s is the name of a branch, not a version: conda takes released versions; pip: "+
+			"takes git+URL@%s", r.Spec, bare, bare)
 	case strings.HasSuffix(bare, "."):
-		return fmt.Errorf("%q: the version ends with a dot: write %s or %s.*", r.Spec, strings.TrimRight(bare, "."), strings.TrimRight(bare, "."))
+		return fmt.Errorf("%q: the version ends with a dot: write %s or %s.*", r.Spec, strings.TrimRight(bare, "."),
+			strings.TrimRight(bare, "."))
 	}
 	if _, err := version.Conda.Satisfies("0", r.Constraint); err != nil {
 		return fmt.Errorf("%q: %w", r.Spec, err)

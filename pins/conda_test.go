@@ -27,7 +27,8 @@ func TestParseConda(t *testing.T) {
 	} {
 		r, err := pins.ParseConda(test.spec)
 		got := [5]string{r.Name, r.Version, r.Constraint, r.Build, r.Channel}
-		if want := [5]string{test.name, test.version, test.constraint, test.build, test.channel}; err != nil || got != want {
+		if want := [5]string{test.name, test.version, test.constraint, test.build, test.channel}; err != nil ||
+			got != want {
 			t.Errorf("%q: got %q, %v, want %q", test.spec, got, err, want)
 		}
 	}
@@ -56,8 +57,10 @@ func TestParseConda(t *testing.T) {
 // What is put together for the solver is read as what was written.
 func TestMatchSpec(t *testing.T) {
 	for spec, want := range map[string]string{
-		"git": "git", "pandas=1.5.3=py310h123_0": "pandas ==1.5.3 py310h123_0", "conda-forge::blas=*=openblas": "conda-forge::blas ==* openblas",
-		"numpy[version='>=1.21,<2',build=py310*]": "numpy >=1.21,<2 py310*", "x[version='*',build=b_0]": "x * b_0", "nodejs = 16": "nodejs =16",
+		"git": "git", "pandas=1.5.3=py310h123_0": "pandas ==1.5.3 py310h123_0",
+		"conda-forge::blas=*=openblas":            "conda-forge::blas ==* openblas",
+		"numpy[version='>=1.21,<2',build=py310*]": "numpy >=1.21,<2 py310*", "x[version='*',build=b_0]": "x * b_0",
+		"nodejs = 16": "nodejs =16",
 	} {
 		r, err := pins.ParseConda(spec)
 		if err != nil || r.MatchSpec() != want {

@@ -69,7 +69,8 @@ func TestForms(t *testing.T) {
 		}
 		fmt.Fprintf(&text, "%s\n", strings.TrimPrefix(dir, forms+"/"))
 		for _, r := range m.Requests {
-			fmt.Fprintf(&text, "  %s: %s %s %q", strings.TrimPrefix(r.At.String(), dir+"/"), r.Kind.Key(), r.Name, r.Spec)
+			fmt.Fprintf(&text, "  %s: %s %s %q", strings.TrimPrefix(r.At.String(), dir+"/"), r.Kind.Key(), r.Name,
+				r.Spec)
 			if r.Why != "" {
 				fmt.Fprintf(&text, " why: %s", r.Why)
 			}
@@ -216,7 +217,8 @@ func readAlone(t *testing.T, file string) *pins.Manifest {
 	dir := t.TempDir()
 	name := filepath.Base(file)
 	if err := errors.Join(os.WriteFile(filepath.Join(dir, name), data, 0o644),
-		os.WriteFile(filepath.Join(dir, pins.ManifestName), []byte("base: oci-layout:x\ninclude: ["+name+"]\n"), 0o644)); err != nil {
+		os.WriteFile(filepath.Join(dir, pins.ManifestName), []byte("base: oci-layout:x\ninclude: ["+name+"]\n"),
+			0o644)); err != nil {
 		t.Fatal(err)
 	}
 	m, _ := pins.ReadCourse(dir) // includes are missing
@@ -233,7 +235,8 @@ func normalSpecifiers(s string) string {
 }
 
 func BenchmarkCorpus(b *testing.B) {
-	dirs := slices.DeleteFunc(coursesIn(b, corpus(b)), func(d string) bool { return !strings.Contains(d, "2024-08-27") })
+	dirs := slices.DeleteFunc(coursesIn(b, corpus(b)),
+		func(d string) bool { return !strings.Contains(d, "2024-08-27") })
 	for b.Loop() {
 		for _, dir := range dirs {
 			if m, err := pins.ReadCourse(dir); m == nil {

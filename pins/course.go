@@ -101,7 +101,8 @@ func (c *course) load(file string) ([]byte, error) {
 	switch {
 	case c.bounds != nil && !c.bounds.hold(full):
 		c.read = append(c.read, file)
-		return nil, wrong("outside", "it leads out of %s, and is not read: copy it there, or give --allow-outside", c.bounds.title)
+		return nil, wrong("outside", "the file lies outside of %s, and is not read: copy it inside, or give "+
+			"--allow-outside", c.bounds.title)
 	case !info.Mode().IsRegular() && file == ManifestName:
 		return nil, fmt.Errorf("%s: it is not a regular file", c.name(file))
 	case !info.Mode().IsRegular():
@@ -122,7 +123,8 @@ func (c *course) load(file string) ([]byte, error) {
 	if conflicts := FindConflicts(c.name(file), data); len(conflicts) > 0 {
 		var f Findings
 		for _, one := range conflicts {
-			f.fatal(Position{File: one.File, Line: one.line()}, "conflict", "%s: write what is meant, and take the markers out", one.message())
+			f.fatal(Position{File: one.File, Line: one.line()}, "conflict",
+				"%s: keep the right lines, and delete the conflict markers", one.message())
 		}
 		return nil, f
 	}
@@ -153,7 +155,9 @@ func (c *course) include(file string, from Position) {
 	file = path.Clean(filepath.ToSlash(file))
 	parse := c.parser(file)
 	if parse == nil && !c.alone {
-		c.m.Findings.fatal(from, "unsupported", "include %q: driftpin can't read this kind of file yet: environment.yml, pixi.toml, requirements.txt, runtime.txt and apt.txt it can", file)
+		c.m.Findings.fatal(from, "unsupported",
+			"include %q: driftpin can't read this kind of file yet: it reads environment.yml, pixi.toml, "+
+				"requirements.txt, runtime.txt and apt.txt", file)
 		return
 	}
 	c.includeAs(file, from, parse)
@@ -221,12 +225,15 @@ func (c *course) ghosts() {
 		for _, name := range scripts {
 			name = path.Join(root, name)
 			if c.exists(name) && !slices.ContainsFunc(c.m.Files, func(f File) bool { return f.Source == name }) {
-				c.m.Findings.warn(Position{File: c.name(name)}, "no-effect", "repo2docker would act on this file, and %s says nothing of it: it has no effect here", ManifestName)
+				c.m.Findings.warn(Position{File: c.name(name)}, "no-effect",
+					"repo2docker would use this file, but driftpin builds from %s: the file has no effect here",
+					ManifestName)
 			}
 		}
 	}
 	if c.exists("pins.yml") {
-		c.m.Findings.fatal(Position{File: c.name("pins.yml")}, "ghost", "driftpin reads %s, and not this file: rename it", ManifestName)
+		c.m.Findings.fatal(Position{File: c.name("pins.yml")}, "ghost",
+			"driftpin reads %s, and not this file: rename it", ManifestName)
 	}
 }
 
@@ -238,14 +245,18 @@ func (c *course) ghost(root string, e fs.DirEntry) {
 		return
 	}
 	if user := c.userOf(e.Name()); user != "" {
-		c.m.Findings.warn(Position{File: c.name(name)}, "ghost", "nothing includes this file, so its pins have no effect here; %s names it: include it, if its pins are to be locked", user)
+		c.m.Findings.warn(Position{File: c.name(name)}, "ghost",
+			"nothing includes this file, so its pins have no effect here; %s names it: include it, if its pins are "+
+				"to be locked", user)
 	} else {
-		c.m.Findings.warn(Position{File: c.name(name)}, "ghost", "nothing includes this file, so its pins have no effect: include it or delete it")
+		c.m.Findings.warn(Position{File: c.name(name)}, "ghost",
+			"nothing includes this file, so its pins have no effect: include it or delete it")
 	}
 }
 
 // scripts are the files, besides those with pins, by which repo2docker builds.
-var scripts = []string{"Dockerfile", "postBuild", "start", "install.R", "DESCRIPTION", "Project.toml", "JuliaProject.toml", "REQUIRE", "default.nix", "Pipfile", "setup.py"}
+var scripts = []string{"Dockerfile", "postBuild", "start", "install.R", "DESCRIPTION", "Project.toml",
+	"JuliaProject.toml", "REQUIRE", "default.nix", "Pipfile", "setup.py"}
 
 // userOf is a script of the course that names a file; empty if there is none.
 func (c *course) userOf(name string) string {

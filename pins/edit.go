@@ -44,7 +44,7 @@ func (r Request) edit(text, version string) (string, error) {
 		return "", fmt.Errorf("%s: %w", r.At, err)
 	}
 	if got := again.asksFor(); got != version {
-		return "", fmt.Errorf("%s: %q can't be made to ask for %s: write it by hand", r.At, r.Spec, version)
+		return "", fmt.Errorf("%s: %q can't be changed to version %s: edit the pin by hand", r.At, r.Spec, version)
 	}
 	rest := text[start+len(r.Spec):]
 	if len(r.Hashes) > 0 {
@@ -103,7 +103,7 @@ func (r Request) editWhere(text, version string) (string, error) {
 			return edited, nil
 		}
 	}
-	return "", fmt.Errorf("%s: %q can't be made to ask for %s: write it by hand", r.At, r.Where.Value, version)
+	return "", fmt.Errorf("%s: %q can't be changed to version %s: edit the pin by hand", r.At, r.Where.Value, version)
 }
 
 // offset is where some words begin in a file.
@@ -112,7 +112,7 @@ func offset(text string, at Position, words string) (int, error) {
 	for range at.Line - 1 {
 		i := strings.IndexByte(text[start:], '\n')
 		if i < 0 {
-			return 0, fmt.Errorf("%s: the file has no such line any more", at)
+			return 0, fmt.Errorf("%s: the file no longer has this line: run the command again", at)
 		}
 		start += i + 1
 	}
@@ -120,7 +120,7 @@ func offset(text string, at Position, words string) (int, error) {
 	column := min(max(at.Column-1, 0), len(line))
 	i := strings.Index(line[column:], words)
 	if i < 0 {
-		return 0, fmt.Errorf("%s: %q does not stand there in one piece: edit it by hand", at, words)
+		return 0, fmt.Errorf("%s: %q is not written there in one piece: edit the line by hand", at, words)
 	}
 	return start + column + i, nil
 }
@@ -147,8 +147,10 @@ func (r Request) parseAgain(spec string) (Request, error) {
 }
 
 var (
-	gitAt         = regexp.MustCompile(`^(.*?://[^/]*/[^@#]*)(@[^#]*)?`)
-	specHead      = map[Kind]*regexp.Regexp{Pip: regexp.MustCompile(`^\s*[A-Za-z0-9._-]+\s*(?:\[[^\]]*\])?`), Conda: regexp.MustCompile(`^\s*(?:[^ =<>!~\[]+::)?[^ =<>!~\[]+`), Deb: regexp.MustCompile(`^[^=]+`), Npm: regexp.MustCompile(`^@?[^@]+`)}
+	gitAt    = regexp.MustCompile(`^(.*?://[^/]*/[^@#]*)(@[^#]*)?`)
+	specHead = map[Kind]*regexp.Regexp{Pip: regexp.MustCompile(`^\s*[A-Za-z0-9._-]+\s*(?:\[[^\]]*\])?`),
+		Conda: regexp.MustCompile(`^\s*(?:[^ =<>!~\[]+::)?[^ =<>!~\[]+`), Deb: regexp.MustCompile(`^[^=]+`),
+		Npm: regexp.MustCompile(`^@?[^@]+`)}
 	operatorBlank = regexp.MustCompile(`^\s*(?:\[\s*version\s*=\s*["']?)?[@v=\s(]*`)
 )
 
@@ -214,7 +216,8 @@ func (m *Manifest) EditAll(bumps []Bump) (map[string][]byte, error) {
 	}
 	// From the last to the first, so that an edit moves no other.
 	bumps = slices.SortedFunc(slices.Values(bumps), func(a, b Bump) int {
-		return cmp.Or(cmp.Compare(a.Request.At.File, b.Request.At.File), b.Request.At.Line-a.Request.At.Line, b.Request.At.Column-a.Request.At.Column)
+		return cmp.Or(cmp.Compare(a.Request.At.File, b.Request.At.File), b.Request.At.Line-a.Request.At.Line,
+			b.Request.At.Column-a.Request.At.Column)
 	})
 	edited := map[string][]byte{}
 	for _, b := range bumps {

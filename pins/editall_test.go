@@ -8,7 +8,8 @@ import (
 )
 
 func TestEditAll(t *testing.T) {
-	const file = "base: oci-layout:x\nas-of: 2023-03-17  # spring\npins:\n  pip: [a==1, b==1, {pin: Jupyter_Server==1, need: hard}, d]\n"
+	const file = "base: oci-layout:x\nas-of: 2023-03-17  # spring\npins:\n  pip: [a==1, b==1, {pin: " +
+		"Jupyter_Server==1, need: hard}, d]\n"
 	m, err := pins.ParseManifest("pins.yaml", []byte(file))
 	if err != nil {
 		t.Fatal(err)

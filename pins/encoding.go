@@ -21,7 +21,8 @@ type encoding struct {
 // encodings are those that Unicode's marks tell of. The longer marks come first:
 // one of UTF-32 begins as one of UTF-16 does.
 var encodings = []encoding{
-	{"UTF-8", []byte("\xef\xbb\xbf"), 1, func(b []byte) string { return string(b) }, func(s string) []byte { return []byte(s) }},
+	{"UTF-8", []byte("\xef\xbb\xbf"), 1, func(b []byte) string { return string(b) },
+		func(s string) []byte { return []byte(s) }},
 	{"UTF-32, little-endian", []byte("\xff\xfe\x00\x00"), 4, from32(binary.LittleEndian), to32(binary.LittleEndian)},
 	{"UTF-32, big-endian", []byte("\x00\x00\xfe\xff"), 4, from32(binary.BigEndian), to32(binary.BigEndian)},
 	{"UTF-16, little-endian", []byte("\xff\xfe"), 2, from16(binary.LittleEndian), to16(binary.LittleEndian)},
@@ -87,21 +88,21 @@ func decode(data []byte) (string, error) {
 	if e := marked(data); e != nil {
 		rest := data[len(e.mark):]
 		if len(rest)%e.unit != 0 {
-			return "", fmt.Errorf("it is cut short: its mark says that it is in %s", e.name)
+			return "", fmt.Errorf("the file is cut short: its byte order mark means %s", e.name)
 		}
 		if text = e.from(rest); !bytes.Equal(e.to(text), rest) {
-			return "", fmt.Errorf("it is not valid %s, which its mark says that it is in", e.name)
+			return "", fmt.Errorf("the file is not valid %s, which is the encoding of its byte order mark", e.name)
 		}
 		return text, nil
 	}
 	for i, line := range bytes.SplitN(data, []byte("\n"), 3) {
 		if m := codingLine.FindSubmatch(line); m != nil && i < 2 && !isUTF8(string(m[1])) {
-			return "", fmt.Errorf("it says that it is in %s: save it in UTF-8", m[1])
+			return "", fmt.Errorf("the file's coding line names %s: save the file in UTF-8", m[1])
 		}
 	}
 	if !utf8.ValidString(text) {
 		line := 1 + bytes.Count(data[:invalidAt(data)], []byte("\n"))
-		return "", fmt.Errorf("it is not in UTF-8 (line %d), and has no mark that tells of another encoding: save it in UTF-8", line)
+		return "", fmt.Errorf("the file is not in UTF-8 (line %d), and has no byte order mark: save it in UTF-8", line)
 	}
 	return text, nil
 }

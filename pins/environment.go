@@ -15,7 +15,8 @@ import (
 func (c *course) environmentYML(file string, data []byte) {
 	r := yamlReader{c.name(file), &c.m.Findings}
 	if isBlankYAML(data) {
-		c.m.Findings.warn(Position{File: c.name(file), Line: 1}, "no-effect", "the file asks for nothing, as repo2docker reads it too")
+		c.m.Findings.warn(Position{File: c.name(file), Line: 1}, "no-effect",
+			"the file names no package; repo2docker reads it in the same way")
 		return
 	}
 	root := r.parse(data)
@@ -37,7 +38,8 @@ func (c *course) environmentYML(file string, data []byte) {
 			e.variables(value)
 		case "name", "prefix": // the image has one environment, at its own place
 		default:
-			c.m.Findings.warn(r.at(key), "unknown-key", "conda knows no key %q in an environment file, and takes no notice of it: %s", key.Value, didYouMean(key.Value, []string{"name", "channels", "dependencies", "variables"}))
+			c.m.Findings.warn(r.at(key), "unknown-key", "conda ignores the key %q in an environment file: %s",
+				key.Value, didYouMean(key.Value, []string{"name", "channels", "dependencies", "variables"}))
 		}
 	})
 }
@@ -91,7 +93,7 @@ func (e environment) dependency(n *yaml.Node) {
 	if n.Kind == yaml.MappingNode {
 		e.r.entries(n, "a dependency", func(key, value *yaml.Node) {
 			if key.Value != "pip" {
-				e.r.wrong(key, "unknown-key", "%q: under dependencies only pip: has a list of its own", key.Value)
+				e.r.wrong(key, "unknown-key", "%q: under dependencies, only pip: may have a list", key.Value)
 				return
 			}
 			e.r.list(value, "pip", func(n *yaml.Node) {
@@ -115,7 +117,8 @@ func (e environment) dependency(n *yaml.Node) {
 		return
 	}
 	if stem, odd := strings.CutSuffix(strings.TrimSpace(spec), "."); odd && condaDotted.MatchString(stem) {
-		e.m.Findings.warn(e.r.at(n), "specifier", "%s: the version ends with a dot: read as %s.*, as conda did", spec, stem)
+		e.m.Findings.warn(e.r.at(n), "specifier", "%s: the version ends with a dot: read as %s.*, as conda did", spec,
+			stem)
 		e.addConda(n, spec, stem+".*")
 		return
 	}
@@ -136,7 +139,8 @@ func (e environment) addConda(n *yaml.Node, spec, meant string) {
 }
 
 // withUnderscore are conda packages whose names on the index have a dash.
-var withUnderscore = strings.Fields(`importlib_metadata importlib_resources jupyter_bokeh jupyter_client jupyter_console jupyter_contrib_core
+var withUnderscore = strings.Fields(
+	`importlib_metadata importlib_resources jupyter_bokeh jupyter_client jupyter_console jupyter_contrib_core
 jupyter_contrib_nbextensions jupyter_core jupyter_events jupyter_nbextensions_configurator jupyter_server jupyter_server_fileid jupyter_server_terminals
 jupyter_server_ydoc jupyter_telemetry jupyter_ydoc jupyterlab_pygments jupyterlab_server jupyterlab_widgets prompt_toolkit sphinx_rtd_theme stack_data typing_extensions`)
 
@@ -147,15 +151,18 @@ func (e environment) odd(n *yaml.Node, q Request, spec string) {
 		written = after
 	}
 	if len(written) >= len(q.Name) && written[:len(q.Name)] != q.Name {
-		e.m.Findings.warn(e.r.at(n), "spelling", "%s: conda's names are in lower case: write %s", written[:len(q.Name)], q.Name)
+		e.m.Findings.warn(e.r.at(n), "spelling", "%s: conda's names are in lower case: write %s",
+			written[:len(q.Name)], q.Name)
 	}
 	for _, known := range withUnderscore {
 		if q.Name != known && CanonicalName(Pip, q.Name) == CanonicalName(Pip, known) {
-			e.m.Findings.warn(e.r.at(n), "spelling", "%s: to conda - and _ differ, and conda-forge has it as %s", q.Name, known)
+			e.m.Findings.warn(e.r.at(n), "spelling", "%s: to conda - and _ differ, and conda-forge has it as %s",
+				q.Name, known)
 		}
 	}
 	if q.Name == "python" && strings.HasPrefix(q.Constraint, "==") && strings.Count(q.Version, ".") == 1 {
-		e.m.Findings.warn(e.r.at(n), "python", "python==%[1]s means %[1]s.0 to conda: write python=%[1]s for any %[1]s.x", q.Version)
+		e.m.Findings.warn(e.r.at(n), "python",
+			"python==%[1]s means %[1]s.0 to conda: write python=%[1]s for any %[1]s.x", q.Version)
 	}
 }
 
@@ -207,19 +214,24 @@ func parseRuntime(text string) (name, version, date string, ok bool) {
 // the date is that of a snapshot of CRAN.
 func (c *course) runtimeTxt(file string, data []byte) {
 	text := strings.TrimSpace(string(data))
-	line := textLine{text: text, at: Position{File: c.name(file), Line: 1 + strings.Count(string(data[:strings.Index(string(data), text)]), "\n"), Column: 1}}
+	line := textLine{text: text, at: Position{File: c.name(file),
+		Line: 1 + strings.Count(string(data[:strings.Index(string(data), text)]), "\n"), Column: 1}}
 	name, version, date, ok := parseRuntime(text)
 	switch {
 	case !ok:
-		c.m.Findings.fatal(line.at, "runtime", "%q is not a runtime: repo2docker takes one line and no comment: write python-3.11, or r-4.3-2023-08-01", text)
+		c.m.Findings.fatal(line.at, "runtime",
+			"%q is not a runtime: repo2docker takes one line and no comment: write python-3.11, or r-4.3-2023-08-01",
+			text)
 	case name == "python":
 		c.runtimePython(line, version, date)
 	case name == "r" && date != "":
 		c.add(Request{Pin: New(R, "r", version), Spec: text}, nil, line)
 	case name == "r":
-		c.m.Findings.fatal(line.at, "runtime", "%q has no date, so repo2docker takes no notice of it: write r-4.3-2023-08-01", text)
+		c.m.Findings.fatal(line.at, "runtime", "%q has no date, so repo2docker ignores it: write r-4.3-2023-08-01",
+			text)
 	default:
-		c.m.Findings.fatal(line.at, "runtime", "%q: repo2docker takes no notice of %s: write python-3.11, or r-4.3-2023-08-01", text, name)
+		c.m.Findings.fatal(line.at, "runtime", "%q: repo2docker ignores %s: write python-3.11, or r-4.3-2023-08-01",
+			text, name)
 	}
 }
 
@@ -228,11 +240,13 @@ var runtimeVersion = regexp.MustCompile(`^[0-9]+(?:\.[0-9]+){0,2}$`)
 // runtimePython reads what is asked of Python.
 func (c *course) runtimePython(line textLine, version, date string) {
 	if date != "" {
-		c.m.Findings.warn(line.at, "runtime", "%s: repo2docker takes no date for Python, and neither does driftpin: as-of of a pins.yaml does", date)
+		c.m.Findings.warn(line.at, "runtime",
+			"%s: neither repo2docker nor driftpin reads a date for Python: write as-of in a pins.yaml", date)
 	}
 	// What repo2docker takes where no minor version is named.
 	if short := map[string]string{"": "3.10", "3": "3.10", "2": "2.7"}[version]; short != "" {
-		c.m.Findings.warn(line.at, "runtime", "%s: repo2docker takes Python %s: write python-%s", line.text, short, short)
+		c.m.Findings.warn(line.at, "runtime", "%s: repo2docker takes Python %s: write python-%s", line.text, short,
+			short)
 		version = short
 	}
 	if !runtimeVersion.MatchString(version) {

@@ -49,7 +49,8 @@ func WritePylock(w io.Writer, l *Lock, platform string, address func(sha256 stri
 	file := func(a Artifact) (pylock.File, error) {
 		url, ok := address(a.SHA256)
 		if !ok {
-			return pylock.File{}, fmt.Errorf("no address of %s is known on this machine, and a pylock.toml names addresses: lock or build the course here first", a.File)
+			return pylock.File{}, fmt.Errorf("no address of %s is known on this machine, and a pylock.toml names "+
+				"addresses: lock or build the course here first", a.File)
 		}
 		return pylock.File{Name: a.File, URL: url, Size: a.Size, Hashes: map[string]string{"sha256": a.SHA256}}, nil
 	}
@@ -57,7 +58,8 @@ func WritePylock(w io.Writer, l *Lock, platform string, address func(sha256 stri
 		return errNone(Pip)
 	}
 	if held := l.held(platform); len(held) > 0 {
-		return fmt.Errorf("the base image holds %s and more that the course needs: a pylock.toml that leaves them out would be none", held[0].Name)
+		return fmt.Errorf("the base image holds %s and perhaps other packages that the course needs: a pylock.toml "+
+			"without them would be incomplete", held[0].Name)
 	}
 	for _, a := range pipOf(l, platform) {
 		p := pylock.Package{Name: a.Name, Version: a.Version}
@@ -117,7 +119,8 @@ func WriteCondaExplicit(w io.Writer, l *Lock, platform string, address func(sha2
 	for _, a := range condaOf(l, platform) {
 		url, ok := address(a.SHA256)
 		if !ok {
-			return fmt.Errorf("no address of %s is known on this machine, and an explicit list names addresses: lock or build the course here first", a.File)
+			return fmt.Errorf("no address of %s is known on this machine, and an explicit list names addresses: "+
+				"lock or build the course here first", a.File)
 		}
 		fmt.Fprintf(&b, "%s#sha256:%s\n", url, a.SHA256)
 	}
@@ -130,7 +133,8 @@ func WriteCondaExplicit(w io.Writer, l *Lock, platform string, address func(sha2
 // environment file manually"), which names versions and builds but no hashes.
 func WriteEnvironment(w io.Writer, l *Lock, platform string, channels []string) error {
 	if held := l.held(platform); len(held) > 0 {
-		return fmt.Errorf("the base image holds %s and more that the course needs: an environment file that leaves them out would be none", held[0].Name)
+		return fmt.Errorf("the base image holds %s and perhaps other packages that the course needs: an "+
+			"environment file without them would be incomplete", held[0].Name)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "name: %q\nchannels:\n", l.Course)

@@ -26,11 +26,14 @@ func TestExport(t *testing.T) {
 	}
 	golden(t, "testdata/export/requirements.txt", b.String())
 	b.Reset()
-	if err := pins.WritePylock(&b, l, l.Platforms[0], func(sum string) (string, bool) { return "https://index.test/" + sum[:8], true }); err != nil {
+	if err := pins.WritePylock(&b, l, l.Platforms[0], func(sum string) (string, bool) {
+		return "https://index.test/" + sum[:8], true
+	}); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "testdata/export/pylock.toml", b.String())
-	if err := pins.WritePylock(&b, l, l.Platforms[0], func(string) (string, bool) { return "", false }); err == nil || !strings.Contains(err.Error(), "no address of docopt-0.6.2.tar.gz is known") {
+	if err := pins.WritePylock(&b, l, l.Platforms[0], func(string) (string, bool) { return "", false }); err == nil ||
+		!strings.Contains(err.Error(), "no address of docopt-0.6.2.tar.gz is known") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -38,9 +41,12 @@ func TestExport(t *testing.T) {
 // A lock of conda's packages and pip's, for conda.
 func TestExportConda(t *testing.T) {
 	l := exampleLock()
-	for _, file := range []string{"conda-forge/linux-64/python-3.11.2-2_cpython.conda", "extra/noarch/hello-1.0.0-pyhd8ed1ab_0.tar.bz2"} {
-		line := "conda " + strings.Join(strings.SplitN(strings.TrimPrefix(file[strings.LastIndexByte(file, '/')+1:], ""), "-", 3)[:2], " ") + " linux/amd64 " + file + " sha256:" + hashA + " 9 install pin\n"
-		parsed, err := pins.ParseLock("l", []byte("driftpin-lock 1\ncourse a\nbase sha256:"+hashA+"\nplatform linux/amd64\nartifacts 1\n"+line))
+	for _, file := range []string{"conda-forge/linux-64/python-3.11.2-2_cpython.conda",
+		"extra/noarch/hello-1.0.0-pyhd8ed1ab_0.tar.bz2"} {
+		line := "conda " + strings.Join(strings.SplitN(strings.TrimPrefix(file[strings.LastIndexByte(file, '/')+1:],
+			""), "-", 3)[:2], " ") + " linux/amd64 " + file + " sha256:" + hashA + " 9 install pin\n"
+		parsed, err := pins.ParseLock("l",
+			[]byte("driftpin-lock 1\ncourse a\nbase sha256:"+hashA+"\nplatform linux/amd64\nartifacts 1\n"+line))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,7 +54,8 @@ func TestExportConda(t *testing.T) {
 	}
 	l.Sort()
 	var b bytes.Buffer
-	if err := pins.WriteCondaExplicit(&b, l, "linux/amd64", func(string) (string, bool) { return "https://channel.test/x.conda", true }); err != nil {
+	if err := pins.WriteCondaExplicit(&b, l, "linux/amd64",
+		func(string) (string, bool) { return "https://channel.test/x.conda", true }); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "testdata/export/explicit.txt", b.String())
@@ -57,7 +64,9 @@ func TestExportConda(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "testdata/export/environment.yml", b.String())
-	if err := pins.WriteCondaExplicit(&b, l, "linux/amd64", func(string) (string, bool) { return "", false }); err == nil || !strings.Contains(err.Error(), "no address of ") {
+	if err := pins.WriteCondaExplicit(&b, l, "linux/amd64",
+		func(string) (string, bool) { return "", false }); err == nil || !strings.Contains(err.Error(),
+		"no address of ") {
 		t.Errorf("got %v", err)
 	}
 }

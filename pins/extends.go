@@ -28,7 +28,8 @@ func (c *course) extend(m *Manifest, file string) {
 	}
 	fragment := path.Join(path.Dir(file), filepath.ToSlash(m.extends.Value))
 	if slices.ContainsFunc(c.m.Sources, func(s Source) bool { return s.Name == c.name(fragment) }) {
-		m.Findings.fatal(at, "include-loop", "extends %q: it is read already, so it extends itself", m.extends.Value)
+		m.Findings.fatal(at, "include-loop", "extends %q: the manifest extends itself: take this extends out",
+			m.extends.Value)
 		return
 	}
 	if c.bounds != nil {
@@ -41,9 +42,13 @@ func (c *course) extend(m *Manifest, file string) {
 	}
 	f := &Manifest{}
 	f.parse(c.name(fragment), data)
-	for what, found := range map[string]bool{"include": len(f.includes) > 0, "files": len(f.Files) > 0, "launch.files": len(f.Launch.Files) > 0, "accounts": f.Accounts.At.File != "", "sync": f.Sync.With.At.File != "" || len(f.Sync.Rules) > 0, "platforms": !slices.Equal(f.Platforms, []string{"linux/amd64"}), "course": f.Course != ""} {
+	for what, found := range map[string]bool{"include": len(f.includes) > 0, "files": len(f.Files) > 0,
+		"launch.files": len(f.Launch.Files) > 0, "accounts": f.Accounts.At.File != "",
+		"sync":      f.Sync.With.At.File != "" || len(f.Sync.Rules) > 0,
+		"platforms": !slices.Equal(f.Platforms, []string{"linux/amd64"}), "course": f.Course != ""} {
 		if found {
-			f.Findings.fatal(Position{File: c.name(fragment), Line: 1}, "extends", "%s belongs into a course's own manifest, not into one that courses share", what)
+			f.Findings.fatal(Position{File: c.name(fragment), Line: 1}, "extends",
+				"%s belongs into a course's own manifest, not into one that courses share", what)
 		}
 	}
 	c.extend(f, fragment)
@@ -54,7 +59,8 @@ func (c *course) extend(m *Manifest, file string) {
 func (m *Manifest) extendImage() {
 	at := m.extends.At
 	if m.Base.Value != "" {
-		m.Findings.fatal(at, "extends", "extends %q: an image that is extended is the base: take base (%s) out; or name a pins.yaml that courses share", m.extends.Value, m.Base.At)
+		m.Findings.fatal(at, "extends", "extends %q: an image that is extended replaces the base: take base (%s) "+
+			"out, or name a pins.yaml that courses share", m.extends.Value, m.Base.At)
 	}
 	m.Base, m.Extends = m.extends, true
 }
@@ -76,7 +82,8 @@ func (m *Manifest) takeOver(f *Manifest, dir string) {
 	}
 	own := slices.Clone(m.Requests)
 	for _, r := range f.Requests {
-		if r.Name == "" || !slices.ContainsFunc(own, func(o Request) bool { return o.Kind == r.Kind && o.Name == r.Name }) {
+		if r.Name == "" || !slices.ContainsFunc(own,
+			func(o Request) bool { return o.Kind == r.Kind && o.Name == r.Name }) {
 			m.Requests = append(m.Requests, r)
 		}
 	}

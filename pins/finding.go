@@ -100,7 +100,8 @@ func (fs Findings) AtLeast(least Severity) Findings {
 }
 
 func (fs *Findings) add(severity Severity, at Position, rule, format string, args []any) {
-	*fs = append(*fs, Finding{Position: at, Rule: rule, Message: fmt.Sprintf(format, args...), Fatal: severity == Error, Severity: severity})
+	*fs = append(*fs, Finding{Position: at, Rule: rule, Message: fmt.Sprintf(format, args...),
+		Fatal: severity == Error, Severity: severity})
 }
 
 func (fs *Findings) fatal(at Position, rule, format string, args ...any) {

@@ -47,10 +47,14 @@ func (m *Manifest) lintEcosystems() {
 		switch {
 		case r.Kind != Pip || !both || r.Replaces == c.Name:
 		case isOwn(r.At.File):
-			m.Findings.fatal(r.At, "two-ecosystems", "%s is pinned for pip, as %q here, and for conda, as %q at %s: keep one, or write replaces: %s on this pin, so that pip's stands for conda's", r.Name, r.Spec, c.Spec, c.At, c.Name)
+			m.Findings.fatal(r.At, "two-ecosystems",
+				"%s is pinned for pip, as %q here, and for conda, as %q at %s: keep one, or write replaces: %s on "+
+					"this pin, so that pip's stands for conda's", r.Name, r.Spec, c.Spec, c.At, c.Name)
 		default:
 			m.Requests[i].Over = c.Name
-			m.Findings.warn(r.At, "two-ecosystems", "%s is asked of pip, as %q here, and of conda, as %q at %s: %s, as repo2docker installs them", r.Name, r.Spec, c.Spec, c.At, whose(r, c))
+			m.Findings.warn(r.At, "two-ecosystems",
+				"%s is asked of pip, as %q here, and of conda, as %q at %s: %s, as repo2docker installs them", r.Name,
+				r.Spec, c.Spec, c.At, whose(r, c))
 		}
 	}
 }
@@ -87,7 +91,8 @@ func (m *Manifest) lintUnsupported() {
 	}
 	for _, k := range []Kind{R} {
 		if count[k] > 0 {
-			m.Findings.fatal(first[k], "unsupported", "%s pins can't be locked yet (there are %d): pip, git, conda, npm and apt can", k, count[k])
+			m.Findings.fatal(first[k], "unsupported",
+				"%s pins can't be locked yet (there are %d): pip, git, conda, npm and apt can", k, count[k])
 		}
 	}
 }
@@ -116,11 +121,13 @@ func (m *Manifest) lintDuplicates() {
 		f := kept[i]
 		one, taken := f.together(r)
 		if taken == "" {
-			m.Findings.fatal(r.At, "duplicate", "%s is pinned twice, as %q here and as %q at %s: keep one%s", r.Title(), r.Spec, f.Spec, f.At, r.Kind.contradiction(f, r))
+			m.Findings.fatal(r.At, "duplicate", "%s is pinned twice, as %q here and as %q at %s: keep one%s",
+				r.Title(), r.Spec, f.Spec, f.At, r.Kind.contradiction(f, r))
 			continue
 		}
 		kept[i] = one
-		m.Findings.warn(r.At, "duplicate", "%s is pinned twice, as %q here and as %q at %s: %s", r.Title(), r.Spec, f.Spec, f.At, taken)
+		m.Findings.warn(r.At, "duplicate", "%s is pinned twice, as %q here and as %q at %s: %s", r.Title(), r.Spec,
+			f.Spec, f.At, taken)
 	}
 	m.Requests = kept
 }
@@ -140,9 +147,9 @@ func (r Request) together(s Request) (Request, string) {
 		}
 	case r.conditions() == s.conditions():
 	case s.conditions() == "":
-		taken = fmt.Sprintf("%q is taken, which says more", r.Spec)
+		taken = fmt.Sprintf("%q is taken, which is more specific", r.Spec)
 	case r.conditions() == "":
-		one, other, taken = s, r, fmt.Sprintf("%q is taken, which says more", s.Spec)
+		one, other, taken = s, r, fmt.Sprintf("%q is taken, which is more specific", s.Spec)
 	case r.exact() && allows(s, r):
 		taken = fmt.Sprintf("%q is taken, which the other allows", r.Spec)
 	case s.exact() && allows(r, s):
@@ -247,7 +254,8 @@ func (r Request) Whole() string {
 func (k Kind) contradiction(f, r Request) string {
 	switch k {
 	case Pip:
-		return fmt.Sprintf("; pip says: Cannot install %s and %s because these package versions have conflicting dependencies", f.Spec, r.Spec)
+		return fmt.Sprintf("; pip says: Cannot install %s and %s because these package versions have conflicting "+
+			"dependencies", f.Spec, r.Spec)
 	case Conda:
 		return fmt.Sprintf("; conda says: LibMambaUnsatisfiableError, %s and %s conflict", f.Spec, r.Spec)
 	}
@@ -262,14 +270,19 @@ func (m *Manifest) lintChannels() {
 	for _, c := range m.Channels {
 		switch {
 		case c.Value == "defaults":
-			m.Findings.fatal(c.At, "channel", "channel defaults stands for what each machine's settings make of it: name the channels, such as conda-forge or pkgs/main")
+			m.Findings.fatal(c.At, "channel",
+				"channel defaults depends on the settings of each machine: name the channels, such as conda-forge "+
+					"or pkgs/main")
 		case !channelName.MatchString(c.Value):
-			m.Findings.fatal(c.At, "channel", "channel %q: name it here, such as conda-forge, and say in .condarc where it is (channel_alias, custom_channels): a lock holds no addresses", c.Value)
+			m.Findings.fatal(c.At, "channel",
+				"channel %q: a lock holds no addresses: write the channel's name here, such as conda-forge, and "+
+					"its address in .condarc (channel_alias, custom_channels)", c.Value)
 		}
 	}
 	for _, r := range m.requestsOf(Conda) {
 		if r.Channel != "" && !slices.Contains(m.CondaChannels(), r.Channel) {
-			m.Findings.fatal(r.At, "channel", "%s: its channel is not among the channels: add %s to them", r.Spec, r.Channel)
+			m.Findings.fatal(r.At, "channel", "%s: its channel is not among the channels: add %s to them", r.Spec,
+				r.Channel)
 		}
 	}
 }

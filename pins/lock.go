@@ -153,7 +153,8 @@ func ParseLock(name string, data []byte) (*Lock, error) {
 	}
 	for i := 1; i < len(l.Artifacts); i++ {
 		if orderArtifacts(l.Artifacts[i-1], l.Artifacts[i]) == 0 {
-			again := slices.IndexFunc(lines, func(line string) bool { return line == strings.Join(l.Artifacts[i].words(), " ") })
+			again := slices.IndexFunc(lines,
+				func(line string) bool { return line == strings.Join(l.Artifacts[i].words(), " ") })
 			return nil, fail(max(again, 0), "the lock has two lines for %s", l.Artifacts[i].File)
 		}
 	}
@@ -161,13 +162,15 @@ func ParseLock(name string, data []byte) (*Lock, error) {
 	for i := range lines {
 		if i >= len(written) || lines[i] != written[i] {
 			if said, ok := strings.CutPrefix(lines[i], "artifacts "); ok {
-				return l, fail(i, "the lock has %d artifacts, and this line says %s: some were taken out, or added, by hand", len(l.Artifacts), said)
+				return l, fail(i, "the lock has %d artifacts, and this line says %s: some were taken out, or "+
+					"added, by hand", len(l.Artifacts), said)
 			}
 			return l, fail(i, "the lock is not as driftpin writes it: lines out of order, or edited by hand")
 		}
 	}
 	if checksum != "" && checksum != l.Digest() {
-		return l, fail(sealedAt, "the lines of the lock are not those that driftpin wrote (their checksum is another): the lock was edited by hand, or merged badly")
+		return l, fail(sealedAt, "the lock's checksum does not match its lines: the lock was edited by hand, "+
+			"or merged badly")
 	}
 	return l, nil
 }
@@ -178,7 +181,8 @@ type NewerError struct{ File, Format string }
 
 // Error implements error.
 func (e *NewerError) Error() string {
-	return fmt.Sprintf("%s:1: the lock was written by a newer driftpin (its format is %q, and this one knows %q): update driftpin", e.File, e.Format, lockFormat)
+	return fmt.Sprintf("%s:1: the lock was written by a newer driftpin (its format is %q, and this one knows %q): "+
+		"update driftpin", e.File, e.Format, lockFormat)
 }
 
 var lockFormatLine = regexp.MustCompile(`^driftpin-lock [!-~]+`)
@@ -193,20 +197,25 @@ func checkLockFormat(name string, data []byte) error {
 	switch {
 	case first == lockFormat:
 		return nil
-	case lockFormatLine.MatchString(first) && first != "driftpin-lock 0" && strings.TrimRight(first, "\r") != lockFormat:
+	case lockFormatLine.MatchString(first) && first != "driftpin-lock 0" && strings.TrimRight(first,
+		"\r") != lockFormat:
 		return &NewerError{name, first}
-	case len(data) > 0 && !strings.HasPrefix(first, "driftpin-lock") && !(strings.Contains("\n"+rest, "\nplatform ") && strings.Contains(rest, "\nartifacts ")):
-		return fmt.Errorf("%s:1: %w: it begins with %.40q, not %q: move it away, then driftpin lock writes one", name, ErrNoLock, first, lockFormat)
+	case len(data) > 0 && !strings.HasPrefix(first, "driftpin-lock") &&
+		!(strings.Contains("\n"+rest, "\nplatform ") && strings.Contains(rest, "\nartifacts ")):
+		return fmt.Errorf("%s:1: %w: it begins with %.40q, not %q: move it away, then driftpin lock writes one", name,
+			ErrNoLock, first, lockFormat)
 	}
 	if strings.HasSuffix(first, "\r") {
-		return fmt.Errorf("%s:1: the lines of the lock end as Windows has it (CR LF): git's core.autocrlf makes that of it; write the lock anew with driftpin lock", name)
+		return fmt.Errorf("%s:1: the lock has Windows line endings (CR LF), which git's core.autocrlf makes; write "+
+			"the lock anew with driftpin lock", name)
 	}
-	return fmt.Errorf("%s:1: not a lock that this driftpin reads: it begins with %.40q, not %q; write the lock anew with driftpin lock", name, first, lockFormat)
+	return fmt.Errorf("%s:1: not a lock that this driftpin reads: it begins with %.40q, not %q; write the lock "+
+		"anew with driftpin lock", name, first, lockFormat)
 }
 
 // ErrNoLock is wrapped by ParseLock's error for a file that is something else, and
 // not driftpin's to overwrite.
-var ErrNoLock = errors.New("not a lock of driftpin's")
+var ErrNoLock = errors.New("not a driftpin lock")
 
 func (l *Lock) sorted() *Lock {
 	s := *l
@@ -282,7 +291,8 @@ func (l *Lock) Requires(a Artifact, name string) bool {
 // Below are the lock's artifacts of Debian's and conda's: what pip pins resolve
 // on top of.
 func (l *Lock) Below() []Artifact {
-	return slices.DeleteFunc(slices.Clone(l.Artifacts), func(a Artifact) bool { return a.Kind != Deb && a.Kind != Conda })
+	return slices.DeleteFunc(slices.Clone(l.Artifacts),
+		func(a Artifact) bool { return a.Kind != Deb && a.Kind != Conda })
 }
 
 // Find returns the artifact of a package that a lock installs on a platform. Of

@@ -22,12 +22,19 @@ func exampleLock() *pins.Lock {
 		Course: "stat159", AsOf: "2023-03-17", Base: "sha256:" + hashA, Platforms: []string{"linux/amd64"},
 		Tools: []pins.Tool{{Name: "uv", Version: "0.13.9"}}, Inputs: map[pins.Kind]string{pins.Pip: "sha256:" + hashB},
 		Artifacts: []pins.Artifact{
-			{Pin: pins.New(pins.Pip, "tornado", "6.2"), Platform: "linux/amd64", File: "tornado-6.2.whl", SHA256: hashA, Size: 3, Use: pins.Install, Roots: []pins.Root{pins.PinRoot}, By: []string{"jupyter-server"}},
-			{Pin: pins.New(pins.Pip, "jupyter_server", "2.2.1"), Platform: "linux/amd64", File: "j.whl", SHA256: hashB, Size: 4, Use: pins.Install, By: []string{"jupyterlab"}},
-			{Pin: pins.New(pins.Pip, "jupyterlab", "3.6.1"), Platform: "linux/amd64", File: "l.whl", SHA256: hashB, Size: 4, Use: pins.Install, Roots: []pins.Root{pins.PinRoot}},
-			{Pin: pins.Pin{Kind: pins.Pip, Name: "tmpystore", Version: "0.0.1", Detail: pins.Detail{Commit: strings.Repeat("8", 40)}}, Platform: "linux/amd64",
-				File: "t.whl", SHA256: hashB, Size: 5, Use: pins.Install, Roots: []pins.Root{pins.PinRoot}, From: "git+https://github.com/x/tmpystore.git@" + strings.Repeat("8", 40)},
-			{Pin: pins.New(pins.Deb, "git", "1:2.39"), Platform: "linux/amd64", File: "pool/main/g/git/git.deb", SHA256: hashA, Size: 9, Use: pins.Install, Roots: []pins.Root{pins.PinRoot, pins.PythonRoot}},
+			{Pin: pins.New(pins.Pip, "tornado", "6.2"), Platform: "linux/amd64", File: "tornado-6.2.whl",
+				SHA256: hashA, Size: 3, Use: pins.Install, Roots: []pins.Root{pins.PinRoot},
+				By: []string{"jupyter-server"}},
+			{Pin: pins.New(pins.Pip, "jupyter_server", "2.2.1"), Platform: "linux/amd64", File: "j.whl",
+				SHA256: hashB, Size: 4, Use: pins.Install, By: []string{"jupyterlab"}},
+			{Pin: pins.New(pins.Pip, "jupyterlab", "3.6.1"), Platform: "linux/amd64", File: "l.whl", SHA256: hashB,
+				Size: 4, Use: pins.Install, Roots: []pins.Root{pins.PinRoot}},
+			{Pin: pins.Pin{Kind: pins.Pip, Name: "tmpystore", Version: "0.0.1",
+				Detail: pins.Detail{Commit: strings.Repeat("8", 40)}}, Platform: "linux/amd64",
+				File: "t.whl", SHA256: hashB, Size: 5, Use: pins.Install, Roots: []pins.Root{pins.PinRoot},
+				From: "git+https://github.com/x/tmpystore.git@" + strings.Repeat("8", 40)},
+			{Pin: pins.New(pins.Deb, "git", "1:2.39"), Platform: "linux/amd64", File: "pool/main/g/git/git.deb",
+				SHA256: hashA, Size: 9, Use: pins.Install, Roots: []pins.Root{pins.PinRoot, pins.PythonRoot}},
 		},
 	}
 	l.Sort()
@@ -47,7 +54,8 @@ func TestLockRoundTrip(t *testing.T) {
 
 // Build and channel of a conda package stand in its file's name.
 func TestLockedConda(t *testing.T) {
-	want := pins.Artifact{Pin: pins.New(pins.Conda, "ca-certificates", "2023.7.22"), Platform: "linux/amd64", SHA256: hashA, Size: 3, Use: pins.Install,
+	want := pins.Artifact{Pin: pins.New(pins.Conda, "ca-certificates", "2023.7.22"), Platform: "linux/amd64",
+		SHA256: hashA, Size: 3, Use: pins.Install,
 		Roots: []pins.Root{pins.PinRoot}, File: "pkgs/main/noarch/ca-certificates-2023.7.22-hbcca054_0.conda"}
 	want.Build, want.Channel = "hbcca054_0", "pkgs/main"
 	l := exampleLock()
@@ -62,7 +70,8 @@ func TestLockedConda(t *testing.T) {
 	if diff := cmp.Diff(want, a); diff != "" || !a.Noarch() {
 		t.Error(diff)
 	}
-	for _, file := range []string{"ca-certificates-2023.7.22-hbcca054_0.conda", "noarch/ca-certificates-2023.7.22-hbcca054_0.conda", "c/noarch/ca-certificates-2023.7.21-h_0.conda",
+	for _, file := range []string{"ca-certificates-2023.7.22-hbcca054_0.conda",
+		"noarch/ca-certificates-2023.7.22-hbcca054_0.conda", "c/noarch/ca-certificates-2023.7.21-h_0.conda",
 		"c/noarch/ca-certificates-2023.7.22-h_0.zip", "../c/noarch/ca-certificates-2023.7.22-h_0.conda", "c/noarch/"} {
 		if _, err := pins.ParseLock("pins.lock", []byte(strings.Replace(text, want.File, file, 1))); err == nil {
 			t.Errorf("%s was accepted", file)
@@ -75,7 +84,8 @@ func extendingLock() *pins.Lock {
 	l := exampleLock()
 	l.Environment = "/opt/conda"
 	for _, k := range []pins.Kind{pins.Pip, pins.Conda} {
-		l.Artifacts = append(l.Artifacts, pins.Artifact{Pin: pins.New(k, "idna", "3.3"), Platform: "linux/amd64", File: pins.HeldFile, SHA256: hashA, Use: pins.Held, By: []string{"jupyterlab"}})
+		l.Artifacts = append(l.Artifacts, pins.Artifact{Pin: pins.New(k, "idna", "3.3"), Platform: "linux/amd64",
+			File: pins.HeldFile, SHA256: hashA, Use: pins.Held, By: []string{"jupyterlab"}})
 	}
 	l.Sort()
 	return l
@@ -91,13 +101,15 @@ func TestLockedHeld(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if a, ok := got.Find(pins.Pip, "idna", "linux/amd64"); !ok || a.Use != pins.Held || len(got.Present("linux/amd64")) != len(got.Installed("linux/amd64"))+2 {
+	if a, ok := got.Find(pins.Pip, "idna", "linux/amd64"); !ok || a.Use != pins.Held ||
+		len(got.Present("linux/amd64")) != len(got.Installed("linux/amd64"))+2 {
 		t.Errorf("found %+v, %v", a, ok)
 	}
 	if chain, _ := pins.Why(nil, got, pins.Pip, "idna"); len(chain) != 2 || chain[0].Artifact.Name != "jupyterlab" {
 		t.Errorf("the chain is %+v", chain)
 	}
-	for old, bad := range map[string]string{"pip idna 3.3 linux/amd64 base sha256:" + hashA + " 0 base": "pip idna 3.3 linux/amd64 base sha256:" + hashA + " 0 install",
+	for old, bad := range map[string]string{"pip idna 3.3 linux/amd64 base sha256:" + hashA +
+		" 0 base": "pip idna 3.3 linux/amd64 base sha256:" + hashA + " 0 install",
 		"environment /opt/conda": "environment opt/../conda"} {
 		if _, err := pins.ParseLock("pins.lock", []byte(strings.Replace(want.String(), old, bad, 1))); err == nil {
 			t.Errorf("%s was accepted", bad)
@@ -109,32 +121,41 @@ func TestBadLocks(t *testing.T) {
 	text := exampleLock().String()
 	lines := strings.SplitAfter(text, "\n")
 	for name, test := range map[string]struct{ text, want string }{
-		"empty":          {"", "pins.lock:1: not a lock"},
-		"other format":   {strings.Replace(text, "driftpin-lock 1", "driftpin-lock 99", 1), "pins.lock:1: the lock was written by a newer driftpin"},
-		"a later form":   {strings.Replace(text, "driftpin-lock 1", "driftpin-lock 1.5", 1), "pins.lock:1: the lock was written by a newer driftpin"},
-		"Windows":        {strings.ReplaceAll(text, "\n", "\r\n"), "pins.lock:1: the lines of the lock end as Windows has it"},
-		"a line doubled": {strings.Replace(text, lines[10], lines[10]+lines[10], 1), "pins.lock:11: the lock has two lines for"},
-		"something else": {"# This file is written by Cargo.\nversion = 3\n", "pins.lock:1: not a lock of driftpin's"},
-		"a field":        {strings.Replace(text, "tornado 6.2 ", "tornado 6.3 ", 1), "pins.lock:8: the lines of the lock are not those that driftpin wrote"},
-		"two sides":      {strings.Replace(text, lines[9], "<<<<<<< ours\n"+lines[9]+"=======\n"+lines[10]+lines[11]+">>>>>>> theirs\n", 1), "pins.lock:10: git could not merge this: line 11 on the one side, lines 13 to 14 on the other"},
-		"cut short":      {text[:len(text)-1], "cut short"},
+		"empty": {"", "pins.lock:1: not a lock"},
+		"other format": {strings.Replace(text, "driftpin-lock 1", "driftpin-lock 99", 1),
+			"pins.lock:1: the lock was written by a newer driftpin"},
+		"a later form": {strings.Replace(text, "driftpin-lock 1", "driftpin-lock 1.5", 1),
+			"pins.lock:1: the lock was written by a newer driftpin"},
+		"Windows": {strings.ReplaceAll(text, "\n", "\r\n"), "pins.lock:1: the lock has Windows line endings"},
+		"a line doubled": {strings.Replace(text, lines[10], lines[10]+lines[10], 1),
+			"pins.lock:11: the lock has two lines for"},
+		"something else": {"# This file is written by Cargo.\nversion = 3\n", "pins.lock:1: not a driftpin lock"},
+		"a field": {strings.Replace(text, "tornado 6.2 ", "tornado 6.3 ", 1),
+			"pins.lock:8: the lock's checksum does not match its lines"},
+		"two sides": {strings.Replace(text, lines[9], "<<<<<<< ours\n"+lines[9]+"=======\n"+lines[10]+lines[11]+
+			">>>>>>> theirs\n", 1), "pins.lock:10: git could not merge this: line 11 on the one side, lines 13 to " +
+			"14 on the other"},
+		"cut short": {text[:len(text)-1], "cut short"},
 		"cut in a line": {
 			strings.Join(lines[:9], "") + lines[9][:40] + "\n", "pins.lock:10: "},
-		"out of order": {strings.Join(append(append([]string{}, lines[:5]...), lines[6], lines[5]), "") + strings.Join(lines[7:], ""), "pins.lock:6: the lock is not as driftpin writes it"},
-		"twice":        {text + lines[len(lines)-2] + "x\n", "pins.lock:16: "},
-		"lost line":    {strings.Join(lines[:len(lines)-2], ""), "pins.lock:9: the lock has 4 artifacts, and this line says 5"},
-		"merged":       {strings.Replace(text, lines[9], "<<<<<<< HEAD\n"+lines[9], 1), "is not a line of a lock"},
-		"bad hash":     {strings.Replace(text, "sha256:"+hashA+" 9", "sha256:AA 9", 1), "not a sha256 digest"},
-		"path":         {strings.Replace(text, " t.whl ", " ../t.whl ", 1), "not a plain file name"},
-		"deb path":     {strings.Replace(text, " pool/main", " ../../pool/main", 1), "not a plain file name"},
-		"kind":         {strings.Replace(text, "\ndeb git", "\nrpm git", 1), "not a kind"},
-		"size":         {strings.Replace(text, " 9 install", " -9 install", 1), "not a size"},
-		"space":        {strings.Replace(text, "deb git", "deb  git", 1), "not a word"},
-		"escape":       {strings.Replace(text, "deb git", "deb g\x1bit", 1), "not a word"},
+		"out of order": {strings.Join(append(append([]string{}, lines[:5]...), lines[6], lines[5]), "") +
+			strings.Join(lines[7:], ""), "pins.lock:6: the lock is not as driftpin writes it"},
+		"twice": {text + lines[len(lines)-2] + "x\n", "pins.lock:16: "},
+		"lost line": {strings.Join(lines[:len(lines)-2], ""),
+			"pins.lock:9: the lock has 4 artifacts, and this line says 5"},
+		"merged":   {strings.Replace(text, lines[9], "<<<<<<< HEAD\n"+lines[9], 1), "is not a line of a lock"},
+		"bad hash": {strings.Replace(text, "sha256:"+hashA+" 9", "sha256:AA 9", 1), "not a sha256 digest"},
+		"path":     {strings.Replace(text, " t.whl ", " ../t.whl ", 1), "not a plain file name"},
+		"deb path": {strings.Replace(text, " pool/main", " ../../pool/main", 1), "not a plain file name"},
+		"kind":     {strings.Replace(text, "\ndeb git", "\nrpm git", 1), "not a kind"},
+		"size":     {strings.Replace(text, " 9 install", " -9 install", 1), "not a size"},
+		"space":    {strings.Replace(text, "deb git", "deb  git", 1), "not a word"},
+		"escape":   {strings.Replace(text, "deb git", "deb g\x1bit", 1), "not a word"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := pins.ParseLock("pins.lock", []byte(test.text))
-			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "pins.lock:") {
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(),
+				"pins.lock:") {
 				t.Errorf("got %v, want …%s…", err, test.want)
 			}
 		})
@@ -159,7 +180,8 @@ func (r *fakeResolver) Resolve(_ context.Context, q pins.Query) ([]pins.Artifact
 	r.queries = append(r.queries, q)
 	var out []pins.Artifact
 	for _, p := range q.Requests {
-		a := pins.Artifact{Pin: pins.New(q.Kind, p.Name, p.Version), Platform: q.Platform, File: p.Name + ".file", SHA256: hashA, Use: pins.Install, Roots: []pins.Root{pins.PinRoot}}
+		a := pins.Artifact{Pin: pins.New(q.Kind, p.Name, p.Version), Platform: q.Platform, File: p.Name + ".file",
+			SHA256: hashA, Use: pins.Install, Roots: []pins.Root{pins.PinRoot}}
 		if a.Kind == pins.Conda {
 			a.File = fmt.Sprintf("%s/linux-64/%s-%s-0.conda", q.Channels[0], a.Name, a.Version)
 			a.Build, a.Channel = "0", q.Channels[0]
@@ -229,7 +251,8 @@ func TestRelock(t *testing.T) {
 	if _, kinds := relock(first, strings.Replace(text, "git", "curl", 1), o); len(kinds) != 1 || kinds[0] != pins.Deb {
 		t.Errorf("an apt change solved %v", kinds)
 	}
-	const conda = "course: a\npins: {conda: [python=3.11.2], channels: [main, extra], pip: [numpy==1.23.5], apt: [git]}\n"
+	const conda = "course: a\npins: {conda: [python=3.11.2], channels: [main, extra], pip: [numpy==1.23.5], apt: " +
+		"[git]}\n"
 	onConda, kinds := relock(nil, conda, o)
 	if diff := cmp.Diff([]pins.Kind{pins.Deb, pins.Conda, pins.Pip}, kinds); diff != "" {
 		t.Error(diff)
@@ -237,10 +260,12 @@ func TestRelock(t *testing.T) {
 	if why := pins.Stale(manifest(t, conda), onConda, o); why != "" {
 		t.Errorf("a new lock is stale: %s", why)
 	}
-	if _, kinds := relock(onConda, strings.Replace(conda, "3.11.2", "3.11.3", 1), o); len(kinds) != 2 || kinds[0] != pins.Conda || kinds[1] != pins.Pip {
+	if _, kinds := relock(onConda, strings.Replace(conda, "3.11.2", "3.11.3", 1), o); len(kinds) != 2 ||
+		kinds[0] != pins.Conda || kinds[1] != pins.Pip {
 		t.Errorf("another conda Python solved %v", kinds)
 	}
-	if _, kinds := relock(onConda, strings.Replace(conda, "numpy==1.23.5", "numpy==1.23.6", 1), o); len(kinds) != 1 || kinds[0] != pins.Pip {
+	if _, kinds := relock(onConda, strings.Replace(conda, "numpy==1.23.5", "numpy==1.23.6", 1), o); len(kinds) != 1 ||
+		kinds[0] != pins.Pip {
 		t.Errorf("a pip bump solved %v", kinds)
 	}
 	swapped := strings.Replace(conda, "main, extra", "extra, main", 1)
@@ -259,7 +284,8 @@ func TestRelock(t *testing.T) {
 			tampered.Artifacts[i].Version = "1.23.6"
 		}
 	}
-	if again, kinds := relock(&tampered, text, o); len(kinds) != 1 || kinds[0] != pins.Pip || again.String() != first.String() {
+	if again, kinds := relock(&tampered, text, o); len(kinds) != 1 || kinds[0] != pins.Pip ||
+		again.String() != first.String() {
 		t.Errorf("a lock that does not hold what is asked for solved %v, to %s", kinds, again)
 	}
 	other := o
@@ -267,7 +293,8 @@ func TestRelock(t *testing.T) {
 	if why := pins.Stale(manifest(t, text), first, other); !strings.Contains(why, "base") {
 		t.Errorf("stale: %q", why)
 	}
-	if _, err := pins.Relock(t.Context(), manifest(t, "course: a\npins: {pip: [broken]}\n"), nil, &fakeResolver{}, o); err == nil {
+	if _, err := pins.Relock(t.Context(), manifest(t, "course: a\npins: {pip: [broken]}\n"), nil, &fakeResolver{},
+		o); err == nil {
 		t.Error("a solver's error was lost")
 	}
 }
@@ -276,9 +303,11 @@ func TestRelock(t *testing.T) {
 func TestCommitsAreKept(t *testing.T) {
 	const text = "course: stat159\npins: {pip: [tornado==6.2, 'git+https://github.com/x/tmpystore.git@main']}\n"
 	m := manifest(t, text)
-	for was, want := range map[*pins.Manifest]string{m: strings.Repeat("8", 40), nil: "", manifest(t, strings.Replace(text, "@main", "@other", 1)): ""} {
+	for was, want := range map[*pins.Manifest]string{m: strings.Repeat("8", 40), nil: "",
+		manifest(t, strings.Replace(text, "@main", "@other", 1)): ""} {
 		r := &fakeResolver{}
-		_, _ = pins.Relock(t.Context(), m, exampleLock(), r, pins.LockOptions{BaseDigest: "sha256:" + hashA, Was: was}) // a git request has no name, which the fake can't answer
+		// a git request has no name, which the fake can't answer
+		_, _ = pins.Relock(t.Context(), m, exampleLock(), r, pins.LockOptions{BaseDigest: "sha256:" + hashA, Was: was})
 		got := ""
 		for _, q := range r.queries {
 			if q.Kind == pins.Pip {
@@ -313,20 +342,24 @@ func TestLast(t *testing.T) {
 			t.Fatal(err)
 		}
 		last := r.queries[len(r.queries)-1].Last
-		if got := slices.ContainsFunc(last, func(a pins.Artifact) bool { return a.Name == "tmpystore" }); got != test.want {
+		if got := slices.ContainsFunc(last,
+			func(a pins.Artifact) bool { return a.Name == "tmpystore" }); got != test.want {
 			t.Errorf("%s: tmpystore's wheel is taken over: %t", name, got)
 		}
 	}
 }
 
 func TestWhy(t *testing.T) {
-	m := manifest(t, "course: a\npins:\n  pip:\n    - {pin: jupyterlab==3.6.1, need: hard, why: RTC}\n    - git+https://github.com/x/tmpystore.git@888\n    - tornado\n")
+	m := manifest(t, "course: a\npins:\n  pip:\n    - {pin: jupyterlab==3.6.1, need: hard, why: RTC}\n    - "+
+		"git+https://github.com/x/tmpystore.git@888\n    - tornado\n")
 	l := exampleLock()
 	chain, by := pins.Why(m, l, pins.Pip, "Jupyter.Server")
-	if len(chain) != 2 || chain[0].Artifact.Name != "jupyterlab" || chain[0].Request.At.Line != 4 || chain[1].Artifact.Name != "jupyter-server" || len(by) != 1 {
+	if len(chain) != 2 || chain[0].Artifact.Name != "jupyterlab" || chain[0].Request.At.Line != 4 ||
+		chain[1].Artifact.Name != "jupyter-server" || len(by) != 1 {
 		t.Errorf("chain %+v, by %v", chain, by)
 	}
-	if chain, _ := pins.Why(m, l, pins.Pip, "tmpystore"); len(chain) != 1 || chain[0].Request == nil || chain[0].Request.At.Line != 5 {
+	if chain, _ := pins.Why(m, l, pins.Pip, "tmpystore"); len(chain) != 1 || chain[0].Request == nil ||
+		chain[0].Request.At.Line != 5 {
 		t.Errorf("a git pin is not found by its repository: %+v", chain)
 	}
 	if chain, _ := pins.Why(m, l, pins.Pip, "nothing"); chain != nil {

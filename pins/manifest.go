@@ -170,7 +170,8 @@ var (
 func (m *Manifest) readCourseName(r yamlReader, n *yaml.Node) {
 	m.Course = r.text(n, "course")
 	if !courseName.MatchString(m.Course) {
-		r.wrong(n, "course-name", "course %q: it becomes part of an image's name, so use lower-case letters, digits, - _ and . only", m.Course)
+		r.wrong(n, "course-name", "course %q: it becomes part of an image's name, so use lower-case letters, "+
+			"digits, - _ and . only", m.Course)
 	}
 }
 
@@ -202,7 +203,7 @@ func (m *Manifest) readPlatforms(r yamlReader, n *yaml.Node) {
 		p := r.text(n, "a platform")
 		switch {
 		case !platform.MatchString(p):
-			r.wrong(n, "platform", "platform %q: known are linux/amd64 and linux/arm64", p)
+			r.wrong(n, "platform", "platform %q: use linux/amd64 or linux/arm64", p)
 		case slices.Contains(m.Platforms, p):
 			r.wrong(n, "platform", "platform %q stands twice", p)
 		default:
@@ -272,12 +273,14 @@ func (m *Manifest) readPin(r yamlReader, n *yaml.Node, parse func(string) (Reque
 		return
 	}
 	if scripts && q.Kind != Npm {
-		r.wrong(at, "pin", "scripts: only npm's packages bring scripts that installing may run")
+		r.wrong(at, "pin", "scripts: only npm packages have install scripts")
 	}
 	if replaces != "" && (q.Kind != Pip || q.Name == "") {
-		r.wrong(at, "pin", "replaces: only a pip pin with a name can stand for what a conda package brings (NAME==VERSION, or NAME @ git+URL)")
+		r.wrong(at, "pin", "replaces: only a pip pin with a name can replace a Python package that a conda package "+
+			"ships (NAME==VERSION, or NAME @ git+URL)")
 	}
-	q.At, q.Need, q.Why, q.Until, q.Scripts, q.Replaces = r.at(at), Need(need), why, until, scripts, CanonicalName(Conda, replaces)
+	q.At, q.Need, q.Why, q.Until, q.Scripts, q.Replaces = r.at(at), Need(need), why, until, scripts,
+		CanonicalName(Conda, replaces)
 	if q.Need == "" {
 		q.Need = Wanted
 	}
@@ -313,7 +316,8 @@ func isCleanAbs(p string) bool { return path.IsAbs(p) && path.Clean(p) == p && p
 // isKept reports whether what a build writes to a path is in the image: some
 // places are mounted over while it runs.
 func isKept(p string) bool {
-	for _, dir := range []string{"/tmp", "/proc", "/sys", "/dev", "/run", "/etc/resolv.conf", "/etc/hosts", "/etc/hostname"} {
+	for _, dir := range []string{"/tmp", "/proc", "/sys", "/dev", "/run", "/etc/resolv.conf", "/etc/hosts",
+		"/etc/hostname"} {
 		if p == dir || strings.HasPrefix(p, dir+"/") {
 			return false
 		}

@@ -114,7 +114,8 @@ launch:
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
 	}
-	if g := m.Requests[3].Git; g == nil || g.URL != "https://github.com/berkeley-dsep-infra/tmpystore.git" || g.Ref != "84765e1" {
+	if g := m.Requests[3].Git; g == nil || g.URL != "https://github.com/berkeley-dsep-infra/tmpystore.git" ||
+		g.Ref != "84765e1" {
 		t.Errorf("git: %+v", g)
 	}
 	if got := string(m.Launch.Files[0].Content); got != "{\n  \"b\": 1\n}\n" {
@@ -139,7 +140,8 @@ func write(t *testing.T, files map[string]string) string {
 }
 
 func TestReadCourse(t *testing.T) {
-	requirements := "\ufeff# the lab\r\njupyterlab==3.6.1  # real-time collaboration\r\n\r\n-r more/b.txt\r\nnumpy==1.23.5 \\\r\n  ; python_version > '3'\r\n"
+	requirements := "\ufeff# the lab\r\njupyterlab==3.6.1  # real-time collaboration\r\n\r\n-r more/b.txt\r\n" +
+		"numpy==1.23.5 \\\r\n  ; python_version > '3'\r\n"
 	for name, test := range map[string]struct {
 		files map[string]string
 		want  []string
@@ -147,34 +149,46 @@ func TestReadCourse(t *testing.T) {
 		warns []string
 	}{
 		"repo2docker": {
-			files: map[string]string{"requirements.txt": requirements, "more/b.txt": "# because\n# of that\npandas\n\n# not this\n\nscipy\n", "apt.txt": "git#the tool\n\tcurl # get\n# no\nzip"},
-			want: []string{"pip jupyterlab 2 real-time collaboration", "pip pandas 3 because of that", "pip scipy 7 ", "pip numpy 5 ",
+			files: map[string]string{"requirements.txt": requirements,
+				"more/b.txt": "# because\n# of that\npandas\n\n# not this\n\nscipy\n",
+				"apt.txt":    "git#the tool\n\tcurl # get\n# no\nzip"},
+			want: []string{"pip jupyterlab 2 real-time collaboration", "pip pandas 3 because of that", "pip scipy 7 ",
+				"pip numpy 5 ",
 				"deb git 1 the tool", "deb curl 2 get", "deb zip 4 no"},
 		},
 		"include loop": {
-			files: map[string]string{"pins.yaml": "include: [a.txt]\n", "a.txt": "numpy\n-r b.txt\n", "b.txt": "-r a.txt\n"},
-			want:  []string{"pip numpy 1 "},
-			errs:  []string{"b.txt:1: include \"a.txt\": it includes itself"},
+			files: map[string]string{"pins.yaml": "include: [a.txt]\n", "a.txt": "numpy\n-r b.txt\n",
+				"b.txt": "-r a.txt\n"},
+			want: []string{"pip numpy 1 "},
+			errs: []string{"b.txt:1: include \"a.txt\": it includes itself"},
 		},
 		"missing include": {
-			files: map[string]string{"pins.yaml": "course: a\ninclude:\n  - requirements.txt\n  - /etc/passwd\n  - sub\n", "sub/x": ""},
-			errs:  []string{"pins.yaml:3: include \"requirements.txt\": ", "pins.yaml:4: include \"/etc/passwd\": ", "pins.yaml:5: include \"sub\": "},
+			files: map[string]string{"pins.yaml": "course: a\ninclude:\n  - requirements.txt\n  - /etc/passwd\n " +
+				" - sub\n", "sub/x": ""},
+			errs: []string{"pins.yaml:3: include \"requirements.txt\": ", "pins.yaml:4: include \"/etc/passwd\": ",
+				"pins.yaml:5: include \"sub\": "},
 		},
 		"options": {
-			files: map[string]string{"requirements.txt": "--index-url https://x\n-e .\n--hash=sha256:1\nnumpy==1\n-c x.txt\n"},
-			want:  []string{"pip numpy 4 "},
-			errs:  []string{"requirements.txt:1: --index-url", "requirements.txt:2: -e", "requirements.txt:3: --hash", "requirements.txt:5: -c"},
+			files: map[string]string{"requirements.txt": "--index-url https://x\n-e .\n--hash=sha256:1\n" +
+				"numpy==1\n-c x.txt\n"},
+			want: []string{"pip numpy 4 "},
+			errs: []string{"requirements.txt:1: --index-url", "requirements.txt:2: -e", "requirements.txt:3: --hash",
+				"requirements.txt:5: -c"},
 		},
 		"not yet": {
-			files: map[string]string{"environment.yml": "dependencies: [git]\n", "postBuild": "#!/bin/sh\n", "requirements.txt": "numpy\n"},
+			files: map[string]string{"environment.yml": "dependencies: [git]\n", "postBuild": "#!/bin/sh\n",
+				"requirements.txt": "numpy\n"},
 			want:  []string{"conda git 1 "},
 			errs:  []string{"postBuild:1: "},
 			warns: []string{"requirements.txt: nothing includes this file"},
 		},
 		"channels": {
-			files: map[string]string{"environment.yml": "channels: [defaults, conda-forge, 'https://x.example/y']\ndependencies: [git, 'other::tree']\n"},
-			want:  []string{"conda git 2 ", "conda tree 2 "},
-			errs:  []string{"environment.yml:1: channel \"https://x.example/y\": name it here", "environment.yml:1: channel defaults stands", "environment.yml:2: other::tree: its channel is not among the channels"},
+			files: map[string]string{"environment.yml": "channels: [defaults, conda-forge, 'https://x.example/y']\n" +
+				"dependencies: [git, 'other::tree']\n"},
+			want: []string{"conda git 2 ", "conda tree 2 "},
+			errs: []string{"environment.yml:1: channel \"https://x.example/y\": a lock holds no addresses",
+				"environment.yml:1: channel defaults depends on the settings",
+				"environment.yml:2: other::tree: its channel is not among the channels"},
 		},
 		"ghosts": {
 			files: map[string]string{"pins.yaml": "pins: {pip: [numpy]}\n", "infra-requirements.txt": "pandas\n"},
@@ -260,7 +274,8 @@ func FuzzParseManifest(f *testing.F) {
 }
 
 func FuzzParsePip(f *testing.F) {
-	for _, s := range []string{"a==1", "a[b]>=1,<2; python_version<'3'", "git+https://h/x.git@v1#egg=a", "a @ git+ssh://git@h/x@y", "–a", "a(==1)"} {
+	for _, s := range []string{"a==1", "a[b]>=1,<2; python_version<'3'", "git+https://h/x.git@v1#egg=a",
+		"a @ git+ssh://git@h/x@y", "–a", "a(==1)"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -27,8 +27,9 @@ type markerEnvironment map[string]string
 func environmentOn(platform, python string) markerEnvironment {
 	e := markerEnvironment{
 		"os_name": "posix", "sys_platform": "linux", "platform_system": "Linux", "extra": "",
-		"implementation_name": "cpython", "platform_python_implementation": "CPython", "python_implementation": "CPython",
-		"platform_machine": map[string]string{"linux/amd64": "x86_64", "linux/arm64": "aarch64"}[platform],
+		"implementation_name": "cpython", "platform_python_implementation": "CPython",
+		"python_implementation": "CPython",
+		"platform_machine":      map[string]string{"linux/amd64": "x86_64", "linux/arm64": "aarch64"}[platform],
 	}
 	if release := version.Release(python); len(release) > 1 {
 		e["python_version"] = strings.Join(release[:2], ".")
@@ -128,7 +129,8 @@ func (p *markerParser) comparison() truth {
 	if operator == "not" && p.take("in") {
 		operator = "not in"
 	}
-	if !slices.Contains(markerOperators, operator) || len(p.tokens) == 0 || !isMarkerValue(left) || !isMarkerValue(p.tokens[0]) {
+	if !slices.Contains(markerOperators, operator) || len(p.tokens) == 0 || !isMarkerValue(left) ||
+		!isMarkerValue(p.tokens[0]) {
 		return p.fail()
 	}
 	right := p.tokens[0]

@@ -35,15 +35,16 @@ func ParseNpm(spec string) (Request, error) {
 	case !npmName.MatchString(r.Name):
 		return r, fmt.Errorf("%q is not an npm package: write NAME@VERSION, in lower case", spec)
 	case asked && r.Constraint == "":
-		return r, fmt.Errorf("%q: no version stands behind the @", spec)
+		return r, fmt.Errorf("%q: there is no version after the @: write NAME@VERSION", spec)
 	case npmTag.MatchString(r.Constraint) && r.Constraint != "x":
-		return r, fmt.Errorf("%q: %s is a tag, which moves: write a version, or a range such as ^1.2", spec, r.Constraint)
+		return r, fmt.Errorf("%q: %s is a tag, which moves: write a version, or a range such as ^1.2", spec,
+			r.Constraint)
 	}
 	if r.Constraint == "" {
 		return r, nil
 	}
 	if m := npmOdd.FindString(r.Constraint); m != "" {
-		return r, fmt.Errorf("%q: %q is no part of a range of npm's: write such as >=1.2 <2", spec, m)
+		return r, fmt.Errorf("%q: %q is not part of an npm range: write a range such as >=1.2 <2", spec, m)
 	}
 	if _, err := semver.NewConstraint(r.Constraint); err != nil {
 		return r, fmt.Errorf("%q: %s is not a range of versions: %v", spec, r.Constraint, err)
@@ -65,5 +66,6 @@ func (m *Manifest) lintNode() {
 			return
 		}
 	}
-	m.Findings.warn(npm[0].At, "node", "npm's packages run on node, which no pin brings: add nodejs to apt or conda, unless the base has it")
+	m.Findings.warn(npm[0].At, "node", "npm packages need node, and no pin installs it: add nodejs to apt or "+
+		"conda, unless the base has it")
 }

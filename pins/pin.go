@@ -66,8 +66,9 @@ type Pin struct {
 
 // Detail holds what a version does not say.
 type Detail struct {
-	Commit  string `json:"commit,omitempty"`  // of a package installed from git: the full commit
-	Build   string `json:"build,omitempty"`   // conda: the build string; R: the day it was packaged; kernelspec: the command
+	Commit string `json:"commit,omitempty"` // of a package installed from git: the full commit
+	// conda: the build string; R: the day it was packaged; kernelspec: the command
+	Build   string `json:"build,omitempty"`
 	Channel string `json:"channel,omitempty"` // conda: the channel
 	State   string `json:"state,omitempty"`   // deb: how far an installation came that broke off
 }

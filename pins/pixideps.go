@@ -11,22 +11,28 @@ import (
 // pixiTables are the tables that a pixi.toml may have at its top, and whether
 // they are nothing to the image.
 var pixiTables = map[string]bool{
-	"workspace": false, "project": false, "dependencies": false, "host-dependencies": false, "build-dependencies": false, "run-dependencies": false,
-	"pypi-dependencies": false, "target": false, "feature": false, "environments": false, "activation": false, "pypi-options": false,
-	"constraints": false, "dev": false, "system-requirements": false, "package": false, "tasks": true, "tool": true, "$schema": true,
+	"workspace": false, "project": false, "dependencies": false, "host-dependencies": false,
+	"build-dependencies": false, "run-dependencies": false,
+	"pypi-dependencies": false, "target": false, "feature": false, "environments": false, "activation": false,
+	"pypi-options": false,
+	"constraints":  false, "dev": false, "system-requirements": false, "package": false, "tasks": true, "tool": true,
+	"$schema": true,
 }
 
 // pixiKinds are the tables of dependencies, and which of conda's wins over which.
 var pixiKinds = map[string]struct {
 	kind Kind
 	rank int
-}{"dependencies": {Conda, 0}, "run-dependencies": {Conda, 0}, "host-dependencies": {Conda, 1}, "build-dependencies": {Conda, 2}, "pypi-dependencies": {Pip, 0}}
+}{"dependencies": {Conda, 0}, "run-dependencies": {Conda, 0}, "host-dependencies": {Conda, 1},
+	"build-dependencies": {Conda, 2}, "pypi-dependencies": {Pip, 0}}
 
 // pixiHere are the targets that an image on Linux is, and pixiElsewhere those
 // that it is not.
 var (
 	pixiHere      = []string{"linux", "linux-64", "linux-aarch64", "unix"}
-	pixiElsewhere = []string{"win", "win-64", "win-32", "win-arm64", "osx", "osx-64", "osx-arm64", "linux-ppc64le", "linux-armv6l", "linux-armv7l", "linux-32", "linux-s390x", "linux-riscv32", "linux-riscv64", "emscripten-wasm32", "wasi-wasm32", "zos-z", "freebsd-64", "noarch"}
+	pixiElsewhere = []string{"win", "win-64", "win-32", "win-arm64", "osx", "osx-64", "osx-arm64", "linux-ppc64le",
+		"linux-armv6l", "linux-armv7l", "linux-32", "linux-s390x", "linux-riscv32", "linux-riscv64",
+		"emscripten-wasm32", "wasi-wasm32", "zos-z", "freebsd-64", "noarch"}
 )
 
 // A pixiSpec is one dependency, as one table has it.
@@ -74,7 +80,8 @@ func (r *pixiReading) pass(l *leaf, what, why string) {
 // target has. Leaves that are not of the image's environment are left out.
 func (r *pixiReading) scope(l *leaf) (keys []string, feature string, rank int, ok bool) {
 	if ignored, known := pixiTables[l.keys[0]]; !known {
-		r.m.Findings.fatal(l.at, "unknown-key", "pixi knows no table %q: %s", l.keys[0], didYouMean(l.keys[0], slices.Sorted(maps.Keys(pixiTables))))
+		r.m.Findings.fatal(l.at, "unknown-key", "pixi knows no table %q: %s", l.keys[0],
+			didYouMean(l.keys[0], slices.Sorted(maps.Keys(pixiTables))))
 		return nil, "", 0, false
 	} else if ignored {
 		if l.keys[0] != "$schema" {
@@ -109,7 +116,9 @@ func (r *pixiReading) scope(l *leaf) (keys []string, feature string, rank int, o
 func (r *pixiReading) passFeature(l *leaf) {
 	if name := "feature " + l.keys[1]; !r.passed[name] {
 		r.passed[name] = true
-		r.m.Findings.warn(l.at, "ghost", "%s: only pixi's default environment is read, and this feature is not in it: it has no effect", strings.Join(l.keys, "."))
+		r.m.Findings.warn(l.at, "ghost",
+			"%s: only pixi's default environment is read, and this feature is not in it: it has no effect",
+			strings.Join(l.keys, "."))
 	}
 }
 
@@ -126,7 +135,9 @@ func (r *pixiReading) target(l *leaf, name string) (rank int, ok bool) {
 	case slices.Contains(pixiHere, name), slices.Contains(pixiElsewhere, name):
 		r.pass(l, "target."+name, "it is for other platforms than the image's")
 	default:
-		r.m.Findings.fatal(l.at, "unsupported", "target.%s: driftpin can't tell whether that is the image's platform: write target.linux-64 or target.linux", name)
+		r.m.Findings.fatal(l.at, "unsupported",
+			"target.%s: driftpin can't tell whether that is the image's platform: write target.linux-64 "+
+				"or target.linux", name)
 	}
 	return 0, false
 }
@@ -147,7 +158,8 @@ func (r *pixiReading) take(l *leaf, keys []string, feature string, rank int) {
 	id := strings.Join(l.keys[:len(l.keys)-len(keys)+2], "\n")
 	spec := r.specs[id]
 	if spec == nil {
-		spec = &pixiSpec{kind: table.kind, name: keys[1], feature: feature, rank: rank + table.rank, values: map[string]*leaf{}, at: l.at, why: l.why}
+		spec = &pixiSpec{kind: table.kind, name: keys[1], feature: feature, rank: rank + table.rank,
+			values: map[string]*leaf{}, at: l.at, why: l.why}
 		r.specs[id] = spec
 		r.order = append(r.order, id)
 	}
@@ -202,7 +214,8 @@ func (p *pixi) setting(l *leaf, keys []string, feature string) {
 		p.channels(l, feature)
 	case what == "workspace.platforms" || what == "project.platforms" || keys[0] == "platforms" && feature != "":
 		if list, ok := l.value.([]any); ok && !slices.Contains(list, any(p.subdir())) {
-			p.m.Findings.fatal(l.at, "platform", "its platforms do not have %s, which the image is", p.subdir())
+			p.m.Findings.fatal(l.at, "platform", "the list of platforms lacks %s, the platform of the image: add it",
+				p.subdir())
 		}
 	case what == "activation.env":
 		if value, ok := l.value.(string); ok && len(keys) == 3 {
@@ -212,11 +225,16 @@ func (p *pixi) setting(l *leaf, keys []string, feature string) {
 		}
 	case l.value == nil && p.heads[strings.Join(l.keys, "\n")] != nil: // the head of a table
 	case keys[0] == "constraints", keys[0] == "dev", keys[0] == "pypi-options", what == "activation.scripts",
-		slices.Contains([]string{"exclude-newer", "solve-strategy", "channel-priority", "pypi-options", "build-variants", "preview"}, keys[min(1, len(keys)-1)]) && keys[0] != "environments",
+		slices.Contains([]string{"exclude-newer", "solve-strategy", "channel-priority", "pypi-options",
+			"build-variants", "preview"}, keys[min(1, len(keys)-1)]) && keys[0] != "environments",
 		slices.Contains([]string{"solve-strategy", "channel-priority"}, keys[0]):
-		p.m.Findings.fatal(l.at, "unsupported", "%s: pixi would act on this, and driftpin can't yet: take it out, or write a pins.yaml (as-of is its exclude-newer)", strings.Join(l.keys, "."))
+		p.m.Findings.fatal(l.at, "unsupported",
+			"%s: pixi uses this setting, and driftpin can't yet: take it out, or write a pins.yaml (as-of is its "+
+				"exclude-newer)", strings.Join(l.keys, "."))
 	case keys[0] == "system-requirements" || keys[0] == "package":
-		p.m.Findings.warn(l.at, "no-effect", "%s has no effect here: the base says what the system is, and the course is no package", strings.Join(l.keys, "."))
+		p.m.Findings.warn(l.at, "no-effect",
+			"%s has no effect here: the system is that of the base image, and the course is not a package",
+			strings.Join(l.keys, "."))
 	}
 }
 
@@ -272,7 +290,8 @@ func (p *pixi) askAll(specs map[string]*pixiSpec, order []string) {
 		case best[at] == nil || s.rank > best[at].rank:
 			best[at] = s
 		case s.rank == best[at].rank:
-			p.m.Findings.fatal(s.at, "duplicate", "%s is pinned twice, as %s here and as %s at %s: keep one", s.name, s.name, best[at].name, best[at].at)
+			p.m.Findings.fatal(s.at, "duplicate", "%s is pinned twice, as %s here and as %s at %s: keep one", s.name,
+				s.name, best[at].name, best[at].at)
 		}
 	}
 	for _, at := range asked {
@@ -282,14 +301,16 @@ func (p *pixi) askAll(specs map[string]*pixiSpec, order []string) {
 
 var (
 	pixiCondaKeys = []string{"version", "build", "channel", "workspace"}
-	pixiPypiKeys  = []string{"version", "extras", "git", "rev", "tag", "branch", "subdirectory", "env-markers", "workspace"}
+	pixiPypiKeys  = []string{"version", "extras", "git", "rev", "tag", "branch", "subdirectory", "env-markers",
+		"workspace"}
 )
 
 // ask adds what a dependency asks for.
 func (p *pixi) ask(s *pixiSpec) {
 	if w := s.values["workspace"]; w != nil && w.value == true {
 		if !p.inherit(s) {
-			p.m.Findings.fatal(s.at, "pin", "%s: it takes its version from workspace.dependencies, which does not have it", s.name)
+			p.m.Findings.fatal(s.at, "pin",
+				"%s: its version comes from workspace.dependencies, which does not list it", s.name)
 			return
 		}
 	}
@@ -306,10 +327,12 @@ func (p *pixi) ask(s *pixiSpec) {
 			p.m.Findings.fatal(l.at, "pin", "%s: a path or an address can't be locked: use a version, or git", s.name)
 			return
 		case !slices.Contains(known, key):
-			p.m.Findings.fatal(l.at, "pin", "%s: %s can't be locked by: %s can", s.name, key, strings.Join(known[:len(known)-1], ", "))
+			p.m.Findings.fatal(l.at, "pin", "%s: driftpin can't lock by %s: use %s", s.name, key,
+				strings.Join(known[:len(known)-1], ", "))
 			return
 		case key == "extras" || key == "workspace":
-		case !isText || strings.TrimSpace(value) == "" || s.kind == Conda && key == "version" && strings.ContainsRune(strings.TrimSpace(value), ' ') && !strings.ContainsAny(value, "<>=!~,|"):
+		case !isText || strings.TrimSpace(value) == "" || s.kind == Conda && key == "version" &&
+			strings.ContainsRune(strings.TrimSpace(value), ' ') && !strings.ContainsAny(value, "<>=!~,|"):
 			p.m.Findings.fatal(l.at, "pin", "%s: its %s must be a text, such as \"1.24.*\"", s.name, key)
 			return
 		default:
@@ -335,7 +358,8 @@ func (p *pixi) ask(s *pixiSpec) {
 func (p *pixi) inherit(s *pixiSpec) (found bool) {
 	table := map[Kind]string{Conda: "dependencies", Pip: "pypi-dependencies"}[s.kind]
 	for _, l := range p.leaves {
-		if len(l.keys) < 3 || l.keys[0] != "workspace" || l.keys[1] != table || CanonicalName(s.kind, l.keys[2]) != CanonicalName(s.kind, s.name) || l.value == nil {
+		if len(l.keys) < 3 || l.keys[0] != "workspace" || l.keys[1] != table ||
+			CanonicalName(s.kind, l.keys[2]) != CanonicalName(s.kind, s.name) || l.value == nil {
 			continue
 		}
 		key := "version"
@@ -388,7 +412,8 @@ func (s *pixiSpec) request(text map[string]string) (q Request, spec string, err 
 			err = q.checkMarker()
 		}
 	case version != "" && !strings.ContainsRune("=<>!~", rune(version[0])):
-		err = fmt.Errorf("%s: %q is not a version specifier (PEP 440): write ==%s", s.name, version, strings.TrimPrefix(version, "v"))
+		err = fmt.Errorf("%s: %q is not a version specifier (PEP 440): write ==%s", s.name, version,
+			strings.TrimPrefix(version, "v"))
 	case strings.ContainsRune(version, ';'):
 		err = fmt.Errorf("%s: %q: a marker goes into env-markers", s.name, version)
 	default:

@@ -68,7 +68,8 @@ func (p *proof) wrong(i int, format string, args ...any) {
 
 // add notes a finding; its subject is the kind of query whose answer is wrong.
 func (p *proof) add(at Position, query Kind, message string) {
-	p.found = append(p.found, Finding{Position: at, Rule: "lock", Message: message, Fatal: true, Severity: Error, Subject: string(query)})
+	p.found = append(p.found, Finding{Position: at, Rule: "lock", Message: message, Fatal: true, Severity: Error,
+		Subject: string(query)})
 }
 
 // names holds an artifact against the name of its file, where that tells of
@@ -81,9 +82,9 @@ func (p *proof) names(i int) {
 	case a.Use == Held:
 		switch {
 		case "sha256:"+a.SHA256 != p.lock.Base:
-			p.wrong(i, "it is said to be in a base that is not the locked one")
+			p.wrong(i, "the line's digest is that of another base image than the locked one")
 		case a.Kind != Deb && !p.manifest.Extends:
-			p.wrong(i, "it is said to be in the base, and the course extends no image")
+			p.wrong(i, "its line says that it is in the base image, but the course extends no image")
 		}
 	case a.Kind == Pip:
 		p.pipName(i)
@@ -123,7 +124,8 @@ func (p *proof) pipName(i int) {
 		p.wrong(i, "its file %s is of version %s", a.File, w.Version)
 	case !slices.ContainsFunc(w.Platforms, func(t pypi.PEP425Tag) bool { return fitsPlatform(t.Platform, a.Platform) }):
 		p.wrong(i, "its file %s is not for %s", a.File, a.Platform)
-	case a.Use == Install && !slices.ContainsFunc(w.Platforms, func(t pypi.PEP425Tag) bool { return fitsPython(t, p.python[a.Platform]) }):
+	case a.Use == Install && !slices.ContainsFunc(w.Platforms,
+		func(t pypi.PEP425Tag) bool { return fitsPython(t, p.python[a.Platform]) }):
 		p.wrong(i, "its file %s is not for Python %s", a.File, p.python[a.Platform])
 	}
 }
@@ -170,7 +172,8 @@ func isSdistOf(stem, name, version string) bool {
 // may be for a platform.
 func fitsPlatform(tag, platform string) bool {
 	machine := map[string]string{"linux/amd64": "x86_64", "linux/arm64": "aarch64"}[platform]
-	return tag == "any" || (strings.HasPrefix(tag, "linux_") || strings.HasPrefix(tag, "manylinux")) && strings.HasSuffix(tag, "_"+machine)
+	return tag == "any" || (strings.HasPrefix(tag, "linux_") || strings.HasPrefix(tag, "manylinux")) &&
+		strings.HasSuffix(tag, "_"+machine)
 }
 
 // debName reads NAME_VERSION_ARCHITECTURE.deb, of which the version has no epoch;
@@ -277,7 +280,8 @@ func (p *proof) candidates(r Request, platform string) (out []int) {
 		}
 	}
 	for _, i := range at {
-		if a := p.lock.Artifacts[i]; a.InImage() && (a.Kind != Npm || a.Use == Held || path.Dir(a.File) == "node_modules/"+a.Name) {
+		if a := p.lock.Artifacts[i]; a.InImage() &&
+			(a.Kind != Npm || a.Use == Held || path.Dir(a.File) == "node_modules/"+a.Name) {
 			out = append(out, i)
 		}
 	}
@@ -304,7 +308,8 @@ func (p *proof) refuses(r Request, a Artifact) string {
 	case Pip:
 		met, err = version.MeetsSpecifiers(a.Version, r.Constraint)
 	case Deb:
-		if _, arch, foreign := strings.Cut(r.Name, ":"); foreign && a.Use != Held && arch != "any" && !strings.HasSuffix(a.File, "_"+arch+".deb") && !strings.HasSuffix(a.File, "_all.deb") {
+		if _, arch, foreign := strings.Cut(r.Name, ":"); foreign && a.Use != Held && arch != "any" &&
+			!strings.HasSuffix(a.File, "_"+arch+".deb") && !strings.HasSuffix(a.File, "_all.deb") {
 			return "it is not of the architecture " + arch
 		}
 		met = r.Version == "" || r.Version == a.Version
@@ -407,7 +412,8 @@ func (p *proof) unfounded(a Artifact) string {
 		switch {
 		case root == PinRoot && !p.asked(a):
 			return "no pin asks for it, and the lock says that one does"
-		case root == PythonRoot && (a.Kind == Deb && m.python(Deb) != a.Use || a.Kind == Conda && m.python(Conda) != a.Use || a.Kind != Deb && a.Kind != Conda):
+		case root == PythonRoot && (a.Kind == Deb && m.python(Deb) != a.Use || a.Kind == Conda &&
+			m.python(Conda) != a.Use || a.Kind != Deb && a.Kind != Conda):
 			return "it is there for a Python that no pin needs"
 		case root == ToolchainRoot && !slices.ContainsFunc(p.lock.Artifacts, built):
 			return "it is there to build wheels, and none is built"
@@ -423,7 +429,8 @@ func (p *proof) unfounded(a Artifact) string {
 	}
 	if source, ok := a.Sdist(); ok {
 		if !slices.ContainsFunc(p.lock.Artifacts, func(b Artifact) bool {
-			return b.File == source && b.Platform == a.Platform && b.Use == BuildInput && slices.Contains(b.By, a.Name) && Pip.Scheme().Compare(a.Version, b.Version) == 0
+			return b.File == source && b.Platform == a.Platform && b.Use == BuildInput && slices.Contains(b.By,
+				a.Name) && Pip.Scheme().Compare(a.Version, b.Version) == 0
 		}) {
 			return fmt.Sprintf("the lock has no %s, from which it is built", source)
 		}

@@ -36,10 +36,12 @@ func Relock(ctx context.Context, m *Manifest, old *Lock, r Resolver, o LockOptio
 	l := header(m, o)
 	faulty := faultyKinds(m, old)
 	kept := func(k Kind, platform string, o LockOptions) ([]Artifact, bool) {
-		if old == nil || o.Upgrade || o.Doubted || old.Inputs[k] != l.Inputs[k] || !slices.Contains(old.Platforms, platform) || touches(old, k, o.Names) {
+		if old == nil || o.Upgrade || o.Doubted || old.Inputs[k] != l.Inputs[k] ||
+			!slices.Contains(old.Platforms, platform) || touches(old, k, o.Names) {
 			return nil, false
 		}
-		return slices.DeleteFunc(slices.Clone(old.Artifacts), func(a Artifact) bool { return a.query() != k || a.Platform != platform }), true
+		return slices.DeleteFunc(slices.Clone(old.Artifacts),
+			func(a Artifact) bool { return a.query() != k || a.Platform != platform }), true
 	}
 	for _, platform := range l.Platforms {
 		var below []Artifact
@@ -69,7 +71,7 @@ func Relock(ctx context.Context, m *Manifest, old *Lock, r Resolver, o LockOptio
 		return nil, fmt.Errorf("the resolver returned what a lock can't hold: %w", err)
 	}
 	if found := Prove(LockName, m, written); len(found) > 0 {
-		return nil, fmt.Errorf("the resolver returned what does not hold what is asked for: %w", found)
+		return nil, fmt.Errorf("the resolver's answer does not satisfy the pins: %w", found)
 	}
 	return written, nil
 }
@@ -92,17 +94,17 @@ func Stale(m *Manifest, l *Lock, o LockOptions) string {
 	want := header(m, o)
 	switch {
 	case l.Course != want.Course:
-		return fmt.Sprintf("it is the lock of another course, %s, and this is %s", l.Course, want.Course)
+		return fmt.Sprintf("it is the lock of another course, %s, not of %s", l.Course, want.Course)
 	case o.BaseDigest != "" && l.Base != o.BaseDigest:
-		return "the base image is another than the locked one"
+		return "the base image has changed since it was locked"
 	case !slices.Equal(l.Platforms, want.Platforms):
-		return "other platforms are asked for"
+		return "the course's platforms have changed"
 	case !slices.Equal(l.Tools, want.Tools):
-		return "it was made with other tools"
+		return "it was made with other versions of driftpin's tools"
 	case l.AsOf != want.AsOf:
-		return "as-of is another date"
+		return "as-of has changed"
 	case l.Environment != want.Environment:
-		return "the base's environment is another"
+		return "the base image's environment has changed"
 	}
 	for _, k := range []Kind{Deb, Conda, Pip, Npm} {
 		if slices.Contains(m.kinds(), k) {
@@ -166,7 +168,8 @@ func inputs(l *Lock, m *Manifest, k Kind, o LockOptions, below []Artifact) strin
 			lines = append(lines, fmt.Sprintf("python %t", m.python(Deb) == Install))
 		}
 	case Conda:
-		lines = append(lines, "as-of "+l.AsOf, fmt.Sprintf("python %t", m.python(Conda) == Install), "channels "+strings.Join(m.CondaChannels(), " "))
+		lines = append(lines, "as-of "+l.AsOf, fmt.Sprintf("python %t", m.python(Conda) == Install),
+			"channels "+strings.Join(m.CondaChannels(), " "))
 		tools()
 	case Npm:
 		lines = append(lines, "as-of "+l.AsOf)
@@ -215,7 +218,8 @@ func commits(old *Lock, o LockOptions) map[Git]string {
 // last returns the old lock, if it is of the same date and tools, without the
 // wheels that are to be upgraded, or built with what is.
 func last(old, l *Lock, o LockOptions) []Artifact {
-	if old == nil || o.Upgrade || o.Doubted || old.AsOf != l.AsOf || old.Base != l.Base || !slices.Equal(old.Tools, l.Tools) {
+	if old == nil || o.Upgrade || o.Doubted || old.AsOf != l.AsOf || old.Base != l.Base ||
+		!slices.Equal(old.Tools, l.Tools) {
 		return nil
 	}
 	upgrade := func(a Artifact) bool {

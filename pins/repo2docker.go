@@ -30,7 +30,8 @@ func (c *course) repo2docker() error {
 	dir, err := os.Stat(c.m.Dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s: there is no such folder: name a course's folder, one with pins.yaml or requirements.txt", c.m.Dir)
+		return fmt.Errorf("%s: there is no such folder: name a course's folder, one with pins.yaml or "+
+			"requirements.txt", c.m.Dir)
 	case err != nil:
 		return err
 	case !dir.IsDir():
@@ -40,13 +41,15 @@ func (c *course) repo2docker() error {
 	for _, sub := range []string{".binder", "binder"} {
 		if info, err := os.Stat(c.path(sub)); err == nil && info.IsDir() {
 			if f.root != "" {
-				c.m.Findings.fatal(Position{File: c.name(sub)}, "repo2docker", "binder and .binder are both there, and repo2docker takes one only: delete one")
+				c.m.Findings.fatal(Position{File: c.name(sub)}, "repo2docker",
+					"binder and .binder are both there, and repo2docker takes one only: delete one")
 			}
 			f.root = sub
 		}
 	}
 	if f.root != "" && c.exists(path.Join(f.root, ManifestName)) {
-		return fmt.Errorf("%s: not a course: its %s lies in %s: name that folder", c.m.Dir, ManifestName, c.name(f.root))
+		return fmt.Errorf("%s: not a course: its %s lies in %s: name that folder", c.m.Dir, ManifestName,
+			c.name(f.root))
 	}
 	if !f.read() {
 		return c.noCourse(f.root)
@@ -57,7 +60,8 @@ func (c *course) repo2docker() error {
 // noCourse says that a folder holds nothing to build from, and where a course may
 // be.
 func (c *course) noCourse(root string) error {
-	what := fmt.Sprintf("it holds neither %s nor a file that repo2docker would build from (environment.yml, requirements.txt, apt.txt, …)", ManifestName)
+	what := fmt.Sprintf("it holds neither %s nor a file that repo2docker would build from (environment.yml, "+
+		"requirements.txt, apt.txt, …)", ManifestName)
 	switch {
 	case c.exists("pins.yml"):
 		what = fmt.Sprintf("it holds pins.yml, and driftpin reads %s: rename it", ManifestName)
@@ -85,20 +89,23 @@ func (f folder) has(file string) bool { return f.exists(path.Join(f.root, file))
 func (f folder) cannot(file string) {
 	f.course.read = append(f.course.read, file)
 	f.m.Findings.fatal(Position{File: f.name(file), Line: 1}, "unsupported",
-		"repo2docker would build from this file, and driftpin can't read it yet: environment.yml, pixi.toml, requirements.txt, runtime.txt and apt.txt it can; a pins.yaml would name what is to be read")
+		"repo2docker would build from this file, and driftpin can't read it yet: use environment.yml, pixi.toml, "+
+			"requirements.txt, runtime.txt or apt.txt, or write a pins.yaml that names the files to read")
 }
 
 // unmoved warns of a file that repo2docker knows, and builds nothing from here.
 func (f folder) unmoved(file, why string) {
 	f.course.read = append(f.course.read, file)
-	f.m.Findings.warn(Position{File: f.name(file), Line: 1}, "no-effect", "repo2docker builds nothing from this file here: %s", why)
+	f.m.Findings.warn(Position{File: f.name(file), Line: 1}, "no-effect",
+		"repo2docker builds nothing from this file here: %s", why)
 }
 
 // read reads what the folder is built from, and reports whether there is
 // anything.
 func (f folder) read() bool {
 	found := false
-	for _, name := range []string{"Dockerfile", "Project.toml", "JuliaProject.toml", "default.nix", "postBuild", "start"} {
+	for _, name := range []string{"Dockerfile", "Project.toml", "JuliaProject.toml", "default.nix", "postBuild",
+		"start"} {
 		if f.has(name) {
 			found = true
 			f.cannot(path.Join(f.root, name))
@@ -163,14 +170,16 @@ func (f folder) take(environment, pixi string, r bool) bool {
 		if r { // repo2docker's buildpack of R takes both
 			files = append(files, requirements, runtime)
 		} else if f.exists(runtime) {
-			f.unmoved(runtime, environment+" says which Python there is")
+			f.unmoved(runtime, environment+" sets the version of Python")
 		}
 	case pixi != "":
 		files = append(files, pixi)
 		for _, other := range []string{requirements, runtime} {
 			if f.exists(other) {
 				f.course.read = append(f.course.read, other)
-				f.m.Findings.warn(Position{File: f.name(other), Line: 1}, "no-effect", "driftpin builds from %s here, and repo2docker, which does not know that, from this file: delete one", pixi)
+				f.m.Findings.warn(Position{File: f.name(other), Line: 1}, "no-effect",
+					"driftpin builds from %s here, but repo2docker does not know that file and builds from this "+
+						"one: delete one", pixi)
 			}
 		}
 	default:
@@ -256,7 +265,9 @@ func (f folder) hidden() {
 	if f.root == "" {
 		return
 	}
-	for _, name := range []string{"environment.yml", "environment.yaml", "pixi.toml", "requirements.txt", "runtime.txt", "apt.txt", "postBuild", "start", "install.R", "Dockerfile", "DESCRIPTION", "Pipfile", "Project.toml"} {
+	for _, name := range []string{"environment.yml", "environment.yaml", "pixi.toml", "requirements.txt",
+		"runtime.txt", "apt.txt", "postBuild", "start", "install.R", "Dockerfile", "DESCRIPTION", "Pipfile",
+		"Project.toml"} {
 		if f.exists(name) {
 			f.unmoved(name, "it builds from "+f.root)
 		}

@@ -25,9 +25,10 @@ const (
 
 // A Request is one package that a course asks for, and where it does.
 type Request struct {
-	Pin                 // Version is set if the request allows one version only; Name may be empty for git
-	Spec       string   // as written, in the ecosystem's own words
-	Constraint string   // what versions are allowed, in the ecosystem's words, such as >=6.2,<7 (pip, PEP 440) or ^1.2 (npm)
+	Pin         // Version is set if the request allows one version only; Name may be empty for git
+	Spec string // as written, in the ecosystem's own words
+	// what versions are allowed, in the ecosystem's words, such as >=6.2,<7 (pip, PEP 440) or ^1.2 (npm)
+	Constraint string
 	Extras     []string // pip: the extras asked for
 	Marker     string   // pip: the environment marker (PEP 508), unevaluated
 	Hashes     []string // pip: ALGORITHM:HEX that its file must have one of, where the requirement says
@@ -115,9 +116,12 @@ func checkDashes(s string) error {
 
 var (
 	pipName   = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$`)
-	directRef = regexp.MustCompile(`^\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[([^\]]*)\])?\s*@\s*(\S+)\s*$`)
+	directRef = regexp.MustCompile(
+		`^\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[([^\]]*)\])?\s*@\s*(\S+)\s*$`)
 	// pipSpec is the shape of a requirement: NAME[EXTRAS] SPECIFIERS ; MARKER.
-	pipSpec      = regexp.MustCompile(`^\s*[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\s*(?:\[[A-Za-z0-9._, -]*\])?\s*(?:\(?\s*(?:===|==|~=|!=|<=|>=|<|>)[A-Za-z0-9.*+!_<>=~, -]*\)?)?\s*(?:;(?:[A-Za-z0-9_.<>=!~() ,+*-]|'[^']*'|"[^"]*")+)?$`)
+	pipSpec = regexp.MustCompile(`^\s*[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\s*(?:\[[A-Za-z0-9._,` +
+		` -]*\])?\s*(?:\(?\s*(?:===|==|~=|!=|<=|>=|<|>)[A-Za-z0-9.*+!_<>=~, -]*\)?)?\s*(?:;(?:[A-Za-z0-9_.<>=!~() ` +
+		`,+*-]|'[^']*'|"[^"]*")+)?$`)
 	singleEquals = regexp.MustCompile(`^[A-Za-z0-9._ -]+(?:\[[^\]]*\])?\s*=[^=]`)
 	aptSpec      = regexp.MustCompile(`^([a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?)(?:=([A-Za-z0-9.+:~-]+))?$`)
 	gitRef       = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/+-]*$`)
@@ -172,7 +176,8 @@ func ParsePip(spec string) (Request, error) {
 }
 
 // markerWords are the variables of markers (PEP 508).
-var markerWords = strings.Fields(`os_name sys_platform platform_machine platform_python_implementation platform_release platform_system
+var markerWords = strings.Fields(
+	`os_name sys_platform platform_machine platform_python_implementation platform_release platform_system
 platform_version python_version python_full_version implementation_name implementation_version extra extras dependency_groups os.name
 sys.platform platform.version platform.machine platform.python_implementation python_implementation`)
 
@@ -226,7 +231,8 @@ func (r *Request) parseGit(address string) error {
 	host, _, _ := strings.Cut(place, "/")
 	user, _, hasUser := strings.Cut(host, "@")
 	if hasUser && (strings.Contains(user, ":") || scheme != "ssh") || strings.Contains(place, "?") {
-		return fmt.Errorf("the git address carries a user, a password or a query, which may be secret: take it out, and give it to git (credential helper or insteadOf)")
+		return fmt.Errorf("the git address carries a user, a password or a query, which may be secret: take " +
+			"it out, and give it to git (credential helper or insteadOf)")
 	}
 	if host == "" || host == place {
 		return fmt.Errorf("%q: the git address names no repository", r.Spec)
@@ -245,7 +251,8 @@ func (r *Request) parseGit(address string) error {
 			g.Subdirectory = value
 		}
 	}
-	if g.Subdirectory != "" && (path.Clean("/"+g.Subdirectory) != "/"+g.Subdirectory || !gitRef.MatchString(g.Subdirectory)) {
+	if g.Subdirectory != "" && (path.Clean("/"+g.Subdirectory) != "/"+g.Subdirectory ||
+		!gitRef.MatchString(g.Subdirectory)) {
 		return fmt.Errorf("%q: the subdirectory must be a plain path within the repository", r.Spec)
 	}
 	r.Git = &g
@@ -261,7 +268,8 @@ func ParseApt(spec string) (Request, error) {
 	m := aptSpec.FindStringSubmatch(spec)
 	if m == nil {
 		if strings.ContainsAny(spec, "*?[]^$|") {
-			return r, fmt.Errorf("%q is a pattern, for which apt would install whatever it matches: name the packages", spec)
+			return r, fmt.Errorf("%q is a pattern, for which apt would install whatever it matches: name the "+
+				"packages", spec)
 		}
 		return r, fmt.Errorf("%q is not a Debian package: write NAME or NAME=VERSION", spec)
 	}
@@ -300,7 +308,8 @@ func (r Request) normal() string {
 		return fmt.Sprintf("%s@%s scripts %t", r.Name, r.Constraint, r.Scripts)
 	}
 	extras := slices.Sorted(slices.Values(r.Extras))
-	normal := fmt.Sprintf("%s[%s]%s;%s", r.Name, strings.Join(extras, ","), strings.ReplaceAll(r.Constraint, " ", ""), r.Marker)
+	normal := fmt.Sprintf("%s[%s]%s;%s", r.Name, strings.Join(extras, ","), strings.ReplaceAll(r.Constraint, " ", ""),
+		r.Marker)
 	if len(r.Hashes) > 0 {
 		normal += " " + strings.Join(slices.Sorted(slices.Values(r.Hashes)), " ")
 	}

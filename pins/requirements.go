@@ -85,7 +85,9 @@ func (c *course) aptTxt(file string, data []byte) {
 		line := textLine{body, above.why(comment), Position{File: c.name(file), Line: raw.line, Column: raw.column}}
 		words := strings.Fields(body)
 		if len(words) > 1 {
-			c.m.Findings.warn(line.at, "several", "%q: %d packages on one line: apt gets them all, and so they are read; write one a line", body, len(words))
+			c.m.Findings.warn(line.at, "several",
+				"%q: %d packages on one line: all are read, as apt-get installs them all; write one per line", body,
+				len(words))
 		}
 		for _, word := range words {
 			c.aptWord(word, line)
@@ -100,7 +102,8 @@ func (c *course) aptWord(word string, line textLine) {
 	case strings.HasPrefix(word, "-"):
 		c.m.Findings.fatal(line.at, "unsupported", "%s: an option of apt-get can't be locked: name packages only", word)
 	case name != word:
-		c.m.Findings.fatal(line.at, "unsupported", "%s: to apt-get that says to remove %s: driftpin installs only", word, name)
+		c.m.Findings.fatal(line.at, "unsupported",
+			"%s: the - at the end tells apt-get to remove %s, and driftpin only installs: take this out", word, name)
 	case strings.Contains(word, "/"):
 		c.m.Findings.fatal(line.at, "unsupported", "%s: a suite can't be locked: write NAME or NAME=VERSION", word)
 	default:
@@ -122,7 +125,8 @@ func (c *course) requirementsTxt(file string, data []byte) {
 			above.note(comment)
 			continue
 		}
-		c.requirement(file, textLine{body, above.why(comment), Position{File: c.name(file), Line: raw.line, Column: raw.column}})
+		c.requirement(file, textLine{body, above.why(comment), Position{File: c.name(file), Line: raw.line,
+			Column: raw.column}})
 	}
 }
 
@@ -159,19 +163,22 @@ func startsComment(line string) bool {
 }
 
 // whiteSpace is what Python's regular expressions take for it.
-const whiteSpace = " \t\n\r\f\v\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+const whiteSpace = " " +
+	"\t\n\r\f\v\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 
 var (
 	// perRequirement finds where the options of one requirement begin.
 	perRequirement = regexp.MustCompile(` +--?[A-Za-z]`)
 	environmentVar = regexp.MustCompile(`\$\{[A-Z0-9_]+\}`)
-	archiveName    = regexp.MustCompile(`(?i)^[^\s;@\[]+\.(?:whl|zip|tar|tgz|tbz|txz|tlz|tar\.(?:gz|bz2|xz|lz|lzma))(?:\s*;|\s*$|\s*\[)`)
+	archiveName    = regexp.MustCompile(`(?i)^[^\s;@\[]+\.(?:whl|zip|tar|tgz|tbz|txz|tlz|tar\.(?:gz|bz2|xz|lz|` +
+		`lzma))(?:\s*;|\s*$|\s*\[)`)
 )
 
 // requirement reads a line of a requirements file.
 func (c *course) requirement(file string, line textLine) {
 	if v := environmentVar.FindString(line.text); v != "" {
-		c.m.Findings.fatal(line.at, "unsupported", "%s: what this asks for hangs on a variable of the machine: write it out", v)
+		c.m.Findings.fatal(line.at, "unsupported",
+			"%s: this requirement depends on an environment variable: write out its value", v)
 		return
 	}
 	if strings.HasPrefix(line.text, "-") {
@@ -183,7 +190,8 @@ func (c *course) requirement(file string, line textLine) {
 		spec, options = strings.TrimSpace(spec[:i[0]]), spec[i[0]:]
 	}
 	if archiveName.MatchString(spec) {
-		c.m.Findings.fatal(line.at, "unsupported", "%s: pip takes this for a file on the machine that it runs on: write NAME==VERSION, or git+URL@COMMIT", spec)
+		c.m.Findings.fatal(line.at, "unsupported",
+			"%s: pip takes this for the name of a local file: write NAME==VERSION, or git+URL@COMMIT", spec)
 		return
 	}
 	fixed, oddity := lenient(spec)
@@ -193,7 +201,8 @@ func (c *course) requirement(file string, line textLine) {
 		r.Hashes, err = hashes(options)
 	}
 	if err == nil && oddity != "" {
-		c.m.Findings.warn(line.at, "specifier", "%s: %s: read as %s, as the pip of its day did; today's refuses it", spec, oddity, fixed)
+		c.m.Findings.warn(line.at, "specifier",
+			"%s: %s: read as %s, as old versions of pip did; today's pip refuses it", spec, oddity, fixed)
 	}
 	c.add(r, err, line)
 }
@@ -211,7 +220,7 @@ func hashes(options string) (out []string, err error) {
 		}
 		switch {
 		case !ok:
-			return nil, fmt.Errorf("%s: this option of a requirement can't be locked yet: --hash can", words[i])
+			return nil, fmt.Errorf("%s: this option of a requirement can't be locked yet: only --hash can", words[i])
 		case !hashForm.MatchString(hash):
 			return nil, fmt.Errorf("--hash=%s: pip takes sha256:HEX, sha384:HEX and sha512:HEX only", hash)
 		}
@@ -276,9 +285,12 @@ func (c *course) option(file string, line textLine) {
 		c.includeRequirements(values, file, line.at)
 	case "--require-hashes": // the lock has hashes of all
 	case "-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-index":
-		c.m.Findings.fatal(line.at, "unsupported", "%s: where packages come from is configuration, not a pin: give it to uv or pip (UV_DEFAULT_INDEX, uv.toml, pip.conf)", option)
+		c.m.Findings.fatal(line.at, "unsupported",
+			"%s: the package index is configuration, not a pin: set it for uv or pip (UV_DEFAULT_INDEX, uv.toml, "+
+				"pip.conf)", option)
 	default:
-		c.m.Findings.fatal(line.at, "unsupported", "%s: this option can't be locked yet: requirements and -r can", option)
+		c.m.Findings.fatal(line.at, "unsupported", "%s: this option can't be locked yet: requirements and -r can",
+			option)
 	}
 }
 
@@ -290,7 +302,8 @@ func (c *course) includeRequirements(values []string, file string, at Position) 
 	case len(values) != 1 || value == "":
 		c.m.Findings.fatal(at, "include", "-r %s: name one file; a name with a space stands in quotes", value)
 	case strings.Contains(value, "://"):
-		c.m.Findings.fatal(at, "include", "-r %s: what lies at an address may change: put the file into the course's folder", withoutSecrets(value))
+		c.m.Findings.fatal(at, "include",
+			"-r %s: a file at an address may change: put the file into the course's folder", withoutSecrets(value))
 	case path.IsAbs(value):
 		c.absolute(value, file, at)
 	default:
@@ -337,10 +350,12 @@ func cutAtSpacedHash(line string) (body, comment string) {
 func (c *course) absolute(value, file string, from Position) {
 	beside := path.Join(path.Dir(file), path.Base(value))
 	if !c.exists(beside) {
-		c.m.Findings.fatal(from, "include", "include %q: driftpin can't know what lies there when the image is built: put the file into the course's folder", value)
+		c.m.Findings.fatal(from, "include",
+			"include %q: driftpin can't read an absolute path of the image: put the file into the course's folder",
+			value)
 		return
 	}
-	c.m.Findings.warn(from, "include", "include %q: taken to be %s", value, c.name(beside))
+	c.m.Findings.warn(from, "include", "include %q: read as %s", value, c.name(beside))
 	c.includeAs(beside, from, c.requirementsTxt)
 }
 
@@ -367,7 +382,8 @@ func lenient(spec string) (fixed, oddity string) {
 	if oddity == "" {
 		return spec, ""
 	}
-	fixed = strings.TrimRight(strings.Join(slices.DeleteFunc(parts, func(p string) bool { return strings.TrimSpace(p) == "" }), ","), " ")
+	fixed = strings.TrimRight(strings.Join(slices.DeleteFunc(parts,
+		func(p string) bool { return strings.TrimSpace(p) == "" }), ","), " ")
 	if marked {
 		fixed += " ;" + marker
 	}
@@ -376,7 +392,8 @@ func lenient(spec string) (fixed, oddity string) {
 
 // oddSpecifier finds operator, version and wildcard of a specifier, behind a name
 // or not.
-var oddSpecifier = regexp.MustCompile(`^(\s*(?:[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\])?)?\s*)(>=|<=|>|<)\s*(-?[0-9]+(?:\.[0-9]+)*)(\.\*)?\s*$`)
+var oddSpecifier = regexp.MustCompile(`^(\s*(?:[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\])?)?\s*)(>=|<=|` +
+	`>|<)\s*(-?[0-9]+(?:\.[0-9]+)*)(\.\*)?\s*$`)
 
 // exists reports whether a file is in the course's folder.
 func (c *course) exists(file string) bool {

@@ -26,7 +26,8 @@ type Query struct {
 	// install one that is not asked for. Empty: nothing needs it.
 	Python   Use
 	Channels []string // conda's, in order of priority
-	// Below are the artifacts that the queries before this one returned: the base with them installed is where this one resolves.
+	// Below are the artifacts that the queries before this one returned: the base with them
+	// installed is where this one resolves.
 	Below []Artifact
 	// Prefer is what the last lock has: it stays where it can.
 	Prefer []Artifact

@@ -30,7 +30,7 @@ func didYouMean(name string, known []string) string {
 	if near := nearest(name, known); near != "" {
 		return fmt.Sprintf("did you mean %s?", near)
 	}
-	return "known are " + strings.Join(known, ", ")
+	return "choose one of " + strings.Join(known, ", ")
 }
 
 // nearest returns the first of names with the least edit distance from name,

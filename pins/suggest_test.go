@@ -9,7 +9,8 @@ import (
 )
 
 func TestSuggestName(t *testing.T) {
-	for name, want := range map[string]string{"boken": "bokeh", "numpi": "numpy", "Jupyter_Sever": "jupyter-server", "padnas": "pandas", "xyzzyplugh": ""} {
+	for name, want := range map[string]string{"boken": "bokeh", "numpi": "numpy", "Jupyter_Sever": "jupyter-server",
+		"padnas": "pandas", "xyzzyplugh": ""} {
 		if got := pins.SuggestName(pins.Pip, name, nil); got != want {
 			t.Errorf("%s: got %q, want %q", name, got, want)
 		}

@@ -102,11 +102,14 @@ func WithoutIt(l *Lock, kind Kind, name string) (breaks, leave []Artifact) {
 	}
 	requirers := map[string]bool{name: true}
 	grow(requirers, func(a Artifact) bool {
-		return slices.ContainsFunc(all, func(b Artifact) bool { return requirers[b.Name] && slices.Contains(b.By, a.Name) })
+		return slices.ContainsFunc(all, func(b Artifact) bool {
+			return requirers[b.Name] && slices.Contains(b.By, a.Name)
+		})
 	})
 	stay := map[string]bool{}
 	grow(stay, func(a Artifact) bool {
-		return a.Name != name && (len(a.Roots) > 0 || slices.ContainsFunc(a.By, func(by string) bool { return stay[by] }))
+		return a.Name != name && (len(a.Roots) > 0 || slices.ContainsFunc(a.By,
+			func(by string) bool { return stay[by] }))
 	})
 	for _, a := range all {
 		switch {

@@ -63,7 +63,8 @@ func LoadYAML(name string, data []byte, most int) (*yaml.Node, *Finding) {
 		}
 		line, text := syntaxError(err)
 		if strings.Contains(text, "single document") {
-			line, text = 1+strings.Count(string(secondDocument.Find(data)), "\n"), "a second document begins here: only one is read"
+			line, text = 1+strings.Count(string(secondDocument.Find(data)), "\n"),
+				"a second document begins here: only one is read"
 		}
 		return nil, wrong(line, "yaml", "not valid YAML: %s", text)
 	}
@@ -131,12 +132,14 @@ func (r yamlReader) entries(n *yaml.Node, what string, visit func(key, value *ya
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if first, again := seen[key.Value]; again {
-			r.wrong(key, "duplicate-key", "key %q stands twice in %s, first on line %d: keep one", key.Value, what, first)
+			r.wrong(key, "duplicate-key", "key %q stands twice in %s, first on line %d: keep one", key.Value, what,
+				first)
 			continue
 		}
 		seen[key.Value] = key.Line
 		if key.Kind != yaml.ScalarNode || value.Kind == yaml.AliasNode || key.Value == "<<" {
-			r.wrong(key, "alias", "anchors, aliases and merge keys are not read in %s: write the value out, so that an edit finds it", what)
+			r.wrong(key, "alias", "anchors, aliases and merge keys are not read in %s: write the value out, "+
+				"so that an edit finds it", what)
 			continue
 		}
 		visit(key, value)
@@ -167,7 +170,9 @@ func (r yamlReader) text(n *yaml.Node, what string) string {
 		r.wrong(n, "type", "%s must be a text, not %s", what, describe(n))
 		return ""
 	}
-	if i := strings.IndexFunc(n.Value, func(c rune) bool { return c < ' ' && c != '\n' && c != '\t' || c == 0x7f }); i >= 0 {
+	if i := strings.IndexFunc(n.Value, func(c rune) bool {
+		return c < ' ' && c != '\n' && c != '\t' || c == 0x7f
+	}); i >= 0 {
 		r.wrong(n, "type", "%s holds the control character %q", what, n.Value[i])
 		return ""
 	}

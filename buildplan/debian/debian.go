@@ -80,7 +80,8 @@ func Make(ctx context.Context, dir string, o Options) (string, error) {
 		return "", err
 	}
 	if len(lock) > 0 && !bytes.Equal(lock, found) {
-		return "", fmt.Errorf("%s: %w: %s; driftpin base --upgrade takes today's", o.Lock, ErrMoved, firstDifference(lock, found))
+		return "", fmt.Errorf("%s: %w: %s; driftpin base --upgrade takes today's", o.Lock, ErrMoved,
+			firstDifference(lock, found))
 	}
 	digest, err := writeLayout(dir, filepath.Join(work, "root.tar"), o)
 	if err != nil {
@@ -132,7 +133,8 @@ func (o Options) bootstrap(ctx context.Context, work string, locked bool) error 
 		return errors.Join(err, ctx.Err())
 	}
 	if locked && strings.Contains(log.String(), "apt-cache: ") || locked && strings.Contains(log.String(), "E: ") {
-		return fmt.Errorf("%s: %w, or can't be reached; driftpin base --upgrade takes today's: %s", o.Lock, ErrMoved, lastLine(log.String()))
+		return fmt.Errorf("%s: %w, or can't be reached; driftpin base --upgrade takes today's: %s", o.Lock, ErrMoved,
+			lastLine(log.String()))
 	}
 	return fmt.Errorf("mmdebstrap: %w: %s", err, lastLine(log.String()))
 }
@@ -145,7 +147,7 @@ func hostSources(suite string) ([]string, error) {
 			return []string{f}, nil
 		}
 	}
-	return nil, fmt.Errorf("this machine has no apt sources of Debian's %s: name a file of them with --sources", suite)
+	return nil, fmt.Errorf("this machine has no apt sources for Debian %s: name a sources file with --sources", suite)
 }
 
 // namesSuite reports whether an apt source file, of either format, names a
@@ -181,7 +183,7 @@ func firstDifference(lock, found []byte) string {
 			}
 		}
 	}
-	return "it has more"
+	return "the archive has packages that the lock does not have"
 }
 
 // writeLayout makes an image of one layer and writes it to dir, as the only
@@ -193,7 +195,8 @@ func writeLayout(dir, tar string, o Options) (string, error) {
 	}
 	img := mutate.MediaType(empty.Image, types.OCIManifestSchema1)
 	img = mutate.ConfigMediaType(img, types.OCIConfigJSON)
-	img, err = mutate.Append(img, mutate.Addendum{Layer: layer, History: v1.History{Created: v1.Time{Time: epoch}, CreatedBy: "driftpin base --suite " + o.Suite}})
+	img, err = mutate.Append(img, mutate.Addendum{Layer: layer,
+		History: v1.History{Created: v1.Time{Time: epoch}, CreatedBy: "driftpin base --suite " + o.Suite}})
 	if err != nil {
 		return "", err
 	}

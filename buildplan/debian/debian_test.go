@@ -26,7 +26,8 @@ func TestNamesSuite(t *testing.T) {
 
 func TestFirstDifference(t *testing.T) {
 	lock := []byte("a\t1\tamd64\nb\t2\tamd64\n")
-	for found, want := range map[string]string{"a\t1\tamd64\nb\t3\tamd64\n": "b 2", "a\t1\tamd64\nb\t2\tamd64\nc\t1\tamd64\n": "it has more"} {
+	for found, want := range map[string]string{"a\t1\tamd64\nb\t3\tamd64\n": "b 2",
+		"a\t1\tamd64\nb\t2\tamd64\nc\t1\tamd64\n": "the archive has packages that the lock does not have"} {
 		if got := firstDifference(lock, []byte(found)); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
@@ -37,7 +38,8 @@ func TestFirstDifference(t *testing.T) {
 func TestUnknownSuite(t *testing.T) {
 	var log bytes.Buffer
 	_, err := Make(t.Context(), t.TempDir()+"/base", Options{Suite: "nosuch", Arch: "amd64", Log: &log})
-	if err == nil || !strings.Contains(err.Error(), "nosuch") && !strings.Contains(err.Error(), "mmdebstrap is not installed") && !strings.Contains(err.Error(), "root") {
+	if err == nil || !strings.Contains(err.Error(), "nosuch") &&
+		!strings.Contains(err.Error(), "mmdebstrap is not installed") && !strings.Contains(err.Error(), "root") {
 		t.Errorf("got %v, and %s", err, &log)
 	}
 }

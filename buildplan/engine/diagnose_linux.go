@@ -25,7 +25,8 @@ func diagnoseUser() Finding {
 	switch {
 	case os.Geteuid() > 0:
 		f.Err = errors.New("not root, and no user namespace")
-		f.Remedy = fmt.Sprintf("run driftpin with sudo, or by rootlesskit (%s): rootlesskit --net=host --copy-up=/etc --copy-up=/run driftpin …, or name a buildkitd in BUILDKIT_HOST",
+		f.Remedy = fmt.Sprintf("run driftpin with sudo, or in rootlesskit (%s): rootlesskit --net=host "+
+			"--copy-up=/etc --copy-up=/run driftpin …, or name a buildkitd in BUILDKIT_HOST",
 			Install("rootlesskit", nil))
 	case userns.RunningInUserNS():
 		f.Detail = "a user namespace, on " + System()
@@ -54,7 +55,8 @@ func diagnoseOverlay(root string) Finding {
 	}
 	if err := overlayutils.Supported(dir); err != nil {
 		f.Err = err
-		f.Remedy = "without it every layer is a full copy: load the module (modprobe overlay), or set DRIFTPIN_HOME to a disk with ext4 or xfs"
+		f.Remedy = "without it every layer is a full copy: load the module (modprobe overlay), or set " +
+			"DRIFTPIN_HOME to a disk with ext4 or xfs"
 	}
 	return f
 }
@@ -69,7 +71,7 @@ func diagnoseDisk(root string) Finding {
 	free := FreeSpace(root) + " under " + root
 	if stat.Available < diskWanted {
 		f.Err = errors.New(free)
-		f.Remedy = "a course takes about 5 GB with its cache: free some, or set DRIFTPIN_HOME to a larger disk"
+		f.Remedy = "a course takes about 5 GB with its cache: free some space, or set DRIFTPIN_HOME to a larger disk"
 		return f
 	}
 	f.Detail = free

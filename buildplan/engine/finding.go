@@ -34,7 +34,8 @@ func (f Finding) Says() string {
 // by package manager, where it is not fallback.
 func Install(fallback string, names map[string]string) string {
 	for _, m := range []struct{ program, command string }{
-		{"apt-get", "apt-get install"}, {"dnf", "dnf install"}, {"apk", "apk add"}, {"zypper", "zypper install"}, {"pacman", "pacman -S"}, {"brew", "brew install"},
+		{"apt-get", "apt-get install"}, {"dnf", "dnf install"}, {"apk", "apk add"}, {"zypper", "zypper install"},
+		{"pacman", "pacman -S"}, {"brew", "brew install"},
 	} {
 		if _, err := exec.LookPath(m.program); err == nil {
 			name := fallback
@@ -51,7 +52,7 @@ func Install(fallback string, names map[string]string) string {
 func FreeSpace(dir string) string {
 	stat, err := disk.GetDiskStat(dir)
 	if err != nil {
-		return "nobody knows how much is free"
+		return "free space unknown"
 	}
 	return fmt.Sprintf("%.1f GB free", float64(stat.Available)/1e9)
 }

@@ -22,7 +22,8 @@ import (
 func LayoutExport(dir string, attrs map[string]string) (client.ExportEntry, error) {
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		if _, err := os.Stat(filepath.Join(dir, "blobs")); err != nil {
-			return client.ExportEntry{}, fmt.Errorf("%s is a folder with something else in it: an OCI layout needs a folder of its own", dir)
+			return client.ExportEntry{},
+				fmt.Errorf("%s is a folder with something else in it: an OCI layout needs a folder of its own", dir)
 		}
 	}
 	if err := AbandonLayout(dir); err != nil { // what an export did not live to clear away
@@ -61,7 +62,8 @@ func FinishLayout(dir string, resp *client.SolveResponse, tag string) (ocispecs.
 	}
 	index := ocispecs.Index{MediaType: ocispecs.MediaTypeImageIndex, Manifests: []ocispecs.Descriptor{desc}}
 	index.SchemaVersion = 2
-	if err := writeJSON(filepath.Join(dir, ocispecs.ImageLayoutFile), ocispecs.ImageLayout{Version: ocispecs.ImageLayoutVersion}); err != nil {
+	if err := writeJSON(filepath.Join(dir, ocispecs.ImageLayoutFile),
+		ocispecs.ImageLayout{Version: ocispecs.ImageLayoutVersion}); err != nil {
 		return desc, err
 	}
 	if err := writeJSON(filepath.Join(dir, ocispecs.ImageIndexFile), index); err != nil {

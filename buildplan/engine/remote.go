@@ -62,8 +62,9 @@ func (o Options) credentials(address string) ([]client.ClientOpt, error) {
 			}
 		}
 		if files[i] == "" {
-			return nil, fmt.Errorf("the TLS folder %s has no %s and no %s", o.TLS, names[0], names[1])
+			return nil, fmt.Errorf("the TLS folder %s has neither %s nor %s", o.TLS, names[0], names[1])
 		}
 	}
-	return []client.ClientOpt{client.WithServerConfig(u.Hostname(), files[0]), client.WithCredentials(files[1], files[2])}, nil
+	return []client.ClientOpt{client.WithServerConfig(u.Hostname(), files[0]), client.WithCredentials(files[1],
+		files[2])}, nil
 }

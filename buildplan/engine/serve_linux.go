@@ -89,7 +89,8 @@ func (s *server) close() error {
 
 // newController puts BuildKit's parts together as buildkitd does. On error w
 // stays open.
-func newController(ctx context.Context, root string, w *base.Worker, hosts docker.RegistryHosts) (*control.Controller, error) {
+func newController(ctx context.Context, root string, w *base.Worker,
+	hosts docker.RegistryHosts) (*control.Controller, error) {
 	sessions, err := session.NewManager()
 	if err != nil {
 		return nil, err
@@ -131,7 +132,8 @@ func newController(ctx context.Context, root string, w *base.Worker, hosts docke
 // openCache opens the solver's cache on its store. BuildKit would first look for
 // every result that the store names; it does so again after each sweep, and a
 // result that is gone is found out when it is asked for.
-func openCache(ctx context.Context, store *bboltcachestorage.Store, results solver.CacheResultStorage) solver.CacheManager {
+func openCache(ctx context.Context, store *bboltcachestorage.Store,
+	results solver.CacheResultStorage) solver.CacheManager {
 	s := &unwalked{Store: store, opening: true}
 	cache := solver.NewCacheManager(ctx, "local", s, results)
 	s.opening = false
@@ -172,7 +174,8 @@ func cacheExporters(sm *session.Manager, hosts docker.RegistryHosts) map[string]
 }
 
 // cacheImporters returns where a build's cache can be read from.
-func cacheImporters(sm *session.Manager, hosts docker.RegistryHosts, w *base.Worker) map[string]remotecache.ResolveCacheImporterFunc {
+func cacheImporters(sm *session.Manager, hosts docker.RegistryHosts,
+	w *base.Worker) map[string]remotecache.ResolveCacheImporterFunc {
 	return map[string]remotecache.ResolveCacheImporterFunc{
 		"registry": registrycache.ResolveCacheImporterFunc(sm, w.ContentStore(), hosts),
 		"local":    localcache.ResolveCacheImporterFunc(sm),

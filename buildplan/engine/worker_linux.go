@@ -39,7 +39,8 @@ import (
 )
 
 // newWorker makes the worker that runs build steps with the runc at runcPath.
-func newWorker(ctx context.Context, root, runcPath string, hosts docker.RegistryHosts, opts Options) (*base.Worker, error) {
+func newWorker(ctx context.Context, root, runcPath string, hosts docker.RegistryHosts,
+	opts Options) (*base.Worker, error) {
 	opt, err := workerOptions(root, runcPath, opts.Native)
 	if err != nil {
 		return nil, err

@@ -61,11 +61,13 @@ func Commit(ctx context.Context, home string, g pins.Git) (string, error) {
 		names = []string{"refs/driftpin/HEAD"}
 	}
 	for _, name := range names {
-		if commit, err := git(ctx, dir, "rev-parse", "--quiet", "--verify", "--end-of-options", name+"^{commit}"); err == nil {
+		if commit, err := git(ctx, dir, "rev-parse", "--quiet", "--verify", "--end-of-options",
+			name+"^{commit}"); err == nil {
 			return strings.TrimSpace(commit), nil
 		}
 	}
-	if ambiguous, err := git(ctx, dir, "rev-parse", "--disambiguate="+g.Ref); err == nil && strings.Count(ambiguous, "\n") > 1 {
+	if ambiguous, err := git(ctx, dir, "rev-parse", "--disambiguate="+g.Ref); err == nil && strings.Count(ambiguous,
+		"\n") > 1 {
 		return "", fmt.Errorf("%s has several commits that begin with %s: give more of the commit", g.URL, g.Ref)
 	}
 	return "", fmt.Errorf("%s has no commit, branch or tag %s", g.URL, g.Ref)
@@ -99,7 +101,8 @@ func openRepository(ctx context.Context, dir string) (unlock func() error, err e
 
 // transient matches what git says of servers and networks that may be better
 // in a moment.
-var transient = regexp.MustCompile(`returned error: (?:429|5\d\d)|Could not resolve host|timed out|early EOF|RPC failed|onnection reset|too slow|hung up unexpectedly`)
+var transient = regexp.MustCompile(`returned error: (?:429|5\d\d)|Could not resolve host|timed out|early EOF|RPC ` +
+	`failed|onnection reset|too slow|hung up unexpectedly`)
 
 // gitFetch runs git fetch, again if that may help.
 func gitFetch(ctx context.Context, dir string, args ...string) error {

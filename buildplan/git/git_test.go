@@ -55,11 +55,13 @@ func TestResolveCommit(t *testing.T) {
 		}
 	}
 	for _, ref := range []string{"nosuch", "refs/heads/main", "0000000"} {
-		if got, err := Commit(t.Context(), filepath.Join(dir, "home"), pins.Git{URL: server.URL + "/x.git", Ref: ref}); err == nil || !strings.Contains(err.Error(), "has no commit, branch or tag") {
+		if got, err := Commit(t.Context(), filepath.Join(dir, "home"), pins.Git{URL: server.URL + "/x.git",
+			Ref: ref}); err == nil || !strings.Contains(err.Error(), "has no commit, branch or tag") {
 			t.Errorf("%q: got %s, %v", ref, got, err)
 		}
 	}
-	if _, err := Commit(t.Context(), filepath.Join(dir, "home"), pins.Git{URL: server.URL + "/nothing.git", Ref: "main"}); err == nil {
+	if _, err := Commit(t.Context(), filepath.Join(dir, "home"), pins.Git{URL: server.URL + "/nothing.git",
+		Ref: "main"}); err == nil {
 		t.Error("a repository that is not there was fetched")
 	}
 	if after := refs(); after != before {
@@ -81,14 +83,16 @@ func TestMakeTree(t *testing.T) {
 		".gitattributes": "version.txt export-subst\nhidden export-ignore\n",
 		".gitmodules":    "[submodule \"in\"]\n\tpath = deep/in\n\turl = ../inner.git\n",
 	} {
-		if err := errors.Join(os.MkdirAll(outer, 0o755), os.WriteFile(filepath.Join(outer, name), []byte(text), 0o755)); err != nil {
+		if err := errors.Join(os.MkdirAll(outer, 0o755), os.WriteFile(filepath.Join(outer, name), []byte(text),
+			0o755)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	run := func(args ...string) {
 		cmd := exec.Command("git", args...)
 		cmd.Dir = outer
-		cmd.Env = append(os.Environ(), "GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@b", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@b")
+		cmd.Env = append(os.Environ(), "GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@b", "GIT_COMMITTER_NAME=a",
+			"GIT_COMMITTER_EMAIL=a@b")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("git %q: %v: %s", args, err, out)
 		}
@@ -140,7 +144,8 @@ func TestMakeTree(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := WriteTree(t.Context(), "git+"+server.URL+"/outer.git@"+strings.Repeat("0", 40), t.TempDir()); err == nil || !strings.Contains(err.Error(), "this machine can't fetch 0000") {
+	if _, err := WriteTree(t.Context(), "git+"+server.URL+"/outer.git@"+strings.Repeat("0", 40),
+		t.TempDir()); err == nil || !strings.Contains(err.Error(), "this machine can't fetch 0000") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -170,7 +175,8 @@ func TestGitRetry(t *testing.T) {
 		proxy.ServeHTTP(w, r)
 	}))
 	defer busy.Close()
-	if _, err := Commit(t.Context(), filepath.Join(dir, "home"), pins.Git{URL: busy.URL + "/x.git", Ref: "v1"}); err != nil || asked < 2 {
+	if _, err := Commit(t.Context(), filepath.Join(dir, "home"), pins.Git{URL: busy.URL + "/x.git",
+		Ref: "v1"}); err != nil || asked < 2 {
 		t.Errorf("asked %d times: %v", asked, err)
 	}
 }
@@ -204,7 +210,8 @@ func TestSubmodule(t *testing.T) {
 func TestArchiveEnds(t *testing.T) {
 	dir := t.TempDir()
 	files := filepath.Join(dir, "files")
-	if err := errors.Join(os.Mkdir(files, 0o755), os.WriteFile(filepath.Join(files, "large"), make([]byte, 4<<20), 0o644)); err != nil {
+	if err := errors.Join(os.Mkdir(files, 0o755), os.WriteFile(filepath.Join(files, "large"), make([]byte, 4<<20),
+		0o644)); err != nil {
 		t.Fatal(err)
 	}
 	repo := filepath.Join(dir, "x.git")

@@ -36,7 +36,8 @@ func TestKillOrphans(t *testing.T) {
 	}
 	mine := strconv.Itoa(os.Getpid()) + "." + startTime(os.Getpid())
 	gone := strconv.Itoa(os.Getpid()) + ".1"
-	orphan, kept, daemon := start("git-remote-http", gone), start("git-remote-http", mine), start("git-credential", gone)
+	orphan, kept, daemon := start("git-remote-http", gone), start("git-remote-http", mine),
+		start("git-credential", gone)
 	EndOrphans()
 	ended := make(chan error)
 	go func() { ended <- orphan.Wait() }()

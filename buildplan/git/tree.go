@@ -155,14 +155,16 @@ func fetchCommit(ctx context.Context, repo, address, commit string) error {
 	if err := os.MkdirAll(filepath.Dir(attributes), 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(attributes, []byte("* -export-ignore -export-subst -text -ident -filter -working-tree-encoding -eol\n"), 0o644); err != nil {
+	if err := os.WriteFile(attributes, []byte("* -export-ignore -export-subst -text -ident -filter "+
+		"-working-tree-encoding -eol\n"), 0o644); err != nil {
 		return err
 	}
 	err := gitFetch(ctx, repo, "--quiet", "--depth=1", "--no-tags", "--end-of-options", address, commit)
 	if err == nil {
 		return nil
 	}
-	if all := gitFetch(ctx, repo, "--quiet", "--no-tags", "--end-of-options", address, "+refs/*:refs/driftpin/*"); all == nil {
+	if all := gitFetch(ctx, repo, "--quiet", "--no-tags", "--end-of-options", address,
+		"+refs/*:refs/driftpin/*"); all == nil {
 		if _, err = git(ctx, repo, "rev-parse", "--quiet", "--verify", commit+"^{commit}"); err == nil {
 			return nil
 		}
@@ -221,7 +223,8 @@ func plain(h *tar.Header, prefix string) *tar.Header {
 	if h.Typeflag == tar.TypeDir || h.Mode&0o100 != 0 {
 		mode = 0o755
 	}
-	return &tar.Header{Typeflag: h.Typeflag, Name: prefix + h.Name, Linkname: h.Linkname, Size: h.Size, Mode: int64(mode), ModTime: pins.Epoch, Format: tar.FormatPAX}
+	return &tar.Header{Typeflag: h.Typeflag, Name: prefix + h.Name, Linkname: h.Linkname, Size: h.Size,
+		Mode: int64(mode), ModTime: pins.Epoch, Format: tar.FormatPAX}
 }
 
 // submodules returns the submodules of a commit, by path (gitmodules(5)). What
@@ -242,7 +245,8 @@ func submodules(ctx context.Context, repo string, g pins.Git) (map[string]pins.G
 	if len(commits) == 0 {
 		return nil, nil
 	}
-	config, err := git(ctx, repo, "config", "--blob", g.Ref+":.gitmodules", "--null", "--get-regexp", `^submodule\..*\.(path|url)$`)
+	config, err := git(ctx, repo, "config", "--blob", g.Ref+":.gitmodules", "--null", "--get-regexp",
+		`^submodule\..*\.(path|url)$`)
 	if err != nil {
 		return nil, err
 	}
@@ -276,7 +280,8 @@ func submodule(outer, address, commit string) (pins.Git, error) {
 	}
 	g, ok := pins.Artifact{From: "git+" + address + "@" + commit}.Git()
 	if !ok || g.Ref != commit {
-		return pins.Git{}, fmt.Errorf(".gitmodules says %q: driftpin takes https://, http://, ssh:// and git:// without credentials", host.WithoutUser(address))
+		return pins.Git{}, fmt.Errorf(".gitmodules says %q: driftpin takes https://, http://, ssh:// and git:// "+
+			"without credentials", host.WithoutUser(address))
 	}
 	return g, nil
 }

@@ -17,15 +17,17 @@ import (
 // A condarc is what driftpin reads of conda's configuration (conda's
 // documentation, "Settings": .condarc).
 type condarc struct {
-	Alias  string            `yaml:"channel_alias" json:"alias"`    // where channels are that are not among Custom
-	Custom map[string]string `yaml:"custom_channels" json:"custom"` // by a channel's name, the address that its name is added to
+	Alias string `yaml:"channel_alias" json:"alias"` // where channels are that are not among Custom
+	// by a channel's name, the address that its name is added to
+	Custom map[string]string `yaml:"custom_channels" json:"custom"`
 }
 
 // readCondarc reads conda's settings of this machine: $CONDARC or .condarc,
 // and $CONDA_CHANNEL_ALIAS over it. Where they say nothing, the solver's
 // default stands.
 func readCondarc() (c condarc, err error) {
-	for _, file := range []string{os.Getenv("CONDARC"), filepath.Join(homeDir(), ".condarc"), filepath.Join(configHome(), "conda", ".condarc"),
+	for _, file := range []string{os.Getenv("CONDARC"), filepath.Join(homeDir(), ".condarc"),
+		filepath.Join(configHome(), "conda", ".condarc"),
 		filepath.Join(homeDir(), ".conda", ".condarc"), "/etc/conda/.condarc"} {
 		data := readFirst(file)
 		if data == nil {
@@ -33,7 +35,8 @@ func readCondarc() (c condarc, err error) {
 		}
 		if err := yaml.Unmarshal(data, &c); err != nil {
 			// What it says may hold a password, so it is not quoted.
-			return condarc{}, fmt.Errorf("%s can't be read: channel_alias is a text, custom_channels a mapping of texts", file)
+			return condarc{}, fmt.Errorf("%s can't be read: channel_alias must be a text, and custom_channels a "+
+				"mapping of texts", file)
 		}
 		break
 	}
@@ -63,7 +66,8 @@ func checkChannel(address string) error {
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		return errors.New("it must begin with https:// or http:// and a host: channels on disk can't be used")
 	case strings.HasPrefix(u.Path, "/t/"):
-		return errors.New("it holds a token (/t/…), which driftpin can't use: name a user and a password, in the address or in .netrc")
+		return errors.New("it holds a token (/t/…), which driftpin can't use: name a user and a password, in the " +
+			"address or in .netrc")
 	}
 	return nil
 }
@@ -85,7 +89,8 @@ func (h Settings) condaSecrets() (settings, logins []byte, err error) {
 		if user, password := h.login(u); user+password != "" {
 			other, known := auth[u.Hostname()]
 			if l := (login{user, password}); known && other["BasicHTTP"] != l {
-				err = fmt.Errorf("two channels on %s have different users or passwords: conda's solver knows one of a host: give the channels one", u.Hostname())
+				err = fmt.Errorf("two channels on %s have different users or passwords, and conda's solver takes "+
+					"one login per host: give both channels the same login", u.Hostname())
 			}
 			auth[u.Hostname()] = map[string]login{"BasicHTTP": {user, password}}
 		}

@@ -37,13 +37,15 @@ func Read() (Settings, error) {
 			break
 		}
 	}
-	for _, key := range []string{"UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX_STRATEGY", "UV_INSECURE_HOST", "UV_HTTP_TIMEOUT"} {
+	for _, key := range []string{"UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL",
+		"UV_INDEX_STRATEGY", "UV_INSECURE_HOST", "UV_HTTP_TIMEOUT"} {
 		if v, ok := os.LookupEnv(key); ok {
 			h.Env[key] = v
 		}
 	}
 	for _, kv := range os.Environ() {
-		if key, value, _ := strings.Cut(kv, "="); strings.HasPrefix(key, "UV_INDEX_") && (strings.HasSuffix(key, "_USERNAME") || strings.HasSuffix(key, "_PASSWORD")) {
+		if key, value, _ := strings.Cut(kv, "="); strings.HasPrefix(key, "UV_INDEX_") &&
+			(strings.HasSuffix(key, "_USERNAME") || strings.HasSuffix(key, "_PASSWORD")) {
 			h.Env[key] = value
 		}
 	}
@@ -71,16 +73,19 @@ func (h Settings) namesIndex() bool {
 // readPip takes over what pip's settings say of indexes.
 func (h Settings) readPip() {
 	settings := map[string]string{}
-	for _, file := range []string{"/etc/pip.conf", filepath.Join(homeDir(), ".pip", "pip.conf"), filepath.Join(configHome(), "pip", "pip.conf"), os.Getenv("PIP_CONFIG_FILE")} {
+	for _, file := range []string{"/etc/pip.conf", filepath.Join(homeDir(), ".pip", "pip.conf"),
+		filepath.Join(configHome(), "pip", "pip.conf"), os.Getenv("PIP_CONFIG_FILE")} {
 		data, _ := os.ReadFile(file) // what is not there says nothing
 		readPipConf(data, settings)
 	}
-	for key, env := range map[string]string{"index-url": "PIP_INDEX_URL", "extra-index-url": "PIP_EXTRA_INDEX_URL", "trusted-host": "PIP_TRUSTED_HOST"} {
+	for key, env := range map[string]string{"index-url": "PIP_INDEX_URL", "extra-index-url": "PIP_EXTRA_INDEX_URL",
+		"trusted-host": "PIP_TRUSTED_HOST"} {
 		if v := os.Getenv(env); v != "" {
 			settings[key] = v
 		}
 	}
-	for key, env := range map[string]string{"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_EXTRA_INDEX_URL", "trusted-host": "UV_INSECURE_HOST"} {
+	for key, env := range map[string]string{"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_EXTRA_INDEX_URL",
+		"trusted-host": "UV_INSECURE_HOST"} {
 		if v := strings.Join(strings.Fields(settings[key]), " "); v != "" {
 			h.Env[env] = v
 		}
@@ -145,7 +150,8 @@ func (h Settings) Online() []llb.RunOption {
 	}
 	slices.Sort(keys)
 	for _, k := range keys {
-		options = append(options, llb.AddSecret(k, llb.SecretID(envSecret+k), llb.SecretAsEnv(true), llb.SecretAsEnvName(k)))
+		options = append(options, llb.AddSecret(k, llb.SecretID(envSecret+k), llb.SecretAsEnv(true),
+			llb.SecretAsEnvName(k)))
 	}
 	return options
 }

@@ -138,7 +138,9 @@ func (h Settings) Check() error {
 		if index.URL == "" || err == nil && (u.Host != "" || u.Scheme == "file" || u.Scheme == "") {
 			continue
 		}
-		return fmt.Errorf("the address of index %d of this machine's settings (UV_DEFAULT_INDEX and its kin, uv.toml, pip.conf, .condarc) can't be read: in a user or a password write @ as %%40, / as %%2F, # as %%23, %% as %%25", i+1)
+		return fmt.Errorf("the address of index %d of this machine's settings (UV_DEFAULT_INDEX and similar "+
+			"variables, uv.toml, pip.conf, .condarc) can't be read: in a user or a password write @ as %%40, / as "+
+			"%%2F, # as %%23, %% as %%25", i+1)
 	}
 	return nil
 }

@@ -13,7 +13,8 @@ import (
 
 var (
 	npmVariable = regexp.MustCompile(`\$\{([^}]+)\}`)
-	npmPlaces   = regexp.MustCompile(`^(?:registry|@[^:]+:registry|//.*|proxy|https-proxy|noproxy|strict-ssl|ca|cafile|_auth|_authToken)\s*=`)
+	npmPlaces   = regexp.MustCompile(`^(?:registry|@[^:]+:registry|//.*|proxy|https-proxy|noproxy|strict-ssl|ca|` +
+		`cafile|_auth|_authToken)\s*=`)
 )
 
 // readNpmrc reads npm's settings of this machine (npm's documentation,
@@ -22,7 +23,8 @@ var (
 // it names, and $NPM_CONFIG_REGISTRY over it.
 func readNpmrc() []byte {
 	text := ""
-	for _, line := range strings.Split(string(readFirst(os.Getenv("NPM_CONFIG_USERCONFIG"), filepath.Join(homeDir(), ".npmrc"))), "\n") {
+	for _, line := range strings.Split(string(readFirst(os.Getenv("NPM_CONFIG_USERCONFIG"),
+		filepath.Join(homeDir(), ".npmrc"))), "\n") {
 		if line = strings.TrimSpace(line); npmPlaces.MatchString(line) {
 			text += npmVariable.ReplaceAllStringFunc(line, func(v string) string {
 				if value, ok := os.LookupEnv(v[2 : len(v)-1]); ok {

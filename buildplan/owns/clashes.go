@@ -65,7 +65,8 @@ func Clashes(m *pins.Manifest, l *pins.Lock, packages []pins.Artifact, owned []m
 		}
 		replaced := replaces(m, packages[k.a], packages[k.b]) || replaces(m, packages[k.b], packages[k.a])
 		found[k] = slices.DeleteFunc(paths, func(p string) bool {
-			return m.MayOverlap(p) || replaced && (strings.HasPrefix(p, "site-packages/") || strings.HasPrefix(p, "bin/"))
+			return m.MayOverlap(p) || replaced &&
+				(strings.HasPrefix(p, "site-packages/") || strings.HasPrefix(p, "bin/"))
 		})
 		return len(found[k]) == 0
 	})
@@ -88,7 +89,8 @@ func Clashes(m *pins.Manifest, l *pins.Lock, packages []pins.Artifact, owned []m
 		if b.Use == pins.Held {
 			other += ", of the base image,"
 		}
-		f.Message = fmt.Sprintf("%s and %s both own %s%s, with different bytes: only one of them will find its own; if that does no harm, list the path under overlaps:",
+		f.Message = fmt.Sprintf("%s and %s both own %s%s, with different bytes, and only one of the two files is "+
+			"installed; if that does no harm, list the path under overlaps:",
 			one, other, strings.Join(paths, ", "), more)
 		f.Subject = fmt.Sprintf("%s %s, %s %s: %s", a.Kind, a.Name, b.Kind, b.Name, strings.Join(paths, ", "))
 		out = append(out, f)

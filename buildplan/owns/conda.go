@@ -39,7 +39,7 @@ func readCondaZip(r io.ReaderAt, size int64) (map[string]string, error) {
 		})
 		return owned, err
 	}
-	return nil, errors.New("it has no info-*.tar.zst: it is no conda package")
+	return nil, errors.New("the file has no info-*.tar.zst, so it is not a conda package")
 }
 
 // condaPaths is what driftpin reads of info/paths.json (CEP 34).
@@ -68,7 +68,7 @@ func readCondaTar(r io.Reader) (map[string]string, error) {
 			return owned, nil
 		}
 		if err == io.EOF {
-			return nil, errors.New("it has no info/paths.json: the package is of an older kind than driftpin reads")
+			return nil, errors.New("the file has no info/paths.json: its package format is older than driftpin reads")
 		}
 		if err != nil {
 			return nil, err
@@ -88,7 +88,8 @@ func readCondaTar(r io.Reader) (map[string]string, error) {
 			if err := json.NewDecoder(io.LimitReader(t, maxRecord)).Decode(&link); err != nil {
 				return nil, fmt.Errorf("info/link.json: %w", err)
 			}
-			if err := addScripts(strings.NewReader("[console_scripts]\n"+strings.Join(link.Noarch.EntryPoints, "\n")), owned); err != nil {
+			if err := addScripts(strings.NewReader("[console_scripts]\n"+strings.Join(link.Noarch.EntryPoints, "\n")),
+				owned); err != nil {
 				return nil, err
 			}
 		}

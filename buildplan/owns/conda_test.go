@@ -23,7 +23,8 @@ func condaFile(t testing.TB, paths, link string) []byte {
 	w := tar.NewWriter(z)
 	for _, f := range [][2]string{{"info/paths.json", paths}, {"info/link.json", link}} {
 		if f[1] != "" {
-			_, werr := io.WriteString(errWriter{w, w.WriteHeader(&tar.Header{Name: f[0], Size: int64(len(f[1]))})}, f[1])
+			_, werr := io.WriteString(errWriter{w, w.WriteHeader(&tar.Header{Name: f[0], Size: int64(len(f[1]))})},
+				f[1])
 			err = errors.Join(err, werr)
 		}
 	}
@@ -54,14 +55,17 @@ func (w errWriter) Write(p []byte) (int, error) {
 
 // What a conda package owns is told in the words in which a wheel's is.
 func TestReadConda(t *testing.T) {
-	file := condaFile(t, `{"paths":[{"_path":"lib/python3.11/site-packages/a/b.py","sha256":"`+emptySum+`"},{"_path":"site-packages/c.py","sha256":"`+emptySum+`"},
-		{"_path":"python-scripts/run","sha256":"`+emptySum+`"},{"_path":"share/x.pyc","sha256":"`+emptySum+`"},{"_path":"link"}]}`, `{"noarch":{"entry_points":["go = a.b:main"]}}`)
+	file := condaFile(t, `{"paths":[{"_path":"lib/python3.11/site-packages/a/b.py","sha256":"`+emptySum+
+		`"},{"_path":"site-packages/c.py","sha256":"`+emptySum+`"},
+		{"_path":"python-scripts/run","sha256":"`+emptySum+`"},{"_path":"share/x.pyc","sha256":"`+emptySum+
+		`"},{"_path":"link"}]}`, `{"noarch":{"entry_points":["go = a.b:main"]}}`)
 	got, err := readCondaZip(bytes.NewReader(file), int64(len(file)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	const sum = "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
-	want := map[string]string{"site-packages/a/b.py": sum, "site-packages/c.py": sum, "bin/run": sum, "bin/go": "calls a.b:main"}
+	want := map[string]string{"site-packages/a/b.py": sum, "site-packages/c.py": sum, "bin/run": sum,
+		"bin/go": "calls a.b:main"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

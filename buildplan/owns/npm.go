@@ -61,7 +61,7 @@ func readNpm(r io.Reader) (map[string]string, error) {
 		}
 	}
 	if manifest == nil {
-		return nil, errors.New("it has no package.json: it is no package of npm's")
+		return nil, errors.New("the file has no package.json, so it is not an npm package")
 	}
 	programs, err := npmPrograms(manifest, files)
 	if err != nil {

@@ -44,12 +44,16 @@ func npmFile(t testing.TB, manifest string, names ...string) []byte {
 // The programs are those that npm links to.
 func TestReadNpm(t *testing.T) {
 	for manifest, want := range map[string]map[string]string{
-		`{"name":"@jupyter/builder","bin":"./lib/main.js"}`:              {"bin/builder": "runs @jupyter/builder/lib/main.js"},
-		`{"name":"typescript","bin":{"tsc":"bin/tsc","tsserver":"./b"}}`: {"bin/tsc": "runs typescript/bin/tsc", "bin/tsserver": "runs typescript/b"},
-		`{"name":"x","bin":{"../../evil":"a","ba\td":"b"}}`:              {"bin/evil": "runs x/a"},
-		`{"name":"x","directories":{"bin":"./programs"}}`:                {"bin/one": "runs x/programs/one", "bin/two": "runs x/programs/two"},
-		"\ufeff" + `{"name":"x","directories":[],"bin":"x"}`:             {"bin/x": "runs x/x"},
-		`{"name":"none","bin":{},"directories":{"bin":"programs"}}`:      {},
+		`{"name":"@jupyter/builder","bin":"./lib/main.js"}`: {
+			"bin/builder": "runs @jupyter/builder/lib/main.js",
+		},
+		`{"name":"typescript","bin":{"tsc":"bin/tsc","tsserver":"./b"}}`: {"bin/tsc": "runs typescript/bin/tsc",
+			"bin/tsserver": "runs typescript/b"},
+		`{"name":"x","bin":{"../../evil":"a","ba\td":"b"}}`: {"bin/evil": "runs x/a"},
+		`{"name":"x","directories":{"bin":"./programs"}}`: {"bin/one": "runs x/programs/one",
+			"bin/two": "runs x/programs/two"},
+		"\ufeff" + `{"name":"x","directories":[],"bin":"x"}`:        {"bin/x": "runs x/x"},
+		`{"name":"none","bin":{},"directories":{"bin":"programs"}}`: {},
 		`{"name":"none"}`: {},
 	} {
 		got, err := readNpm(bytes.NewReader(npmFile(t, manifest, "programs/one", "programs/two", "other")))
@@ -71,15 +75,18 @@ func TestReadNpm(t *testing.T) {
 // node has already: each is found. What lies inside of another package is not in
 // anybody's way.
 func TestOverlapsOfNpm(t *testing.T) {
-	m, err := pins.ParseManifest("pins.yaml", []byte("base: oci-layout:x\npins:\n  npm:\n    - tool@1.0.0\n    - npm@9.0.0\n  pip:\n    - tool==1\n"))
+	m, err := pins.ParseManifest("pins.yaml",
+		[]byte("base: oci-layout:x\npins:\n  npm:\n    - tool@1.0.0\n    - npm@9.0.0\n  pip:\n    - tool==1\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	of := func(kind pins.Kind, name, file string) pins.Artifact {
-		return pins.Artifact{Pin: pins.New(kind, name, "1"), Platform: "linux/amd64", File: file, SHA256: name + file, Use: pins.Install, Roots: []pins.Root{pins.PinRoot}}
+		return pins.Artifact{Pin: pins.New(kind, name, "1"), Platform: "linux/amd64", File: file, SHA256: name + file,
+			Use: pins.Install, Roots: []pins.Root{pins.PinRoot}}
 	}
 	l := &pins.Lock{Platforms: []string{"linux/amd64"}, Artifacts: []pins.Artifact{
-		of(pins.Conda, "nodejs", "main/linux-64/nodejs-1-0.conda"), of(pins.Npm, "npm", "node_modules/npm/npm-1.tgz"), of(pins.Npm, "npm", "node_modules/tool/node_modules/npm/npm-1.tgz"),
+		of(pins.Conda, "nodejs", "main/linux-64/nodejs-1-0.conda"), of(pins.Npm, "npm", "node_modules/npm/npm-1.tgz"),
+		of(pins.Npm, "npm", "node_modules/tool/node_modules/npm/npm-1.tgz"),
 		of(pins.Npm, "tool", "node_modules/tool/tool-1.tgz"), of(pins.Pip, "tool", "tool-1.whl"),
 	}}
 	packages := InEnvironment(l, "linux/amd64")

@@ -39,7 +39,7 @@ func readOwned(r io.ReaderAt, size int64) (map[string]string, error) {
 		}
 	}
 	if !recorded {
-		return nil, errors.New("it has no RECORD: it is no wheel that can be installed")
+		return nil, errors.New("the file has no RECORD, so it is not an installable wheel")
 	}
 	return owned, nil
 }

@@ -32,11 +32,12 @@ type candidate struct {
 func parsePylock(data []byte, platform string, allowed func(name, sha256 string) bool) ([]candidate, error) {
 	lock, err := pylock.Parse(data)
 	if err != nil {
-		return nil, fmt.Errorf("what uv said: %w", err)
+		return nil, fmt.Errorf("can't read uv's answer: %w", err)
 	}
 	var out []candidate
 	for _, p := range lock.Packages {
-		c := candidate{Artifact: pins.Artifact{Pin: pins.New(pins.Pip, p.Name, p.Version), Platform: platform, Use: pins.Install}}
+		c := candidate{Artifact: pins.Artifact{Pin: pins.New(pins.Pip, p.Name, p.Version), Platform: platform,
+			Use: pins.Install}}
 		var file pylock.File
 		if allowed != nil {
 			p.Wheels = slices.DeleteFunc(p.Wheels, func(w pylock.File) bool { return !allowed(p.Name, w.SHA256()) })
@@ -46,7 +47,8 @@ func parsePylock(data []byte, platform string, allowed func(name, sha256 string)
 		}
 		switch {
 		case len(p.Wheels) > 0:
-			file = slices.MaxFunc(p.Wheels, func(a, b pylock.File) int { return compareWheels(a.FileName(), b.FileName()) })
+			file = slices.MaxFunc(p.Wheels,
+				func(a, b pylock.File) int { return compareWheels(a.FileName(), b.FileName()) })
 		case p.Sdist != nil:
 			file, c.sdist = *p.Sdist, true
 		case p.Archive != nil:
@@ -55,11 +57,14 @@ func parsePylock(data []byte, platform string, allowed func(name, sha256 string)
 			return nil, &noFileError{c.Name, p.Version}
 		}
 		if !fileName.MatchString(file.FileName()) {
-			return nil, fmt.Errorf("the index calls a file of %s %q: that is no name of a wheel or a source distribution", p.Name, file.FileName())
+			return nil, fmt.Errorf("the index lists a file of %s as %q, which is not the name of a wheel or "+
+				"a source distribution", p.Name, file.FileName())
 		}
-		c.File, c.Size, c.SHA256, c.url, c.uploaded = file.FileName(), file.Size, file.SHA256(), file.URL, file.Uploaded()
+		c.File, c.Size, c.SHA256, c.url, c.uploaded = file.FileName(), file.Size, file.SHA256(), file.URL,
+			file.Uploaded()
 		if c.SHA256 == "" && p.Archive == nil {
-			return nil, fmt.Errorf("the index tells no sha256 of %s: driftpin can't lock without", c.File)
+			return nil, fmt.Errorf("the index gives no sha256 for %s, and driftpin can't lock a file without one",
+				c.File)
 		}
 		out = append(out, c)
 	}
@@ -71,7 +76,8 @@ type noFileError struct{ name, version string }
 
 // Error implements error.
 func (e *noFileError) Error() string {
-	return fmt.Sprintf("no file of %s %s fits: the index has none for this platform, or none with a hash that the requirement allows", e.name, e.version)
+	return fmt.Sprintf("no file of %s %s fits: the index has none for this platform, or none with a hash that the "+
+		"requirement allows", e.name, e.version)
 }
 
 // compareWheels orders wheels that all fit by how specific they are, in the
@@ -111,7 +117,8 @@ var digits = regexp.MustCompile(`[0-9]+`)
 // number is the i-th number in a tag: of manylinux_2_28_x86_64 they are 2 and
 // 28. The old names of manylinux stand for versions of their own (PEP 600).
 func number(tag string, i int) int {
-	for old, version := range map[string]string{"manylinux1_": "2_5", "manylinux2010_": "2_12", "manylinux2014_": "2_17"} {
+	for old, version := range map[string]string{"manylinux1_": "2_5", "manylinux2010_": "2_12",
+		"manylinux2014_": "2_17"} {
 		if strings.HasPrefix(tag, old) {
 			tag = version
 		}
@@ -127,7 +134,8 @@ func number(tag string, i int) int {
 	return n
 }
 
-var viaLine = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*(?:==|@)\s*\S+(?:\s*;[^#]*)?(?:\s+# via (.*))?$`)
+var viaLine = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*(?:==|` +
+	`@)\s*\S+(?:\s*;[^#]*)?(?:\s+# via (.*))?$`)
 
 // parseVia reads who requires whom from uv's annotated requirements, one a
 // line: NAME==VERSION  # via a, b, -r requirements.in. Those that come from the
@@ -153,12 +161,14 @@ func parseVia(text string) map[string][]string {
 }
 
 var (
-	noWheel        = regexp.MustCompile("Wheels are required for `([^`]+)` because building from source is disabled")
-	notFound       = regexp.MustCompile(`Because ([A-Za-z0-9._-]+) was not found in the package registry`)
-	noSuchVersion  = regexp.MustCompile(`there (?:is|are) no versions? of ([A-Za-z0-9._-]+?)(?:\[[^\]]*\])?(==[^\s,]+|[<>=!~][^\s]*)?[\s,]`)
-	uvErrorPrefix  = regexp.MustCompile(`(?m)^(?:error: |  cause: |  × |  ╰─▶ |\s+)`)
-	publishedAt    = regexp.MustCompile(`was published at (\S+?)(?:T[0-9:.]+Z?)?\.\s`)
-	unreachable    = regexp.MustCompile(`Failed to fetch|error sending request|dns error|Request failed after|Could not connect|\b(?:401|403) `)
+	noWheel       = regexp.MustCompile("Wheels are required for `([^`]+)` because building from source is disabled")
+	notFound      = regexp.MustCompile(`Because ([A-Za-z0-9._-]+) was not found in the package registry`)
+	noSuchVersion = regexp.MustCompile(`there (?:is|are) no versions? of ([A-Za-z0-9._-]+?)(?:\[[^\]]*\])?(==[^\s,` +
+		`]+|[<>=!~][^\s]*)?[\s,]`)
+	uvErrorPrefix = regexp.MustCompile(`(?m)^(?:error: |  cause: |  × |  ╰─▶ |\s+)`)
+	publishedAt   = regexp.MustCompile(`was published at (\S+?)(?:T[0-9:.]+Z?)?\.\s`)
+	unreachable   = regexp.MustCompile(`Failed to fetch|error sending request|dns error|Request failed after|` +
+		`Could not connect|\b(?:401|403) `)
 	collapseSpaces = regexp.MustCompile(`\s+`)
 )
 

@@ -22,19 +22,29 @@ func conda(t *testing.T, spec string, line int) pins.Request {
 }
 
 func TestCondaFailure(t *testing.T) {
-	r := &resolution{session: &session.Session{}, query: pins.Query{Channels: []string{"main"}, Before: time.Date(2023, 3, 18, 0, 0, 0, 0, time.UTC),
-		Requests: []pins.Request{conda(t, "numpy=1.24", 4), conda(t, "scipi", 5), conda(t, "hello=2.0", 6)}}}
+	r := &resolution{session: &session.Session{},
+		query: pins.Query{Channels: []string{"main"}, Before: time.Date(2023, 3, 18, 0, 0, 0, 0, time.UTC),
+			Requests: []pins.Request{conda(t, "numpy=1.24", 4), conda(t, "scipi", 5), conda(t, "hello=2.0", 6)}}}
 	for name, test := range map[string]struct {
 		e    condaError
 		want string
 	}{
-		"channel":  {condaError{Text: "401 for https://u:s3cret@x.test"}, "can't read a channel of conda's (main; .condarc"},
-		"name":     {condaError{Versions: map[string]map[string]string{}, Near: map[string][]string{"scipi": {"scipy"}}}, "pins.yaml:5: no channel (main) has a package scipi: did you mean scipy?"},
-		"version":  {condaError{Versions: map[string]map[string]string{"numpy": {"1.23.5": "2022-01-01", "1.25.0": "2023-01-01"}}}, "pins.yaml:4: numpy has no version =1.24: the nearest: 1.23.5 and 1.25.0"},
-		"late":     {condaError{Versions: map[string]map[string]string{"numpy": {"1.24.1": "2023-01-01"}, "hello": {"2.0": "2023-04-01", "2.0.1": "2023-05-01"}}}, "pins.yaml:6: hello =2.0 is newer than as-of: it was published on 2023-04-01"},
-		"together": {condaError{Text: "numpy 1.24 needs hello 1", Versions: map[string]map[string]string{"numpy": {"1.24.1": ""}, "hello": {"2.0": ""}}}, "numpy 1.24 needs hello 1\nPins involved:\n  pins.yaml:4: numpy=1.24\n  pins.yaml:6: hello=2.0"},
+		"channel": {condaError{Text: "401 for https://u:s3cret@x.test"},
+			"can't read a conda channel (main; their addresses come from .condarc"},
+		"name": {condaError{Versions: map[string]map[string]string{},
+			Near: map[string][]string{"scipi": {"scipy"}}},
+			"pins.yaml:5: no channel (main) has a package scipi: did you mean scipy?"},
+		"version": {condaError{Versions: map[string]map[string]string{"numpy": {"1.23.5": "2022-01-01",
+			"1.25.0": "2023-01-01"}}}, "pins.yaml:4: numpy has no version =1.24: the nearest: 1.23.5 and 1.25.0"},
+		"late": {condaError{Versions: map[string]map[string]string{"numpy": {"1.24.1": "2023-01-01"},
+			"hello": {"2.0": "2023-04-01", "2.0.1": "2023-05-01"}}},
+			"pins.yaml:6: hello =2.0 is newer than as-of: it was published on 2023-04-01"},
+		"together": {condaError{Text: "numpy 1.24 needs hello 1",
+			Versions: map[string]map[string]string{"numpy": {"1.24.1": ""}, "hello": {"2.0": ""}}},
+			"numpy 1.24 needs hello 1\nPins involved:\n  pins.yaml:4: numpy=1.24\n  pins.yaml:6: hello=2.0"},
 	} {
-		if err := r.condaFailure(&test.e); !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "s3cret") {
+		if err := r.condaFailure(&test.e); !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(),
+			"s3cret") {
 			t.Errorf("%s: got %q, want …%s…", name, err, test.want)
 		}
 	}
@@ -46,15 +56,21 @@ func TestNpmFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	q.At = pins.Position{File: "pins.yaml", Line: 3}
-	r := &resolution{session: &session.Session{Host: host.Settings{Npmrc: []byte("//x.test/:_authToken=t0ken\n")}}, query: pins.Query{Requests: []pins.Request{q}}}
+	r := &resolution{session: &session.Session{Host: host.Settings{Npmrc: []byte("//x.test/:_authToken=t0ken\n")}},
+		query: pins.Query{Requests: []pins.Request{q}}}
 	for name, test := range map[string]struct{ answer, want string }{
-		"name":     {`{"error":{"code":"E404","name":"speak","text":"404"}}`, "pins.yaml:3: no registry has a package speak"},
-		"version":  {`{"error":{"code":"ETARGET","name":"speak","versions":{"1.6.0":"2022-01-01T00:00:00Z","2.0.0":"2022-01-01"}}}`, "pins.yaml:3: speak has no version 1.7.0: the nearest: 1.6.0 and 2.0.0"},
-		"together": {`{"error":{"code":"ERESOLVE","text":"speak wants pad@1"}}`, "can't be met together:\nspeak wants pad@1\nPins involved:\n  pins.yaml:3: speak@1.7.0"},
-		"registry": {`{"error":{"code":"E401","text":"not with t0ken"}}`, "npm can't resolve (the registry is named by .npmrc"},
+		"name": {`{"error":{"code":"E404","name":"speak","text":"404"}}`,
+			"pins.yaml:3: no registry has a package speak"},
+		"version": {`{"error":{"code":"ETARGET","name":"speak","versions":{"1.6.0":"2022-01-01T00:00:00Z",` +
+			`"2.0.0":"2022-01-01"}}}`, "pins.yaml:3: speak has no version 1.7.0: the nearest: 1.6.0 and 2.0.0"},
+		"together": {`{"error":{"code":"ERESOLVE","text":"speak wants pad@1"}}`,
+			"can't be met together:\nspeak wants pad@1\nPins involved:\n  pins.yaml:3: speak@1.7.0"},
+		"registry": {`{"error":{"code":"E401","text":"not with t0ken"}}`,
+			"npm can't resolve (the registry is named by .npmrc"},
 		"not JSON": {`[`, "what npm said"},
 	} {
-		if _, err := r.npmArtifacts([]byte(test.answer)); err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "t0ken") {
+		if _, err := r.npmArtifacts([]byte(test.answer)); err == nil || !strings.Contains(err.Error(), test.want) ||
+			strings.Contains(err.Error(), "t0ken") {
 			t.Errorf("%s: got %v, want …%s…", name, err, test.want)
 		}
 	}
@@ -69,7 +85,8 @@ func FuzzAnswers(f *testing.F) {
 		r := &resolution{session: &session.Session{}}
 		_, _ = parseCondaAnswer(data)
 		var answer npmAnswer
-		if json.Unmarshal(data, &answer) == nil && answer.Error != nil { // what is no error is remembered, which needs a store
+		// what is no error is remembered, which needs a store
+		if json.Unmarshal(data, &answer) == nil && answer.Error != nil {
 			_, _ = r.npmArtifacts(data)
 		}
 		parseProvides(string(data), map[string]string{"a-1-0.conda": "a"})

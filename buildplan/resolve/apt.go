@@ -66,7 +66,8 @@ func (r *resolution) debs(ctx context.Context) ([]pins.Artifact, error) {
 
 // debsAndTools resolves what is asked of apt, and apart from it the Python that
 // steps run on.
-func (r *resolution) debsAndTools(ctx context.Context, base llb.State, preferred string, python, wanted []string) ([]pins.Artifact, error) {
+func (r *resolution) debsAndTools(ctx context.Context, base llb.State, preferred string,
+	python, wanted []string) ([]pins.Artifact, error) {
 	sets := [][]string{python}
 	if len(wanted) > 0 {
 		sets = append(sets, wanted)
@@ -90,14 +91,17 @@ func (r *resolution) debsAndTools(ctx context.Context, base llb.State, preferred
 
 // askApt asks apt, in a file system, what it would install for each of some
 // sets of packages; preferences are apt's own.
-func (r *resolution) askApt(ctx context.Context, st llb.State, name, preferences string, sets ...[]string) ([][]pins.Artifact, error) {
+func (r *resolution) askApt(ctx context.Context, st llb.State, name, preferences string,
+	sets ...[]string) ([][]pins.Artifact, error) {
 	script := "cp /run/driftpin/preferences /etc/apt/preferences.d/driftpin\n"
 	for i, set := range sets {
 		script += fmt.Sprintf("sh %sapt-resolve.sh /out/%d %s || exit 0\n", steps.Dir, i, strings.Join(set, " "))
 	}
 	in := llb.Scratch().File(llb.Mkfile("/preferences", 0o644, []byte(preferences)))
-	options := steps.Step("resolve "+name, []string{"/bin/sh", "-euc", script}, steps.Script("apt-resolve.sh"), steps.Uncached(),
-		llb.AddMount("/out", llb.Scratch()), llb.AddMount("/run/driftpin/preferences", in, llb.SourcePath("/preferences"), llb.Readonly))
+	options := steps.Step("resolve "+name, []string{"/bin/sh", "-euc", script}, steps.Script("apt-resolve.sh"),
+		steps.Uncached(),
+		llb.AddMount("/out", llb.Scratch()), llb.AddMount("/run/driftpin/preferences", in,
+			llb.SourcePath("/preferences"), llb.Readonly))
 	run := st.Run(append(options, r.session.Host.Online()...)...)
 	ref, err := r.talk.Solve(ctx, run.GetMount("/out"))
 	if err != nil {
@@ -146,7 +150,8 @@ func (r *resolution) askApt(ctx context.Context, st llb.State, name, preferences
 func (r *resolution) heldDebs(table string, debs []pins.Artifact) (held []pins.Artifact) {
 	for _, line := range strings.Split(table, "\n") {
 		name, version, ok := strings.Cut(line, "\t")
-		if ok && r.query.Kind == pins.Deb && r.request(name) != nil && !slices.ContainsFunc(debs, func(d pins.Artifact) bool { return d.Name == name }) {
+		if ok && r.query.Kind == pins.Deb && r.request(name) != nil && !slices.ContainsFunc(debs,
+			func(d pins.Artifact) bool { return d.Name == name }) {
 			held = append(held, r.heldArtifact(pins.Deb, name, version, nil))
 		}
 	}
@@ -172,7 +177,8 @@ func (r *resolution) aptFailure(text string, names []string, versions string) er
 					there = append(there, v)
 				}
 			}
-			messages = append(messages, r.at(words[1], "apt has no %s %s: it has %s", words[1], words[2], strings.Join(there, ", ")).Error())
+			messages = append(messages, r.at(words[1], "apt has no %s %s: it has %s", words[1], words[2],
+				strings.Join(there, ", ")).Error())
 		}
 	}
 	if len(messages) > 0 {
@@ -195,11 +201,11 @@ func parseDebs(table, platform string) (debs []pins.Artifact, addresses map[stri
 		}
 		f := strings.Split(line, "\t")
 		if len(f) != 9 {
-			return nil, nil, fmt.Errorf("apt said %q: not a package", line)
+			return nil, nil, fmt.Errorf("apt's answer has a line that is not a package: %q", line)
 		}
 		size, err := strconv.ParseInt(f[4], 10, 64)
 		if err != nil {
-			return nil, nil, fmt.Errorf("apt said of %s: size %q", f[0], f[4])
+			return nil, nil, fmt.Errorf("apt's answer for %s has the size %q", f[0], f[4])
 		}
 		debs = append(debs, pins.Artifact{
 			Pin: pins.New(pins.Deb, f[0], f[1]), Platform: platform,
@@ -259,10 +265,12 @@ func (r *resolution) locateDebs(ctx context.Context, debs []pins.Artifact) error
 		fmt.Fprintf(&specs, "%s=%s\n", d.Name, d.Version)
 	}
 	in := llb.Scratch().File(llb.Mkfile("/specs", 0o644, []byte(specs.String())))
-	options := steps.Step(fmt.Sprintf("find %d packages of apt", len(debs)), []string{"/bin/sh", steps.Dir + "apt-locate.sh", "/run/driftpin/specs", "/out"},
+	options := steps.Step(fmt.Sprintf("find %d packages of apt", len(debs)),
+		[]string{"/bin/sh", steps.Dir + "apt-locate.sh", "/run/driftpin/specs", "/out"},
 		steps.Script("apt-locate.sh"), steps.Uncached(), llb.AddMount("/out", llb.Scratch()),
 		llb.AddMount("/run/driftpin/specs", in, llb.SourcePath("/specs"), llb.Readonly))
-	ref, err := r.talk.Solve(ctx, r.base.State(r.query.Platform).Run(append(options, r.session.Host.Online()...)...).GetMount("/out"))
+	ref, err := r.talk.Solve(ctx, r.base.State(r.query.Platform).Run(append(options,
+		r.session.Host.Online()...)...).GetMount("/out"))
 	if err != nil {
 		return fmt.Errorf("asking apt in the base for addresses: %w", err)
 	}

@@ -46,7 +46,8 @@ func (p *pip) learnBrought(ctx context.Context) (err error) {
 		if q != nil && q.Replaces == d.owner {
 			replaced[q.Name] = true
 			if !d.recorded && err == nil {
-				err = fmt.Errorf("%s: replaces: conda's %s does not tell which files of it are %s's (there is no RECORD): they can't give way to pip's", q.At, d.owner, d.name)
+				err = fmt.Errorf("%s: replaces: conda's %s has no RECORD that lists the files of %s, so pip can't "+
+					"replace them: take replaces out", q.At, d.owner, d.name)
 			}
 		} else if q != nil && q.Over != d.owner && err == nil {
 			err = p.alreadyThere(q, d)
@@ -55,7 +56,8 @@ func (p *pip) learnBrought(ctx context.Context) (err error) {
 	})
 	for _, q := range p.r.query.Requests {
 		if q.Replaces != "" && !replaced[q.Name] && err == nil {
-			err = fmt.Errorf("%s: replaces: no conda package %s with a Python distribution %s is locked", q.At, q.Replaces, q.Name)
+			err = fmt.Errorf("%s: replaces: no conda package %s with a Python distribution %s is locked", q.At,
+				q.Replaces, q.Name)
 		}
 	}
 	p.brought = append(p.brought, brought...)
@@ -86,13 +88,15 @@ func (p *pip) alreadyThere(q *pins.Request, d distribution) error {
 	if d.owner == "" {
 		return p.r.heldOtherwise(q, d.name, d.version)
 	}
-	return fmt.Errorf("%s: conda's %s brings %s %s already, and pip would install its own over it: take this pin out, or ask conda for that version, or, if it has to be pip's, write replaces: %s on this pin",
+	return fmt.Errorf("%s: conda's %s already ships %s %s, and pip would overwrite it: take this pin out, or pin "+
+		"the version for conda, or, to install pip's, write replaces: %s on this pin",
 		q.At, d.owner, d.name, d.version, d.owner)
 }
 
 // condaProvides finds the Python distributions that conda packages bring; the
 // state holds a wheel that stands for each, but for those that are replaced.
-func (p *pip) condaProvides(ctx context.Context, packages []pins.Artifact, replaced []string) (found []distribution, wheels llb.State, err error) {
+func (p *pip) condaProvides(ctx context.Context, packages []pins.Artifact,
+	replaced []string) (found []distribution, wheels llb.State, err error) {
 	g := p.r.ground()
 	var python pins.Artifact
 	for _, a := range p.r.query.Below {
@@ -100,11 +104,13 @@ func (p *pip) condaProvides(ctx context.Context, packages []pins.Artifact, repla
 			python = a
 		}
 	}
-	packages = slices.DeleteFunc(slices.Clone(packages), func(a pins.Artifact) bool { return !slices.Contains(python.By, a.Name) })
+	packages = slices.DeleteFunc(slices.Clone(packages),
+		func(a pins.Artifact) bool { return !slices.Contains(python.By, a.Name) })
 	if len(packages) == 0 {
 		return nil, llb.Scratch(), nil
 	}
-	options := append(steps.Step("what conda's packages bring of Python's", []string{g.StepInterpreter(), "-B", steps.Dir + "conda-provides.py", steps.CondaDir, "/out", strings.Join(replaced, " ")},
+	options := append(steps.Step("list the Python packages that conda packages ship", []string{g.StepInterpreter(),
+		"-B", steps.Dir + "conda-provides.py", steps.CondaDir, "/out", strings.Join(replaced, " ")},
 		steps.Script("conda-provides.py"), llb.AddMount("/out", llb.Scratch())), g.Rattler()...)
 	options = append(options, g.CondaFiles(packages)...)
 	wheels = g.WithToolPython().Run(options...).GetMount("/out")
@@ -157,7 +163,8 @@ func (p *pip) learnHeld(ctx context.Context) (err error) {
 			continue
 		}
 		if q.Replaces != "" {
-			return fmt.Errorf("%s: replaces: the base image %s holds %s, and what it holds stays: replace it in the base", q.At, p.r.base, d.name)
+			return fmt.Errorf("%s: replaces: the base image %s holds %s, and packages of the base can't "+
+				"be replaced here: replace it in the base", q.At, p.r.base, d.name)
 		}
 		// What hangs on markers or on pre-releases uv says.
 		fits, err := pins.Pip.Scheme().Satisfies(d.version, q.Constraint)
@@ -178,7 +185,8 @@ func (p *pip) held(a *answer) (out []pins.Artifact) {
 		return nil
 	}
 	for _, d := range p.brought {
-		if art := p.r.heldArtifact(pins.Pip, d.name, d.version, a.by[d.name]); d.owner == "" && len(art.By)+len(art.Roots) > 0 {
+		if art := p.r.heldArtifact(pins.Pip, d.name, d.version, a.by[d.name]); d.owner == "" && len(art.By)+
+			len(art.Roots) > 0 {
 			out = append(out, art)
 		}
 	}

@@ -58,7 +58,8 @@ func (r *resolution) conda(ctx context.Context) ([]pins.Artifact, error) {
 	if len(r.query.Requests) == 0 {
 		return nil, nil
 	}
-	q := condaQuestion{Specs: []string{}, Prefer: [][4]string{}, Channels: r.query.Channels, Subdir: subdirs[r.query.Platform]}
+	q := condaQuestion{Specs: []string{}, Prefer: [][4]string{}, Channels: r.query.Channels,
+		Subdir: subdirs[r.query.Platform]}
 	for _, request := range r.query.Requests {
 		q.Specs = append(q.Specs, request.MatchSpec())
 	}
@@ -104,12 +105,15 @@ func (r *resolution) askConda(ctx context.Context, name string, q condaQuestion)
 		return nil, err
 	}
 	in := llb.Scratch().File(llb.Mkfile("/question.json", 0o644, data), llb.WithCustomName("write question.json"))
-	options := steps.Step(name, []string{g.StepInterpreter(), "-B", steps.Dir + "conda-resolve.py", "/run/driftpin/question.json", host.ChannelsFile, "/out"},
+	options := steps.Step(name, []string{g.StepInterpreter(), "-B", steps.Dir + "conda-resolve.py",
+		"/run/driftpin/question.json", host.ChannelsFile, "/out"},
 		steps.Script("conda-resolve.py"), steps.Uncached(), llb.AddMount("/out", llb.Scratch()),
 		llb.AddMount("/run/driftpin/question.json", in, llb.SourcePath("/question.json"), llb.Readonly),
-		llb.AddMount("/var/cache/driftpin-rattler", llb.Scratch(), llb.AsPersistentCacheDir("driftpin-rattler-"+steps.RattlerTool.Version, llb.CacheMountShared)))
+		llb.AddMount("/var/cache/driftpin-rattler", llb.Scratch(),
+			llb.AsPersistentCacheDir("driftpin-rattler-"+steps.RattlerTool.Version, llb.CacheMountShared)))
 	options = slices.Concat(options, channels, g.Rattler())
-	ref, err := r.talk.Solve(ctx, g.WithToolPython().Run(append(options, r.session.Host.Online()...)...).GetMount("/out"))
+	ref, err := r.talk.Solve(ctx, g.WithToolPython().Run(append(options,
+		r.session.Host.Online()...)...).GetMount("/out"))
 	if err != nil {
 		return nil, fmt.Errorf("running conda's solver in the base: %w", err)
 	}
@@ -124,7 +128,7 @@ func (r *resolution) askConda(ctx context.Context, name string, q condaQuestion)
 func parseCondaAnswer(text []byte) (*condaAnswer, error) {
 	var answer condaAnswer
 	if err := json.Unmarshal(text, &answer); err != nil {
-		return nil, fmt.Errorf("what conda's solver said: %w", err)
+		return nil, fmt.Errorf("can't read the answer of conda's solver: %w", err)
 	}
 	return &answer, nil
 }
@@ -145,12 +149,14 @@ func (r *resolution) condaArtifacts(packages []condaPackage) (out []pins.Artifac
 			continue
 		}
 		if p.SHA256 == "" {
-			return nil, fmt.Errorf("the channel tells no sha256 of %s: driftpin can't lock without", path.Base(p.File))
+			return nil, fmt.Errorf("the channel gives no sha256 for %s, and driftpin can't lock a file without one",
+				path.Base(p.File))
 		}
 		if err := r.session.Files.Remember(p.SHA256, p.URL); err != nil {
 			return nil, err
 		}
-		a := pins.Artifact{Pin: pins.New(pins.Conda, p.Name, p.Version), Platform: r.query.Platform, File: p.File, SHA256: p.SHA256, Size: p.Size, Use: pins.Install, By: by[p.Name]}
+		a := pins.Artifact{Pin: pins.New(pins.Conda, p.Name, p.Version), Platform: r.query.Platform, File: p.File,
+			SHA256: p.SHA256, Size: p.Size, Use: pins.Install, By: by[p.Name]}
 		if r.request(a.Name) != nil {
 			a.Roots = append(a.Roots, pins.PinRoot)
 		}
@@ -165,7 +171,8 @@ func (r *resolution) condaArtifacts(packages []condaPackage) (out []pins.Artifac
 // condaFailure words why conda's solver found nothing.
 func (r *resolution) condaFailure(e *condaError) error {
 	if e.Versions == nil {
-		return fmt.Errorf("the engine can't read a channel of conda's (%s; .condarc and $CONDA_CHANNEL_ALIAS of this machine say where they are): %s",
+		return fmt.Errorf("the engine can't read a conda channel (%s; their addresses come from .condarc and "+
+			"$CONDA_CHANNEL_ALIAS of this machine): %s",
 			strings.Join(r.query.Channels, ", "), r.session.Host.Scrub(strings.TrimSpace(e.Text)))
 	}
 	var messages []string
@@ -174,7 +181,8 @@ func (r *resolution) condaFailure(e *condaError) error {
 		if len(e.Near[name]) > 0 {
 			hint = ": did you mean " + e.Near[name][0] + "?"
 		}
-		messages = append(messages, r.at(name, "no channel (%s) has a package %s%s", strings.Join(r.query.Channels, ", "), name, hint).Error())
+		messages = append(messages, r.at(name, "no channel (%s) has a package %s%s", strings.Join(r.query.Channels,
+			", "), name, hint).Error())
 	}
 	if len(messages) > 0 {
 		return fmt.Errorf("%w", errorLines(messages))
@@ -212,7 +220,8 @@ func (r *resolution) noSuchVersion(q pins.Request, versions map[string]string) s
 	}
 	text := fmt.Sprintf("%s has no version %s", q.Name, q.Constraint)
 	below, above := q.Kind.Scheme().Nearest(q.Version, slices.Collect(maps.Keys(versions)))
-	if near := slices.DeleteFunc([]string{below, above}, func(v string) bool { return v == "" }); q.Version != "" && len(near) > 0 {
+	if near := slices.DeleteFunc([]string{below, above}, func(v string) bool { return v == "" }); q.Version != "" &&
+		len(near) > 0 {
 		text += ": the nearest: " + strings.Join(near, " and ")
 	}
 	return text

@@ -14,7 +14,8 @@ import (
 
 // askHeld runs base-holds.py in the base; the state is what it writes.
 func (r *resolution) askHeld(ctx context.Context) (gateway.Reference, llb.State, error) {
-	out := r.base.State(r.query.Platform).Run(steps.Step("what the base's environment holds", []string{r.base.Environment() + "/bin/python", "-IB", steps.Dir + "base-holds.py", "/out"},
+	out := r.base.State(r.query.Platform).Run(steps.Step("what the base's environment holds",
+		[]string{r.base.Environment() + "/bin/python", "-IB", steps.Dir + "base-holds.py", "/out"},
 		steps.Script("base-holds.py"), llb.AddMount("/out", llb.Scratch()))...).GetMount("/out")
 	ref, err := r.talk.Solve(ctx, out)
 	if err != nil {
@@ -37,7 +38,8 @@ func (r *resolution) heldArtifact(kind pins.Kind, name, version string, by []str
 // and those of what it holds in another version.
 func (r *resolution) checkHeldConda(ctx context.Context) error {
 	prefix := r.base.Environment()
-	list := r.base.State(r.query.Platform).Run(steps.Step("what the base holds of conda's", []string{"/bin/sh", "-ec", `cd "$1/conda-meta" 2>/dev/null && ls >/out/names || : >/out/names`, "sh", prefix},
+	list := r.base.State(r.query.Platform).Run(steps.Step("list the conda packages in the base",
+		[]string{"/bin/sh", "-ec", `cd "$1/conda-meta" 2>/dev/null && ls >/out/names || : >/out/names`, "sh", prefix},
 		llb.AddMount("/out", llb.Scratch()))...).GetMount("/out")
 	ref, err := r.talk.Solve(ctx, list)
 	if err != nil {
@@ -62,7 +64,8 @@ func (r *resolution) checkHeldConda(ctx context.Context) error {
 		}
 	}
 	if there == 0 {
-		return fmt.Errorf("%s: the environment at %s in the base image %s is not conda's: conda pins can't be added to it", r.query.Requests[0].At, prefix, r.base)
+		return fmt.Errorf("%s: the environment at %s in the base image %s is not conda's: conda pins can't be "+
+			"added to it", r.query.Requests[0].At, prefix, r.base)
 	}
 	return nil
 }
@@ -70,6 +73,7 @@ func (r *resolution) checkHeldConda(ctx context.Context) error {
 // heldOtherwise words that an extended base holds a package in another version
 // than is asked for.
 func (r *resolution) heldOtherwise(q *pins.Request, name, version string) error {
-	return &pins.NoSolution{Held: true, Text: fmt.Sprintf("%s: the base image %s holds %s %s, and an image that extends it keeps that: ask for this version, or bump it in the base",
+	return &pins.NoSolution{Held: true, Text: fmt.Sprintf("%s: the base image %s holds %s %s, and an image that "+
+		"extends it can't change that: pin this version, or bump it in the base",
 		q.At, r.base, name, version)}
 }

@@ -65,12 +65,16 @@ func (r *resolution) askNpm(ctx context.Context, name string, q npmQuestion) ([]
 		return nil, err
 	}
 	g := r.ground()
-	in := llb.Scratch().File(llb.Mkfile("/question.json", 0o644, steps.JSON(q)), llb.WithCustomName("write question.json"))
-	options := steps.Step(name, []string{steps.NodePath, steps.Dir + "npm-resolve.js", steps.NpmPath, "/run/driftpin/question.json", "/out"},
+	in := llb.Scratch().File(llb.Mkfile("/question.json", 0o644, steps.JSON(q)),
+		llb.WithCustomName("write question.json"))
+	options := steps.Step(name, []string{steps.NodePath, steps.Dir + "npm-resolve.js", steps.NpmPath,
+		"/run/driftpin/question.json", "/out"},
 		steps.Script("npm-resolve.js"), g.Npm(), steps.Uncached(), llb.AddMount("/out", llb.Scratch()),
 		llb.AddMount("/run/driftpin/question.json", in, llb.SourcePath("/question.json"), llb.Readonly),
-		llb.AddMount("/var/cache/driftpin-npm", llb.Scratch(), llb.AsPersistentCacheDir("driftpin-npm-"+steps.NodeTool.Version, llb.CacheMountShared)))
-	ref, err := r.talk.Solve(ctx, g.WithStepPython().Run(slices.Concat(options, r.session.Host.Registry(), r.session.Host.Online())...).GetMount("/out"))
+		llb.AddMount("/var/cache/driftpin-npm", llb.Scratch(),
+			llb.AsPersistentCacheDir("driftpin-npm-"+steps.NodeTool.Version, llb.CacheMountShared)))
+	ref, err := r.talk.Solve(ctx, g.WithStepPython().Run(slices.Concat(options, r.session.Host.Registry(),
+		r.session.Host.Online())...).GetMount("/out"))
 	if err != nil {
 		return nil, fmt.Errorf("running npm in the base: %w", err)
 	}
@@ -135,7 +139,8 @@ func (r *resolution) npmArtifacts(text []byte) (out []pins.Artifact, err error) 
 		if err := r.session.Files.Remember(p.SHA256, p.URL); err != nil {
 			return nil, err
 		}
-		a := pins.Artifact{Pin: pins.New(pins.Npm, p.Name, p.Version), Platform: r.query.Platform, SHA256: p.SHA256, Size: p.Size, Use: pins.Install}
+		a := pins.Artifact{Pin: pins.New(pins.Npm, p.Name, p.Version), Platform: r.query.Platform, SHA256: p.SHA256,
+			Size: p.Size, Use: pins.Install}
 		a.File = path.Join(p.Place, path.Base(p.Name)+"-"+p.Version+".tgz")
 		for _, place := range p.By {
 			a.By = append(a.By, names[place])
@@ -161,5 +166,6 @@ func (r *resolution) npmFailure(answer *npmAnswer) error {
 	case e.Code == "ETARGET" || e.Code == "ERESOLVE":
 		return r.together("the npm pins", text)
 	}
-	return fmt.Errorf("npm can't resolve (the registry is named by .npmrc and NPM_CONFIG_REGISTRY of this machine): %s", text)
+	return fmt.Errorf("npm can't resolve (the registry is named by .npmrc and NPM_CONFIG_REGISTRY of this "+
+		"machine): %s", text)
 }

@@ -43,7 +43,8 @@ type answer struct {
 
 // ask has uv solve. If it finds that a package has no wheel, that package is
 // returned as missing.
-func (p *pip) ask(ctx context.Context, requirements []string, sources map[string]*source, prefer []pins.Artifact) (*answer, string, error) {
+func (p *pip) ask(ctx context.Context, requirements []string, sources map[string]*source,
+	prefer []pins.Artifact) (*answer, string, error) {
 	options := []string{"--only-binary", ":all:"}
 	var known strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(sources)) {
@@ -61,8 +62,9 @@ func (p *pip) ask(ctx context.Context, requirements []string, sources map[string
 		}
 	}
 	text, failure, err := p.uv.run(ctx, uvQuestion{
-		requirements: requirements, options: options, before: p.r.query.Before, known: known.String(), preferences: preferences.String(),
-		given: p.brought, stand: p.stand, wheels: p.gitWheelStates(),
+		requirements: requirements, options: options, before: p.r.query.Before, known: known.String(),
+		preferences: preferences.String(),
+		given:       p.brought, stand: p.stand, wheels: p.gitWheelStates(),
 	})
 	if err != nil {
 		return nil, "", err

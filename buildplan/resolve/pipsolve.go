@@ -18,7 +18,8 @@ func (r *resolution) pip(ctx context.Context) ([]pins.Artifact, error) {
 		return nil, nil
 	}
 	p := &pip{
-		r: r, uv: r.uvForEnvironment(), condas: steps.CondaPackages(r.query.Below), built: map[string]*wheelBuild{}, stand: llb.Scratch(),
+		r: r, uv: r.uvForEnvironment(), condas: steps.CondaPackages(r.query.Below), built: map[string]*wheelBuild{},
+		stand: llb.Scratch(),
 	}
 	if err := p.uv.locateTool(ctx, steps.UvTool); err != nil {
 		return nil, err

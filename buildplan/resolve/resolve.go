@@ -26,13 +26,15 @@ type Resolver struct {
 // asking lets f ask, in the place of a query: on the base, of which all is known
 // then.
 func (r *Resolver) asking(ctx context.Context, q pins.Query, f func(context.Context, *resolution) error) error {
-	_, err := r.Session.Run(ctx, r.Base, q.Platform, nil, func(ctx context.Context, t session.Talk) (*gateway.Result, error) {
-		base, err := t.Learn(ctx, r.Base)
-		if err != nil {
-			return nil, err
-		}
-		return gateway.NewResult(), f(ctx, &resolution{session: r.Session, talk: t, base: base, query: q, others: map[string]string{}})
-	})
+	_, err := r.Session.Run(ctx, r.Base, q.Platform, nil,
+		func(ctx context.Context, t session.Talk) (*gateway.Result, error) {
+			base, err := t.Learn(ctx, r.Base)
+			if err != nil {
+				return nil, err
+			}
+			return gateway.NewResult(), f(ctx, &resolution{session: r.Session, talk: t, base: base, query: q,
+				others: map[string]string{}})
+		})
 	return err
 }
 
@@ -70,7 +72,8 @@ func (r *Resolver) Resolve(ctx context.Context, q pins.Query) (found []pins.Arti
 // query, and has the session's store remember it. What no index has any more
 // stays unknown. others are, by the sha256 of a file that an index has otherwise,
 // the sha256 of what it has under that name.
-func (r *Resolver) Locate(ctx context.Context, q pins.Query, files []pins.Artifact, tools ...steps.Tool) (others map[string]string, err error) {
+func (r *Resolver) Locate(ctx context.Context, q pins.Query, files []pins.Artifact,
+	tools ...steps.Tool) (others map[string]string, err error) {
 	if len(files)+len(tools) == 0 {
 		return nil, nil
 	}

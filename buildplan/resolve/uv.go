@@ -63,11 +63,13 @@ func (u *uv) run(ctx context.Context, q uvQuestion) (files map[string]string, fa
 		Mkfile("/preferences.txt", 0o644, []byte(q.preferences)).
 		Mkfile("/given.txt", 0o644, []byte(given.String())).
 		Mkfile("/uv.toml", 0o644, []byte(q.known)), llb.WithCustomName("write requirements.in"))
-	args := append([]string{"/bin/sh", steps.Dir + "uv-resolve.sh", steps.UvPath, u.interpreter, "/run/driftpin/in", "/out"}, q.options...)
+	args := append([]string{"/bin/sh", steps.Dir + "uv-resolve.sh", steps.UvPath, u.interpreter, "/run/driftpin/in",
+		"/out"}, q.options...)
 	run := steps.Step(fmt.Sprintf("resolve pip: %d requirements", len(q.requirements)), args,
 		steps.Script("uv-resolve.sh"), u.mount(), steps.Uncached(),
 		llb.AddMount("/run/driftpin/in", in), llb.AddMount("/out", llb.Scratch()),
-		llb.AddMount("/var/cache/driftpin-uv", llb.Scratch(), llb.AsPersistentCacheDir("driftpin-uv-"+steps.UvTool.Version, llb.CacheMountShared)))
+		llb.AddMount("/var/cache/driftpin-uv", llb.Scratch(),
+			llb.AsPersistentCacheDir("driftpin-uv-"+steps.UvTool.Version, llb.CacheMountShared)))
 	if len(q.given) > 0 {
 		run = append(run, llb.AddMount("/run/driftpin/given", q.stand, llb.Readonly))
 	}
@@ -173,7 +175,7 @@ func (u *uv) rememberFiles(ctx context.Context, requirements, options []string, 
 	}
 	lock, err := pylock.Parse([]byte(text["pylock.toml"]))
 	if err != nil {
-		return fmt.Errorf("what uv said: %w", err)
+		return fmt.Errorf("can't read uv's answer: %w", err)
 	}
 	for _, there := range lock.Files() {
 		sum := there.SHA256()
@@ -204,21 +206,25 @@ func (u *uv) locateTool(ctx context.Context, t steps.Tool) error {
 		if err := u.locateTool(ctx, steps.UvTool); err != nil {
 			return err
 		}
-		return u.rememberFiles(ctx, []string{t.Name + "==" + t.Version}, []string{"--no-deps", "--only-binary", ":all:"}, nil)
+		return u.rememberFiles(ctx, []string{t.Name + "==" + t.Version}, []string{"--no-deps", "--only-binary",
+			":all:"}, nil)
 	}
-	options := steps.Step("fetch uv, the first time by pip", []string{"/bin/sh", steps.Dir + "uv-fetch.sh", t.Version, wheel.SHA256, "/out"},
+	options := steps.Step("fetch uv, the first time by pip", []string{"/bin/sh", steps.Dir + "uv-fetch.sh", t.Version,
+		wheel.SHA256, "/out"},
 		steps.Script("uv-fetch.sh"), llb.AddMount("/out", llb.Scratch()))
 	fetched := u.python.Run(append(options, u.r.session.Host.Online()...)...).GetMount("/out")
 	u.mounted = steps.MountUv(u.ground.Unpack(u.python, u.interpreter, fetched, wheel))
 	defer func() { u.mounted = nil }()
-	return u.rememberFiles(ctx, []string{t.Name + "==" + t.Version}, []string{"--no-deps", "--only-binary", ":all:"}, nil)
+	return u.rememberFiles(ctx, []string{t.Name + "==" + t.Version}, []string{"--no-deps", "--only-binary", ":all:"},
+		nil)
 }
 
 // failure words why uv found no solution.
 func (u *uv) failure(text string) error {
 	explanation := u.r.session.Host.Scrub(tidy(text))
 	if unreachable.MatchString(explanation) {
-		return fmt.Errorf("the engine can't reach the package index, or is not let in (it is named by UV_DEFAULT_INDEX, uv.toml or pip.conf of this machine): %s", explanation)
+		return fmt.Errorf("the engine can't reach the package index, or the index refuses access (its address "+
+			"comes from UV_DEFAULT_INDEX, uv.toml or pip.conf of this machine): %s", explanation)
 	}
 	if m := notFound.FindStringSubmatch(explanation); m != nil {
 		name := pins.CanonicalName(pins.Pip, m[1])
@@ -232,9 +238,11 @@ func (u *uv) failure(text string) error {
 		name, version := pins.CanonicalName(pins.Pip, m[1]), strings.TrimPrefix(m[2], "==")
 		if u.r.request(name) != nil {
 			if late := publishedAt.FindStringSubmatch(explanation + " "); late != nil {
-				return u.r.none(name, "%s %s is newer than as-of: it was published on %s (bump takes --as-of)", name, version, late[1])
+				return u.r.none(name, "%s %s is newer than as-of: it was published on %s (bump takes --as-of)", name,
+					version, late[1])
 			}
-			return u.r.none(name, "%s has no version %s: look for a typing error, or for the number of a sibling package", name, version)
+			return u.r.none(name, "%s has no version %s: check for a typing error, or for the version of a related "+
+				"package", name, version)
 		}
 	}
 	return u.r.together("the pip pins", explanation)
@@ -243,7 +251,8 @@ func (u *uv) failure(text string) error {
 // only returns the version that one requirement leads to, without what it
 // requires; empty if there is none.
 func (u *uv) only(ctx context.Context, requirement string, options ...string) (string, error) {
-	files, failure, err := u.run(ctx, uvQuestion{requirements: []string{requirement}, options: append(options, "--no-deps"), before: u.r.query.Before})
+	files, failure, err := u.run(ctx, uvQuestion{requirements: []string{requirement},
+		options: append(options, "--no-deps"), before: u.r.query.Before})
 	if err != nil || failure != "" {
 		return "", err
 	}
@@ -266,7 +275,8 @@ func (u *uv) releases(ctx context.Context, requirements map[string]string) (map[
 			lines = append(lines, name+requirements[name])
 			fmt.Fprintf(&known, "[[dependency-metadata]]\nname = %q\nrequires-dist = []\n", name)
 		}
-		files, failure, err := u.run(ctx, uvQuestion{requirements: lines, options: []string{"--no-deps"}, before: u.r.query.Before, known: known.String()})
+		files, failure, err := u.run(ctx, uvQuestion{requirements: lines, options: []string{"--no-deps"},
+			before: u.r.query.Before, known: known.String()})
 		if err != nil {
 			return nil, err
 		}

@@ -38,14 +38,16 @@ archive = { path = "/w/tmpystore-0.0.1-py3-none-any.whl", hashes = { sha256 = "c
 	for _, c := range found {
 		got = append(got, c.Name+" "+c.File+" "+c.SHA256)
 	}
-	want := []string{"crypto-graphy cryptography-39.0.2-cp36-abi3-manylinux_2_28_x86_64.whl a2", "docopt docopt-0.6.2.tar.gz b", "tmpystore tmpystore-0.0.1-py3-none-any.whl c"}
+	want := []string{"crypto-graphy cryptography-39.0.2-cp36-abi3-manylinux_2_28_x86_64.whl a2",
+		"docopt docopt-0.6.2.tar.gz b", "tmpystore tmpystore-0.0.1-py3-none-any.whl c"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 	if !found[1].sdist || found[0].sdist {
 		t.Error("sdists are not told from wheels")
 	}
-	for _, bad := range []string{"packages = 1", "[[packages]]\nname='a'\nversion='1'", "[[packages]]\nname='a'\nversion='1'\nwheels=[{url='http://x/a-1-py3-none-any.whl'}]"} {
+	for _, bad := range []string{"packages = 1", "[[packages]]\nname='a'\nversion='1'",
+		"[[packages]]\nname='a'\nversion='1'\nwheels=[{url='http://x/a-1-py3-none-any.whl'}]"} {
 		if _, err := parsePylock([]byte(bad), "linux/amd64", nil); err == nil {
 			t.Errorf("%q was accepted", bad)
 		}
@@ -109,7 +111,8 @@ func TestCompareWheels(t *testing.T) {
 }
 
 func TestParseVia(t *testing.T) {
-	got := parseVia("anyio==3.6.2              # via jupyter-server\ntornado==6.2              # via bokeh, dask[x], -r requirements.in\ntmpystore @ file:///w/t.whl  # via -r requirements.in\n# nothing\n")
+	got := parseVia("anyio==3.6.2              # via jupyter-server\ntornado==6.2              # via bokeh, " +
+		"dask[x], -r requirements.in\ntmpystore @ file:///w/t.whl  # via -r requirements.in\n# nothing\n")
 	want := map[string][]string{"anyio": {"jupyter-server"}, "tornado": {"bokeh", "dask"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -125,13 +128,23 @@ func TestRelations(t *testing.T) {
 
 func TestUvFailure(t *testing.T) {
 	u := &uv{r: &resolution{session: &session.Session{}, query: pins.Query{Requests: []pins.Request{
-		request(t, "boken==2.4.3", 4), request(t, "jupyter_server==2.27.3", 5), request(t, "jupyterlab==3.6.3", 6), request(t, "prettytable==3.6.0", 7),
+		request(t, "boken==2.4.3", 4), request(t, "jupyter_server==2.27.3", 5), request(t, "jupyterlab==3.6.3", 6),
+		request(t, "prettytable==3.6.0", 7),
 	}}}}
 	for name, test := range map[string]struct{ text, want string }{
-		"name":    {"error: No solution found when resolving dependencies\n  cause: Because boken was not found in the package registry and you require boken==2.4.3, we can conclude that your requirements are unsatisfiable.\n", "pins.yaml:4: no index has a package boken: did you mean bokeh?"},
-		"version": {"error: x\n  cause: Because there is no version of jupyter-server==2.27.3 and you require jupyter-server==2.27.3, we can conclude that your requirements are unsatisfiable.\n", "pins.yaml:5: jupyter-server has no version 2.27.3"},
-		"late":    {"error: x\n  cause: Because there is no version of jupyterlab==3.6.3 and you require jupyterlab==3.6.3, we can.\n\nhint: `jupyterlab` was filtered by `exclude-newer` to only include packages uploaded before 2023-03-18T00:00:00Z. The requested version, v3.6.3, was published at 2023-03-31T07:10:44.272Z. Consider.\n", "pins.yaml:6: jupyterlab 3.6.3 is newer than as-of: it was published on 2023-03-31"},
-		"both":    {"error: x\n  cause: Because ipython-sql==0.4.1 depends on prettytable<1 and you require prettytable==3.6.0, we can\n         conclude.\n", "Pins involved:\n  pins.yaml:7: prettytable==3.6.0"},
+		"name": {"error: No solution found when resolving dependencies\n  cause: Because boken was not found " +
+			"in the package registry and you require boken==2.4.3, we can conclude that your requirements are " +
+			"unsatisfiable.\n", "pins.yaml:4: no index has a package boken: did you mean bokeh?"},
+		"version": {"error: x\n  cause: Because there is no version of jupyter-server==2.27.3 and you require " +
+			"jupyter-server==2.27.3, we can conclude that your requirements are unsatisfiable.\n",
+			"pins.yaml:5: jupyter-server has no version 2.27.3"},
+		"late": {"error: x\n  cause: Because there is no version of jupyterlab==3.6.3 and you require " +
+			"jupyterlab==3.6.3, we can.\n\nhint: `jupyterlab` was filtered by `exclude-newer` to only include " +
+			"packages uploaded before 2023-03-18T00:00:00Z. The requested version, v3.6.3, was published at " +
+			"2023-03-31T07:10:44.272Z. Consider.\n",
+			"pins.yaml:6: jupyterlab 3.6.3 is newer than as-of: it was published on 2023-03-31"},
+		"both": {"error: x\n  cause: Because ipython-sql==0.4.1 depends on prettytable<1 and you require " +
+			"prettytable==3.6.0, we can\n         conclude.\n", "Pins involved:\n  pins.yaml:7: prettytable==3.6.0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := u.failure(test.text); !strings.Contains(err.Error(), test.want) {
@@ -152,7 +165,8 @@ func request(t *testing.T, spec string, line int) pins.Request {
 }
 
 func FuzzParsePylock(f *testing.F) {
-	f.Add([]byte("[[packages]]\nname='a'\nversion='1'\nwheels=[{url='http://x/a-1-py3-none-any.whl',hashes={sha256='a'}}]"))
+	f.Add([]byte("[[packages]]\nname='a'\nversion='1'\n" +
+		"wheels=[{url='http://x/a-1-py3-none-any.whl',hashes={sha256='a'}}]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		_, _ = parsePylock(data, "linux/amd64", nil)
 		parseVia(string(data))

@@ -19,7 +19,8 @@ const maxSiblings = 12
 // version that it does not have; siblings are packages that may have been
 // meant, at whatever date. Of a version that there is, be it too new, nothing is
 // said.
-func (r *Resolver) Neighbours(ctx context.Context, q pins.Query, name, version string, siblings []string) (n pins.Neighbours, err error) {
+func (r *Resolver) Neighbours(ctx context.Context, q pins.Query, name, version string,
+	siblings []string) (n pins.Neighbours, err error) {
 	err = r.asking(ctx, q, func(ctx context.Context, r *resolution) (err error) {
 		if err := r.locateBelow(ctx); err != nil {
 			return err
@@ -30,7 +31,8 @@ func (r *Resolver) Neighbours(ctx context.Context, q pins.Query, name, version s
 	return n, err
 }
 
-func (r *resolution) neighbours(ctx context.Context, name, version string, siblings []string) (n pins.Neighbours, err error) {
+func (r *resolution) neighbours(ctx context.Context, name, version string,
+	siblings []string) (n pins.Neighbours, err error) {
 	u := r.uvForEnvironment()
 	if err := u.locateTool(ctx, steps.UvTool); err != nil {
 		return n, err
@@ -66,7 +68,8 @@ func (r *resolution) neighbours(ctx context.Context, name, version string, sibli
 // version of each of some requirements of one kind, by itself and up to the date
 // q.Before. requirements are constraints by name; apt's mean nothing. A package
 // that has none is left out.
-func (r *Resolver) Releases(ctx context.Context, q pins.Query, requirements map[string]string) (found map[string]pins.Release, err error) {
+func (r *Resolver) Releases(ctx context.Context, q pins.Query,
+	requirements map[string]string) (found map[string]pins.Release, err error) {
 	err = r.asking(ctx, q, func(ctx context.Context, r *resolution) (err error) {
 		if err := r.locateBelow(ctx); err != nil {
 			return err
@@ -102,7 +105,8 @@ func (r *resolution) listed(ctx context.Context, requirements map[string]string)
 			if err == nil && !r.query.Before.IsZero() && !published.Before(r.query.Before) {
 				continue
 			}
-			if fits, err := r.query.Kind.Scheme().Satisfies(v, constraint); err == nil && fits && (found[name].Version == "" || r.query.Kind.Scheme().Compare(v, found[name].Version) > 0) {
+			if fits, err := r.query.Kind.Scheme().Satisfies(v, constraint); err == nil && fits &&
+				(found[name].Version == "" || r.query.Kind.Scheme().Compare(v, found[name].Version) > 0) {
 				found[name] = pins.Release{Version: v, Published: published}
 			}
 		}
@@ -127,7 +131,8 @@ func (r *resolution) versions(ctx context.Context, names []string) (map[string]m
 		}
 		return answer.Versions, nil
 	}
-	answer, err := r.askConda(ctx, title, condaQuestion{Specs: names, Channels: r.query.Channels, Subdir: subdirs[r.query.Platform], Prefer: [][4]string{}, List: true})
+	answer, err := r.askConda(ctx, title, condaQuestion{Specs: names, Channels: r.query.Channels,
+		Subdir: subdirs[r.query.Platform], Prefer: [][4]string{}, List: true})
 	if err != nil {
 		return nil, err
 	}

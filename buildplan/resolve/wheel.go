@@ -48,7 +48,8 @@ func (p *pip) gitWheels(ctx context.Context) ([]string, error) {
 		}
 		locked := *q.Git
 		locked.Ref = commit
-		w := steps.Wheel{Artifact: pins.Artifact{Pin: pins.New(pins.Pip, q.Name, ""), Platform: p.r.query.Platform, Use: pins.Install, From: locked.String()}}
+		w := steps.Wheel{Artifact: pins.Artifact{Pin: pins.New(pins.Pip, q.Name, ""), Platform: p.r.query.Platform,
+			Use: pins.Install, From: locked.String()}}
 		w.Commit = commit
 		var err error
 		if w.Tree, err = p.r.session.Git.Tree(ctx, locked); err != nil {
@@ -66,7 +67,7 @@ func (p *pip) gitWheels(ctx context.Context) ([]string, error) {
 			return nil, p.alreadyThere(&q, p.brought[i])
 		}
 		if p.built[b.Name] != nil {
-			return nil, fmt.Errorf("%s: another git requirement is %s too", q.At, b.Name)
+			return nil, fmt.Errorf("%s: another git requirement builds %s too: keep one", q.At, b.Name)
 		}
 		if q.Name != "" && q.Name != b.Name {
 			return nil, fmt.Errorf("%s: the repository holds %s, not %s", q.At, b.Name, q.Name)
@@ -90,7 +91,9 @@ func (p *pip) gitWheels(ctx context.Context) ([]string, error) {
 // make another wheel.
 func (p *pip) fromLock(ctx context.Context, w steps.Wheel) *wheelBuild {
 	last := p.r.query.Last
-	i := slices.IndexFunc(last, func(a pins.Artifact) bool { return a.Kind == pins.Pip && a.Use == pins.Install && a.From == w.From })
+	i := slices.IndexFunc(last, func(a pins.Artifact) bool {
+		return a.Kind == pins.Pip && a.Use == pins.Install && a.From == w.From
+	})
 	if i < 0 || !samePython(last, p.r.query.Below) {
 		return nil
 	}
@@ -109,7 +112,8 @@ func (p *pip) fromLock(ctx context.Context, w steps.Wheel) *wheelBuild {
 		}
 		p.r.session.Files.Expect(a.SHA256, path.Base(a.File), a.Size)
 	}
-	if p.tools != nil && !slices.EqualFunc(p.tools, tools, func(a, b pins.Artifact) bool { return a.SHA256 == b.SHA256 }) {
+	if p.tools != nil && !slices.EqualFunc(p.tools, tools,
+		func(a, b pins.Artifact) bool { return a.SHA256 == b.SHA256 }) {
 		return nil
 	}
 	inputs := append(slices.Clone(tools), w.Needs...)
@@ -151,7 +155,8 @@ func (p *pip) canFetch(ctx context.Context, files []pins.Artifact) bool {
 func samePython(a, b []pins.Artifact) bool {
 	files := func(artifacts []pins.Artifact) (sums []string) {
 		for _, a := range artifacts {
-			if a.Use == pins.Install && (a.Kind == pins.Deb && a.Is(pins.PythonRoot) || a.Kind == pins.Conda && a.Name == steps.CondaPython) {
+			if a.Use == pins.Install && (a.Kind == pins.Deb && a.Is(pins.PythonRoot) || a.Kind == pins.Conda &&
+				a.Name == steps.CondaPython) {
 				sums = append(sums, a.SHA256)
 			}
 		}
@@ -212,7 +217,9 @@ func (p *pip) builtWith(w steps.Wheel) string {
 	if len(with) > 0 {
 		text += " with " + strings.Join(with, ", ")
 	}
-	return text + ". What can be done: ask for a version that has a wheel for this Python; ask for an older Python, or for an earlier as-of, which brings older build requirements; or add the library whose header it misses (lib…-dev) to the base."
+	return text + ". What can be done: ask for a version that has a wheel for this Python; ask for an older " +
+		"Python, or for an earlier as-of, which brings older build requirements; or add the library whose header " +
+		"is missing (lib…-dev) to the base."
 }
 
 // makeWheel finds out what a wheel is built with, which it notes in w, and builds
@@ -220,7 +227,8 @@ func (p *pip) builtWith(w steps.Wheel) string {
 func (p *pip) makeWheel(ctx context.Context, w *steps.Wheel) (*wheelBuild, error) {
 	g := p.ground(p.tools)
 	var requires, more []string
-	if err := p.r.talk.ReadJSON(ctx, p.uv.python.Run(g.WheelStep("what building "+w.Name+" requires", "requires", *w)...).GetMount("/out"), "requires.json", &requires); err != nil {
+	if err := p.r.talk.ReadJSON(ctx, p.uv.python.Run(g.WheelStep("what building "+w.Name+" requires", "requires",
+		*w)...).GetMount("/out"), "requires.json", &requires); err != nil {
 		return nil, err
 	}
 	for {
@@ -230,7 +238,9 @@ func (p *pip) makeWheel(ctx context.Context, w *steps.Wheel) (*wheelBuild, error
 		}
 		w.Needs = needs
 		env := g.Build(*w).Env
-		if err := p.r.talk.ReadJSON(ctx, env.Run(g.WheelStep("what else building "+w.Name+" requires", "hook", *w)...).GetMount("/out"), "requires.json", &more); err != nil {
+		if err := p.r.talk.ReadJSON(ctx,
+			env.Run(g.WheelStep("what else building "+w.Name+" requires", "hook", *w)...).GetMount("/out"),
+			"requires.json", &more); err != nil {
 			return nil, err
 		}
 		more = slices.DeleteFunc(more, func(r string) bool { return slices.Contains(requires, r) })
@@ -250,8 +260,10 @@ func (p *pip) describe(ctx context.Context, g steps.Ground, w steps.Wheel) (*whe
 		Size                        int64
 		Requires                    []string
 	}
-	run := p.uv.python.Run(steps.Step("read the wheel of "+w.Name, []string{p.uv.interpreter, "-B", steps.Dir + "build-wheel.py", "describe", "/run/driftpin/built", "/out"},
-		steps.Script("build-wheel.py"), llb.AddMount("/run/driftpin/built", st.Wheel, llb.Readonly), llb.AddMount("/out", llb.Scratch()))...)
+	run := p.uv.python.Run(steps.Step("read the wheel of "+w.Name, []string{p.uv.interpreter, "-B",
+		steps.Dir + "build-wheel.py", "describe", "/run/driftpin/built", "/out"},
+		steps.Script("build-wheel.py"), llb.AddMount("/run/driftpin/built", st.Wheel, llb.Readonly),
+		llb.AddMount("/out", llb.Scratch()))...)
 	if err := p.r.talk.ReadJSON(ctx, run.GetMount("/out"), "wheel.json", &d); err != nil {
 		return nil, err
 	}
@@ -290,12 +302,14 @@ func (p *pip) buildRequirements(ctx context.Context, name string, requires []str
 	if len(requires) == 0 {
 		return nil, nil
 	}
-	files, failure, err := p.uv.run(ctx, uvQuestion{requirements: requires, options: []string{"--only-binary", ":all:"}, before: p.r.query.Before})
+	files, failure, err := p.uv.run(ctx, uvQuestion{requirements: requires,
+		options: []string{"--only-binary", ":all:"}, before: p.r.query.Before})
 	if err != nil {
 		return nil, err
 	}
 	if failure != "" {
-		return nil, fmt.Errorf("its build requirements (%s) can't be met with wheels: %s", strings.Join(requires, ", "), p.r.session.Host.Scrub(tidy(failure)))
+		return nil, fmt.Errorf("its build requirements (%s) can't be met with wheels: %s",
+			strings.Join(requires, ", "), p.r.session.Host.Scrub(tidy(failure)))
 	}
 	found, err := parsePylock([]byte(files["pylock.toml"]), p.r.query.Platform, nil)
 	if err != nil {
@@ -315,7 +329,8 @@ func (p *pip) buildRequirements(ctx context.Context, name string, requires []str
 // toolchain resolves the compilers, on top of the Python; those of the last lock
 // stay, where the Python is the same and they can be had.
 func (p *pip) toolchain(ctx context.Context) ([]pins.Artifact, error) {
-	last := slices.DeleteFunc(slices.Clone(p.r.query.Compilers), func(a pins.Artifact) bool { return a.Platform != p.r.query.Platform })
+	last := slices.DeleteFunc(slices.Clone(p.r.query.Compilers),
+		func(a pins.Artifact) bool { return a.Platform != p.r.query.Platform })
 	if len(last) > 0 && samePython(p.r.query.Prefer, p.r.query.Below) && p.canFetch(ctx, last) {
 		return last, nil
 	}

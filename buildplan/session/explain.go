@@ -39,7 +39,8 @@ func Explain(err error) error {
 		if s.Print(&excerpt) != nil {
 			excerpt.Reset()
 		}
-		return fmt.Errorf("%s:%d: %w\n%s", s.Info.Filename, s.Ranges[0].Start.Line, text, strings.TrimSpace(excerpt.String()))
+		return fmt.Errorf("%s:%d: %w\n%s", s.Info.Filename, s.Ranges[0].Start.Line, text,
+			strings.TrimSpace(excerpt.String()))
 	}
 	return text
 }

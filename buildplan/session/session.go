@@ -53,7 +53,8 @@ func Open(e *engine.Engine, home string, h host.Settings) (*Session, error) {
 	git.EndOrphans()
 	s := &Session{Engine: e, Host: h, Owned: OwnedIn(home), notices: make(chan *client.SolveStatus, 64)}
 	var err error
-	s.Files, err = store.Open(home, store.Options{Login: h.Authorization, Insecure: h.Insecure(), Make: git.WriteTree, Notice: s.notice, Stall: h.Stall()})
+	s.Files, err = store.Open(home, store.Options{Login: h.Authorization, Insecure: h.Insecure(), Make: git.WriteTree,
+		Notice: s.notice, Stall: h.Stall()})
 	s.Git = git.Keep(home, s.Files)
 	return s, err
 }
@@ -76,7 +77,8 @@ const product = "driftpin"
 
 // Run has the engine carry out f, for a course with a base on a platform, and
 // exports what f returns. Its error is f's, or what [Explain] can word.
-func (s *Session) Run(ctx context.Context, base steps.Base, platform string, exports []client.ExportEntry, f func(context.Context, Talk) (*gateway.Result, error)) (*client.SolveResponse, error) {
+func (s *Session) Run(ctx context.Context, base steps.Base, platform string, exports []client.ExportEntry,
+	f func(context.Context, Talk) (*gateway.Result, error)) (*client.SolveResponse, error) {
 	opt := client.SolveOpt{Exports: exports}
 	files, err := s.Files.Content()
 	if err != nil {
@@ -100,11 +102,12 @@ func (s *Session) Run(ctx context.Context, base steps.Base, platform string, exp
 	watched := make(chan *client.SolveStatus, 16)
 	logs := watch(watched, s.notices, status)
 	var cause error // what f returned, before the engine wrapped it
-	resp, err := s.Engine.Client().Build(ctx, opt, product, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-		var res *gateway.Result
-		res, cause = f(ctx, Talk{c, platform})
-		return res, cause
-	}, watched)
+	resp, err := s.Engine.Client().Build(ctx, opt, product,
+		func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+			var res *gateway.Result
+			res, cause = f(ctx, Talk{c, platform})
+			return res, cause
+		}, watched)
 	wait()
 	if err != nil && cause != nil && ctx.Err() == nil {
 		err = cause

@@ -59,7 +59,8 @@ func openLayout(folder, platform string) (Base, error) {
 	b := Base{Layout: folder}
 	index, err := layout.ImageIndexFromPath(folder)
 	if errors.Is(err, fs.ErrNotExist) {
-		return b, fmt.Errorf("base %s%s: there is no OCI layout: make one with driftpin base %s", pins.LayoutPrefix, folder, folder)
+		return b, fmt.Errorf("base %s%s: there is no OCI layout: make one with driftpin base %s", pins.LayoutPrefix,
+			folder, folder)
 	}
 	if err != nil {
 		return b, fmt.Errorf("base %s%s: %w", pins.LayoutPrefix, folder, err)
@@ -72,7 +73,8 @@ func openLayout(folder, platform string) (Base, error) {
 		return b, fmt.Errorf("base %s%s: %w", pins.LayoutPrefix, folder, err)
 	}
 	if len(manifest.Manifests) != 1 {
-		return b, fmt.Errorf("base %s%s: it holds %d images: a base's layout holds one", pins.LayoutPrefix, folder, len(manifest.Manifests))
+		return b, fmt.Errorf("base %s%s: it holds %d images: a base's layout holds one", pins.LayoutPrefix, folder,
+			len(manifest.Manifests))
 	}
 	b.Digest = manifest.Manifests[0].Digest.String()
 	img, err := imageFor(index, manifest.Manifests[0], platform)
@@ -113,8 +115,10 @@ func withoutListed(index v1.ImageIndex, manifest *v1.IndexManifest) (*v1.IndexMa
 // fits says that the base is of another platform than is asked for.
 func (b Base) fits(platform string) error {
 	want := Platform(platform)
-	if c := b.Config.Platform; c.OS != "" && c.Architecture != "" && (c.OS != want.OS || c.Architecture != want.Architecture) {
-		return fmt.Errorf("base %s is for %s/%s, and the course's platform is %s: take a base for %s, or change platforms", b, c.OS, c.Architecture, platform, platform)
+	if c := b.Config.Platform; c.OS != "" && c.Architecture != "" &&
+		(c.OS != want.OS || c.Architecture != want.Architecture) {
+		return fmt.Errorf("base %s is for %s/%s, and the course's platform is %s: take a base for %s, or change "+
+			"platforms", b, c.OS, c.Architecture, platform, platform)
 	}
 	return nil
 }
@@ -205,7 +209,8 @@ func (b Base) Environment() string {
 	}
 	for _, name := range environmentVariables {
 		for _, kv := range b.Config.Config.Env {
-			if prefix, ok := strings.CutPrefix(kv, name+"="); ok && path.IsAbs(prefix) && path.Clean(prefix) == prefix && prefix != "/" {
+			if prefix, ok := strings.CutPrefix(kv, name+"="); ok && path.IsAbs(prefix) &&
+				path.Clean(prefix) == prefix && prefix != "/" {
 				return prefix
 			}
 		}
@@ -216,7 +221,8 @@ func (b Base) Environment() string {
 // CheckEnvironment says what an extended base lacks.
 func (b Base) CheckEnvironment() error {
 	if b.Environment() == "" {
-		return fmt.Errorf("base %s can't be extended: its config names no environment by %s; it can be a base: then pins get an environment of their own",
+		return fmt.Errorf("base %s can't be extended: its config names no environment in %s; use the image as "+
+			"base: instead, and pins get an environment of their own",
 			b, strings.Join(environmentVariables, ", "))
 	}
 	return nil

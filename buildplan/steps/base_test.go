@@ -10,7 +10,8 @@ import (
 // The environment of an extended image is where its config says.
 func TestEnvironment(t *testing.T) {
 	for env, want := range map[string]string{
-		"": "", "CONDA_DIR=/opt/conda": "/opt/conda", "CONDA_PREFIX=/a NB_PYTHON_PREFIX=/srv/conda/envs/notebook": "/srv/conda/envs/notebook",
+		"": "", "CONDA_DIR=/opt/conda": "/opt/conda",
+		"CONDA_PREFIX=/a NB_PYTHON_PREFIX=/srv/conda/envs/notebook": "/srv/conda/envs/notebook",
 		"VIRTUAL_ENV=venv": "", "CONDA_DIR=/": "", "CONDA_DIR=/opt/../x VIRTUAL_ENV=/venv": "/venv",
 	} {
 		b := Base{Extended: true}

@@ -38,11 +38,13 @@ func (g Ground) Rattler() []llb.RunOption {
 // InstallConda lays out the packages of a layer at LayerDir, as if they were
 // installed in the environment.
 func (g Ground) InstallConda(l Layer) llb.ExecState {
-	options := append(Step(l.Title(), []string{g.StepInterpreter(), "-B", Dir + "conda-install.py", CondaDir, g.Prefix(), LayerDir},
+	options := append(Step(l.Title(), []string{g.StepInterpreter(), "-B", Dir + "conda-install.py", CondaDir,
+		g.Prefix(), LayerDir},
 		Script("conda-install.py"), llb.AddMount(LayerDir, llb.Scratch()), g.Places.Of(l.Packages...)), g.Rattler()...)
 	options = append(options, g.CondaFiles(l.Packages)...)
 	if slices.ContainsFunc(l.Packages, pins.Artifact.Noarch) && g.OnCondaPython() {
-		options = append(options, llb.AddMount(g.Prefix(), g.OnConda(llb.Scratch()), llb.SourcePath(g.Prefix()), llb.Readonly))
+		options = append(options, llb.AddMount(g.Prefix(), g.OnConda(llb.Scratch()), llb.SourcePath(g.Prefix()),
+			llb.Readonly))
 	}
 	return g.WithToolPython().Run(options...)
 }
@@ -73,6 +75,7 @@ func (g Ground) CondaFiles(packages []pins.Artifact) (options []llb.RunOption) {
 	if err != nil {
 		panic(err) // only strings
 	}
-	st := llb.Scratch().File(llb.Mkfile("/lock.json", 0o644, data, llb.WithCreatedTime(pins.Epoch)), llb.WithCustomName("what is locked of "+packages[0].Name))
+	st := llb.Scratch().File(llb.Mkfile("/lock.json", 0o644, data, llb.WithCreatedTime(pins.Epoch)),
+		llb.WithCustomName("what is locked of "+packages[0].Name))
 	return append(options, llb.AddMount(CondaDir+"lock.json", st, llb.SourcePath("/lock.json"), llb.Readonly))
 }

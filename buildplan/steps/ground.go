@@ -52,9 +52,11 @@ const (
 
 // InstallDebs installs packages that are all at hand.
 func (g Ground) InstallDebs(st llb.State, name string, debs []pins.Artifact) llb.ExecState {
-	options := Step(name, []string{"/bin/sh", Dir + "apt-install.sh", debsDir}, Script("apt-install.sh"), g.Places.Of(debs...))
+	options := Step(name, []string{"/bin/sh", Dir + "apt-install.sh", debsDir}, Script("apt-install.sh"),
+		g.Places.Of(debs...))
 	for _, d := range debs {
-		options = append(options, llb.AddMount(debsDir+path.Base(d.File), g.Fetch(d), llb.SourcePath("/"+path.Base(d.File)), llb.Readonly))
+		options = append(options, llb.AddMount(debsDir+path.Base(d.File), g.Fetch(d),
+			llb.SourcePath("/"+path.Base(d.File)), llb.Readonly))
 	}
 	return st.Run(options...)
 }
@@ -69,7 +71,8 @@ const FilesID = "files"
 
 // file is a state that holds one file, by its hash, under a name.
 func (g Ground) file(name, sha256 string, a pins.Artifact) llb.State {
-	return llb.OCILayoutBlob("driftpin.invalid/files@sha256:"+sha256, llb.ImageBlobOCIStore("", FilesID), llb.Filename(name), llb.Chmod(0o644),
+	return llb.OCILayoutBlob("driftpin.invalid/files@sha256:"+sha256, llb.ImageBlobOCIStore("", FilesID),
+		llb.Filename(name), llb.Chmod(0o644),
 		llb.WithCustomName("fetch "+name), llb.ProgressGroup("fetch", "fetch packages", true), g.Places.Of(a))
 }
 
@@ -87,9 +90,11 @@ func MountUv(unpacked llb.State) llb.RunOption {
 // Unpack unpacks a tool's wheel with a Python.
 func (g Ground) Unpack(python llb.State, interpreter string, wheel llb.State, a pins.Artifact) llb.State {
 	return python.Run(Step("unpack "+a.Name, []string{"/bin/sh", "-ec",
-		`"$2" -m zipfile -e "$1" /out && chmod -R a+rX /out && { chmod 755 /out/*.data/scripts/* /out/*/bin/* 2>/dev/null || :; } && find /out -exec touch -d "@$SOURCE_DATE_EPOCH" {} +`,
+		`"$2" -m zipfile -e "$1" /out && chmod -R a+rX /out && { chmod 755 /out/*.data/scripts/* /out/*/bin/* ` +
+			`2>/dev/null || :; } && find /out -exec touch -d "@$SOURCE_DATE_EPOCH" {} +`,
 		"sh", WheelsDir + a.File, interpreter},
-		llb.AddMount("/out", llb.Scratch()), llb.AddMount(WheelsDir+a.File, wheel, llb.SourcePath("/"+a.File), llb.Readonly))...).GetMount("/out")
+		llb.AddMount("/out", llb.Scratch()), llb.AddMount(WheelsDir+a.File, wheel, llb.SourcePath("/"+a.File),
+			llb.Readonly))...).GetMount("/out")
 }
 
 // Event is a history entry of an image that was built: what made a layer.
@@ -101,7 +106,8 @@ func Event(by string) ocispecs.History {
 // StepGround has the Pythons that steps run on, of what is resolved below pip's
 // packages.
 func StepGround(base Base, platform string, below []pins.Artifact) Ground {
-	return Ground{Base: base, Platform: platform, Python: pythonDebs(below, pins.Install), ToolPython: pythonDebs(below, pins.BuildInput)}
+	return Ground{Base: base, Platform: platform, Python: pythonDebs(below, pins.Install),
+		ToolPython: pythonDebs(below, pins.BuildInput)}
 }
 
 // EnvironmentGround has the environment's Python too, of what is resolved below
@@ -121,7 +127,8 @@ func pythonDebs(below []pins.Artifact, use pins.Use) []pins.Artifact {
 
 // CondaPackages are conda's packages that are installed.
 func CondaPackages(below []pins.Artifact) []pins.Artifact {
-	return slices.DeleteFunc(slices.Clone(below), func(a pins.Artifact) bool { return a.Kind != pins.Conda || a.Use == pins.Held })
+	return slices.DeleteFunc(slices.Clone(below),
+		func(a pins.Artifact) bool { return a.Kind != pins.Conda || a.Use == pins.Held })
 }
 
 // HeldPython is the version of conda's Python in an extended base, if packages

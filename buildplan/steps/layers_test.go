@@ -52,17 +52,21 @@ func TestLayers(t *testing.T) {
 // them; packages for every platform are compiled by it, so they come after.
 func TestCondaLayers(t *testing.T) {
 	conda := func(name, subdir string, size int64, by ...string) pins.Artifact {
-		return pins.Artifact{Pin: pins.New(pins.Conda, name, "1"), File: "c/" + subdir + "/" + name + "-1-0.conda", Size: size, By: by}
+		return pins.Artifact{Pin: pins.New(pins.Conda, name, "1"), File: "c/" + subdir + "/" + name + "-1-0.conda",
+			Size: size, By: by}
 	}
 	layers, _ := Deal([]pins.Artifact{
-		conda("python", "linux-64", OwnLayer, "numpy", "idna"), conda("openssl", "linux-64", OwnLayer, "python"), conda("zlib", "linux-64", 1, "openssl"),
-		conda("tzdata", "noarch", 1, "python"), conda("numpy", "linux-64", OwnLayer), conda("idna", "noarch", 1), conda("r-base", "linux-64", OwnLayer),
+		conda("python", "linux-64", OwnLayer, "numpy", "idna"), conda("openssl", "linux-64", OwnLayer, "python"),
+		conda("zlib", "linux-64", 1, "openssl"),
+		conda("tzdata", "noarch", 1, "python"), conda("numpy", "linux-64", OwnLayer), conda("idna", "noarch", 1),
+		conda("r-base", "linux-64", OwnLayer),
 	}, nil, 5)
 	var got []string
 	for _, l := range layers {
 		got = append(got, fmt.Sprintf("%s %t", l.Title(), l.Python))
 	}
-	want := []string{"conda: numpy 1 false", "conda: openssl 1 true", "conda: python 1 true", "conda: r-base 1 false", "conda: tzdata 1 false", "conda: idna 1 false", "conda: zlib 1 true"}
+	want := []string{"conda: numpy 1 false", "conda: openssl 1 true", "conda: python 1 true", "conda: r-base 1 false",
+		"conda: tzdata 1 false", "conda: idna 1 false", "conda: zlib 1 true"}
 	slices.Sort(got)
 	slices.Sort(want)
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -30,7 +30,8 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	dir := t.TempDir()
-	return &bench{t, dir, []string{"PATH=" + filepath.Join(dir, "bin") + ":/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=" + dir,
+	return &bench{t, dir, []string{"PATH=" + filepath.Join(dir, "bin") + ":/usr/sbin:/usr/bin:/sbin:/bin",
+		"LC_ALL=C.UTF-8", "HOME=" + dir,
 		"SOURCE_DATE_EPOCH=1577836800", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0"}}
 }
 
@@ -167,7 +168,8 @@ func equal(t *testing.T, what, want, got string) {
 func TestBuildWheel(t *testing.T) {
 	b := newBench(t)
 	b.needs("python3")
-	b.write("src/x-1.0/pyproject.toml", "[build-system]\nrequires = [\"one>=1\"]\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n")
+	b.write("src/x-1.0/pyproject.toml", "[build-system]\nrequires = [\"one>=1\"]\nbuild-backend = \"backend\"\n"+
+		"backend-path = [\".\"]\n")
 	b.write("src/x-1.0/backend.py", `import os, zipfile
 def get_requires_for_build_wheel(settings): return ["two"]
 def build_wheel(out, settings=None, metadata=None):
@@ -202,7 +204,8 @@ def build_wheel(out, settings=None, metadata=None):
 	if err := json.Unmarshal([]byte(b.read("wheel.json")), &d); err != nil {
 		t.Fatal(err)
 	}
-	if d.File != "x-1.0-py3-none-any.whl" || d.Name != "x" || d.Version != "1.0" || d.Size != len(before) || len(d.Requires) != 1 {
+	if d.File != "x-1.0-py3-none-any.whl" || d.Name != "x" || d.Version != "1.0" || d.Size != len(before) ||
+		len(d.Requires) != 1 {
 		t.Errorf("described as %+v", d)
 	}
 }
@@ -234,17 +237,24 @@ for wheel in (a for a in sys.argv if a.endswith(".whl")):
 func TestPipInstall(t *testing.T) {
 	b := newBench(t)
 	python, site := b.environment()
-	b.zip("wheels/good-1.0-py3-none-any.whl", map[string]string{"good.py": "x = 1\n", "template.py": "{% not Python %}\n",
-		"good-1.0.dist-info/METADATA": "Name: good\n", "good-1.0.dist-info/RECORD": "good.py,sha256=wrong,6\ntemplate.py,,\ngood-1.0.dist-info/METADATA,,\ngood-1.0.dist-info/RECORD,,\n"})
+	b.zip("wheels/good-1.0-py3-none-any.whl", map[string]string{"good.py": "x = 1\n",
+		"template.py":                 "{% not Python %}\n",
+		"good-1.0.dist-info/METADATA": "Name: good\n",
+		"good-1.0.dist-info/RECORD": "good.py,sha256=wrong,6\ntemplate.py,,\ngood-1.0.dist-info/METADATA,,\n" +
+			"good-1.0.dist-info/RECORD,,\n"})
 	b.write("wheels/good-1.0-py3-none-any.whl.direct_url.json", `{"url": "x"}`)
-	b.zip("wheels/odd-1.0-py3-none-any.whl", map[string]string{"odd/a,b.txt": "x", "odd-1.0.dist-info/METADATA": "Name: odd\n",
-		"odd-1.0.dist-info/RECORD": "odd/a,b.txt,sha256=x,1\nodd-1.0.dist-info/METADATA,,\nodd-1.0.dist-info/RECORD,,\n"})
-	out, err := b.run(python, "-B", b.script("pip-install.py"), b.write("bin/uv", fakeUv), filepath.Join(b.dir, "wheels"))
+	b.zip("wheels/odd-1.0-py3-none-any.whl", map[string]string{"odd/a,b.txt": "x",
+		"odd-1.0.dist-info/METADATA": "Name: odd\n",
+		"odd-1.0.dist-info/RECORD": "odd/a,b.txt,sha256=x,1\nodd-1.0.dist-info/METADATA,,\n" +
+			"odd-1.0.dist-info/RECORD,,\n"})
+	out, err := b.run(python, "-B", b.script("pip-install.py"), b.write("bin/uv", fakeUv),
+		filepath.Join(b.dir, "wheels"))
 	if err != nil || !strings.Contains(out, "warning: the RECORD of odd-1.0-py3-none-any.whl") {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	record := b.read(site + "/good-1.0.dist-info/RECORD")
-	for _, want := range []string{"__pycache__/good.cpython-", "\ngood.py,sha256=", "good-1.0.dist-info/direct_url.json,sha256="} {
+	for _, want := range []string{"__pycache__/good.cpython-", "\ngood.py,sha256=",
+		"good-1.0.dist-info/direct_url.json,sha256="} {
 		if !strings.Contains("\n"+record, want) {
 			t.Errorf("RECORD has no %q:\n%s", want, record)
 		}
@@ -266,10 +276,15 @@ func TestPipInstall(t *testing.T) {
 func TestBaseHolds(t *testing.T) {
 	b := newBench(t)
 	python, site := b.environment()
-	b.write(site+"/Some_Lib-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: Some.Lib\nVersion: 1.0\nRequires-Dist: needed\nRequires-Dist: more; extra == 'x'\nProvides-Extra: x\n")
-	b.write(site+"/Some_Lib-1.0.dist-info/RECORD", "some/__init__.py,sha256=a,1\nsome/x.pyc,sha256=b,1\n../../../bin/tool,sha256=c,1\n")
+	b.write(site+"/Some_Lib-1.0.dist-info/METADATA",
+		"Metadata-Version: 2.1\nName: Some.Lib\nVersion: 1.0\nRequires-Dist: needed\nRequires-Dist: more; extra "+
+			"== 'x'\nProvides-Extra: x\n")
+	b.write(site+"/Some_Lib-1.0.dist-info/RECORD",
+		"some/__init__.py,sha256=a,1\nsome/x.pyc,sha256=b,1\n../../../bin/tool,sha256=c,1\n")
 	b.write(site+"/Some_Lib-1.0.dist-info/entry_points.txt", "[console_scripts]\ntool = some : main\n")
-	b.write("env/conda-meta/hello.json", `{"name": "hello", "version": "2", "paths_data": {"paths": [{"_path": "bin/hello", "sha256": "00ff"}, {"_path": "lib/python3.11/site-packages/x.py", "sha256": "00"}]}}`)
+	b.write("env/conda-meta/hello.json",
+		`{"name": "hello", "version": "2", "paths_data": {"paths": [{"_path": "bin/hello", "sha256": "00ff"},`+
+			` {"_path": "lib/python3.11/site-packages/x.py", "sha256": "00"}]}}`)
 	b.write("env/lib/node_modules/speak/package.json", `{"name": "speak", "version": "3"}`)
 	b.write("env/lib/node_modules/speak/cli.js", "")
 	if err := os.Symlink("../lib/node_modules/speak/cli.js", filepath.Join(b.dir, "env", "bin", "speak")); err != nil {
@@ -278,8 +293,10 @@ func TestBaseHolds(t *testing.T) {
 	b.write("out/.keep", "")
 	b.must(python, "-IB", b.script("base-holds.py"), filepath.Join(b.dir, "out"))
 	equal(t, "provides.tsv", "Some.Lib\t1.0\n", b.read("out/provides.tsv"))
-	equal(t, "owned.tsv", "conda\thello\t2\tbin/hello\tsha256=AP8\nnpm\tspeak\t3\tbin/speak\truns speak/cli.js\nnpm\tspeak\t3\tlib/node_modules/speak/package.json\tnpm speak 3\n"+
-		"pip\tSome.Lib\t1.0\tbin/tool\tcalls some:main\npip\tSome.Lib\t1.0\tsite-packages/some/__init__.py\tsha256=a\n", b.read("out/owned.tsv"))
+	equal(t, "owned.tsv", "conda\thello\t2\tbin/hello\tsha256=AP8\nnpm\tspeak\t3\tbin/speak\truns speak/cli.js\n"+
+		"npm\tspeak\t3\tlib/node_modules/speak/package.json\tnpm speak 3\n"+
+		"pip\tSome.Lib\t1.0\tbin/tool\tcalls some:main\n"+
+		"pip\tSome.Lib\t1.0\tsite-packages/some/__init__.py\tsha256=a\n", b.read("out/owned.tsv"))
 	stand := b.read("out/Some_Lib-1.0-py3-none-any.whl")
 	if !strings.Contains(stand, "Requires-Dist: more; extra == 'x'") || strings.Contains(stand, "needed") {
 		t.Error("what stands for it requires something else than its extras do")
@@ -319,8 +336,9 @@ func condaRecord(name string, files ...string) string {
 	for _, f := range files {
 		paths = append(paths, map[string]string{"_path": f})
 	}
-	return string(JSON(map[string]any{"name": name, "version": "1", "subdir": "linux-64", "fn": name + "-1-0.conda", "files": files,
-		"link": map[string]string{"source": "/home/somebody"}, "paths_data": map[string]any{"paths": paths}}))
+	return string(JSON(map[string]any{"name": name, "version": "1", "subdir": "linux-64", "fn": name + "-1-0.conda",
+		"files": files,
+		"link":  map[string]string{"source": "/home/somebody"}, "paths_data": map[string]any{"paths": paths}}))
 }
 
 // Packages are laid out as in an environment: the later by name wins, what is
@@ -330,15 +348,19 @@ func TestCondaInstall(t *testing.T) {
 	b.needs("python3")
 	b.rattler()
 	site := "lib/python3.11/site-packages/"
-	b.zip("packages/a-1-0.conda", map[string]string{"share/both": "a", "bin/old": "#!x", site + "idna/__init__.py": "", site + "idna-1.dist-info/METADATA": "Name: idna\n",
+	b.zip("packages/a-1-0.conda", map[string]string{"share/both": "a", "bin/old": "#!x",
+		site + "idna/__init__.py": "", site + "idna-1.dist-info/METADATA": "Name: idna\n",
 		site + "idna-1.dist-info/entry_points.txt": "[console_scripts]\nold = idna:main\n",
 		site + "idna-1.dist-info/RECORD":           "idna/__init__.py,,\nidna-1.dist-info/METADATA,,\n/etc/passwd,,\n",
 		"conda-meta/a-1-0.json":                    condaRecord("a", "share/both", "bin/old", site+"idna/__init__.py")})
-	b.zip("packages/b-1-0.conda", map[string]string{"share/both": "b", "conda-meta/b-1-0.json": condaRecord("b", "share/both")})
-	b.write("packages/lock.json", `{"python": "", "channels": {"a-1-0.conda": "main", "b-1-0.conda": "main"}, "replaced": {"a-1-0.conda": ["idna", "?absent"]}}`)
+	b.zip("packages/b-1-0.conda", map[string]string{"share/both": "b",
+		"conda-meta/b-1-0.json": condaRecord("b", "share/both")})
+	b.write("packages/lock.json", `{"python": "", "channels": {"a-1-0.conda": "main", "b-1-0.conda": "main"},`+
+		` "replaced": {"a-1-0.conda": ["idna", "?absent"]}}`)
 	b.write("layer/.keep", "")
 	b.must("rm", "layer/.keep")
-	b.must("python3", "-B", b.script("conda-install.py"), filepath.Join(b.dir, "packages"), "/opt/env", filepath.Join(b.dir, "layer"))
+	b.must("python3", "-B", b.script("conda-install.py"), filepath.Join(b.dir, "packages"), "/opt/env",
+		filepath.Join(b.dir, "layer"))
 	equal(t, "the path of both", "b", b.read("layer/opt/env/share/both"))
 	for _, gone := range []string{"bin/old", site + "idna", site + "idna-1.dist-info"} {
 		if _, err := os.Lstat(filepath.Join(b.dir, "layer/opt/env", gone)); err == nil {
@@ -346,14 +368,17 @@ func TestCondaInstall(t *testing.T) {
 		}
 	}
 	record := b.read("layer/opt/env/conda-meta/a-1-0.json")
-	if !strings.Contains(record, `"url": "https://conda.invalid/main/linux-64/a-1-0.conda"`) || strings.Contains(record, "somebody") || strings.Contains(record, "idna") {
+	if !strings.Contains(record, `"url": "https://conda.invalid/main/linux-64/a-1-0.conda"`) ||
+		strings.Contains(record, "somebody") || strings.Contains(record, "idna") {
 		t.Errorf("the record says %s", record)
 	}
 	if late := b.settled("layer"); len(late) > 0 {
 		t.Errorf("not of the epoch: %v", late)
 	}
-	b.write("packages/lock.json", `{"python": "", "channels": {"a-1-0.conda": "main", "b-1-0.conda": "main"}, "replaced": {"b-1-0.conda": ["absent"]}}`)
-	if out, err := b.run("python3", "-B", b.script("conda-install.py"), filepath.Join(b.dir, "packages"), "/opt/env", filepath.Join(b.dir, "layer")); err == nil ||
+	b.write("packages/lock.json", `{"python": "", "channels": {"a-1-0.conda": "main", "b-1-0.conda": "main"},`+
+		` "replaced": {"b-1-0.conda": ["absent"]}}`)
+	if out, err := b.run("python3", "-B", b.script("conda-install.py"), filepath.Join(b.dir, "packages"), "/opt/env",
+		filepath.Join(b.dir, "layer")); err == nil ||
 		!strings.Contains(out, "there is no Python distribution absent with a RECORD that could be left out") {
 		t.Errorf("%v: %s", err, out)
 	}
@@ -363,10 +388,13 @@ func TestCondaProvides(t *testing.T) {
 	b := newBench(t)
 	b.needs("python3")
 	b.rattler()
-	b.zip("packages/a-1-0.conda", map[string]string{"lib/python3.11/site-packages/Some_Lib-1.dist-info/METADATA": "Name: Some.Lib\nVersion: 1\n", "lib/python3.11/site-packages/Some_Lib-1.dist-info/RECORD": "",
-		"lib/python3.11/site-packages/old.egg-info": "Name: old\nVersion: 2\n"})
+	b.zip("packages/a-1-0.conda",
+		map[string]string{"lib/python3.11/site-packages/Some_Lib-1.dist-info/METADATA": "Name: Some.Lib\nVersion: " +
+			"1\n", "lib/python3.11/site-packages/Some_Lib-1.dist-info/RECORD": "",
+			"lib/python3.11/site-packages/old.egg-info": "Name: old\nVersion: 2\n"})
 	b.write("out/.keep", "")
-	b.must("python3", "-B", b.script("conda-provides.py"), filepath.Join(b.dir, "packages"), filepath.Join(b.dir, "out"), "old")
+	b.must("python3", "-B", b.script("conda-provides.py"), filepath.Join(b.dir, "packages"),
+		filepath.Join(b.dir, "out"), "old")
 	equal(t, "provides.tsv", "Some.Lib\t1\ta-1-0.conda\trecorded\nold\t2\ta-1-0.conda\t\n", b.read("out/provides.tsv"))
 	if _, err := os.Stat(filepath.Join(b.dir, "out", "Some_Lib-1-py3-none-any.whl")); err != nil {
 		t.Error(err)
@@ -375,7 +403,8 @@ func TestCondaProvides(t *testing.T) {
 		t.Error("a wheel stands for what is replaced")
 	}
 	b.write("packages/b-1-0.conda", "no archive")
-	if out, err := b.run("python3", "-B", b.script("conda-provides.py"), filepath.Join(b.dir, "packages"), filepath.Join(b.dir, "out"), ""); err == nil || !strings.Contains(out, "b-1-0.conda can't be unpacked: ") {
+	if out, err := b.run("python3", "-B", b.script("conda-provides.py"), filepath.Join(b.dir, "packages"),
+		filepath.Join(b.dir, "out"), ""); err == nil || !strings.Contains(out, "b-1-0.conda can't be unpacked: ") {
 		t.Errorf("%v: %s", err, out)
 	}
 }
@@ -402,8 +431,10 @@ case " $* " in
 *" --print-uris "*) echo "'http://deb.test/pool/g/git_2.39-1_amd64.deb' git_1%3a2.39-1_amd64.deb 9 SHA256:aaaa" ;;
 esac
 `)
-	b.write("bin/apt-cache", "#!/bin/sh\ncase $1 in\npkgnames) printf 'git\\nlibc6\\nbroken\\n' ;;\nmadison) echo \"$2 | 1:2.39-1 | http://deb.test bookworm/main\" ;;\nshow) cat <<'X'\n"+stanzas+"X\n;;\nesac\n")
-	b.write("bin/dpkg-query", "#!/bin/sh\ncase $* in *libc6) printf 'install ok installed\\tlibc6\\t2.36\\n' ;; *) exit 1 ;; esac\n")
+	b.write("bin/apt-cache", "#!/bin/sh\ncase $1 in\npkgnames) printf 'git\\nlibc6\\nbroken\\n' ;;\nmadison) echo "+
+		"\"$2 | 1:2.39-1 | http://deb.test bookworm/main\" ;;\nshow) cat <<'X'\n"+stanzas+"X\n;;\nesac\n")
+	b.write("bin/dpkg-query", "#!/bin/sh\ncase $* in *libc6) printf 'install ok installed\\tlibc6\\t2.36\\n' ;; "+
+		"*) exit 1 ;; esac\n")
 }
 
 func TestAptResolve(t *testing.T) {
@@ -412,9 +443,12 @@ func TestAptResolve(t *testing.T) {
 	b.write("lists/x_Packages", "")
 	script := b.script("apt-resolve.sh", "/var/lib/apt/lists/", b.dir+"/lists/")
 	b.must("sh", script, "out", "git=1:2.39-1", "libc6")
-	equal(t, "debs.tsv", "git\t1:2.39-1\tamd64\tpool/g/git_2.39-1_amd64.deb\t9\taaaa\thttp://deb.test/pool/g/git_2.39-1_amd64.deb\tdpkg, libc6 (>= 2), perl\tgit-core\n", b.read("out/debs.tsv"))
+	equal(t,
+		"debs.tsv",
+		"git\t1:2.39-1\tamd64\tpool/g/git_2.39-1_amd64.deb\t9\taaaa\thttp://deb.test/pool/g/git_2.39-1_amd64.deb\tdpkg, libc6 (>= 2), perl\tgit-core\n", b.read("out/debs.tsv"))
 	equal(t, "held.tsv", "libc6\t2.36\n", b.read("out/held.tsv"))
-	for pin, want := range map[string]string{"gti": "unknown gti\n", "git=9": "version git 9\n", "broken": "The following packages have unmet dependencies:\n"} {
+	for pin, want := range map[string]string{"gti": "unknown gti\n", "git=9": "version git 9\n",
+		"broken": "The following packages have unmet dependencies:\n"} {
 		if out, err := b.run("sh", script, "out", pin); err == nil {
 			t.Errorf("%s: %s", pin, out)
 		}
@@ -428,10 +462,13 @@ func TestAptLocate(t *testing.T) {
 	b.write("specs", "git=1:2.39-1\ngone=1.0\n")
 	b.write("out/.keep", "")
 	b.write("tmp/.keep", "")
-	b.must("sh", b.script("apt-locate.sh", "/tmp", b.dir+"/tmp"), filepath.Join(b.dir, "specs"), filepath.Join(b.dir, "out"))
-	equal(t, "addresses.tsv", "aaaa\thttp://deb.test/pool/g/git_2.39-1_amd64.deb\tgit=1:2.39-1\n", b.read("out/addresses.tsv"))
+	b.must("sh", b.script("apt-locate.sh", "/tmp", b.dir+"/tmp"), filepath.Join(b.dir, "specs"),
+		filepath.Join(b.dir, "out"))
+	equal(t, "addresses.tsv", "aaaa\thttp://deb.test/pool/g/git_2.39-1_amd64.deb\tgit=1:2.39-1\n",
+		b.read("out/addresses.tsv"))
 	b.write("specs", "gone=1.0\n")
-	b.must("sh", b.script("apt-locate.sh", "/tmp", b.dir+"/tmp"), filepath.Join(b.dir, "specs"), filepath.Join(b.dir, "out"))
+	b.must("sh", b.script("apt-locate.sh", "/tmp", b.dir+"/tmp"), filepath.Join(b.dir, "specs"),
+		filepath.Join(b.dir, "out"))
 	equal(t, "addresses.tsv", "", b.read("out/addresses.tsv"))
 }
 
@@ -452,7 +489,8 @@ while [ $# -gt 0 ]; do [ "$1" = --output-file ] && echo resolved >"$2"; shift; d
 	script, in, out := b.script("uv-resolve.sh"), filepath.Join(b.dir, "in"), filepath.Join(b.dir, "out")
 	b.must("sh", script, filepath.Join(b.dir, "bin", "uv"), "python3", in, out, "--only-binary", ":all:")
 	calls := strings.Split(strings.TrimSpace(b.read("in/calls")), "\n")
-	if len(calls) != 2 || !strings.Contains(calls[0], "--constraint given.txt --find-links /run/driftpin/given --output-file") ||
+	if len(calls) != 2 || !strings.Contains(calls[0],
+		"--constraint given.txt --find-links /run/driftpin/given --output-file") ||
 		!strings.Contains(calls[1], "--offline") || !strings.Contains(calls[1], "--no-deps --format pylock.toml") {
 		t.Errorf("uv was called as\n%s", strings.Join(calls, "\n"))
 	}
@@ -471,7 +509,8 @@ func TestUvFetch(t *testing.T) {
 	b.write("tmp/.keep", "")
 	b.env = append(b.env, "UV_DEFAULT_INDEX=https://x.test/simple")
 	b.must("sh", b.script("uv-fetch.sh", "/tmp/", b.dir+"/tmp/"), "1.2.3", "abc", "out")
-	if called := b.read("called"); !strings.HasPrefix(called, "https://x.test/simple |-m pip download ") || !strings.Contains(called, "--require-hashes") {
+	if called := b.read("called"); !strings.HasPrefix(called, "https://x.test/simple |-m pip download ") ||
+		!strings.Contains(called, "--require-hashes") {
 		t.Errorf("pip was called as %s", called)
 	}
 	equal(t, "requirements", "uv==1.2.3 --hash=sha256:abc\n", b.read("tmp/uv.txt"))

@@ -31,7 +31,8 @@ func Script(name string) llb.RunOption {
 	if err != nil {
 		panic(err) // it is embedded
 	}
-	st := llb.Scratch().File(llb.Mkfile("/"+name, 0o755, data, llb.WithCreatedTime(pins.Epoch)), llb.WithCustomName("driftpin "+name))
+	st := llb.Scratch().File(llb.Mkfile("/"+name, 0o755, data, llb.WithCreatedTime(pins.Epoch)),
+		llb.WithCustomName("driftpin "+name))
 	return llb.AddMount(Dir+name, st, llb.SourcePath("/"+name), llb.Readonly)
 }
 

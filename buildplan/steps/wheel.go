@@ -34,8 +34,10 @@ func (g Ground) Wheel(w Wheel) llb.State {
 	exit 1
 } >&2
 cp "$2" /out/`
-	return st.Env.Run(Step("check the wheel of "+w.Name, []string{"/bin/sh", "-ec", check, "sh", w.SHA256, w.File, w.From, w.Name},
-		llb.AddMount("/out", llb.Scratch()), llb.AddMount("/run/driftpin/built", st.Wheel, llb.Readonly), g.Places.Of(w.Artifact))...).GetMount("/out")
+	return st.Env.Run(Step("check the wheel of "+w.Name, []string{"/bin/sh", "-ec", check, "sh", w.SHA256, w.File,
+		w.From, w.Name},
+		llb.AddMount("/out", llb.Scratch()), llb.AddMount("/run/driftpin/built", st.Wheel, llb.Readonly),
+		g.Places.Of(w.Artifact))...).GetMount("/out")
 }
 
 // Build builds a wheel, whatever its bytes turn out to be.
@@ -45,12 +47,15 @@ func (g Ground) Build(w Wheel) Build {
 	if len(g.Compilers) > 0 {
 		builder = g.InstallDebs(python, fmt.Sprintf("compilers: %d packages", len(g.Compilers)), g.Compilers).Root()
 	}
-	env := builder.Run(Step("environment for building "+w.Name, []string{"/bin/sh", Dir + "env.sh", g.Interpreter(), buildEnv}, Script("env.sh"))...).Root()
+	env := builder.Run(Step("environment for building "+w.Name, []string{"/bin/sh", Dir + "env.sh", g.Interpreter(),
+		buildEnv}, Script("env.sh"))...).Root()
 	if len(w.Needs) > 0 {
-		options := Step("build requirements of "+w.Name, []string{buildEnv + "/bin/python", "-B", Dir + "pip-install.py", UvPath, WheelsDir},
+		options := Step("build requirements of "+w.Name, []string{buildEnv + "/bin/python", "-B",
+			Dir + "pip-install.py", UvPath, WheelsDir},
 			Script("pip-install.py"), g.Uv(python), g.Places.Of(w.Artifact))
 		for _, n := range w.Needs {
-			options = append(options, llb.AddMount(WheelsDir+n.File, g.Fetch(n), llb.SourcePath("/"+n.File), llb.Readonly))
+			options = append(options, llb.AddMount(WheelsDir+n.File, g.Fetch(n), llb.SourcePath("/"+n.File),
+				llb.Readonly))
 		}
 		env = env.Run(options...).Root()
 	}
@@ -67,7 +72,8 @@ func (g Ground) WheelStep(name, mode string, w Wheel) []llb.RunOption {
 	source, mount := g.source(w)
 	git, _ := w.Git()
 	return Step(name, []string{python, "-B", Dir + "build-wheel.py", mode, source, git.Subdirectory, "/out"},
-		Script("build-wheel.py"), mount, llb.AddMount("/out", llb.Scratch()), llb.AddMount("/build", llb.Scratch()), g.Places.Of(w.Artifact))
+		Script("build-wheel.py"), mount, llb.AddMount("/out", llb.Scratch()), llb.AddMount("/build", llb.Scratch()),
+		g.Places.Of(w.Artifact))
 }
 
 // source mounts what a wheel is built from, and says where.
@@ -95,7 +101,8 @@ func DirectURL(wheel string, git pins.Git, requested string) llb.RunOption {
 		panic(err) // only strings
 	}
 	name := wheel + ".direct_url.json"
-	st := llb.Scratch().File(llb.Mkfile("/"+name, 0o644, data, llb.WithCreatedTime(pins.Epoch)), llb.WithCustomName("origin of "+wheel))
+	st := llb.Scratch().File(llb.Mkfile("/"+name, 0o644, data, llb.WithCreatedTime(pins.Epoch)),
+		llb.WithCustomName("origin of "+wheel))
 	return llb.AddMount(WheelsDir+name, st, llb.SourcePath("/"+name), llb.Readonly)
 }
 

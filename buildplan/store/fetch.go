@@ -126,7 +126,7 @@ func isHTTP(address string) bool {
 // produce has an address that is not one of HTTP made into a file.
 func (s *Store) produce(ctx context.Context, sum, address, dir string) (string, error) {
 	if s.options.Make == nil {
-		return "", fmt.Errorf("addresses like %s are not understood", address)
+		return "", fmt.Errorf("driftpin can't fetch from addresses like %s", address)
 	}
 	file, err := s.options.Make(ctx, address, dir)
 	if err != nil {
@@ -200,7 +200,8 @@ func (d *download) try(ctx context.Context) error {
 	d.tries++
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stall := time.AfterFunc(d.store.options.Stall, func() { cancel(fmt.Errorf("not a byte came for %v", d.store.options.Stall)) })
+	stall := time.AfterFunc(d.store.options.Stall,
+		func() { cancel(fmt.Errorf("no data came for %v", d.store.options.Stall)) })
 	defer stall.Stop()
 	missing := ""
 	if d.size > 0 {
@@ -254,7 +255,8 @@ func (s *Store) ask(ctx context.Context, address, bytes string) (*http.Response,
 func (d *download) status(resp *http.Response) error {
 	err := errors.New(resp.Status)
 	switch code := resp.StatusCode; {
-	case code == http.StatusPartialContent && strings.HasPrefix(resp.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", d.size)):
+	case code == http.StatusPartialContent && strings.HasPrefix(resp.Header.Get("Content-Range"),
+		fmt.Sprintf("bytes %d-", d.size)):
 		return nil
 	case code == http.StatusOK:
 		return d.restart()
@@ -265,10 +267,13 @@ func (d *download) status(resp *http.Response) error {
 	case code == http.StatusForbidden, code == http.StatusUnavailableForLegalReasons:
 		return backoff.Permanent(&movedError{err, false})
 	case code == http.StatusUnauthorized:
-		return backoff.Permanent(fmt.Errorf("%w: credentials go into the index's address, UV_INDEX_NAME_USERNAME and _PASSWORD, or ~/.netrc", err))
-	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code == http.StatusTooEarly, code >= 500:
+		return backoff.Permanent(fmt.Errorf("%w: credentials go into the index's address, UV_INDEX_NAME_USERNAME "+
+			"and _PASSWORD, or ~/.netrc", err))
+	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code == http.StatusTooEarly,
+		code >= 500:
 		if wait := retryAfter(resp.Header.Get("Retry-After")); wait > 0 {
-			return &waitError{fmt.Errorf("%w, for %v", err, wait.Round(time.Second)), &backoff.RetryAfterError{Duration: wait}}
+			return &waitError{fmt.Errorf("%w, for %v", err, wait.Round(time.Second)),
+				&backoff.RetryAfterError{Duration: wait}}
 		}
 		return err
 	}
@@ -299,7 +304,7 @@ func retryAfter(value string) time.Duration {
 func (d *download) keep(data []byte) error {
 	d.hash.Write(data) // returns no error
 	if d.size += int64(len(data)); d.size > d.store.limit(d.sum) {
-		return fmt.Errorf("after %d bytes it still goes on: it should be much shorter", d.size)
+		return fmt.Errorf("the file is much longer than expected: stopped after %d bytes", d.size)
 	}
 	_, err := d.file.Write(data)
 	return err
@@ -324,7 +329,7 @@ func (d *download) finish() error {
 	if got == d.sum {
 		return nil
 	}
-	err := fmt.Errorf("what comes has the sha256 %s, and the lock says %s", got, d.sum)
+	err := fmt.Errorf("the file at this address has the sha256 %s, and the lock has %s", got, d.sum)
 	if d.spoilt {
 		return backoff.Permanent(&movedError{err, false})
 	}
@@ -339,7 +344,7 @@ func (d *download) classify(ctx context.Context, err error) error {
 	}
 	var bad *tls.CertificateVerificationError
 	if errors.As(err, &bad) {
-		return backoff.Permanent(fmt.Errorf("%w: SSL_CERT_FILE names certificates to trust", err))
+		return backoff.Permanent(fmt.Errorf("%w: name the certificates to trust in SSL_CERT_FILE", err))
 	}
 	var dial *net.OpError
 	if errors.As(err, &dial) && dial.Op == "dial" {

@@ -83,7 +83,8 @@ func (r *remoteFile) block(i int64) ([]byte, error) {
 	from := i * blockSize
 	data := make([]byte, min(blockSize, r.size-from))
 	_, err := backoff.Retry(r.ctx, func() (struct{}, error) { return struct{}{}, r.fetch(data, from) },
-		backoff.WithBackOff(r.store.pauses()), backoff.WithMaxTries(movedTries), backoff.WithMaxElapsedTime(r.store.options.Stall))
+		backoff.WithBackOff(r.store.pauses()), backoff.WithMaxTries(movedTries),
+		backoff.WithMaxElapsedTime(r.store.options.Stall))
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +102,8 @@ func (r *remoteFile) fetch(data []byte, from int64) error {
 	}
 	defer resp.Body.Close()
 	switch {
-	case resp.StatusCode == http.StatusPartialContent && strings.HasPrefix(resp.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", from)):
+	case resp.StatusCode == http.StatusPartialContent && strings.HasPrefix(resp.Header.Get("Content-Range"),
+		fmt.Sprintf("bytes %d-", from)):
 		_, err = io.ReadFull(resp.Body, data)
 		return err
 	case resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode >= 500:

@@ -84,7 +84,8 @@ func Open(dir string, o Options) (*Store, error) {
 		o.Pause = time.Second
 	}
 	s := &Store{dir: dir, options: o, client: newClient(o), fetches: semaphore.NewWeighted(maxFetches),
-		names: map[string]string{}, sizes: map[string]int64{}, private: map[string]string{}, busy: map[string]*sync.Mutex{}}
+		names: map[string]string{}, sizes: map[string]int64{}, private: map[string]string{},
+		busy: map[string]*sync.Mutex{}}
 	for _, d := range []string{s.blobs(), s.addresses()} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return nil, err
@@ -243,7 +244,8 @@ func (s *Store) Remember(sha256, address string) error {
 	if old, ok := s.Address(sha256); ok && old == address {
 		return nil
 	}
-	err := renameio.WriteFile(filepath.Join(s.addresses(), sha256), []byte(address+"\n"), 0o600, renameio.WithTempDir(s.addresses()))
+	err := renameio.WriteFile(filepath.Join(s.addresses(), sha256), []byte(address+"\n"), 0o600,
+		renameio.WithTempDir(s.addresses()))
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 		return nil
 	}

@@ -36,7 +36,7 @@ named, here and in a comment of the manifest; the exit status is then 3.`,
 func adopt(s streams, dir, base string, write bool) error {
 	file := filepath.Join(dir, pins.ManifestName)
 	if _, err := os.Lstat(file); err == nil {
-		return fmt.Errorf("%s: the course has a manifest already", file)
+		return fmt.Errorf("%s: the course already has a manifest: move it away to adopt the course again", file)
 	}
 	m, err := readCourse(dir, nil)
 	if m == nil {
@@ -44,7 +44,7 @@ func adopt(s streams, dir, base string, write bool) error {
 	}
 	for _, f := range m.Findings.Fatal() {
 		if f.Rule != "unsupported" {
-			return fmt.Errorf("mend the files first, so that nothing is lost: %w", err)
+			return fmt.Errorf("fix these errors in the course's files first, so that no pin is lost: %w", err)
 		}
 	}
 	left := pins.NotAdopted(m)
@@ -62,7 +62,8 @@ func adopt(s streams, dir, base string, write bool) error {
 		for _, source := range m.Sources {
 			names = append(names, source.Name)
 		}
-		fmt.Fprintf(s.err, "%s: its pins (%d) are from %s, which driftpin does not read any more\n", file, len(m.Requests), strings.Join(names, ", "))
+		fmt.Fprintf(s.err, "%s: pins adopted: %d, from %s; driftpin no longer reads those files\n", file,
+			len(m.Requests), strings.Join(names, ", "))
 	}
 	if err == nil && len(left) > 0 {
 		return errFound

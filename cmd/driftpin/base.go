@@ -33,8 +33,8 @@ exists, exactly those packages are installed.`,
 		},
 	}
 	cmd.Flags().StringVar(&o.Suite, "suite", "bookworm", "Debian's suite")
-	cmd.Flags().StringSliceVar(&o.Sources, "sources", nil, "apt's source files (default this machine's)")
+	cmd.Flags().StringSliceVar(&o.Sources, "sources", nil, "apt sources files (default: those of this machine)")
 	cmd.Flags().StringVar(&o.Lock, "lock", os.Getenv("DRIFTPIN_BASE_LOCK"), "the base's lock (default DIR.lock)")
-	cmd.Flags().BoolVar(&o.Upgrade, "upgrade", false, "take today's packages, whatever the lock says")
+	cmd.Flags().BoolVar(&o.Upgrade, "upgrade", false, "install today's packages and rewrite the lock")
 	return cmd
 }

@@ -48,7 +48,8 @@ and pins.lock is rewritten.`,
 	f.add(cmd)
 	cmd.Flags().StringVar(&f.output, "output", "", "oci-layout:DIR, docker-archive:FILE or docker:NAME")
 	cmd.Flags().StringVar(&f.push, "push", "", "repository to push to; the tag is the plan's")
-	cmd.Flags().BoolVar(&f.relock, "relock-missing", false, "lock anew what can't be fetched any more, and build that")
+	cmd.Flags().BoolVar(&f.relock, "relock-missing", false,
+		"lock files again that can no longer be fetched, and build those")
 	return cmd
 }
 
@@ -65,7 +66,7 @@ func (f *buildFlags) check(courses []string) error {
 		return err
 	}
 	if (f.output == "") == (f.push == "") {
-		return usageError{errors.New("name where the image goes: --output or --push")}
+		return usageError{errors.New("no output given: name one with --output or --push")}
 	}
 	named, placed := map[string]string{}, map[string]string{}
 	for _, dir := range courses {
@@ -74,12 +75,14 @@ func (f *buildFlags) check(courses []string) error {
 			return err
 		}
 		if other, again := named[m.Course]; again {
-			return usageError{fmt.Errorf("%s and %s are both called %s: write course: NAME into a pins.yaml, or name one at a time", other, dir, m.Course)}
+			return usageError{fmt.Errorf("%s and %s are both called %s: write course: NAME into a pins.yaml, or "+
+				"name one at a time", other, dir, m.Course)}
 		}
 		named[m.Course] = dir
 		place := f.place(m.Course)
 		if other, again := placed[place]; again {
-			return usageError{fmt.Errorf("the images of %s and %s would both go to %s: write {course} into --output or --push", other, dir, place)}
+			return usageError{fmt.Errorf("the images of %s and %s would both go to %s: write {course} into "+
+				"--output or --push", other, dir, place)}
 		}
 		placed[place] = dir
 	}
@@ -150,7 +153,8 @@ func (f *buildFlags) buildLocked(ctx context.Context, s streams, c *course, e *s
 	if err := attach(ctx, s, c, out, r); err != nil {
 		return fmt.Errorf("%s is built: %w", p.Course, err)
 	}
-	fmt.Fprintf(s.err, "%s: built in %.1f s, checks %.1f s, in all %.1f s\n", p.Course, r.Build.Seconds(), r.Checks.Seconds(), time.Since(start).Seconds())
+	fmt.Fprintf(s.err, "%s: built in %.1f s, checks %.1f s, in all %.1f s\n", p.Course, r.Build.Seconds(),
+		r.Checks.Seconds(), time.Since(start).Seconds())
 	_, err = fmt.Fprintf(s.out, "%s %s %s\n", p.Course, r.Tag, cmp.Or(r.Manifest, r.Digest))
 	return err
 }

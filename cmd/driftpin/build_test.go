@@ -52,8 +52,10 @@ checks:
 // TestMainJob is the main job, from pins to an image that is verified.
 func TestMainJob(t *testing.T) {
 	l := newLab(t)
-	for _, want := range []string{"\npip tornado 6.2 ", "\npip docopt 0.6.2 linux/amd64 docopt-0.6.2.tar.gz ", " from=sdist:docopt-0.6.2.tar.gz\n",
-		" from=git+https://git.example.org/tmpystore.git@", "\npip setuptools 67.6.0 ", "\ndeb gcc ", "\ndeb tree ", "\npip ypy-websocket 0.8.4 "} {
+	for _, want := range []string{"\npip tornado 6.2 ", "\npip docopt 0.6.2 linux/amd64 docopt-0.6.2.tar.gz ",
+		" from=sdist:docopt-0.6.2.tar.gz\n",
+		" from=git+https://git.example.org/tmpystore.git@", "\npip setuptools 67.6.0 ", "\ndeb gcc ", "\ndeb tree ",
+		"\npip ypy-websocket 0.8.4 "} {
 		if !strings.Contains(l.lock, want) {
 			t.Errorf("the lock has no %q", want)
 		}
@@ -66,7 +68,8 @@ func TestMainJob(t *testing.T) {
 	t.Run("inventory", func(t *testing.T) { l.at(t).inventory() })
 	t.Run("carried", func(t *testing.T) {
 		l := l.at(t)
-		carried, read := l.run("home1", "inventory", "--format", "json", "oci-layout:image"), l.run("home1", "inventory", "--format", "json", "--read-layers", "oci-layout:image")
+		carried, read := l.run("home1", "inventory", "--format", "json", "oci-layout:image"),
+			l.run("home1", "inventory", "--format", "json", "--read-layers", "oci-layout:image")
 		if diff := cmp.Diff(read, carried); diff != "" {
 			t.Errorf("what the image says of itself (+) is not what its layers hold (-):\n%s", diff)
 		}
@@ -104,11 +107,14 @@ func (l *lab) verify() {
 	meta := "Metadata-Version: 2.1\nName: idna\nVersion: 3.4\n"
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	h := &tar.Header{Name: "opt/env/lib/python3.11/site-packages/idna-3.3.dist-info/METADATA", Mode: 0o644, Size: int64(len(meta))}
+	h := &tar.Header{Name: "opt/env/lib/python3.11/site-packages/idna-3.3.dist-info/METADATA", Mode: 0o644,
+		Size: int64(len(meta))}
 	if err := errors.Join(w.WriteHeader(h), second(io.WriteString(w, meta)), w.Close()); err != nil {
 		l.t.Fatal(err)
 	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes())), nil })
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(b.Bytes())), nil
+	})
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -126,7 +132,8 @@ func (l *lab) inventory() {
 	var found struct {
 		Packages []struct{ Kind, Name, Version, Where string }
 	}
-	if err := json.Unmarshal([]byte(l.run("home1", "inventory", "--format", "json", "oci-layout:image")), &found); err != nil {
+	if err := json.Unmarshal([]byte(l.run("home1", "inventory", "--format", "json", "oci-layout:image")),
+		&found); err != nil {
 		l.t.Fatal(err)
 	}
 	got := map[string][]string{}
@@ -146,7 +153,8 @@ func (l *lab) inventory() {
 		return out
 	}
 	var listed []struct{ Name, Version string }
-	if err := json.Unmarshal(inside("/opt/env/bin/pip", "list", "--format", "json", "--disable-pip-version-check"), &listed); err != nil {
+	if err := json.Unmarshal(inside("/opt/env/bin/pip", "list", "--format", "json", "--disable-pip-version-check"),
+		&listed); err != nil {
 		l.t.Fatal(err)
 	}
 	var want []string
@@ -157,7 +165,8 @@ func (l *lab) inventory() {
 	if diff := cmp.Diff(want, got["pip"]); diff != "" {
 		l.t.Errorf("pip (-pip list +driftpin):\n%s", diff)
 	}
-	want = strings.Fields(strings.ReplaceAll(string(inside("dpkg-query", "-W", "-f", "${Package}_${Version}\n")), " ", ""))
+	want = strings.Fields(strings.ReplaceAll(string(inside("dpkg-query", "-W", "-f", "${Package}_${Version}\n")), " ",
+		""))
 	for i := range want {
 		want[i] = strings.Replace(want[i], "_", " ", 1)
 	}
@@ -166,7 +175,8 @@ func (l *lab) inventory() {
 		l.t.Errorf("deb (-dpkg +driftpin):\n%s", diff)
 	}
 	origin := l.read("root/opt/env/lib/python3.11/site-packages/tmpystore-0.0.1.dist-info/direct_url.json")
-	if !strings.Contains(origin, `"url":"https://git.example.org/tmpystore.git"`) || !strings.Contains(origin, `"requested_revision":"v1"`) {
+	if !strings.Contains(origin, `"url":"https://git.example.org/tmpystore.git"`) ||
+		!strings.Contains(origin, `"requested_revision":"v1"`) {
 		l.t.Errorf("direct_url.json is %s", origin)
 	}
 }
@@ -183,17 +193,20 @@ func (l *lab) bump() {
 	l.write("bumped/overrides.json", "{}\n")
 	l.write("bumped/pins.lock", l.read("course/pins.lock"))
 	l.write("bumped/pins.yaml", strings.Replace(courseYAML, "idna==3.3", "idna==3.4", 1))
-	l.fails(3, "the lock is stale: other pip pins are asked for: idna==3.4", "build", "bumped", "--output", "oci-layout:bumped-image")
+	l.fails(3, "the lock is stale: other pip pins are asked for: idna==3.4", "build", "bumped", "--output",
+		"oci-layout:bumped-image")
 	l.write("bumped/pins.yaml", courseYAML)
-	if out := l.run("home1", "bump", "bumped", "idna=3.4"); !strings.Contains(out, "+     - idna=={+3.4+}\n") || !strings.Contains(out, "idna  3.3 → 3.4") {
+	if out := l.run("home1", "bump", "bumped", "idna=3.4"); !strings.Contains(out, "+     - idna=={+3.4+}\n") ||
+		!strings.Contains(out, "idna  3.3 → 3.4") {
 		l.t.Errorf("bump shows %s", out)
 	}
 	if l.read("bumped/pins.yaml") != courseYAML || l.read("bumped/pins.lock") != l.read("course/pins.lock") {
 		l.t.Error("a dry run wrote something")
 	}
-	l.fails(1, "it does not pin idma: did you mean idna?", "bump", "bumped", "idma=3.4")
+	l.fails(1, "the course does not pin idma: did you mean idna?", "bump", "bumped", "idma=3.4")
 	l.fails(1, "The nearest of idna is 3.4.", "bump", "bumped", "idna=3.99")
-	if out := l.run("home1", "bump", "bumped", "idna", "--as-of", "2023-12-31"); !strings.Contains(out, "idna=={+3.6+}") {
+	if out := l.run("home1", "bump", "bumped", "idna", "--as-of", "2023-12-31"); !strings.Contains(out,
+		"idna=={+3.6+}") {
 		l.t.Errorf("bump --as-of shows %s", out)
 	}
 	l.run("home1", "bump", "bumped", "idna", "--to", "minor", "--write")
@@ -244,7 +257,8 @@ func (l *lab) bump() {
 // of its own in place of the fragment's.
 func (l *lab) bumpSeveral() {
 	files := map[string]string{
-		"several/all.yaml":    "base: oci-layout:../base\nas-of: 2023-03-17\npins:\n  pip:\n    - idna==3.3\n    - certifi==2022.9.24\n",
+		"several/all.yaml": "base: oci-layout:../base\nas-of: 2023-03-17\npins:\n  pip:\n    - idna==3.3\n   " +
+			" - certifi==2022.9.24\n",
 		"several/a/pins.yaml": "extends: ../all.yaml\npins:\n  pip: [certifi==2022.6.15]\n",
 		"several/b/pins.yaml": "extends: ../all.yaml\npins:\n  pip: [idna==3.2, requests==2.28.2]\n",
 	}
@@ -265,16 +279,20 @@ func (l *lab) bumpSeveral() {
 		files[c+"/pins.lock"] = l.read(c + "/pins.lock")
 	}
 	// idna 2.4 is too old for the second course's requests, so neither is written.
-	l.fails(1, "bumping several/b: the pip pins can't be met together", append([]string{"bump", "idna=2.4", "--write"}, courses...)...)
+	l.fails(1, "bumping several/b: the pip pins can't be met together",
+		append([]string{"bump", "idna=2.4", "--write"}, courses...)...)
 	same(files)
-	l.run("home1", append([]string{"bump", "idna=3.4", "certifi", "--to", "minor", "--write", "--markdown", "several/body.md"}, courses...)...)
+	l.run("home1", append([]string{"bump", "idna=3.4", "certifi", "--to", "minor", "--write", "--markdown",
+		"several/body.md"}, courses...)...)
 	same(map[string]string{
-		"several/all.yaml":    strings.NewReplacer("idna==3.3", "idna==3.4", "2022.9.24", "2022.12.7").Replace(files["several/all.yaml"]),
+		"several/all.yaml": strings.NewReplacer("idna==3.3", "idna==3.4", "2022.9.24",
+			"2022.12.7").Replace(files["several/all.yaml"]),
 		"several/a/pins.yaml": strings.Replace(files["several/a/pins.yaml"], "2022.6.15", "2022.12.7", 1),
 		"several/b/pins.yaml": strings.Replace(files["several/b/pins.yaml"], "idna==3.2", "idna==3.4", 1),
 	})
 	l.run("home1", append([]string{"lock", "--check"}, courses...)...)
-	if body := l.read("several/body.md"); !strings.Contains(body, "### a: idna 3.3 → 3.4, certifi 2022.6.15 → 2022.12.7") || !strings.Contains(body, "### b:") {
+	if body := l.read("several/body.md"); !strings.Contains(body,
+		"### a: idna 3.3 → 3.4, certifi 2022.6.15 → 2022.12.7") || !strings.Contains(body, "### b:") {
 		l.t.Errorf("the body is\n%s", body)
 	}
 }
@@ -291,7 +309,8 @@ func (l *lab) failures() {
 	l.write("failing/pins.yaml", failing)
 	l.write("failing/overrides.json", "{}\n")
 	l.write("failing/pins.lock", l.lock)
-	l.fails(1, "failing/pins.yaml:17: the step failed with exit status 7", "build", "failing", "--output", "oci-layout:failing-image")
+	l.fails(1, "failing/pins.yaml:17: the step failed with exit status 7", "build", "failing", "--output",
+		"oci-layout:failing-image")
 	if _, err := os.Stat(filepath.Join(l.dir, "failing-image", "index.json")); err == nil {
 		l.t.Error("an image was exported though its check failed")
 	}
@@ -299,7 +318,8 @@ func (l *lab) failures() {
 		"boken==2.4.3":           "pins.yaml:4: no index has a package boken: did you mean bokeh?",
 		"jupyter_server==2.27.3": "pins.yaml:4: jupyter-server has no version 2.27.3",
 		"jupyterlab==3.6.3":      "pins.yaml:4: jupyterlab 3.6.3 is newer than as-of: it was published on 2023-03-31",
-		"git+https://git.example.org/tmpystore.git@nosuch": "pins.yaml:4: https://git.example.org/tmpystore.git has no commit, branch or tag nosuch",
+		"git+https://git.example.org/tmpystore.git@nosuch": "pins.yaml:4: https://git.example.org/tmpystore.git " +
+			"has no commit, branch or tag nosuch",
 	} {
 		l.write("bad/pins.yaml", "base: oci-layout:../base\nas-of: 2023-03-17\npins: {pip: [\n\""+name+"\"]}\n")
 		l.fails(1, want, "lock", "bad")

@@ -31,7 +31,7 @@ func (f *bumpFlags) add(cmd *cobra.Command) {
 	f.engineFlags.add(cmd)
 	cmd.Flags().BoolVar(&f.write, "write", false, "write the manifests and the locks")
 	cmd.Flags().StringVar(&f.markdown, "markdown", "", "file to write the pull request's body to")
-	cmd.Flags().StringVar(&f.asOf, "as-of", "", "take this date for the manifest's as-of too")
+	cmd.Flags().StringVar(&f.asOf, "as-of", "", "set the manifest's as-of to this date too")
 }
 
 func (f *bumpFlags) check() error {
@@ -93,8 +93,9 @@ func (s solver) Overlaps(ctx context.Context, m *pins.Manifest, l *pins.Lock) (p
 // is resolved.
 func (c *course) engine(e *session.Session) *bump.Course {
 	return &bump.Course{
-		Manifest: c.manifest, Lock: c.lock, Options: c.options(), Solver: solver{c.resolver(e), buildplan.Builder{Session: e}},
-		Read: func(edited map[string][]byte) (*pins.Manifest, error) { return readCourse(c.manifest.Dir, edited) },
+		Manifest: c.manifest, Lock: c.lock, Options: c.options(),
+		Solver: solver{c.resolver(e), buildplan.Builder{Session: e}},
+		Read:   func(edited map[string][]byte) (*pins.Manifest, error) { return readCourse(c.manifest.Dir, edited) },
 	}
 }
 
@@ -150,10 +151,13 @@ func (f *bumpFlags) selected(s streams, dir string, found map[bump.Target]bool) 
 		found[t] = true
 	}
 	if f.asOf != "" && len(selection.Bumps) > 0 && c.manifest.AsOf.At.File == "" {
-		return nil, fmt.Errorf("%s: there is no as-of to change: without one, today's versions are resolved", c.manifest.Sources[0].Name)
+		return nil, fmt.Errorf("%s: there is no as-of to change: add as-of to the manifest, or leave out --as-of "+
+			"to resolve today's versions", c.manifest.Sources[0].Name)
 	}
-	if f.markdown != "" && (c.manifest.Reads(filepath.ToSlash(filepath.Clean(f.markdown))) || filepath.Clean(f.markdown) == filepath.Clean(c.lockFile)) {
-		return nil, usageError{fmt.Errorf("--markdown %s: that is a file of the course %s", f.markdown, dir)}
+	if f.markdown != "" && (c.manifest.Reads(filepath.ToSlash(filepath.Clean(f.markdown))) ||
+		filepath.Clean(f.markdown) == filepath.Clean(c.lockFile)) {
+		return nil, usageError{fmt.Errorf("--markdown %s: this is a file of the course %s: name another file",
+			f.markdown, dir)}
 	}
 	return &bumped{&bump.Bumping{Bumps: selection.Bumps, AsOf: f.asOf}, c}, nil
 }
@@ -166,12 +170,13 @@ func printSelection(s streams, c *course, selection *bump.Selection) {
 		if a.Near != "" {
 			hint = ": did you mean " + a.Near + "?"
 		} else if a.Locked != nil {
-			hint = fmt.Sprintf(", but %s %s is installed: see driftpin why %s %s", a.Locked.Name, a.Locked.Version, c.manifest.Dir, a.Locked.Name)
+			hint = fmt.Sprintf(", but %s %s is installed: see driftpin why %s %s", a.Locked.Name, a.Locked.Version,
+				c.manifest.Dir, a.Locked.Name)
 		}
-		fmt.Fprintf(s.err, "%s: it does not pin %s%s\n", c.manifest.Dir, a.Name, hint)
+		fmt.Fprintf(s.err, "%s: the course does not pin %s%s\n", c.manifest.Dir, a.Name, hint)
 	}
 	for _, r := range selection.There {
-		fmt.Fprintf(s.err, "%s: %s is there already\n", r.At, r.Spec)
+		fmt.Fprintf(s.err, "%s: %s is already pinned\n", r.At, r.Spec)
 	}
 }
 
@@ -189,14 +194,16 @@ func (f *bumpFlags) carryOut(ctx context.Context, s streams, e *session.Session,
 		return f.worded(err, bumpings)
 	}
 	for _, stay := range stays {
-		fmt.Fprintf(s.err, "%s: %s %s is the newest (%s) that resolves with the rest\n", stay.Request.At, stay.Request.Name, stay.Version, f.to)
+		fmt.Fprintf(s.err, "%s: %s %s is the newest (%s) that resolves with the rest\n", stay.Request.At,
+			stay.Request.Name, stay.Version, f.to)
 	}
 	known := knownOf(ctx, bumpings) // git takes its time, and so does the solver
 	var files change
 	outcomes, err := bump.Try(ctx, bumpings, func(o *bump.Outcome) error {
 		notes := known(o.Bumping)
 		for _, r := range o.Lost {
-			notes = append(notes, fmt.Sprintf("%s: %s: %s goes with the version that it is of", r.At, r.Spec, r.Loses()))
+			notes = append(notes, fmt.Sprintf("%s: %s: %s is removed, because it belongs to the old version", r.At,
+				r.Spec, r.Loses()))
 		}
 		for _, note := range notes {
 			fmt.Fprintln(s.err, report.Clean(note))
@@ -227,7 +234,7 @@ func (f *bumpFlags) finish(s streams, files change) error {
 		}
 	}
 	if !f.write {
-		fmt.Fprintln(s.err, "nothing is written: --write does")
+		fmt.Fprintln(s.err, "nothing was written: add --write to write the files")
 		return nil
 	}
 	return files.write()

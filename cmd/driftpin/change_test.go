@@ -24,7 +24,7 @@ func TestChange(t *testing.T) {
 	var c change
 	c.file(one, []byte("a"), []byte("A"))
 	c.file(two, []byte("b"), []byte("B"))
-	c.file(two, []byte("x"), []byte("X")) // it is there already
+	c.file(two, []byte("x"), []byte("X")) // it is already pinned
 	if len(c) != 2 {
 		t.Errorf("%d files", len(c))
 	}
@@ -40,7 +40,7 @@ func TestChange(t *testing.T) {
 		}
 	}
 	set(two, "somebody's")
-	if err := c.write(); err == nil || !strings.Contains(err.Error(), "sub/two has been changed since it was read") {
+	if err := c.write(); err == nil || !strings.Contains(err.Error(), "sub/two was changed while driftpin ran") {
 		t.Errorf("got %v", err)
 	}
 	expect("a", "somebody's")

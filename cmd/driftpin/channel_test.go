@@ -78,7 +78,8 @@ func (c *channel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func repodata(subdir string, records map[string]record) []byte {
-	data, err := json.Marshal(map[string]any{"info": map[string]string{"subdir": subdir}, "packages": map[string]any{}, "packages.conda": records, "repodata_version": 1})
+	data, err := json.Marshal(map[string]any{"info": map[string]string{"subdir": subdir},
+		"packages": map[string]any{}, "packages.conda": records, "repodata_version": 1})
 	if err != nil {
 		panic(err) // plain fields
 	}
@@ -133,10 +134,13 @@ func (c *channel) add(t *testing.T, r record, published string, files map[string
 		}
 		return member{text: string(data)}
 	}
-	info := map[string]member{"info/index.json": asJSON(r), "info/paths.json": asJSON(map[string]any{"paths": paths, "paths_version": 1}),
-		"info/files": {text: strings.Join(slices.Sorted(maps.Keys(files)), "\n") + "\n"}, "info/about.json": {text: "{}"}}
+	info := map[string]member{"info/index.json": asJSON(r),
+		"info/paths.json": asJSON(map[string]any{"paths": paths, "paths_version": 1}),
+		"info/files":      {text: strings.Join(slices.Sorted(maps.Keys(files)), "\n") + "\n"},
+		"info/about.json": {text: "{}"}}
 	if r.Noarch == "python" {
-		info["info/link.json"] = asJSON(map[string]any{"noarch": map[string]any{"type": "python", "entry_points": append([]string{}, entryPoints...)}, "package_metadata_version": 1})
+		info["info/link.json"] = asJSON(map[string]any{"noarch": map[string]any{"type": "python",
+			"entry_points": append([]string{}, entryPoints...)}, "package_metadata_version": 1})
 	}
 	stem := r.Name + "-" + r.Version + "-" + r.Build
 	var b bytes.Buffer
@@ -144,10 +148,12 @@ func (c *channel) add(t *testing.T, r record, published string, files map[string
 	for _, part := range []struct {
 		name string
 		data []byte
-	}{{"metadata.json", []byte(`{"conda_pkg_format_version": 2}`)}, {"pkg-" + stem + ".tar.zst", packed(t, files)}, {"info-" + stem + ".tar.zst", packed(t, info)}} {
+	}{{"metadata.json", []byte(`{"conda_pkg_format_version": 2}`)}, {"pkg-" + stem + ".tar.zst", packed(t, files)},
+		{"info-" + stem + ".tar.zst", packed(t, info)}} {
 		// Sizes stand before the data: conda's archives are read as they come.
 		size := uint64(len(part.data))
-		w, err := z.CreateRaw(&zip.FileHeader{Name: part.name, Method: zip.Store, CRC32: crc32.ChecksumIEEE(part.data), CompressedSize64: size, UncompressedSize64: size})
+		w, err := z.CreateRaw(&zip.FileHeader{Name: part.name, Method: zip.Store,
+			CRC32: crc32.ChecksumIEEE(part.data), CompressedSize64: size, UncompressedSize64: size})
 		if err == nil {
 			_, err = w.Write(part.data)
 		}
@@ -176,7 +182,8 @@ func packed(t *testing.T, files map[string]member) []byte {
 	w := tar.NewWriter(z)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		f := files[name]
-		h := &tar.Header{Name: name, Mode: max(f.mode, 0o644), Size: int64(len(f.text)), ModTime: time.Unix(1600000000, 0)}
+		h := &tar.Header{Name: name, Mode: max(f.mode, 0o644), Size: int64(len(f.text)),
+			ModTime: time.Unix(1600000000, 0)}
 		if to, ok := strings.CutPrefix(f.text, "->"); ok {
 			h.Typeflag, h.Linkname, h.Size = tar.TypeSymlink, to, 0
 			f.text = ""
@@ -195,11 +202,13 @@ func packed(t *testing.T, files map[string]member) []byte {
 func (c *channel) pure(t *testing.T, name, version, published, module string, depends []string, entryPoints ...string) {
 	t.Helper()
 	info := "site-packages/" + name + "-" + version + ".dist-info/"
-	c.add(t, record{Name: name, Version: version, Build: "pyhd8ed1ab_0", Depends: append([]string{"python >=3.8"}, depends...), Noarch: "python"}, published, map[string]member{
+	c.add(t, record{Name: name, Version: version, Build: "pyhd8ed1ab_0",
+		Depends: append([]string{"python >=3.8"}, depends...), Noarch: "python"}, published, map[string]member{
 		"site-packages/" + name + ".py": {text: module},
-		info + "METADATA":               {text: "Metadata-Version: 2.1\nName: " + name + "\nVersion: " + version + "\n"},
-		info + "RECORD":                 {text: name + ".py,,\n"},
-		info + "INSTALLER":              {text: "conda\n"},
+		info + "METADATA": {text: "Metadata-Version: 2.1\nName: " + name + "\nVersion: " +
+			version + "\n"},
+		info + "RECORD":    {text: name + ".py,,\n"},
+		info + "INSTALLER": {text: "conda\n"},
 	}, entryPoints...)
 }
 
@@ -234,9 +243,12 @@ func (c *channel) python(t *testing.T, debs map[string]string) {
 	expat := map[string]member{}
 	files := map[string]member{
 		"bin/python": {text: "->python3.11"}, "bin/python3": {text: "->python3.11"},
-		"bin/python3.11": {text: "#!/bin/sh\nhere=$(dirname \"$(readlink -f \"$0\")\")\nexec /lib64/ld-linux-x86-64.so.2 --argv0 \"$0\" --library-path \"$here/../lib\" \"$here/.python3.11\" \"$@\"\n", mode: 0o755},
+		"bin/python3.11": {text: "#!/bin/sh\nhere=$(dirname \"$(readlink -f \"$0\")\")\nexec " +
+			"/lib64/ld-linux-x86-64.so.2 --argv0 \"$0\" --library-path \"$here/../lib\" \"$here/.python3.11\" " +
+			"\"$@\"\n", mode: 0o755},
 		// Debian's Python has folders of its own for what is installed: tell it conda's.
-		"lib/python3.11/sitecustomize.py":         {text: "import site, sys\nsite.addsitedir(sys.prefix + '/lib/python3.11/site-packages')\n"},
+		"lib/python3.11/sitecustomize.py": {text: "import site, sys\nsite.addsitedir(sys.prefix " +
+			"+ '/lib/python3.11/site-packages')\n"},
 		"lib/python3.11/site-packages/README.txt": {text: "packages go here\n"},
 	}
 	for name, f := range all {
@@ -245,7 +257,8 @@ func (c *channel) python(t *testing.T, debs map[string]string) {
 			files["bin/.python3.11"] = f
 		case strings.HasPrefix(path.Base(name), "libexpat.so.1."):
 			expat["lib/libexpat.so.1"] = f
-		case strings.HasPrefix(name, "lib/python3.11/") && path.Ext(name) != ".pyc" && !strings.Contains(name, "EXTERNALLY-MANAGED"):
+		case strings.HasPrefix(name, "lib/python3.11/") && path.Ext(name) != ".pyc" && !strings.Contains(name,
+			"EXTERNALLY-MANAGED"):
 			if path.Base(name) == "sysconfig.py" {
 				f.text = strings.ReplaceAll(f.text, "prefix_scheme = 'posix_local'", "prefix_scheme = 'posix_prefix'")
 			}
@@ -253,8 +266,11 @@ func (c *channel) python(t *testing.T, debs map[string]string) {
 		}
 	}
 	c.add(t, record{Name: "libexpat", Version: "2.5.0", Build: "hcb278e6_1"}, "2023-01-01", expat)
-	c.add(t, record{Name: "python", Version: "3.11.2", Build: "2_cpython", Depends: []string{"libexpat >=2.5.0,<3.0a0", "__glibc >=2.17,<3.0.a0"}}, "2023-02-12", files)
-	c.add(t, record{Name: "python", Version: "3.10.9", Build: "0_cpython", Depends: []string{"libexpat >=2.5.0,<3.0a0"}}, "2022-12-12", map[string]member{"bin/python": {text: "#!/bin/sh\n"}})
+	c.add(t, record{Name: "python", Version: "3.11.2", Build: "2_cpython",
+		Depends: []string{"libexpat >=2.5.0,<3.0a0", "__glibc >=2.17,<3.0.a0"}}, "2023-02-12", files)
+	c.add(t, record{Name: "python", Version: "3.10.9", Build: "0_cpython",
+		Depends: []string{"libexpat >=2.5.0,<3.0a0"}}, "2022-12-12",
+		map[string]member{"bin/python": {text: "#!/bin/sh\n"}})
 }
 
 // files are the files of a kind that a lock names, in a home of driftpin's.

@@ -49,7 +49,7 @@ func oneOf(flag, value string, known ...string) error {
 			return nil
 		}
 	}
-	return usageError{fmt.Errorf("--%s %s: known are %s", flag, value, strings.Join(known, ", "))}
+	return usageError{fmt.Errorf("--%s %s: choose one of %s", flag, value, strings.Join(known, ", "))}
 }
 
 // worse is the one of two outcomes that tells more: an error before what was found.
@@ -67,7 +67,8 @@ func split(args []string) (courses, names []string) {
 	for _, a := range args {
 		if strings.HasPrefix(a, "@") || strings.ContainsAny(a, "=:") {
 			names = append(names, a)
-		} else if info, err := os.Stat(a); strings.ContainsRune(a, '/') || err == nil && info.IsDir() && (len(courses) == 0 || pins.IsCourse(a)) {
+		} else if info, err := os.Stat(a); strings.ContainsRune(a, '/') || err == nil && info.IsDir() &&
+			(len(courses) == 0 || pins.IsCourse(a)) {
 			courses = append(courses, a)
 		} else {
 			names = append(names, a)

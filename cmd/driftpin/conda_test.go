@@ -67,19 +67,23 @@ func (l *lab) condas() {
 	registry := newRegistry(l.t, "t0ken-of-npm")
 	l.write("npmrc", strings.TrimPrefix(registry.URL, "http:")+"/:_authToken=${NPM_TOKEN}\n")
 	l = l.with("CONDA_CHANNEL_ALIAS="+strings.Replace(c.URL, "://", "://reader:s3cr3t-channel@", 1),
-		"NPM_CONFIG_REGISTRY="+registry.URL, "NPM_CONFIG_USERCONFIG="+filepath.Join(l.dir, "npmrc"), "NPM_TOKEN=t0ken-of-npm")
+		"NPM_CONFIG_REGISTRY="+registry.URL, "NPM_CONFIG_USERCONFIG="+filepath.Join(l.dir, "npmrc"),
+		"NPM_TOKEN=t0ken-of-npm")
 	l.write("conda/pins.yaml", mixedCourse)
 	said := l.run("home1", "lock", "conda")
 	lock := l.read("conda/pins.lock")
-	for _, want := range []string{"\nconda hello 1.0.0 linux/amd64 main/noarch/hello-1.0.0-pyhd8ed1ab_0.conda ", "\nconda libexpat 2.5.0 ", " by:python\n", "\npip urllib3 ", "\ntool py-rattler ",
-		"\nnpm pad 2.0.0 linux/amd64 node_modules/pad/pad-2.0.0.tgz ", "\nnpm pad 1.0.0 linux/amd64 node_modules/speak/node_modules/pad/pad-1.0.0.tgz ", " by:speak\n",
+	for _, want := range []string{"\nconda hello 1.0.0 linux/amd64 main/noarch/hello-1.0.0-pyhd8ed1ab_0.conda ",
+		"\nconda libexpat 2.5.0 ", " by:python\n", "\npip urllib3 ", "\ntool py-rattler ",
+		"\nnpm pad 2.0.0 linux/amd64 node_modules/pad/pad-2.0.0.tgz ",
+		"\nnpm pad 1.0.0 linux/amd64 node_modules/speak/node_modules/pad/pad-1.0.0.tgz ", " by:speak\n",
 		"\nnpm pad 1.0.0 linux/amd64 node_modules/old-pad/pad-1.0.0.tgz ",
 		"\nconda python 3.11.2 linux/amd64 main/linux-64/python-3.11.2-2_cpython.conda "} {
 		if !strings.Contains(lock, want) {
 			l.t.Errorf("the lock has no %q:\n%s", want, lock)
 		}
 	}
-	for _, unwanted := range []string{"127.0.0.1", "s3cr3t", "t0ken", "\npip idna", "\ndeb python3 3.11.2-1+b1 linux/amd64 pool/main/p/python3-defaults/python3_3.11.2-1+b1_amd64.deb install"} {
+	for _, unwanted := range []string{"127.0.0.1", "s3cr3t", "t0ken", "\npip idna",
+		"\ndeb python3 3.11.2-1+b1 linux/amd64 pool/main/p/python3-defaults/python3_3.11.2-1+b1_amd64.deb install"} {
 		if strings.Contains(lock+said, unwanted) {
 			l.t.Errorf("the lock holds %q", unwanted)
 		}
@@ -93,20 +97,26 @@ func (l *lab) condas() {
 		if out := l.at(t).run("home-other", "bump", "conda", "hello=1.2"); !strings.Contains(out, "1.2.0") {
 			t.Errorf("bump says %q", out)
 		}
-		if again := l.at(t).run("home-other", "build", "conda", "--output", "oci-layout:conda-again"); strings.Fields(again)[0] != strings.Fields(first)[0] {
+		if again := l.at(t).run("home-other", "build", "conda", "--output",
+			"oci-layout:conda-again"); strings.Fields(again)[0] != strings.Fields(first)[0] {
 			t.Errorf("built %q, then %q", first, again)
 		}
 	})
 	l.t.Run("failures", func(t *testing.T) { l.at(t).condaFailures(lock) })
-	l.write("onnpm/pins.yaml", "extends: oci-layout:../conda-image\nas-of: 2023-03-17\npins:\n  npm: [quiet@1.0.1, speak@1.0.0]\n")
-	l.fails(3, "onnpm/pins.yaml:4: quiet 1.0.1 and quiet 1.0.0, of the base image, both own lib/node_modules/quiet/package.json,", "lock", "onnpm")
+	l.write("onnpm/pins.yaml", "extends: oci-layout:../conda-image\nas-of: 2023-03-17\npins:\n  npm: [quiet@1.0.1, "+
+		"speak@1.0.0]\n")
+	l.fails(3, "onnpm/pins.yaml:4: quiet 1.0.1 and quiet 1.0.0, of the base image, both own "+
+		"lib/node_modules/quiet/package.json,", "lock", "onnpm")
 	l.t.Run("outdated", func(t *testing.T) {
-		if later := l.at(t).run("home1", "outdated", "conda", "npm:quiet", "--as-of", "2023-05-01"); !strings.Contains(later, "1.1.0 (2023-04-01)") {
+		if later := l.at(t).run("home1", "outdated", "conda", "npm:quiet", "--as-of",
+			"2023-05-01"); !strings.Contains(later, "1.1.0 (2023-04-01)") {
 			t.Errorf("at a later date outdated says\n%s", later)
 		}
 		got := l.at(t).run("home1", "outdated", "conda")
 		for i, line := range strings.Split(got, "\n") {
-			if f, want := strings.Join(strings.Fields(line), " "), []string{"PIN NOW PATCH MINOR MAJOR NEWEST", "conda:hello 1.0.0 1.2.0 (2023-03-01)", "npm:quiet 1.0.0 1.0.1 (2022-02-01)", ""}; i >= len(want) || f != want[i] {
+			if f, want := strings.Join(strings.Fields(line), " "), []string{"PIN NOW PATCH MINOR MAJOR NEWEST",
+				"conda:hello 1.0.0 1.2.0 (2023-03-01)", "npm:quiet 1.0.0 1.0.1 (2022-02-01)", ""}; i >= len(want) ||
+				f != want[i] {
 				t.Errorf("outdated says\n%s", got)
 				break
 			}
@@ -125,19 +135,24 @@ func (l *lab) condas() {
 		l.write("replaced/pins.yaml", strings.Replace(replacedCourse, "replaces: idna", "replaces: hello", 1))
 		l.fails(1, "pins.yaml:7: conda's idna brings idna 3.4 already", "lock", "replaced")
 		l.write("replaced/pins.yaml", strings.Replace(replacedCourse, "idna==3.3", "certifi", 1))
-		l.fails(1, "pins.yaml:7: replaces: no conda package idna with a Python distribution certifi is locked", "lock", "replaced")
+		l.fails(1, "pins.yaml:7: replaces: no conda package idna with a Python distribution certifi is locked",
+			"lock", "replaced")
 	})
 	l.t.Run("alone", func(t *testing.T) {
 		l := l.at(t)
-		l.write("alone/environment.yml", "channels: [main]\ndependencies:\n  - python=3.11 # the term's\n  - hello=1.0\n")
+		l.write("alone/environment.yml",
+			"channels: [main]\ndependencies:\n  - python=3.11 # the term's\n  - hello=1.0\n")
 		l.run("home1", "lock", "alone", "--base", "oci-layout:base")
 		l.run("home1", "build", "alone", "--base", "oci-layout:base", "--output", "oci-layout:alone-image")
 		l.run("home1", "verify", "alone", "oci-layout:alone-image", "--base", "oci-layout:base")
 		l.condaExports()
 		// Conda's environment as a base's own.
-		l.write("onconda/pins.yaml", "extends: oci-layout:../alone-image\nas-of: 2023-03-17\npins: {pip: [certifi==2022.12.7], conda: [greet, prefixed, hello=1.0], channels: [main]}\nchecks:\n  - python -c 'import hello, idna, greet, certifi' && test \"$(prefixed)\" = /opt/env\n")
+		l.write("onconda/pins.yaml", "extends: oci-layout:../alone-image\nas-of: 2023-03-17\npins: {pip: "+
+			"[certifi==2022.12.7], conda: [greet, prefixed, hello=1.0], channels: [main]}\nchecks:\n  - python -c "+
+			"'import hello, idna, greet, certifi' && test \"$(prefixed)\" = /opt/env\n")
 		l.run("home1", "lock", "onconda")
-		for _, want := range []string{"\nconda hello 1.0.0 linux/amd64 base sha256:", " 0 base pin+by:greet\n", "\nconda python 3.11.2 linux/amd64 base ", "\nconda idna 3.4 linux/amd64 main/noarch/"} {
+		for _, want := range []string{"\nconda hello 1.0.0 linux/amd64 base sha256:", " 0 base pin+by:greet\n",
+			"\nconda python 3.11.2 linux/amd64 base ", "\nconda idna 3.4 linux/amd64 main/noarch/"} {
 			if lock := l.read("onconda/pins.lock"); !strings.Contains(lock, want) {
 				t.Errorf("the lock has no %q:\n%s", want, lock)
 			}
@@ -154,18 +169,23 @@ func (l *lab) fillChannel(c *channel) {
 	for version, day := range map[string]string{"1.0.0": "2022-06-01", "1.2.0": "2023-03-01", "2.0.0": "2023-04-01"} {
 		c.pure(l.t, "hello", version, day, "def main():\n    print('hello "+version+"')\n", nil, "hello = hello:main")
 	}
-	for version, made := range map[string][2]string{"1.0": {"h1a_0", "2022-06-01"}, "1.1": {"h9f_0", "2023-02-01"}, "2.0": {"h77_0", "2023-04-01"}} {
-		c.add(l.t, record{Name: "built", Version: version, Build: made[0]}, made[1], map[string]member{"share/built": {text: version}})
+	for version, made := range map[string][2]string{"1.0": {"h1a_0", "2022-06-01"}, "1.1": {"h9f_0", "2023-02-01"},
+		"2.0": {"h77_0", "2023-04-01"}} {
+		c.add(l.t, record{Name: "built", Version: version, Build: made[0]}, made[1],
+			map[string]member{"share/built": {text: version}})
 	}
 	c.pure(l.t, "greet", "0.5", "2023-03-02", "import hello\n", []string{"hello >=1.0,<2"})
 	c.pure(l.t, "idna", "3.4", "2022-09-15", "x = 1\n", nil)
 	c.pure(l.t, "loud", "1.0", "2022-09-15", "x = 1\n", []string{"hello >=1.2", "idna"})
-	c.add(l.t, record{Name: "prefixed", Version: "2.0", Build: "h0_0", Depends: []string{"python", "idna"}}, "2023-01-10", map[string]member{
-		"etc/prefixed.conf": {text: "root=" + placeholder + "/share\n", prefix: true},
-		"bin/prefixed":      {text: "#!" + placeholder + "/bin/python\nimport sys\nprint(sys.prefix)\n", mode: 0o755, prefix: true},
-		"share/shared.txt":  {text: "from prefixed\n"},
-	})
-	c.add(l.t, record{Name: "clobber", Version: "1.0", Build: "0"}, "2023-01-10", map[string]member{"share/shared.txt": {text: "from clobber\n"}, "etc/clobber": {text: ""}})
+	c.add(l.t, record{Name: "prefixed", Version: "2.0", Build: "h0_0", Depends: []string{"python", "idna"}},
+		"2023-01-10", map[string]member{
+			"etc/prefixed.conf": {text: "root=" + placeholder + "/share\n", prefix: true},
+			"bin/prefixed": {text: "#!" + placeholder + "/bin/python\nimport sys\nprint(sys.prefix)\n", mode: 0o755,
+				prefix: true},
+			"share/shared.txt": {text: "from prefixed\n"},
+		})
+	c.add(l.t, record{Name: "clobber", Version: "1.0", Build: "0"}, "2023-01-10",
+		map[string]member{"share/shared.txt": {text: "from clobber\n"}, "etc/clobber": {text: ""}})
 }
 
 // condaMeta compares what conda itself says is installed with the lock.
@@ -178,7 +198,8 @@ func (l *lab) condaMeta(lock string) {
 		if err := json.Unmarshal(data, &meta); err != nil {
 			l.t.Errorf("%s: %v", name, err)
 		}
-		got = append(got, fmt.Sprintf("%s %s %s/%s/%s-%s-%s.conda", meta.Name, meta.Version, meta.Channel, meta.Subdir, meta.Name, meta.Version, meta.Build))
+		got = append(got, fmt.Sprintf("%s %s %s/%s/%s-%s-%s.conda", meta.Name, meta.Version, meta.Channel,
+			meta.Subdir, meta.Name, meta.Version, meta.Build))
 		if strings.Contains(string(data), "127.0.0.1") {
 			l.t.Errorf("%s holds an address", name)
 		}
@@ -202,15 +223,20 @@ func (l *lab) condaFailures(lock string) {
 		code     int
 		want     string
 	}{
-		"no such package": {"- greet", "- greett", 1, "pins.yaml:9: no channel (main) has a package greett: did you mean greet?"},
-		"no such version": {"hello=1.0", "hello=1.1", 1, "pins.yaml:8: hello has no version =1.1: the nearest: 1.0.0 and 1.2.0"},
-		"too new":         {"hello=1.0", "hello=2.0", 1, "pins.yaml:8: hello =2.0 is newer than as-of: it was published on 2023-04-01"},
+		"no such package": {"- greet", "- greett", 1,
+			"pins.yaml:9: no channel (main) has a package greett: did you mean greet?"},
+		"no such version": {"hello=1.0", "hello=1.1", 1,
+			"pins.yaml:8: hello has no version =1.1: the nearest: 1.0.0 and 1.2.0"},
+		"too new": {"hello=1.0", "hello=2.0", 1,
+			"pins.yaml:8: hello =2.0 is newer than as-of: it was published on 2023-04-01"},
 		"no solution":     {"- greet", "- loud", 1, "pins.yaml:8: hello=1.0 (wanted: 1.2 speaks to nobody)"},
 		"brought already": {"requests==2.28.2", "idna==3.3", 1, "pins.yaml:12: conda's idna brings idna 3.4 already"},
-		"two owners":      {"- prefixed", "- prefixed\n    - clobber", 3, "clobber 1.0 and prefixed 2.0 both own share/shared.txt"},
-		"no npm version":  {"speak@^1.0", "speak@1.7.0", 1, "pins.yaml:15: speak has no version 1.7.0: the nearest: 1.1.0"},
-		"no npm package":  {"speak@^1.0", "speek@^1.0", 1, "pins.yaml:15: no registry has a package speek"},
-		"channel":         {"[main]", "[nowhere]", 1, "can't read a channel of conda's (nowhere;"},
+		"two owners": {"- prefixed", "- prefixed\n    - clobber", 3,
+			"clobber 1.0 and prefixed 2.0 both own share/shared.txt"},
+		"no npm version": {"speak@^1.0", "speak@1.7.0", 1,
+			"pins.yaml:15: speak has no version 1.7.0: the nearest: 1.1.0"},
+		"no npm package": {"speak@^1.0", "speek@^1.0", 1, "pins.yaml:15: no registry has a package speek"},
+		"channel":        {"[main]", "[nowhere]", 1, "can't read a channel of conda's (nowhere;"},
 	} {
 		l.t.Run(name, func(t *testing.T) {
 			l := l.at(t)
@@ -226,13 +252,16 @@ func (l *lab) condaFailures(lock string) {
 // build is the new version's, and outdated promises what bump does. Where only
 // as-of stands in the way, the date is proposed.
 func (l *lab) condaBuilds() {
-	l.write("builds/pins.yaml", "course: builds\nbase: oci-layout:../base\nas-of: 2023-03-17\npins:\n  channels: [main]\n  conda:\n    - built=1.0=h1a_0 # exported\n")
+	l.write("builds/pins.yaml", "course: builds\nbase: oci-layout:../base\nas-of: 2023-03-17\npins:\n  channels: "+
+		"[main]\n  conda:\n    - built=1.0=h1a_0 # exported\n")
 	l.run("home1", "lock", "builds")
-	if out := l.run("home1", "outdated", "builds"); !strings.Contains(out, "1.1 (2023-02-01)") || strings.Contains(out, "2.0") {
+	if out := l.run("home1", "outdated", "builds"); !strings.Contains(out, "1.1 (2023-02-01)") ||
+		strings.Contains(out, "2.0") {
 		l.t.Errorf("outdated says\n%s", out)
 	}
 	before := l.read("builds/pins.yaml")
-	l.fails(1, "Only as-of (2023-03-17) stands in the way: driftpin bump builds built=2.0 --as-of 2023-04-01", "bump", "builds", "built=2.0")
+	l.fails(1, "Only as-of (2023-03-17) stands in the way: driftpin bump builds built=2.0 --as-of 2023-04-01", "bump",
+		"builds", "built=2.0")
 	_, said, err := l.output("home1", "bump", "builds", "built=1.1", "--write")
 	if err != nil {
 		l.t.Fatal(err)
@@ -249,17 +278,21 @@ func (l *lab) condaBuilds() {
 // condaAndPip is an environment.yml that asks both conda and pip for a package:
 // pip installs over conda's, so its version is what the image has.
 func (l *lab) condaAndPip() {
-	l.write("both/environment.yml", "channels: [main]\ndependencies:\n  - python=3.11\n  - idna=3.4\n  - pip:\n    - idna==3.3\n")
-	if out := l.run("home1", "pins", "both"); !strings.Contains(out, "both/environment.yml:6: warning: ") || !strings.Contains(out, "both/environment.yml:4") {
+	l.write("both/environment.yml", "channels: [main]\ndependencies:\n  - python=3.11\n  - idna=3.4\n  - pip:\n "+
+		"   - idna==3.3\n")
+	if out := l.run("home1", "pins", "both"); !strings.Contains(out, "both/environment.yml:6: warning: ") ||
+		!strings.Contains(out, "both/environment.yml:4") {
 		l.t.Errorf("pins says\n%s", out)
 	}
 	l.run("home1", "lock", "both", "--base", "oci-layout:base")
 	l.run("home1", "build", "both", "--base", "oci-layout:base", "--output", "oci-layout:both-image")
 	l.run("home1", "verify", "--deep", "both", "oci-layout:both-image", "--base", "oci-layout:base")
-	if out := l.run("home1", "inventory", "oci-layout:both-image"); !strings.Contains(out, "3.3") || strings.Contains(out, "idna  3.4") {
+	if out := l.run("home1", "inventory", "oci-layout:both-image"); !strings.Contains(out, "3.3") ||
+		strings.Contains(out, "idna  3.4") {
 		l.t.Errorf("inventory says\n%s", out)
 	}
-	l.write("both2/pins.yaml", "course: both2\nbase: oci-layout:../base\npins:\n  channels: [main]\n  conda: [python=3.11, idna=3.4]\n  pip: [idna==3.3]\n")
+	l.write("both2/pins.yaml", "course: both2\nbase: oci-layout:../base\npins:\n  channels: [main]\n  conda: "+
+		"[python=3.11, idna=3.4]\n  pip: [idna==3.3]\n")
 	l.fails(1, "replaces: idna", "lock", "both2")
 }
 

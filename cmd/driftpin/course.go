@@ -107,7 +107,8 @@ func openCourse(dir, base string) (*course, error) {
 		}
 	}
 	if ref == "" {
-		return nil, fmt.Errorf("%s: no base image is named: write base: in its %s, or give --base or $DRIFTPIN_BASE", dir, pins.ManifestName)
+		return nil, fmt.Errorf("%s: no base image is named: write base: in its %s, or give --base or $DRIFTPIN_BASE",
+			dir, pins.ManifestName)
 	}
 	if c.base, err = steps.OpenBase(ref, from, c.manifest.Platforms[0]); err != nil {
 		if at := c.manifest.Base.At; at.File != "" {
@@ -176,7 +177,7 @@ func (c *course) stale() string {
 		return "the lock is stale: " + why
 	}
 	if found := pins.Prove(c.lockFile, c.manifest, c.lock); len(found) > 0 {
-		return "the lock does not hold what is asked for\n" + found.Error()
+		return "the lock does not satisfy the pins\n" + found.Error()
 	}
 	if c.lock.Unsealed {
 		return "the lock has no checksum: an older driftpin wrote it, or the line was taken out"

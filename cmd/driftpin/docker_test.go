@@ -28,16 +28,19 @@ func (l *lab) docker() {
 	}
 	tag := strings.Fields(l.run("home1", "build", "course", "--output", "oci-layout:image"))[1]
 	for _, image := range []string{"driftpin/loaded", "small:" + tag} {
-		out, err := l.command("home1", "docker", "run", "--rm", "--network", "none", image, "python", "-c", "import os, tornado; print(os.getuid(), tornado.version)")
+		out, err := l.command("home1", "docker", "run", "--rm", "--network", "none", image, "python", "-c",
+			"import os, tornado; print(os.getuid(), tornado.version)")
 		if err != nil || out != "1000 6.2\n" {
 			l.t.Errorf("%s prints %q, %v", image, out, err)
 		}
 	}
-	id := l.must(exec.Command("docker", "--host", "unix://"+filepath.Join(l.dir, "docker.sock"), "image", "inspect", "--format", "{{.Id}}", "driftpin/loaded", "small:"+tag).Output())
+	id := l.must(exec.Command("docker", "--host", "unix://"+filepath.Join(l.dir, "docker.sock"), "image", "inspect",
+		"--format", "{{.Id}}", "driftpin/loaded", "small:"+tag).Output())
 	if ids := strings.Fields(string(id)); len(ids) != 2 || ids[0] != ids[1] {
 		l.t.Errorf("the two ways load %q", ids)
 	}
-	if out := l.run("home1", "drift", "oci-layout:image", "docker:driftpin/loaded", "--read-layers"); !strings.Contains(out, "no drift") {
+	if out := l.run("home1", "drift", "oci-layout:image", "docker:driftpin/loaded",
+		"--read-layers"); !strings.Contains(out, "no drift") {
 		l.t.Errorf("the engine's image is another: %s", out)
 	}
 	gone := l.with("DOCKER_HOST=unix://" + filepath.Join(l.dir, "nobody.sock"))
@@ -54,7 +57,8 @@ func (l *lab) startDocker() string {
 		l.cannot(err)
 	}
 	socket, data := filepath.Join(l.dir, "docker.sock"), filepath.Join(l.dir, "docker")
-	cmd := exec.Command("unshare", "--net", "dockerd", "--host", "unix://"+socket, "--data-root", data, "--exec-root", filepath.Join(l.dir, "docker-exec"),
+	cmd := exec.Command("unshare", "--net", "dockerd", "--host", "unix://"+socket, "--data-root", data, "--exec-root",
+		filepath.Join(l.dir, "docker-exec"),
 		"--pidfile", filepath.Join(l.dir, "docker.pid"), "--iptables=false", "--bridge=none", "--ip-forward=false")
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log

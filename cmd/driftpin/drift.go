@@ -24,7 +24,8 @@ type driftFlags struct {
 	format, output, failOn, platform, colour, policy, since string
 	courses                                                 []string
 	all, layers                                             bool
-	then, now                                               string // with since: the course's folder as it was, and as it is
+	// with since: the course's folder as it was, and as it is
+	then, now string
 }
 
 func driftCommand(s streams) *cobra.Command {
@@ -61,14 +62,16 @@ must be the same, may differ, must not be older, or are forbidden.`,
 	}
 	cmd.Flags().StringVar(&f.format, "format", "text", strings.Join(formats, ", "))
 	cmd.Flags().StringVar(&f.output, "output", "", "file to write the report to (default standard output)")
-	cmd.Flags().StringVar(&f.failOn, "fail-on", "any", "exit 3 on any drift, on a major one, on a breach of the policy (policy), or never")
-	cmd.Flags().StringVar(&f.platform, "platform", "", "of images with several (default linux/amd64)")
+	cmd.Flags().StringVar(&f.failOn, "fail-on", "any",
+		"exit 3 on any drift (any), on major drift (major), on a breach of the policy (policy), or never")
+	cmd.Flags().StringVar(&f.platform, "platform", "", "platform, for images that have several (default linux/amd64)")
 	cmd.Flags().StringVar(&f.colour, "color", "auto", "auto, always or never")
 	cmd.Flags().StringVar(&f.policy, "policy", "", "file with the rules under sync")
 	cmd.Flags().StringVar(&f.since, "since", "", "compare with a revision of the course, or another tag of the image")
 	cmd.Flags().StringSliceVar(&f.courses, "course", nil, "course whose lock explains the changes; may be repeated")
-	cmd.Flags().BoolVar(&f.all, "all", false, "list the packages of environments that are new or gone, too")
-	cmd.Flags().BoolVar(&f.layers, "read-layers", false, "read the layers, whatever is remembered of them or the image says of itself")
+	cmd.Flags().BoolVar(&f.all, "all", false, "also list the packages of added and removed environments")
+	cmd.Flags().BoolVar(&f.layers, "read-layers", false,
+		"read all layers: ignore remembered results and the inventory that the image carries")
 	return cmd
 }
 
@@ -76,7 +79,8 @@ must be the same, may differ, must not be older, or are forbidden.`,
 var formats = []string{"text", "json", "markdown", "html", "sarif"}
 
 func (f *driftFlags) check(args []string) error {
-	err := errors.Join(oneOf("format", f.format, formats...), oneOf("fail-on", f.failOn, "any", "major", "policy", "never"),
+	err := errors.Join(oneOf("format", f.format, formats...), oneOf("fail-on", f.failOn, "any", "major",
+		"policy", "never"),
 		oneOf("color", f.colour, "auto", "always", "never"))
 	switch {
 	case err != nil:
@@ -86,7 +90,7 @@ func (f *driftFlags) check(args []string) error {
 	case f.since == "" && len(args) < 2:
 		return errors.New("drift takes two images, or one and --since: see driftpin drift --help")
 	case len(args) > 2 && (f.policy != "" || f.format == "sarif" || f.failOn == "policy"):
-		return errors.New("a policy, and SARIF, are about two images")
+		return errors.New("--policy, --fail-on policy and --format sarif compare exactly two images: name two")
 	case f.failOn == "policy" && f.policy == "" && len(f.courses) == 0:
 		return errors.New("--fail-on policy needs --policy, or a --course that has rules")
 	}
@@ -130,7 +134,8 @@ func (f *driftFlags) run(ctx context.Context, s streams, refs []string) (err err
 }
 
 // document compares images: two with each other, or more in a matrix.
-func (f *driftFlags) document(ctx context.Context, s streams, opened []*images.Image, refs []string) (d report.Document, err error) {
+func (f *driftFlags) document(ctx context.Context, s streams, opened []*images.Image,
+	refs []string) (d report.Document, err error) {
 	r, done, err := newReader(s)
 	if err != nil {
 		return d, err
@@ -176,7 +181,8 @@ func (f *driftFlags) withTag(what string) ([]string, error) {
 	if kind, rest, ok := strings.Cut(what, ":"); ok && (kind == "docker" || kind == "oci-layout") {
 		scheme, name = kind+":", rest
 	} else if kind == "lock" || kind == "sbom" || kind == "docker-archive" {
-		return nil, usageError{fmt.Errorf("--since compares a course or a tagged image with its past, and %s is neither", what)}
+		return nil, usageError{fmt.Errorf("--since compares a course or a tagged image with its past, and %s is "+
+			"neither a course nor an image with a tag", what)}
 	}
 	name, _, _ = strings.Cut(name, "@")
 	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
@@ -186,7 +192,8 @@ func (f *driftFlags) withTag(what string) ([]string, error) {
 }
 
 // compare compares two images, explains what changed, and applies the policy.
-func (f *driftFlags) compare(ctx context.Context, r images.Reader, opened []*images.Image, refs []string) (*drift.Drift, error) {
+func (f *driftFlags) compare(ctx context.Context, r images.Reader, opened []*images.Image,
+	refs []string) (*drift.Drift, error) {
 	d, err := r.Drift(ctx, opened[0], opened[1])
 	if err != nil {
 		return nil, err

@@ -27,8 +27,10 @@ type engineFlags struct {
 type enginePlace struct{ address, tls string }
 
 func (p *enginePlace) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&p.address, "engine", "", "embedded, or the address of a buildkitd (default $BUILDKIT_HOST, else embedded)")
-	cmd.Flags().StringVar(&p.tls, "tls-dir", "", "folder with ca.pem, cert.pem and key.pem for a tcp engine (default $BUILDKIT_TLS_DIR)")
+	cmd.Flags().StringVar(&p.address, "engine", "",
+		"embedded, or the address of a buildkitd (default $BUILDKIT_HOST, else embedded)")
+	cmd.Flags().StringVar(&p.tls, "tls-dir", "",
+		"folder with ca.pem, cert.pem and key.pem for a tcp engine (default $BUILDKIT_TLS_DIR)")
 }
 
 // embedded reports whether this process builds itself.

@@ -86,7 +86,8 @@ func (f *exportFlags) export(ctx context.Context, s streams, dir string) error {
 
 // withAddresses calls write with the addresses that this machine knows, and if one
 // is missing again, when they have been looked up.
-func (f *exportFlags) withAddresses(ctx context.Context, s streams, c *course, write func(func(string) (string, bool)) error) (err error) {
+func (f *exportFlags) withAddresses(ctx context.Context, s streams, c *course,
+	write func(func(string) (string, bool)) error) (err error) {
 	unknown := false
 	address, err := addresses()
 	if err != nil {

@@ -47,7 +47,8 @@ func (l *lab) chroot(image string) func(t *testing.T, args ...string) string {
 			return ""
 		}
 		cmd := exec.CommandContext(t.Context(), "chroot", append([]string{dir}, args...)...)
-		cmd.Env = append(os.Environ(), "HOME=/tmp", "PIP_CERT=/etc/ssl/certs/ca-certificates.crt", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt", "PYTHONPATH=/rattler")
+		cmd.Env = append(os.Environ(), "HOME=/tmp", "PIP_CERT=/etc/ssl/certs/ca-certificates.crt",
+			"SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt", "PYTHONPATH=/rattler")
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Errorf("%s: %v: %s", strings.Join(args, " "), err, out)
@@ -86,14 +87,19 @@ func (l *lab) exports() {
 	}
 	run := l.chroot("image")
 	run(l.t, "write", "uv.whl", string(l.tool("uv-")))
-	run(l.t, "/opt/env/bin/python", "-c", "import zipfile; z = zipfile.ZipFile('uv.whl'); n, = [n for n in z.namelist() if n.endswith('/scripts/uv')]; open('uv', 'wb').write(z.read(n))")
+	run(l.t, "/opt/env/bin/python", "-c",
+		"import zipfile; z = zipfile.ZipFile('uv.whl'); n, = [n for n in z.namelist() if "+
+			"n.endswith('/scripts/uv')]; open('uv', 'wb').write(z.read(n))")
 	run(l.t, "chmod", "755", "uv")
 	run(l.t, "write", "requirements.txt", l.run("home1", "export", "course", "--format", "requirements"))
 	run(l.t, "write", "pylock.toml", l.run("home1", "export", "course", "--format", "pylock"))
 	for name, args := range map[string][]string{
-		"pip":        {"/opt/env/bin/pip", "install", "--dry-run", "--ignore-installed", "--no-deps", "--require-hashes", "--disable-pip-version-check", "-r", "requirements.txt"},
-		"uv":         {"/uv", "pip", "install", "--dry-run", "--reinstall", "--no-deps", "--require-hashes", "--python", "/opt/env/bin/python", "-r", "requirements.txt"},
-		"uv, pylock": {"/uv", "pip", "sync", "--dry-run", "--reinstall", "--preview-features", "pylock", "--python", "/opt/env/bin/python", "pylock.toml"},
+		"pip": {"/opt/env/bin/pip", "install", "--dry-run", "--ignore-installed", "--no-deps",
+			"--require-hashes", "--disable-pip-version-check", "-r", "requirements.txt"},
+		"uv": {"/uv", "pip", "install", "--dry-run", "--reinstall", "--no-deps", "--require-hashes",
+			"--python", "/opt/env/bin/python", "-r", "requirements.txt"},
+		"uv, pylock": {"/uv", "pip", "sync", "--dry-run", "--reinstall", "--preview-features", "pylock", "--python",
+			"/opt/env/bin/python", "pylock.toml"},
 	} {
 		l.t.Run(name, func(t *testing.T) {
 			out := strings.ReplaceAll(run(t, args...), "==", "-")
@@ -114,15 +120,21 @@ func (l *lab) condaExports() {
 	run := l.chroot("alone-image")
 	run(l.t, "write", "rattler.whl", string(l.tool("py_rattler-")))
 	run(l.t, "/opt/env/bin/python", "-m", "zipfile", "-e", "rattler.whl", "/rattler")
-	explicit, environment := l.run("home1", "export", "alone", "--format", "conda-explicit"), l.run("home1", "export", "alone", "--format", "environment")
+	explicit, environment := l.run("home1", "export", "alone", "--format", "conda-explicit"),
+		l.run("home1", "export", "alone", "--format", "environment")
 	run(l.t, "write", "explicit.txt", explicit)
-	out := run(l.t, "/opt/env/bin/python", "-c", "from rattler.explicit_environment import ExplicitEnvironmentSpec as X; s = X.from_path('explicit.txt'); print(s.platform, *[p.url for p in s.packages])")
-	if n := strings.Count(explicit, "#sha256:"); !strings.HasPrefix(out, "linux-64 ") || n < 3 || len(strings.Fields(out)) != n+1 {
+	out := run(l.t, "/opt/env/bin/python", "-c",
+		"from rattler.explicit_environment import ExplicitEnvironmentSpec as X; s = X.from_path('explicit.txt'); "+
+			"print(s.platform, *[p.url for p in s.packages])")
+	if n := strings.Count(explicit, "#sha256:"); !strings.HasPrefix(out, "linux-64 ") || n < 3 ||
+		len(strings.Fields(out)) != n+1 {
 		l.t.Errorf("rattler reads %q of %q", out, explicit)
 	}
 	for _, line := range strings.Split(environment, "\n") {
 		if spec, ok := strings.CutPrefix(line, "  - main::"); ok {
-			run(l.t, "/opt/env/bin/python", "-c", "import sys; from rattler import MatchSpec; m = MatchSpec(sys.argv[1]); assert m.version and m.build", spec)
+			run(l.t, "/opt/env/bin/python", "-c",
+				"import sys; from rattler import MatchSpec; m = MatchSpec(sys.argv[1]); assert m.version and m.build",
+				spec)
 		}
 	}
 	if !strings.Contains(environment, "\n  - main::hello=1.0.0=pyhd8ed1ab_0\n") {

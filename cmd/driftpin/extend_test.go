@@ -41,7 +41,8 @@ func (l *lab) extends() {
 	l.write("extending/pins.yaml", extendingCourse)
 	l.run("home1", "lock", "extending")
 	lock := l.read("extending/pins.lock")
-	for _, want := range []string{"\npip tornado 6.2 linux/amd64 base sha256:", " 0 base pin+by:terminado\n", "\npip idna 3.3 linux/amd64 base sha256:", " 0 base by:requests\n",
+	for _, want := range []string{"\npip tornado 6.2 linux/amd64 base sha256:", " 0 base pin+by:terminado\n",
+		"\npip idna 3.3 linux/amd64 base sha256:", " 0 base by:requests\n",
 		"\npip urllib3 1.26.15 ", "\ndeb file ", "\npip wget 3.2 linux/amd64 wget-3.2-py3-none-any.whl "} {
 		if !strings.Contains(lock, want) {
 			l.t.Errorf("the lock has no %q", want)
@@ -57,7 +58,8 @@ func (l *lab) extends() {
 	if out := l.run("home1", "why", "extending", "idna"); !strings.Contains(out, "requests") {
 		l.t.Errorf("why says %q", out)
 	}
-	if again := l.run("home-other", "build", "extending", "--output", "oci-layout:extending-again"); strings.Fields(again)[0] != strings.Fields(first)[0] {
+	if again := l.run("home-other", "build", "extending", "--output",
+		"oci-layout:extending-again"); strings.Fields(again)[0] != strings.Fields(first)[0] {
 		l.t.Errorf("built %q, then %q", first, again)
 	}
 	_, err := l.try("home1", "drift", "oci-layout:image", "oci-layout:extending-image")
@@ -72,8 +74,10 @@ func (l *lab) extends() {
 	}
 	for name, test := range map[string]struct{ old, new, want string }{
 		"another version": {"tornado==6.2.0", "tornado==6.3.3", "pins.yaml:6: the base image oci-layout:"},
-		"required":        {"requests==2.28.2", "requests==2.0.0\n    - pip==22.3.1\n    - ypy-websocket==0.8.2", "pins.yaml:10: the base image"},
-		"conda":           {"  apt: [file]", "  conda: [xz]", "pins.yaml:10: the environment at /opt/env in the base image"},
+		"required": {"requests==2.28.2", "requests==2.0.0\n    - pip==22.3.1\n    - ypy-websocket==0.8.2",
+			"pins.yaml:10: the base image"},
+		"conda": {"  apt: [file]", "  conda: [xz]",
+			"pins.yaml:10: the environment at /opt/env in the base image"},
 	} {
 		l.t.Run(name, func(t *testing.T) {
 			l := l.at(t)
@@ -83,7 +87,8 @@ func (l *lab) extends() {
 		})
 	}
 	l.write("over/pins.yaml", strings.Replace(extendingCourse, "wget==3.2", "docopt-ng==0.7.2", 1))
-	l.fails(3, "over/pins.yaml:9: docopt-ng 0.7.2 and docopt 0.6.2, of the base image, both own site-packages/docopt.py,", "lock", "over")
+	l.fails(3, "over/pins.yaml:9: docopt-ng 0.7.2 and docopt 0.6.2, of the base image, both own "+
+		"site-packages/docopt.py,", "lock", "over")
 	l.fails(3, "of the base image, both own site-packages/docopt.py,", "lock", "--check", "over")
 	l.t.Run("elsewhere", func(t *testing.T) { l.at(t).extendsElsewhere() })
 }
@@ -101,7 +106,9 @@ for d in setuptools-60.0.0 stale-1.0 stale-2.0; do mkdir $d.dist-info; printf 'M
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(archive)), nil })
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(archive)), nil
+	})
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -114,14 +121,19 @@ for d in setuptools-60.0.0 stale-1.0 stale-2.0; do mkdir $d.dist-info; printf 'M
 		l.t.Fatal(err)
 	}
 	changed := config.DeepCopy()
-	changed.Config = v1.Config{Env: []string{"PATH=/srv/nb/bin:/usr/bin:/bin", "CONDA_DIR=/srv/nb"}, Entrypoint: []string{"start.sh"}}
+	changed.Config = v1.Config{Env: []string{"PATH=/srv/nb/bin:/usr/bin:/bin", "CONDA_DIR=/srv/nb"},
+		Entrypoint: []string{"start.sh"}}
 	if img, err = mutate.ConfigFile(img, changed); err != nil {
 		l.t.Fatal(err)
 	}
 	l.save("stack", img)
-	l.write("stacked/pins.yaml", "extends: oci-layout:../stack\nas-of: 2023-03-17\npins: {pip: [requests==2.28.2, wget==3.2]}\nchecks: [\"python -c 'import sys, requests; assert requests.__file__.startswith(sys.prefix) and sys.prefix == \\\"/srv/nb\\\"'\"]\n")
+	l.write("stacked/pins.yaml", "extends: oci-layout:../stack\nas-of: 2023-03-17\npins: {pip: [requests==2.28.2, "+
+		"wget==3.2]}\nchecks: [\"python -c 'import sys, requests; assert requests.__file__.startswith(sys.prefix) "+
+		"and sys.prefix == \\\"/srv/nb\\\"'\"]\n")
 	l.run("home1", "lock", "stacked")
-	if lock := l.read("stacked/pins.lock"); !strings.Contains(lock, "\nenvironment /srv/nb\n") || !strings.Contains(lock, "\npip idna 3.3 linux/amd64 base ") || !strings.Contains(lock, "\npip setuptools 67.6.0 linux/amd64 setuptools-67.6.0-py3-none-any.whl ") {
+	if lock := l.read("stacked/pins.lock"); !strings.Contains(lock, "\nenvironment /srv/nb\n") ||
+		!strings.Contains(lock, "\npip idna 3.3 linux/amd64 base ") ||
+		!strings.Contains(lock, "\npip setuptools 67.6.0 linux/amd64 setuptools-67.6.0-py3-none-any.whl ") {
 		l.t.Errorf("the lock is\n%s", lock)
 	}
 	l.run("home1", "build", "stacked", "--output", "oci-layout:stacked-image")
@@ -130,11 +142,13 @@ for d in setuptools-60.0.0 stale-1.0 stale-2.0; do mkdir $d.dist-info; printf 'M
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	if c := built.Config; strings.Join(c.Entrypoint, " ") != "start.sh" || c.Env[0] != "PATH=/srv/nb/bin:/usr/bin:/bin" {
+	if c := built.Config; strings.Join(c.Entrypoint, " ") != "start.sh" ||
+		c.Env[0] != "PATH=/srv/nb/bin:/usr/bin:/bin" {
 		l.t.Errorf("the config is %+v", c)
 	}
 	// A git pin whose package the base holds, though the pin does not name it.
-	l.write("git-course/pins.yaml", "extends: oci-layout:../image\nas-of: 2023-03-17\npins:\n  pip: [git+https://git.example.org/tmpystore.git@v1]\n")
+	l.write("git-course/pins.yaml", "extends: oci-layout:../image\nas-of: 2023-03-17\npins:\n  pip: "+
+		"[git+https://git.example.org/tmpystore.git@v1]\n")
 	l.fails(1, "git-course/pins.yaml:4: the base image", "lock", "git-course")
 	l.write("bare-course/pins.yaml", "extends: oci-layout:../base\npins: {pip: [idna]}\n")
 	l.fails(1, "its config names no environment by NB_PYTHON_PREFIX", "lock", "bare-course")

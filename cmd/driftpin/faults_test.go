@@ -24,7 +24,8 @@ func (l *lab) pinned(course, name string) {
 	if _, err := os.Stat(filepath.Join(l.dir, "solved", "pins.lock")); err == nil {
 		l.write(course+"/pins.lock", l.read("solved/pins.lock"))
 	}
-	l.write(course+"/pins.yaml", "course: "+course+"\nbase: oci-layout:../base\npins:\n  pip:\n    - "+name+"==1.0\nchecks:\n  - python -c 'import "+name+"'\n")
+	l.write(course+"/pins.yaml", "course: "+course+"\nbase: oci-layout:../base\npins:\n  pip:\n    - "+name+
+		"==1.0\nchecks:\n  - python -c 'import "+name+"'\n")
 }
 
 // TestIndex has an index misbehave. It waits for answers that do not come, so
@@ -48,7 +49,8 @@ func (l *lab) indexFaults() {
 		fault func(w http.ResponseWriter, r *http.Request, n int) bool
 		want  string // of the error; empty for success
 	}{
-		{"404", func(w http.ResponseWriter, r *http.Request, _ int) bool { http.NotFound(w, r); return true }, "404 Not Found"},
+		{"404", func(w http.ResponseWriter, r *http.Request, _ int) bool { http.NotFound(w, r); return true },
+			"404 Not Found"},
 		{"429 once", func(w http.ResponseWriter, _ *http.Request, n int) bool {
 			w.Header().Set("Retry-After", "1")
 			if n == 1 {
@@ -79,7 +81,10 @@ func (l *lab) indexFaults() {
 			}
 			return n == 1
 		}, ""},
-		{"wrong hash", func(w http.ResponseWriter, _ *http.Request, _ int) bool { w.Write([]byte("login please")); return true }, "and the lock says"},
+		{"wrong hash", func(w http.ResponseWriter, _ *http.Request, _ int) bool {
+			w.Write([]byte("login please"))
+			return true
+		}, "and the lock has"},
 	} {
 		l.t.Run(test.name, func(t *testing.T) {
 			l := l.at(t)
@@ -87,7 +92,8 @@ func (l *lab) indexFaults() {
 			hash := x.add(t, name, "1.0", map[string]string{name + ".py": "# " + test.name + "\n"})
 			l.pinned(name, name)
 			l.run("home1", "lock", name)
-			l.must(nil, os.Remove(filepath.Join(l.dir, "home1", "files", "blobs", "sha256", hash))) // lock has had a look into it
+			// lock has had a look into it
+			l.must(nil, os.Remove(filepath.Join(l.dir, "home1", "files", "blobs", "sha256", hash)))
 			x.answer(func(w http.ResponseWriter, r *http.Request, n int) bool {
 				return strings.HasSuffix(r.URL.Path, ".whl") && test.fault(w, r, n)
 			})
@@ -159,13 +165,16 @@ func (l *lab) oddRecord(x *index) {
 func (l *lab) brokenSource(x *index) {
 	x.addSource(l.t, "broken", "1.0", map[string]string{
 		"pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n",
-		"backend.py":     "def build_wheel(*args, **more):\n    raise SystemExit('fatal error: zlib.h: No such file or directory')\n",
+		"backend.py": "def build_wheel(*args, **more):\n    raise SystemExit('fatal error: zlib.h: No such " +
+			"file or directory')\n",
 	})
 	l.pinned("broken", "broken")
-	for _, want := range []string{"broken/pins.yaml:5: ", "fatal error: zlib.h", "It was built on python3", "What can be done: "} {
+	for _, want := range []string{"broken/pins.yaml:5: ", "fatal error: zlib.h", "It was built on python3",
+		"What can be done: "} {
 		l.fails(1, want, "lock", "broken")
 	}
-	if lock, err := os.ReadFile(filepath.Join(l.dir, "broken", "pins.lock")); err == nil && string(lock) != l.read("solved/pins.lock") {
+	if lock, err := os.ReadFile(filepath.Join(l.dir, "broken", "pins.lock")); err == nil &&
+		string(lock) != l.read("solved/pins.lock") {
 		l.t.Error("a lock was written")
 	}
 }
@@ -191,15 +200,18 @@ func (l *lab) indexGone(x *index) {
 	if err := os.Mkdir(kept, 0o755); err != nil {
 		l.t.Fatal(err)
 	}
-	if out, err := exec.Command("cp", "--archive", "--link", filepath.Join(l.dir, "home1", "files"), filepath.Join(l.dir, "home1", "git"), kept).CombinedOutput(); err != nil {
+	if out, err := exec.Command("cp", "--archive", "--link", filepath.Join(l.dir, "home1", "files"),
+		filepath.Join(l.dir, "home1", "git"), kept).CombinedOutput(); err != nil {
 		l.t.Fatalf("%v: %s", err, out)
 	}
 	for course, image := range map[string]string{"course": "image", "faulty1": "faulty1-image"} {
 		again := course + "-kept"
-		if out, err := l.command("kept", "unshare", "--net", l.program, "build", course, "--output", "oci-layout:"+again); err != nil {
+		if out, err := l.command("kept", "unshare", "--net", l.program, "build", course, "--output",
+			"oci-layout:"+again); err != nil {
 			l.t.Errorf("%s%v", out, err)
 		}
-		if out, err := exec.Command("diff", "-r", filepath.Join(l.dir, image), filepath.Join(l.dir, again)).CombinedOutput(); err != nil {
+		if out, err := exec.Command("diff", "-r", filepath.Join(l.dir, image),
+			filepath.Join(l.dir, again)).CombinedOutput(); err != nil {
 			l.t.Errorf("%s", out)
 		}
 	}

@@ -48,7 +48,8 @@ func (c change) write() error {
 	}
 	for _, f := range c {
 		if data, err := os.ReadFile(f.name); err != nil || !bytes.Equal(data, f.was) {
-			return errors.Join(fmt.Errorf("%s has been changed since it was read: nothing is written; do it again", f.name), err)
+			return errors.Join(fmt.Errorf("%s was changed while driftpin ran: nothing was written; run the command "+
+				"again", f.name), err)
 		}
 	}
 	for i, file := range files {

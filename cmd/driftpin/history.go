@@ -33,7 +33,7 @@ func historyCommand(s streams) *cobra.Command {
 
 func showHistory(ctx context.Context, s streams, dir, name, format string) error {
 	if _, err := os.Stat(dir); err != nil {
-		return fmt.Errorf("%s: there is no such folder; of one that was moved, name where it is now", dir)
+		return fmt.Errorf("%s: there is no such folder; if it was moved, name its new place", dir)
 	}
 	events, err := history.Of(ctx, dir, name, sources(dir)...)
 	if err != nil {
@@ -47,10 +47,11 @@ func showHistory(ctx context.Context, s streams, dir, name, format string) error
 		enc := json.NewEncoder(s.out)
 		enc.SetIndent("", "  ")
 		enc.SetEscapeHTML(false)
-		return enc.Encode(map[string]any{"name": name, "shallow": shallow, "events": append([]history.Event{}, events...)})
+		return enc.Encode(map[string]any{"name": name, "shallow": shallow,
+			"events": append([]history.Event{}, events...)})
 	}
 	if len(events) == 0 && shallow {
-		return fmt.Errorf("%s: none of the commits that the clone has asks for %s", dir, name)
+		return fmt.Errorf("%s: no commit in this shallow clone asks for %s", dir, name)
 	}
 	if len(events) == 0 {
 		return fmt.Errorf("%s: no commit ever asked for %s", dir, name)
@@ -61,7 +62,8 @@ func showHistory(ctx context.Context, s streams, dir, name, format string) error
 		if what == "" {
 			what = "(gone)"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", e.Time.Format("2006-01-02"), e.Commit[:12], report.Clean(what), report.Clean(e.File), report.Clean(e.Subject))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", e.Time.Format("2006-01-02"), e.Commit[:12], report.Clean(what),
+			report.Clean(e.File), report.Clean(e.Subject))
 	}
 	return w.Flush()
 }

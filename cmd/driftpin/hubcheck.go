@@ -42,7 +42,7 @@ Exit status 3: there is an error or a warning.`,
 			return hubCheck(s, args, f)
 		},
 	}
-	cmd.Flags().StringVar(&f.secrets, "secrets", "", "file of secrets that is laid over the others; - reads it from stdin")
+	cmd.Flags().StringVar(&f.secrets, "secrets", "", "values file with secrets, merged last; - reads it from stdin")
 	cmd.Flags().StringVar(&f.version, "hub", "", "version of JupyterHub (default "+hub.Newest+")")
 	cmd.Flags().StringVar(&f.course, "course", "", "course whose image is launched")
 	cmd.Flags().StringVar(&f.format, "format", "text", "text or json")
@@ -52,7 +52,7 @@ Exit status 3: there is an error or a warning.`,
 func hubCheck(s streams, names []string, f hubCheckFlags) error {
 	o := hub.CheckOptions{Hub: f.version}
 	if f.version == "" {
-		fmt.Fprintf(s.err, "held against JupyterHub %s; --hub names another\n", hub.Newest)
+		fmt.Fprintf(s.err, "checked against JupyterHub %s; --hub names another version\n", hub.Newest)
 	} else if err := hub.CheckHub(f.version); err != nil {
 		return usageError{err}
 	}

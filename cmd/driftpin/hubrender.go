@@ -34,8 +34,10 @@ and check both files with driftpin hub check VALUES --secrets FILE.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return hubRender(cmd.Context(), s, args[0], o) },
 	}
 	cmd.Flags().StringVar(&o.Hub, "hub", "", "version of JupyterHub, such as 5.4.2")
-	cmd.Flags().StringVar(&o.Image, "image", "", "reference of the course's image; of a tag, the registry is asked for the digest")
-	cmd.Flags().StringVar(&o.Under, "under", "", "key that the values stand below, such as jupyterhub where the chart is another's dependency")
+	cmd.Flags().StringVar(&o.Image, "image", "",
+		"reference of the course's image; the registry is asked for the digest of a tag")
+	cmd.Flags().StringVar(&o.Under, "under", "",
+		"key to write the values under, such as jupyterhub where the chart is a dependency of another chart")
 	return cmd
 }
 
@@ -67,7 +69,8 @@ func hubRender(ctx context.Context, s streams, dir string, o hub.RenderOptions) 
 		return err
 	}
 	if o.Image == "" {
-		fmt.Fprintln(s.err, "no image is named: give --image REFERENCE, where driftpin build --push has put it")
+		fmt.Fprintln(s.err, "no image is named: give --image REFERENCE, the image that driftpin build "+
+			"--push has pushed")
 	}
 	_, err = s.out.Write(values)
 	return err

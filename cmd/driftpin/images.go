@@ -26,7 +26,8 @@ func printOpened(s streams, img *images.Image) {
 		fmt.Fprintf(s.err, "%s has several platforms: this is %s\n", report.Clean(img.Name), img.Platform)
 	}
 	if img.Trouble != nil {
-		fmt.Fprintf(s.err, "%s: the inventory that it carries can't be used, so the layers are read: %s\n", report.Clean(img.Name), report.Clean(img.Trouble.Error()))
+		fmt.Fprintf(s.err, "%s: the inventory that the image carries can't be used, so its layers are read: %s\n",
+			report.Clean(img.Name), report.Clean(img.Trouble.Error()))
 	}
 }
 

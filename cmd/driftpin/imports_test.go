@@ -29,9 +29,11 @@ var rooms = []struct{ name, mayImport string }{
 	{"buildplan/owns", "pins pins/whole"},
 	{"buildplan/git", "pins pins/gitcmd pins/whole buildplan/store buildplan/engine buildplan/host"},
 	{"buildplan/steps", "pins"},
-	{"buildplan/session", "pins buildplan/store buildplan/engine buildplan/host buildplan/owns buildplan/git buildplan/steps"},
+	{"buildplan/session", "pins buildplan/store buildplan/engine buildplan/host buildplan/owns buildplan/git " +
+		"buildplan/steps"},
 	{"buildplan/resolve", "pins pins/pylock buildplan/host buildplan/owns buildplan/steps buildplan/session"},
-	{"buildplan", "pins pins/whole buildplan/engine buildplan/owns buildplan/steps buildplan/session buildplan/resolve"},
+	{"buildplan", "pins pins/whole buildplan/engine buildplan/owns buildplan/steps buildplan/session " +
+		"buildplan/resolve"},
 
 	{"images/inflate", ""},
 	{"images/installed", "pins"},
@@ -84,7 +86,8 @@ func TestForeignImports(t *testing.T) {
 		"testdata/gitserver": {module + "images", module + "pins", module + "buildplan"},
 	} {
 		for _, dep := range list(t, "-deps", module+name) {
-			if slices.ContainsFunc(forbidden, func(f string) bool { return dep == f || strings.HasPrefix(dep, strings.TrimSuffix(f, "/")+"/") }) {
+			if slices.ContainsFunc(forbidden,
+				func(f string) bool { return dep == f || strings.HasPrefix(dep, strings.TrimSuffix(f, "/")+"/") }) {
 				t.Errorf("%s reaches %s", name, dep)
 			}
 		}

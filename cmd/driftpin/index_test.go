@@ -97,7 +97,8 @@ func (x *index) serveProject(w http.ResponseWriter, r *http.Request, project str
 		return
 	}
 	w.Header().Set("Content-Type", "application/vnd.pypi.simple.v1+json")
-	json.NewEncoder(w).Encode(map[string]any{"meta": map[string]string{"api-version": "1.1"}, "name": project, "files": files})
+	json.NewEncoder(w).Encode(map[string]any{"meta": map[string]string{"api-version": "1.1"}, "name": project,
+		"files": files})
 }
 
 func sum(data []byte) string {
@@ -110,7 +111,8 @@ func (x *index) add(t *testing.T, name, version string, files map[string]string)
 	t.Helper()
 	info := name + "-" + version + ".dist-info/"
 	metadata := fmt.Sprintf("Metadata-Version: 2.1\nName: %s\nVersion: %s\n", name, version)
-	all := map[string]string{info + "METADATA": metadata, info + "WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"}
+	all := map[string]string{info + "METADATA": metadata,
+		info + "WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"}
 	for file, text := range files {
 		all[file] = text
 	}

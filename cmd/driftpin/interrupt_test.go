@@ -109,7 +109,8 @@ func (s *soak) build() {
 	s.run("home1", "build", "soak", "--output", "oci-layout:soak-image")
 	s.buildTime = time.Since(start)
 	left := s.leftovers(nil)
-	for _, pattern := range []string{"soak/.*", "soak-image/ingest/*", "home1/files/blobs/sha256/.*", "home1/engine/tmp/*/*"} {
+	for _, pattern := range []string{"soak/.*", "soak-image/ingest/*", "home1/files/blobs/sha256/.*",
+		"home1/engine/tmp/*/*"} {
 		files, err := filepath.Glob(filepath.Join(s.dir, pattern))
 		s.must(nil, err)
 		left = append(left, files...)
@@ -134,10 +135,13 @@ func (s *soak) interrupt(signal syscall.Signal, within time.Duration, args ...st
 	s.must(nil, cmd.Process.Signal(signal))
 	containers := s.containers()
 	err := cmd.Wait()
-	s.t.Logf("%s after %v of %v: %v, %d containers", args[0], moment.Round(time.Millisecond), within.Round(time.Millisecond), err, len(containers))
+	s.t.Logf("%s after %v of %v: %v, %d containers", args[0], moment.Round(time.Millisecond),
+		within.Round(time.Millisecond), err, len(containers))
 	if signal == syscall.SIGKILL {
 		s.run("home1", "build", "course", "--output", "oci-layout:again") // another course: the next start
-	} else if err != nil && !strings.Contains(stderr.String(), "driftpin: interrupted") && err.Error() != "signal: interrupt" { // that is before it listens
+		// that is before it listens
+	} else if err != nil && !strings.Contains(stderr.String(), "driftpin: interrupted") &&
+		err.Error() != "signal: interrupt" {
 		s.t.Errorf("%v: %s", err, stderr.String())
 	}
 	if left := s.leftovers(containers); len(left) > 0 {
@@ -176,7 +180,8 @@ func (s *soak) leftovers(containers []string) (left []string) {
 		if len(command) == 0 {
 			continue // it has ended, and its parent, the init of this machine, has not looked yet
 		}
-		mine := bytes.HasPrefix(command, []byte(s.program)) || slices.ContainsFunc(containers, func(id string) bool { return bytes.Contains(cgroup, []byte(id)) })
+		mine := bytes.HasPrefix(command, []byte(s.program)) || slices.ContainsFunc(containers,
+			func(id string) bool { return bytes.Contains(cgroup, []byte(id)) })
 		if mine {
 			left = append(left, fmt.Sprintf("process %s %q", filepath.Base(filepath.Dir(p)), command))
 		}
@@ -215,9 +220,11 @@ func (l *lab) conditions() {
 	fails("full", "A disk is full. driftpin keeps its state in "+filepath.Join(l.dir, "full"), build...)
 	mount("readonly", "ro")
 	fails("readonly", "set DRIFTPIN_HOME to a folder that can be written", build...)
-	fails("home1", "output docker-archive:readonly/image.tar: ", l.program, "build", "course", "--output", "docker-archive:readonly/image.tar")
+	fails("home1", "output docker-archive:readonly/image.tar: ", l.program, "build", "course", "--output",
+		"docker-archive:readonly/image.tar")
 	fails("no runc", "no usable runc (install the runc package)", append([]string{"env", "PATH=" + l.dir}, build...)...)
-	fails("no root", "needs root or a user namespace", append([]string{"setpriv", "--reuid=65534", "--clear-groups", "env", "DRIFTPIN_HOME=" + l.nobodys()}, build...)...)
+	fails("no root", "needs root or a user namespace", append([]string{"setpriv", "--reuid=65534", "--clear-groups",
+		"env", "DRIFTPIN_HOME=" + l.nobodys()}, build...)...)
 }
 
 // nobodys is a folder of the user nobody, who may then enter the lab.

@@ -38,8 +38,9 @@ environment, with Python's interpreters and Jupyter's extensions and kernels.
 	}
 	cmd.Flags().StringVar(&f.format, "format", "text", "text, json, cyclonedx or spdx")
 	cmd.Flags().StringVar(&f.output, "output", "", "file to write to (default standard output)")
-	cmd.Flags().StringVar(&f.platform, "platform", "", "of an image with several (default linux/amd64)")
-	cmd.Flags().BoolVar(&f.layers, "read-layers", false, "read the layers, whatever is remembered of them or the image says of itself")
+	cmd.Flags().StringVar(&f.platform, "platform", "", "platform, for an image that has several (default linux/amd64)")
+	cmd.Flags().BoolVar(&f.layers, "read-layers", false,
+		"read all layers: ignore remembered results and the inventory that the image carries")
 	return cmd
 }
 
@@ -98,7 +99,8 @@ func listPackages(out io.Writer, packages []images.Package) error {
 		if p.Owner != nil {
 			extra = strings.TrimSpace(fmt.Sprintf("%s (of %s %s)", extra, p.Owner.Kind, p.Owner.Name))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.Kind, report.Clean(p.Name), report.Clean(p.Version), report.Clean(p.Where), report.Clean(extra))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.Kind, report.Clean(p.Name), report.Clean(p.Version),
+			report.Clean(p.Where), report.Clean(extra))
 	}
 	return w.Flush()
 }

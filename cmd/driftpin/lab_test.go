@@ -80,7 +80,8 @@ func prepareLab(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	repos := filepath.Join(dir, "git")
-	for name, files := range map[string]string{"tmpystore.git": "../../testdata/standin/tmpystore", "plain.git": "testdata/plain"} {
+	for name, files := range map[string]string{"tmpystore.git": "../../testdata/standin/tmpystore",
+		"plain.git": "testdata/plain"} {
 		if _, err := gitserver.Commit(filepath.Join(repos, name), files, "v1"); err != nil {
 			t.Fatal(err)
 		}

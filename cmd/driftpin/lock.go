@@ -30,13 +30,13 @@ func lockCommand(s streams) *cobra.Command {
 		Short: "Resolve courses' pins inside their base image, and write pins.lock",
 		Long: `Resolve the pins of courses inside their base image, and write their pins.lock. What
 has not changed is not resolved again; otherwise the old lock's versions are kept
-where possible. --upgrade forgets them: for all packages, or for those that are named.
+where possible. --upgrade forgets them: for all packages, or for the named ones.
 
 --check writes nothing. It proves, without a network, that each lock belongs to its
 course, meets every pin, and was not edited. What --check finds, lock repairs. If git
 could not merge a lock, lock prefers the versions on either side.`,
 		Example: `  driftpin lock testdata/courses/stat159
-  driftpin lock --check courses/*               # exit 3 if a lock is not what it must be
+  driftpin lock --check courses/*               # exit 3 if a lock is stale or edited
   driftpin lock --upgrade courses/stat159       # forget the old lock
   driftpin lock --upgrade courses/stat159 numpy # for numpy only`,
 		Args: arguments(1, -1, "one or more courses"),
@@ -46,11 +46,13 @@ could not merge a lock, lock prefers the versions on either side.`,
 				return err
 			}
 			if len(names) > 0 && !f.upgrade {
-				return usageError{fmt.Errorf("%s is not a folder: lock takes courses, and names of packages only with --upgrade", names[0])}
+				return usageError{fmt.Errorf("%s is not a folder: lock takes courses, and names of packages only "+
+					"with --upgrade", names[0])}
 			}
 			f.names = names
 			if f.check && f.upgrade {
-				return usageError{errors.New("--check writes no lock, and --upgrade makes another: give one of the two")}
+				return usageError{errors.New("--check writes no lock, and --upgrade makes a new one: give only " +
+					"one of the two")}
 			}
 			if f.check {
 				return checkLocks(s, courses, f.engineFlags)
@@ -67,7 +69,7 @@ could not merge a lock, lock prefers the versions on either side.`,
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().BoolVar(&f.check, "check", false, "only say whether the locks hold what is asked for")
+	cmd.Flags().BoolVar(&f.check, "check", false, "write nothing; only check that the locks satisfy the pins")
 	cmd.Flags().BoolVar(&f.upgrade, "upgrade", false, "forget the old lock, or the packages named")
 	cmd.Flags().BoolVar(&f.diff, "diff", false, "print the lines of the lock that changed")
 	return cmd
@@ -150,7 +152,8 @@ func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
 		for _, line := range strings.Split(c.stale(), "\n") {
 			fmt.Fprintln(s.err, report.Clean(line))
 		}
-		fmt.Fprintln(s.err, "the course is locked anew; what can be read of the old lock is preferred")
+		fmt.Fprintln(s.err, "locking the course again; versions that can be read from the old lock are kept "+
+			"where possible")
 	}
 	if err := writable(dir); err != nil {
 		return fmt.Errorf("%s: %w", c.lockFile, err)
@@ -171,7 +174,8 @@ func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
 
 // resolve has the engine resolve what a course asks for, and finds the paths
 // that several packages would own.
-func (f lockFlags) resolve(ctx context.Context, s streams, c *course) (_ *pins.Lock, overlaps pins.Findings, err error) {
+func (f lockFlags) resolve(ctx context.Context, s streams,
+	c *course) (_ *pins.Lock, overlaps pins.Findings, err error) {
 	e, err := f.open(ctx, s, c)
 	if err != nil {
 		return nil, nil, err

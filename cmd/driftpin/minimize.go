@@ -81,7 +81,8 @@ func wordVerdict(v *bump.Verdict) string {
 	case v.None != nil:
 		return "needed: with any version, " + report.Clean(strings.ReplaceAll(v.None.Text, "\n", " "))
 	case v.Hard != nil:
-		return fmt.Sprintf("needed: with any version, %s (%s, hard) would go %s", v.Hard.Name, v.Hard.Request.At, wordMove(*v.Hard))
+		return fmt.Sprintf("needed: with any version, %s (%s, hard) would change %s", v.Hard.Name, v.Hard.Request.At,
+			wordMove(*v.Hard))
 	}
 	return "not needed for resolving: with any version " + wordMoved(v)
 }
@@ -98,7 +99,8 @@ func (c *course) check(ctx context.Context, e *session.Session, v *bump.Verdict)
 	case ctx.Err() != nil:
 		return false, "", ctx.Err()
 	case err != nil:
-		return true, fmt.Sprintf("needed: with any version %s, and then %s", wordMoved(v), report.Clean(firstLine(err.Error()))), nil
+		return true, fmt.Sprintf("needed: with any version %s, and then %s", wordMoved(v),
+			report.Clean(firstLine(err.Error()))), nil
 	}
 	return false, "not needed for resolving, nor for the checks: with any version " + wordMoved(v), nil
 }

@@ -91,7 +91,8 @@ func (l *lab) missingWheel() {
 	x.add(l.t, "leaving", "1.1", map[string]string{"leaving.py": "# evil\n"})
 	l.forget("home1", "gone-wheel/pins.lock", "leaving")
 	before := l.read("gone-wheel/pins.lock")
-	l.fails(1, "The index has a leaving-1.1-py3-none-any.whl with the sha256 ", "build", "gone-wheel", "--relock-missing", "--output", "oci-layout:gone-wheel-image")
+	l.fails(1, "The index has a leaving-1.1-py3-none-any.whl with the sha256 ", "build", "gone-wheel",
+		"--relock-missing", "--output", "oci-layout:gone-wheel-image")
 	if l.read("gone-wheel/pins.lock") != before {
 		l.t.Error("what was changed was locked without a word")
 	}
@@ -101,10 +102,12 @@ func (l *lab) missingConda() {
 	c := newChannel(l.t)
 	l = l.with("CONDA_CHANNEL_ALIAS=" + c.URL)
 	add := func(version string) {
-		c.add(l.t, record{Name: "leaving", Version: version, Build: "0"}, "2023-01-10", map[string]member{"share/leaving": {text: version}})
+		c.add(l.t, record{Name: "leaving", Version: version, Build: "0"}, "2023-01-10",
+			map[string]member{"share/leaving": {text: version}})
 	}
 	add("1.0")
-	l.write("gone-conda/pins.yaml", "course: gone-conda\nbase: oci-layout:../base\npins: {channels: [main], conda: [\"leaving>=1.0\"]}\nchecks: [test -e $CONDA_PREFIX/share/leaving]\n")
+	l.write("gone-conda/pins.yaml", "course: gone-conda\nbase: oci-layout:../base\npins: {channels: [main], conda: "+
+		"[\"leaving>=1.0\"]}\nchecks: [test -e $CONDA_PREFIX/share/leaving]\n")
 	l.run("home1", "lock", "gone-conda")
 	c.mu.Lock()
 	clear(c.files)
@@ -136,9 +139,11 @@ dpkg-deb --root-owner-group --build root leaving_$1_all.deb >/dev/null
 	}
 	publish("1.0")
 	l.save("apt-base", l.withFiles(map[string]string{
-		"etc/apt/sources.list": fmt.Sprintf("deb [trusted=yes] %s ./\n", server.URL), "etc/apt/sources.list.d/.wh..wh..opq": "", "var/lib/apt/lists/.wh..wh..opq": "",
+		"etc/apt/sources.list":                fmt.Sprintf("deb [trusted=yes] %s ./\n", server.URL),
+		"etc/apt/sources.list.d/.wh..wh..opq": "", "var/lib/apt/lists/.wh..wh..opq": "",
 	}))
-	l.write("gone-deb/pins.yaml", "course: gone-deb\nbase: oci-layout:../apt-base\npins: {apt: [leaving]}\nchecks: [test -e /usr/share/leaving/version]\n")
+	l.write("gone-deb/pins.yaml", "course: gone-deb\nbase: oci-layout:../apt-base\npins: {apt: [leaving]}\nchecks: "+
+		"[test -e /usr/share/leaving/version]\n")
 	l.run("home1", "lock", "gone-deb")
 	publish("1.1")
 	l.forget("home1", "gone-deb/pins.lock", "leaving")
@@ -159,7 +164,9 @@ func (l *lab) withFiles(files map[string]string) v1.Image {
 	if err := w.Close(); err != nil {
 		l.t.Fatal(err)
 	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes())), nil })
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(b.Bytes())), nil
+	})
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -207,17 +214,24 @@ func (l *lab) tampered() {
 		l.t.Fatal(err)
 	}
 	idna, _ := lock.Find(pins.Pip, "idna", "linux/amd64")
-	other := strings.ReplaceAll(strings.Replace(good, idna.SHA256, strings.Repeat("a", 64), 1), "idna-3.3-", "idna-3.2-")
+	other := strings.ReplaceAll(strings.Replace(good, idna.SHA256, strings.Repeat("a", 64), 1), "idna-3.3-",
+		"idna-3.2-")
 	ours, theirs := "\npip idna 3.3 ", "\npip idna 3.2 "
 	at := strings.Index(good, ours) + 1
 	end := at + strings.IndexByte(good[at:], '\n') + 1
-	merged := good[:at] + "<<<<<<< HEAD\n" + good[at:end] + "=======\n" + strings.Replace(good[at:end], ours[1:], theirs[1:], 1) + ">>>>>>> other\n" + good[end:]
+	merged := good[:at] + "<<<<<<< HEAD\n" + good[at:end] + "=======\n" +
+		strings.Replace(good[at:end], ours[1:], theirs[1:], 1) + ">>>>>>> other\n" + good[end:]
 	for name, test := range map[string]struct{ lock, want string }{
-		"a version":                {strings.Replace(good, "\npip idna 3.3 ", "\npip idna 3.2 ", 1), "the lock was edited by hand, or merged badly"},
-		"a version, unsealed":      {unsealed(strings.Replace(good, "\npip idna 3.3 ", "\npip idna 3.2 ", 1)), "pip idna 3.2: its file idna-3.3-py3-none-any.whl is of version 3.3"},
-		"another wheel":            {unsealed(strings.Replace(other, ours, theirs, 1)), "tampered/pins.yaml:9: idna==3.3: the lock has 3.2"},
-		"a package is gone":        {unsealed(without(good, "pip idna ")), "tampered/pins.yaml:9: idna==3.3: the lock has no such package"},
-		"a hash, unsealed":         {unsealed(strings.Replace(good, idna.SHA256, strings.Repeat("a", 64), 1)), "the lock has no checksum"},
+		"a version": {strings.Replace(good, "\npip idna 3.3 ", "\npip idna 3.2 ", 1),
+			"the lock was edited by hand, or merged badly"},
+		"a version, unsealed": {unsealed(strings.Replace(good, "\npip idna 3.3 ", "\npip idna 3.2 ", 1)),
+			"pip idna 3.2: its file idna-3.3-py3-none-any.whl is of version 3.3"},
+		"another wheel": {unsealed(strings.Replace(other, ours, theirs, 1)),
+			"tampered/pins.yaml:9: idna==3.3: the lock has 3.2"},
+		"a package is gone": {unsealed(without(good, "pip idna ")),
+			"tampered/pins.yaml:9: idna==3.3: the lock has no such package"},
+		"a hash, unsealed": {unsealed(strings.Replace(good, idna.SHA256, strings.Repeat("a", 64), 1)),
+			"the lock has no checksum"},
 		"both sides of a conflict": {merged, "git could not merge this: line "},
 	} {
 		l.t.Run(name, func(t *testing.T) {
@@ -235,7 +249,8 @@ func (l *lab) tampered() {
 		})
 	}
 	l.write("tampered/pins.lock", strings.Replace(good, "driftpin-lock 1", "driftpin-lock 99", 1))
-	for _, args := range [][]string{{"lock", "--check", "tampered"}, {"lock", "tampered"}, {"build", "tampered", "--output", "oci-layout:tampered-image"}, {"bump", "tampered", "idna=3.4", "--write"}} {
+	for _, args := range [][]string{{"lock", "--check", "tampered"}, {"lock", "tampered"},
+		{"build", "tampered", "--output", "oci-layout:tampered-image"}, {"bump", "tampered", "idna=3.4", "--write"}} {
 		l.fails(1, "written by a newer driftpin", args...)
 	}
 	if !strings.HasPrefix(l.read("tampered/pins.lock"), "driftpin-lock 99\n") {

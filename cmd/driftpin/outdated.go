@@ -35,7 +35,7 @@ version are not listed.`,
 		},
 	}
 	flags.add(cmd)
-	cmd.Flags().StringVar(&asOf, "as-of", "", "look at what there was on this date")
+	cmd.Flags().StringVar(&asOf, "as-of", "", "consider only versions that were released by this date")
 	return cmd
 }
 
@@ -60,7 +60,7 @@ func outdated(ctx context.Context, s streams, dir string, names []string, asOf s
 	}
 	pinned, absent := c.engine(nil).Versioned(targets)
 	if len(absent) > 0 {
-		return fmt.Errorf("%s: it does not pin %s", dir, absent[0].Name)
+		return fmt.Errorf("%s: the course does not pin %s", dir, absent[0].Name)
 	}
 	e, err := flags.solving(ctx, s, c)
 	if err != nil {
@@ -78,9 +78,10 @@ func outdated(ctx context.Context, s streams, dir string, names []string, asOf s
 	for _, row := range rows {
 		held, highest := "", cmp.Or(row.Steps[2], row.Steps[1], row.Steps[0])
 		if row.Pin.Kind.Scheme().Compare(highest.Version, row.Newest.Version) != 0 {
-			held = dated(row.Newest) + ", which the rest holds back"
+			held = dated(row.Newest) + ", held back by other pins"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", title(row.Pin), row.Now, dated(row.Steps[0]), dated(row.Steps[1]), dated(row.Steps[2]), held)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", title(row.Pin), row.Now, dated(row.Steps[0]),
+			dated(row.Steps[1]), dated(row.Steps[2]), held)
 	}
 	if err := table.Flush(); err != nil {
 		return err

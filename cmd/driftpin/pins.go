@@ -43,20 +43,22 @@ the page's line.`,
 					return false
 				})
 				if len(courses) != 1 {
-					return usageError{errors.New("--docs holds pages against one course")}
+					return usageError{errors.New("--docs checks pages against one course: name only one")}
 				}
 			}
 			if err := oneOf("format", format, "text", "json"); err != nil {
 				return err
 			}
-			if err := oneOf("fail-on", failOn, string(pins.Error), string(pins.Warning), string(pins.Note)); err != nil {
+			if err := oneOf("fail-on", failOn, string(pins.Error), string(pins.Warning),
+				string(pins.Note)); err != nil {
 				return err
 			}
 			return showPins(s, courses, pages, format, pins.Severity(failOn))
 		},
 	}
-	cmd.Flags().StringVar(&failOn, "fail-on", string(pins.Error), "the least that is no success: error, warning or note")
-	cmd.Flags().StringSliceVar(&pages, "docs", nil, "page that is held against the course; others may follow")
+	cmd.Flags().StringVar(&failOn, "fail-on", string(pins.Error),
+		"lowest level of finding that makes the command fail: error, warning or note")
+	cmd.Flags().StringSliceVar(&pages, "docs", nil, "page to check against the course; more pages may follow")
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	return cmd
 }
@@ -86,7 +88,8 @@ func showPins(s streams, courses, pages []string, format string, failOn pins.Sev
 			continue
 		}
 		for _, r := range m.Requests {
-			report.Pins = append(report.Pins, pinJSON{r.Kind.Key(), r.Name, r.Whole(), r.At.File, r.At.Line, r.Need, r.Why})
+			report.Pins = append(report.Pins, pinJSON{r.Kind.Key(), r.Name, r.Whole(), r.At.File, r.At.Line,
+				r.Need, r.Why})
 		}
 		found := append(m.Findings, hub.CheckPins(m)...)
 		found.Sort()
@@ -98,7 +101,8 @@ func showPins(s streams, courses, pages []string, format string, failOn pins.Sev
 	found, err := readPages(courses[0], pages)
 	report.Findings, fatal = append(report.Findings, found...), errors.Join(fatal, err)
 	if broken {
-		fatal = errors.Join(fatal, fmt.Errorf("%d of the findings must be mended before a course can be locked", len(report.Findings.Fatal())))
+		fatal = errors.Join(fatal, fmt.Errorf("%d of the findings must be fixed before a course can be locked",
+			len(report.Findings.Fatal())))
 	}
 	if err := writePins(s, format, report, report.Pins, report.Findings); err != nil {
 		return err
@@ -116,7 +120,7 @@ func readPages(course string, pages []string) (found pins.Findings, err error) {
 	}
 	c, err := openManifest(course)
 	if c == nil {
-		return nil, fmt.Errorf("--docs: the pages are held against the course once it can be read: %w", err)
+		return nil, fmt.Errorf("--docs: the pages can't be checked until the course can be read: %w", err)
 	}
 	for _, name := range pages {
 		data, err := os.ReadFile(name)
@@ -134,7 +138,8 @@ func writePins(s streams, format string, report any, requests []pinJSON, finding
 	}
 	w := tabwriter.NewWriter(s.out, 0, 8, 2, ' ', 0)
 	for _, r := range requests {
-		fmt.Fprintf(w, "%s:%d\t%s\t%s\t%s\t%s\n", oneLine(r.File), r.Line, r.Kind, oneLine(strings.ReplaceAll(r.Spec, "\t", " ")), r.Need, oneLine(r.Why))
+		fmt.Fprintf(w, "%s:%d\t%s\t%s\t%s\t%s\n", oneLine(r.File), r.Line, r.Kind,
+			oneLine(strings.ReplaceAll(r.Spec, "\t", " ")), r.Need, oneLine(r.Why))
 	}
 	if err := w.Flush(); err != nil {
 		return err

@@ -31,7 +31,8 @@ func TestRemote(t *testing.T) {
 func (l *lab) remote() {
 	certs := filepath.Join(l.dir, "certs")
 	l.must(nil, makeCertificates(certs))
-	address := l.startBuildkitd("--tlscacert", filepath.Join(certs, "ca.pem"), "--tlscert", filepath.Join(certs, "cert.pem"), "--tlskey", filepath.Join(certs, "key.pem"))
+	address := l.startBuildkitd("--tlscacert", filepath.Join(certs, "ca.pem"), "--tlscert",
+		filepath.Join(certs, "cert.pem"), "--tlskey", filepath.Join(certs, "key.pem"))
 	remote := l.with("BUILDKIT_HOST="+address, "BUILDKIT_TLS_DIR="+certs)
 	for start := time.Now(); ; time.Sleep(100 * time.Millisecond) {
 		if _, err := remote.try("home1", "doctor"); err == nil {
@@ -41,11 +42,13 @@ func (l *lab) remote() {
 		}
 	}
 	l.fails(1, "engine "+address, "build", "course", "--engine", address, "--output", "oci-layout:refused")
-	l.fails(1, "has no ca.pem and no ca.crt", "build", "course", "--engine", address, "--tls-dir", l.dir, "--output", "oci-layout:refused")
+	l.fails(1, "has no ca.pem and no ca.crt", "build", "course", "--engine", address, "--tls-dir", l.dir, "--output",
+		"oci-layout:refused")
 	if got := remote.run("home2", "build", "course", "--output", "oci-layout:image3"); got != l.first {
 		l.t.Errorf("buildkitd built %q, and the embedded engine %q", got, l.first)
 	}
-	if out, err := exec.Command("diff", "-r", filepath.Join(l.dir, "image"), filepath.Join(l.dir, "image3")).CombinedOutput(); err != nil {
+	if out, err := exec.Command("diff", "-r", filepath.Join(l.dir, "image"),
+		filepath.Join(l.dir, "image3")).CombinedOutput(); err != nil {
 		l.t.Errorf("%s", out)
 	}
 	l.secrets(remote)
@@ -61,7 +64,8 @@ func (l *lab) secrets(remote *lab) {
 	const token = "private-token"
 	env := []string{"UV_DEFAULT_INDEX=http://" + x.user + ":" + x.password + "@" + host + "/simple",
 		"GIT_CONFIG_KEY_0=url." + strings.Replace(l.git, "http://", "http://"+token+"@", 1) + "/.insteadOf"}
-	l.write("private/pins.yaml", "course: private\nbase: oci-layout:../base\npins:\n  pip:\n    - private==1.0\n    - git+https://git.example.org/plain.git@v1\n")
+	l.write("private/pins.yaml", "course: private\nbase: oci-layout:../base\npins:\n  pip:\n    - private==1.0\n"+
+		"    - git+https://git.example.org/plain.git@v1\n")
 	var said strings.Builder
 	for i, lab := range []*lab{l.with(env...), remote.with(env...)} {
 		home := fmt.Sprint("home", i+1)
@@ -93,12 +97,15 @@ func (l *lab) secrets(remote *lab) {
 // databases of both engines.
 func (l *lab) tellsNone(secrets ...string) {
 	for _, image := range []string{"private-image0", "private-image1"} {
-		unpacked := l.must(exec.Command("sh", "-c", "for b in '"+filepath.Join(l.dir, image)+"'/blobs/sha256/*; do gzip -dc $b 2>/dev/null || cat $b; done").Output())
+		unpacked := l.must(exec.Command("sh", "-c",
+			"for b in '"+filepath.Join(l.dir, image)+
+				"'/blobs/sha256/*; do gzip -dc $b 2>/dev/null || cat $b; done").Output())
 		l.write(image+"-unpacked", string(unpacked))
 	}
 	// Files of the running engine may vanish while grep looks; it then says 2.
 	holds := func(text string) string {
-		out, _ := exec.Command("grep", "-rlasF", "--exclude=driftpin", "--exclude=buildkitd", "--", text, l.dir).Output()
+		out, _ := exec.Command("grep", "-rlasF", "--exclude=driftpin", "--exclude=buildkitd", "--", text,
+			l.dir).Output()
 		return string(out)
 	}
 	if holds("private==1.0") == "" {
@@ -114,10 +121,13 @@ func (l *lab) tellsNone(secrets ...string) {
 // startBuildkitd builds a buildkitd of the version that driftpin is linked
 // with, starts it on loopback and returns its address.
 func (l *lab) startBuildkitd(args ...string) string {
-	version := strings.TrimSpace(string(l.must(exec.Command("go", "list", "-m", "-f", "{{.Version}}", "github.com/moby/buildkit").Output())))
-	l.write("buildkitd-module/go.mod", "module buildkitd\n\ngo 1.26.8\n\nrequire github.com/moby/buildkit "+version+"\n\ntool github.com/moby/buildkit/cmd/buildkitd\n")
+	version := strings.TrimSpace(string(l.must(exec.Command("go", "list", "-m", "-f", "{{.Version}}",
+		"github.com/moby/buildkit").Output())))
+	l.write("buildkitd-module/go.mod", "module buildkitd\n\ngo 1.26.8\n\nrequire github.com/moby/buildkit "+version+
+		"\n\ntool github.com/moby/buildkit/cmd/buildkitd\n")
 	program := filepath.Join(l.dir, "buildkitd")
-	for _, args := range [][]string{{"mod", "tidy"}, {"build", "-o", program, "github.com/moby/buildkit/cmd/buildkitd"}} {
+	for _, args := range [][]string{{"mod", "tidy"},
+		{"build", "-o", program, "github.com/moby/buildkit/cmd/buildkitd"}} {
 		cmd := exec.Command("go", args...)
 		cmd.Dir = filepath.Join(l.dir, "buildkitd-module")
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -130,7 +140,8 @@ func (l *lab) startBuildkitd(args ...string) string {
 	}
 	address := "tcp://" + lis.Addr().String()
 	l.must(nil, lis.Close())
-	cmd := exec.Command(program, append(args, "--addr", address, "--root", filepath.Join(l.dir, "buildkitd-root"), "--containerd-worker=false")...)
+	cmd := exec.Command(program, append(args, "--addr", address, "--root", filepath.Join(l.dir, "buildkitd-root"),
+		"--containerd-worker=false")...)
 	cmd.Env = append(os.Environ(), "TMPDIR="+l.dir) // it leaves empty folders there
 	l.must(nil, cmd.Start())
 	l.t.Cleanup(func() {
@@ -147,10 +158,12 @@ func makeCertificates(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	authority := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, IsCA: true, BasicConstraintsValid: true,
+	authority := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"},
+		IsCA: true, BasicConstraintsValid: true,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign}
-	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "leaf"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: authority.NotBefore, NotAfter: authority.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "leaf"},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore:   authority.NotBefore, NotAfter: authority.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -166,5 +179,6 @@ func makeCertificates(dir string) error {
 	write := func(name, kind string, data []byte) error {
 		return os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: data}), 0o600)
 	}
-	return errors.Join(err1, err2, err3, write("ca.pem", "CERTIFICATE", ca), write("cert.pem", "CERTIFICATE", cert), write("key.pem", "PRIVATE KEY", private))
+	return errors.Join(err1, err2, err3, write("ca.pem", "CERTIFICATE", ca), write("cert.pem", "CERTIFICATE", cert),
+		write("key.pem", "PRIVATE KEY", private))
 }

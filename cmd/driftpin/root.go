@@ -69,14 +69,17 @@ stale lock, findings). Results go to stdout, all else to stderr.`,
 		return usageError{fmt.Errorf("%w: see %s --help", err, cmd.CommandPath())}
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
-	outside := root.PersistentFlags().Bool("allow-outside", false, "read what a course's files name outside of its repository ($"+outsideVariable+")")
+	outside := root.PersistentFlags().Bool("allow-outside", false,
+		"allow a course's files to name files outside of its repository ($"+outsideVariable+")")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
 		if !*outside {
 			return nil
 		}
 		return os.Setenv(outsideVariable, "1")
 	}
-	root.AddCommand(pinsCommand(s), lockCommand(s), bumpCommand(s), syncCommand(s), outdatedCommand(s), buildCommand(s), driftCommand(s), inventoryCommand(s),
-		verifyCommand(s), whyCommand(s), minimizeCommand(s), baseCommand(s), doctorCommand(s), historyCommand(s), adoptCommand(s), exportCommand(s), hubCommand(s), versionCommand(s))
+	root.AddCommand(pinsCommand(s), lockCommand(s), bumpCommand(s), syncCommand(s), outdatedCommand(s),
+		buildCommand(s), driftCommand(s), inventoryCommand(s),
+		verifyCommand(s), whyCommand(s), minimizeCommand(s), baseCommand(s), doctorCommand(s), historyCommand(s),
+		adoptCommand(s), exportCommand(s), hubCommand(s), versionCommand(s))
 	return root
 }

@@ -33,7 +33,8 @@ func (t tidy) Run() int {
 
 // The command line, as scripts; none of these builds.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true, Setup: setup})
+	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true,
+		Setup: setup})
 }
 
 func setup(env *testscript.Env) error {

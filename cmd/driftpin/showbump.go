@@ -49,14 +49,15 @@ func wordNote(n bump.Note) string {
 	case n.Reason:
 		return fmt.Sprintf("%s: the reason mentions the old version: %s", r.At, r.Why)
 	case n.Shared:
-		return fmt.Sprintf("%s: this file is not the course's alone: the locks of others that extend it will be stale", r.At)
+		return fmt.Sprintf("%s: other courses extend this file too: their locks will be stale", r.At)
 	case n.Trial != nil:
 		on := func(e history.Event) string {
 			return fmt.Sprintf("%s (%s, %s)", e.Time.Format(time.DateOnly), e.Commit[:12], e.Subject)
 		}
-		return fmt.Sprintf("%s: %s %s was tried on %s and taken back on %s", r.At, r.Name, r.Version, on(n.Trial.Tried), on(n.Trial.Reverted))
+		return fmt.Sprintf("%s: %s %s was tried on %s and taken back on %s", r.At, r.Name, r.Version,
+			on(n.Trial.Tried), on(n.Trial.Reverted))
 	}
-	return fmt.Sprintf("%s: %s took another version in %d of the %d commits that bumped %s: does it go along?",
+	return fmt.Sprintf("%s: %s also changed in %d of the %d commits that bumped %s: should it change too?",
 		r.At, n.Companion.Name, n.Companion.Times, n.Bumps, r.Name)
 }
 
@@ -100,8 +101,9 @@ func (f *bumpFlags) show(s streams, o *outcome) error {
 // drift is how the lock would change.
 func (o *outcome) drift() *drift.Drift {
 	changes := drift.Compare(drift.LockPackages(o.course.lock), drift.LockPackages(o.Lock))
-	d := drift.New("the lock", "the lock after it", changes, nil)
-	d.Explain(&drift.Reason{Manifest: o.course.manifest, Lock: o.course.lock}, &drift.Reason{Manifest: o.Manifest, Lock: o.Lock})
+	d := drift.New("the lock", "the lock after the bump", changes, nil)
+	d.Explain(&drift.Reason{Manifest: o.course.manifest, Lock: o.course.lock},
+		&drift.Reason{Manifest: o.Manifest, Lock: o.Lock})
 	return d
 }
 
@@ -160,10 +162,12 @@ func (f *bumpFlags) describe(o *outcome, drift *drift.Drift, cost string, unfit 
 	for _, bump := range o.Bumps {
 		what = append(what, fmt.Sprintf("%s %s → %s", bump.Request.Name, bump.Request.Version, bump.Version))
 	}
-	fmt.Fprintf(b, "### %s: %s\n\n", report.MarkdownText(o.Manifest.Course), report.MarkdownText(strings.Join(what, ", ")))
+	fmt.Fprintf(b, "### %s: %s\n\n", report.MarkdownText(o.Manifest.Course),
+		report.MarkdownText(strings.Join(what, ", ")))
 	for _, s := range o.course.manifest.Sources {
 		if after, ok := o.Edited[s.Name]; ok {
-			fmt.Fprintf(b, "%s\n\n%s\n", report.MarkdownText(s.Name), report.MarkdownLines(string(s.Data), string(after)))
+			fmt.Fprintf(b, "%s\n\n%s\n", report.MarkdownText(s.Name), report.MarkdownLines(string(s.Data),
+				string(after)))
 		}
 	}
 	for _, note := range o.notes {
@@ -172,5 +176,6 @@ func (f *bumpFlags) describe(o *outcome, drift *drift.Drift, cost string, unfit 
 	for _, f := range unfit {
 		fmt.Fprintf(b, "- :warning: %s\n", report.MarkdownText(f.Error()))
 	}
-	fmt.Fprintf(b, "\n%s\n\n%s\n%s\n\n", report.MarkdownText(report.Headline(drift)), report.MarkdownPackages(drift), report.MarkdownText(cost))
+	fmt.Fprintf(b, "\n%s\n\n%s\n%s\n\n", report.MarkdownText(report.Headline(drift)), report.MarkdownPackages(drift),
+		report.MarkdownText(cost))
 }

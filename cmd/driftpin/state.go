@@ -42,5 +42,6 @@ func hint(err error) string {
 	if homeErr != nil || !strings.Contains(err.Error(), unix.ENOSPC.Error()) {
 		return ""
 	}
-	return fmt.Sprintf("\nA disk is full. driftpin keeps its state in %s (%s there): free some space, or set DRIFTPIN_HOME to a larger disk.", dir, engine.FreeSpace(dir))
+	return fmt.Sprintf("\nA disk is full. driftpin keeps its state in %s (%s there): free some space, or set "+
+		"DRIFTPIN_HOME to a larger disk.", dir, engine.FreeSpace(dir))
 }

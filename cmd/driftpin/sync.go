@@ -49,14 +49,16 @@ func (f *bumpFlags) sync(ctx context.Context, s streams, from, to string, names 
 	for _, name := range names {
 		pinned := target.manifest.Pinned(name)
 		if len(pinned) == 0 {
-			return fmt.Errorf("%s: it does not pin %s", to, name)
+			return fmt.Errorf("%s: the course does not pin %s", to, name)
 		}
-		if !slices.ContainsFunc(pinned, func(r pins.Request) bool { return bump.VersionIn(source.manifest, source.lock, r) != "" }) {
-			return fmt.Errorf("%s: it has no version of %s to take", from, name)
+		if !slices.ContainsFunc(pinned, func(r pins.Request) bool {
+			return bump.VersionIn(source.manifest, source.lock, r) != ""
+		}) {
+			return fmt.Errorf("%s: the course has no version of %s to copy", from, name)
 		}
 	}
 	if len(f.targets) == 0 {
-		fmt.Fprintf(s.err, "%s: its pins have the versions of %s\n", to, from)
+		fmt.Fprintf(s.err, "%s: the pins already have the versions of %s\n", to, from)
 		return nil
 	}
 	_, err = f.bump(ctx, s, []string{to})

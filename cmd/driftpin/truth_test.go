@@ -32,7 +32,8 @@ func TestTruth(t *testing.T) {
 // inside of them say: all of it, and nothing else, environment by environment.
 func (l *lab) truths() {
 	out := filepath.Join(l.dir, "truth")
-	make := exec.CommandContext(l.t.Context(), "go", "run", "./testdata/drift", "-base", filepath.Join(l.dir, "base"), out)
+	make := exec.CommandContext(l.t.Context(), "go", "run", "./testdata/drift", "-base", filepath.Join(l.dir, "base"),
+		out)
 	make.Dir = filepath.Join("..", "..")
 	if said, err := make.CombinedOutput(); err != nil {
 		for _, side := range []string{"a", "b"} {
@@ -48,7 +49,8 @@ func (l *lab) truths() {
 			l.t.Fatal(err)
 		}
 		var found struct{ Packages []images.Package }
-		if err := json.Unmarshal([]byte(l.run("home1", "inventory", "--format", "json", "oci-layout:"+filepath.Join(out, side))), &found); err != nil {
+		if err := json.Unmarshal([]byte(l.run("home1", "inventory", "--format", "json",
+			"oci-layout:"+filepath.Join(out, side))), &found); err != nil {
 			l.t.Fatal(err)
 		}
 		want, got := tellTruths(told), tellFound(found.Packages)
@@ -92,7 +94,8 @@ func tellTruths(told []truth) (lines []string) {
 // how the classic notebook is configured, which jupyter server does not show.
 func tellFound(found []images.Package) (lines []string) {
 	for _, p := range found {
-		if p.State != "" || p.Kind == pins.Npm && p.Owner != nil && p.Owner.Kind == pins.Deb || strings.HasSuffix(p.Name, " (notebook)") {
+		if p.State != "" || p.Kind == pins.Npm && p.Owner != nil && p.Owner.Kind == pins.Deb ||
+			strings.HasSuffix(p.Name, " (notebook)") {
 			continue
 		}
 		if p.Kind != pins.Conda {
@@ -106,5 +109,6 @@ func tellFound(found []images.Package) (lines []string) {
 }
 
 func line(p pins.Pin) string {
-	return strings.Join([]string{string(p.Kind), pins.CanonicalName(p.Kind, p.Name), p.Version, p.Where, cmp.Or(p.Commit, p.Build, "-")}, " ")
+	return strings.Join([]string{string(p.Kind), pins.CanonicalName(p.Kind, p.Name), p.Version, p.Where,
+		cmp.Or(p.Commit, p.Build, "-")}, " ")
 }

@@ -23,7 +23,7 @@ func verifyCommand(s streams) *cobra.Command {
 be there at its version, and no other packages but those of the base. What the image
 says of itself is not used. --deep also compares every file with its package's
 record: RECORD of Python's packages, conda-meta of conda's, md5sums of Debian's. That
-finds damage, not malice: who can change a file can change its record. Exit status 3
+finds damage, not malice: whoever can change a file can change its record. Exit status 3
 if anything differs.`,
 		Example: `  driftpin verify testdata/courses/stat159 oci-layout:build/images/stat159
   driftpin verify --deep courses/stat159 registry.example.edu/hub/stat159:1a2b3c4d5e6f`,
@@ -37,7 +37,7 @@ if anything differs.`,
 	}
 	cmd.Flags().StringVar(&f.format, "format", "text", "text or json")
 	cmd.Flags().StringVar(&f.base, "base", "", "base image of a course that names none (default $DRIFTPIN_BASE)")
-	cmd.Flags().BoolVar(&f.deep, "deep", false, "look at every installed file")
+	cmd.Flags().BoolVar(&f.deep, "deep", false, "compare every installed file with its package's record")
 	return cmd
 }
 
@@ -97,7 +97,8 @@ func (c *course) openBase(ctx context.Context) (*images.Image, error) {
 	}
 	if c.base.Layout != "" {
 		if c.base.Digest != c.lock.Base {
-			return nil, fmt.Errorf("%s: the base in %s is %s, and the lock was made with %s: lock the course again", c.lockFile, c.base, c.base.Digest, c.lock.Base)
+			return nil, fmt.Errorf("%s: the base in %s is %s, and the lock was made with %s: lock the course again",
+				c.lockFile, c.base, c.base.Digest, c.lock.Base)
 		}
 		ref = "oci-layout:" + filepath.Clean(c.base.Layout)
 	}

@@ -44,8 +44,10 @@ func explainPackage(s streams, c *course, name string) error {
 			fmt.Fprintf(s.out, "required by %s\n", strings.Join(by, ", "))
 		}
 		for _, a := range c.lock.Artifacts {
-			if of := chain[len(chain)-1].Artifact; a.Kind == pins.Npm && kind == pins.Npm && a.Name == of.Name && a.File != of.File {
-				fmt.Fprintf(s.out, "another copy: %s %s in %s, for %s\n", a.Name, a.Version, path.Dir(a.File), strings.Join(a.By, ", "))
+			if of := chain[len(chain)-1].Artifact; a.Kind == pins.Npm && kind == pins.Npm && a.Name == of.Name &&
+				a.File != of.File {
+				fmt.Fprintf(s.out, "another copy: %s %s in %s, for %s\n", a.Name, a.Version, path.Dir(a.File),
+					strings.Join(a.By, ", "))
 			}
 		}
 		if breaks, leave := pins.WithoutIt(c.lock, kind, name); len(breaks)+len(leave) > 0 {

@@ -33,11 +33,12 @@ func (f *bumpFlags) advice(p *bump.Bumping, a *bump.Advice) string {
 	dir := p.Course.Manifest.Dir
 	switch {
 	case a.Date != "":
-		return fmt.Sprintf("\nOnly as-of (%s) stands in the way: driftpin bump %s%s --as-of %s", p.Course.Manifest.AsOf.Text, dir, asked(p), a.Date)
+		return fmt.Sprintf("\nOnly as-of (%s) stands in the way: driftpin bump %s%s --as-of %s",
+			p.Course.Manifest.AsOf.Text, dir, asked(p), a.Date)
 	case len(a.Around) > 0:
 		return wordAround(a.Around)
 	case !a.Possible:
-		return "\nEven with all other pins free to move it can't be had."
+		return "\nNo solution exists, even if all other pins may change."
 	case len(a.Moves)+len(a.Gone) == 0:
 		return ""
 	}
@@ -50,7 +51,7 @@ func (f *bumpFlags) advice(p *bump.Bumping, a *bump.Advice) string {
 	}
 	command := "driftpin bump " + dir + asked(p)
 	for _, r := range a.Gone {
-		tell(r, "would have to go")
+		tell(r, "would have to be removed")
 	}
 	for _, m := range a.Moves {
 		tell(m.Request, "→ "+m.Version)
@@ -61,12 +62,12 @@ func (f *bumpFlags) advice(p *bump.Bumping, a *bump.Advice) string {
 		text.WriteString("\n  " + f.Error())
 	}
 	if len(a.Gone) > 0 {
-		command = "take out what has to go, driftpin lock " + dir + ", then " + command
+		command = "remove those pins, run driftpin lock " + dir + ", then " + command
 	}
 	if f.asOf != "" {
 		command += " --as-of " + f.asOf
 	}
-	return "\nWhat would have to change with it:" + text.String() + "\nThat would be: " + command
+	return "\nThese pins would have to change too:" + text.String() + "\nTo do so: " + command
 }
 
 // asked is what a bump asks for, as it is written in a command.
@@ -97,6 +98,7 @@ func wordAround(around []bump.Around) string {
 func unfit(c *course, m *pins.Manifest, l *pins.Lock) pins.Findings {
 	before := hub.Check(c.manifest, c.lock, "")
 	return slices.DeleteFunc(hub.Check(m, l, "").AtLeast(pins.Warning), func(f pins.Finding) bool {
-		return slices.ContainsFunc(before, func(b pins.Finding) bool { return b.Subject == f.Subject && b.Position == f.Position })
+		return slices.ContainsFunc(before,
+			func(b pins.Finding) bool { return b.Subject == f.Subject && b.Position == f.Position })
 	})
 }

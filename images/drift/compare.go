@@ -204,7 +204,8 @@ func newFolding(pairs []*pair) folding {
 func (f folding) find(of installed.Package, side func(*pair) *installed.Package) *pair {
 	for _, p := range f[*of.Owner] {
 		owner := side(p)
-		if owner != nil && (owner.Where == "" || owner.Where == of.Where || strings.HasPrefix(of.Where, strings.TrimSuffix(owner.Where, "/")+"/")) {
+		if owner != nil && (owner.Where == "" || owner.Where == of.Where || strings.HasPrefix(of.Where,
+			strings.TrimSuffix(owner.Where, "/")+"/")) {
 			for p != nil && p.gone {
 				p = p.into
 			}
@@ -224,7 +225,8 @@ func joinMoved(pairs []*pair) []*pair {
 	went, came := map[thing][]*pair{}, map[thing][]*pair{}
 	for _, p := range pairs {
 		k := thing{p.either().Kind, p.either().Name}
-		nested := k.kind == pins.Npm && strings.Contains(p.either().Where+"/", "/node_modules/") // a dependency of another package: that one's affair
+		// a dependency of another package: that one's affair
+		nested := k.kind == pins.Npm && strings.Contains(p.either().Where+"/", "/node_modules/")
 		switch {
 		case p.either().Owner != nil || k.kind == pins.Python || nested:
 		case p.b == nil:
@@ -377,7 +379,8 @@ func LockPackages(l *pins.Lock) []installed.Package {
 			p.Where = cmp.Or(l.Environment, pins.Env)
 		case pins.Npm: // node_modules/NAME/FILE, or further down
 			place := path.Dir(a.File)
-			p.Where = path.Join(cmp.Or(l.Environment, pins.Env), "lib", place[:strings.LastIndex(place, "node_modules/")])
+			p.Where = path.Join(cmp.Or(l.Environment, pins.Env), "lib",
+				place[:strings.LastIndex(place, "node_modules/")])
 		}
 		out = append(out, p)
 	}

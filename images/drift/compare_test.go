@@ -51,30 +51,45 @@ func TestMoves(t *testing.T) {
 		a, b list
 		want []string
 	}{
-		"with its owner": {list{conda("numpy", "1.0"), of("numpy", "1.0", "numpy")}, list{conda("numpy", "1.1"), of("numpy", "1.1", "numpy")},
+		"with its owner": {list{conda("numpy", "1.0"), of("numpy", "1.0", "numpy")}, list{conda("numpy", "1.1"),
+			of("numpy", "1.1", "numpy")},
 			[]string{"changed conda numpy 1.0→1.1 brings pip numpy 1.0→1.1"}},
-		"added with its owner":   {nil, list{conda("numpy", "1.0"), of("numpy", "1.0", "numpy")}, []string{"added conda numpy -→1.0 brings pip numpy -→1.0"}},
-		"removed with its owner": {list{conda("numpy", "1.0"), of("numpy", "1.0", "numpy")}, nil, []string{"removed conda numpy 1.0→- brings pip numpy 1.0→-"}},
+		"added with its owner": {nil, list{conda("numpy", "1.0"), of("numpy", "1.0", "numpy")},
+			[]string{"added conda numpy -→1.0 brings pip numpy -→1.0"}},
+		"removed with its owner": {list{conda("numpy", "1.0"), of("numpy", "1.0", "numpy")}, nil,
+			[]string{"removed conda numpy 1.0→- brings pip numpy 1.0→-"}},
 		"pip to conda": {list{pip("torch", "2.0")}, list{conda("pytorch", "2.1"), of("torch", "2.1", "pytorch")},
 			[]string{"changed conda pytorch 2.0→2.1 (minor, down false) was pip torch " + env}},
-		"pip to conda, same version": {list{pip("torch", "2.0")}, list{conda("pytorch", "2.0"), of("torch", "2.0", "pytorch")},
+		"pip to conda, same version": {list{pip("torch", "2.0")}, list{conda("pytorch", "2.0"),
+			of("torch", "2.0", "pytorch")},
 			[]string{"changed conda pytorch 2.0→2.0 (build, down false) was pip torch " + env}},
 		"conda to pip": {list{conda("pytorch", "2.1"), of("torch", "2.1", "pytorch")}, list{pip("torch", "2.2")},
 			[]string{"changed pip torch 2.1→2.2 (minor, down false) was conda pytorch " + env}},
-		"pip over conda": {list{conda("numpy", "1.0"), of("numpy", "1.0", "numpy")}, list{conda("numpy", "1.0"), pip("numpy", "1.1")},
+		"pip over conda": {list{conda("numpy", "1.0"), of("numpy", "1.0", "numpy")}, list{conda("numpy", "1.0"),
+			pip("numpy", "1.1")},
 			[]string{"changed pip numpy 1.0→1.1"}},
-		"another name": {list{pkg(pins.Deb, "python3-old", "1", ""), owned(pkg(pins.Pip, "x", "1", "/usr"), pins.Deb, "python3-old")},
-			list{pkg(pins.Deb, "python3-new", "1", ""), owned(pkg(pins.Pip, "x", "1", "/usr"), pins.Deb, "python3-new")}, nil},
-		"another name and version": {list{pkg(pins.Deb, "python3-old", "1", ""), owned(pkg(pins.Pip, "x", "1", "/usr"), pins.Deb, "python3-old")},
-			list{pkg(pins.Deb, "python3-new", "2", ""), owned(pkg(pins.Pip, "x", "2", "/usr"), pins.Deb, "python3-new")},
+		"another name": {list{pkg(pins.Deb, "python3-old", "1", ""), owned(pkg(pins.Pip, "x", "1", "/usr"), pins.Deb,
+			"python3-old")},
+			list{pkg(pins.Deb, "python3-new", "1", ""), owned(pkg(pins.Pip, "x", "1", "/usr"), pins.Deb,
+				"python3-new")}, nil},
+		"another name and version": {list{pkg(pins.Deb, "python3-old", "1", ""),
+			owned(pkg(pins.Pip, "x", "1", "/usr"), pins.Deb, "python3-old")},
+			list{pkg(pins.Deb, "python3-new", "2", ""), owned(pkg(pins.Pip, "x", "2", "/usr"), pins.Deb,
+				"python3-new")},
 			[]string{"changed deb python3-new 1→2 was deb python3-old  brings pip x 1→2"}},
-		"deb to pip, of the same version": {list{pkg(pins.Deb, "python3-numpy", "1:1.19.5-1", ""), owned(pkg(pins.Pip, "numpy", "1.19.5", "/usr"), pins.Deb, "python3-numpy")},
-			list{pkg(pins.Pip, "numpy", "1.19.5", "/usr")}, []string{"changed pip numpy 1:1.19.5-1→1.19.5 (build, down false) was deb python3-numpy "}},
-		"what is brought brings": {list{pkg(pins.Deb, "d", "1", ""), owned(pkg(pins.Pip, "p", "1", "/usr"), pins.Deb, "d"), owned(pkg(pins.LabExtension, "l", "1", "/usr"), pins.Pip, "p")},
-			list{pkg(pins.Deb, "d", "2", ""), owned(pkg(pins.Pip, "p", "2", "/usr"), pins.Deb, "d"), owned(pkg(pins.LabExtension, "l", "2", "/usr"), pins.Pip, "p")},
+		"deb to pip, of the same version": {list{pkg(pins.Deb, "python3-numpy", "1:1.19.5-1", ""),
+			owned(pkg(pins.Pip, "numpy", "1.19.5", "/usr"), pins.Deb, "python3-numpy")},
+			list{pkg(pins.Pip, "numpy", "1.19.5", "/usr")},
+			[]string{"changed pip numpy 1:1.19.5-1→1.19.5 (build, down false) was deb python3-numpy "}},
+		"what is brought brings": {list{pkg(pins.Deb, "d", "1", ""), owned(pkg(pins.Pip, "p", "1", "/usr"), pins.Deb,
+			"d"), owned(pkg(pins.LabExtension, "l", "1", "/usr"), pins.Pip, "p")},
+			list{pkg(pins.Deb, "d", "2", ""), owned(pkg(pins.Pip, "p", "2", "/usr"), pins.Deb, "d"),
+				owned(pkg(pins.LabExtension, "l", "2", "/usr"), pins.Pip, "p")},
 			[]string{"changed deb d 1→2 brings pip p 1→2 brings labextension l 1→2"}},
-		"environment": {list{pkg(pins.Pip, "six", "1", "/a")}, list{pkg(pins.Pip, "six", "2", "/b")}, []string{"changed pip six 1→2 was pip six /a"}},
-		"two of one name": {list{pkg(pins.Pip, "six", "1", "/a"), pkg(pins.Pip, "six", "1", "/c")}, list{pkg(pins.Pip, "six", "2", "/b")},
+		"environment": {list{pkg(pins.Pip, "six", "1", "/a")}, list{pkg(pins.Pip, "six", "2", "/b")},
+			[]string{"changed pip six 1→2 was pip six /a"}},
+		"two of one name": {list{pkg(pins.Pip, "six", "1", "/a"), pkg(pins.Pip, "six", "1", "/c")},
+			list{pkg(pins.Pip, "six", "2", "/b")},
 			[]string{"removed pip six 1→-", "added pip six -→2", "removed pip six 1→-"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -101,10 +116,12 @@ func TestRenamedEnvironment(t *testing.T) {
 	b[3].Version = "2"
 	a = append(a, pkg(pins.Npm, "x", "1", "/srv/env/lib"))
 	b = append(b, pkg(pins.Npm, "x", "1", "/opt/env/lib"))
-	if diff := cmp.Diff([]string{"changed pip p3 1→2 was pip p3 /srv/env"}, told(drift.Compare(a, b))); diff != "" && len(drift.Compare(a, b)) != 1 {
+	if diff := cmp.Diff([]string{"changed pip p3 1→2 was pip p3 /srv/env"}, told(drift.Compare(a, b))); diff != "" &&
+		len(drift.Compare(a, b)) != 1 {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if diff := cmp.Diff([]drift.Rename{{From: "/srv/env", To: "/opt/env", Packages: 8}}, drift.Renamed(a, b)); diff != "" {
+	if diff := cmp.Diff([]drift.Rename{{From: "/srv/env", To: "/opt/env", Packages: 8}},
+		drift.Renamed(a, b)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
@@ -121,8 +138,10 @@ func TestPolicy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := []installed.Package{pkg(pins.Pip, "jupyterlab", "3.6.1", "/e"), pkg(pins.Pip, "bokeh", "2", "/e"), pkg(pins.Pip, "jupyterhub", "4", "/e"), pkg(pins.Pip, "six", "1", "/e")}
-	b := []installed.Package{pkg(pins.Pip, "jupyterlab", "3.6.3", "/e"), pkg(pins.Pip, "bokeh", "3", "/e"), pkg(pins.Pip, "jupyterhub", "3", "/e"), pkg(pins.Pip, "boken", "1", "/e"), pkg(pins.Pip, "six", "1.0", "/e")}
+	a := []installed.Package{pkg(pins.Pip, "jupyterlab", "3.6.1", "/e"), pkg(pins.Pip, "bokeh", "2", "/e"),
+		pkg(pins.Pip, "jupyterhub", "4", "/e"), pkg(pins.Pip, "six", "1", "/e")}
+	b := []installed.Package{pkg(pins.Pip, "jupyterlab", "3.6.3", "/e"), pkg(pins.Pip, "bokeh", "3", "/e"),
+		pkg(pins.Pip, "jupyterhub", "3", "/e"), pkg(pins.Pip, "boken", "1", "/e"), pkg(pins.Pip, "six", "1.0", "/e")}
 	check := func(today string, holdsA bool, want ...string) {
 		t.Helper()
 		now, err := time.Parse(time.DateOnly, today)
@@ -139,9 +158,11 @@ func TestPolicy(t *testing.T) {
 		}
 	}
 	check("2023-06-01", false, "3 same boken", "7 forbidden boken")
-	check("2023-06-02", false, "3 same boken", "3 same jupyterhub", "3 same jupyterlab", "4 expired", "6 not-older jupyterhub", "7 forbidden boken")
+	check("2023-06-02", false, "3 same boken", "3 same jupyterhub", "3 same jupyterlab", "4 expired",
+		"6 not-older jupyterhub", "7 forbidden boken")
 	check("2023-06-02", true, "3 same boken", "3 same jupyterhub", "3 same jupyterlab", "4 expired")
-	if _, err := pins.ParsePolicy("p.yaml", []byte("rules: []\n")); err == nil || !strings.Contains(err.Error(), "p.yaml:1") {
+	if _, err := pins.ParsePolicy("p.yaml", []byte("rules: []\n")); err == nil || !strings.Contains(err.Error(),
+		"p.yaml:1") {
 		t.Errorf("no sync: %v", err)
 	}
 }
@@ -176,8 +197,10 @@ func TestCompare(t *testing.T) {
 	commit.Commit = "84765e1"
 	other := commit
 	other.Commit = "1111111"
-	a := []installed.Package{pkg(pins.Pip, "tornado", "6.2.0", "/opt/env"), pkg(pins.Pip, "bokeh", "2.4.3", "/opt/env"), pkg(pins.Pip, "six", "1", "/usr"), pkg(pins.Deb, "git", "1:2.39-1", ""), commit}
-	b := []installed.Package{pkg(pins.Pip, "tornado", "6.2", "/opt/env"), pkg(pins.Pip, "bokeh", "3.0.3", "/opt/env"), pkg(pins.Pip, "six", "1", "/opt/env"), pkg(pins.Deb, "git", "1:2.38-1", ""), other}
+	a := []installed.Package{pkg(pins.Pip, "tornado", "6.2.0", "/opt/env"), pkg(pins.Pip, "bokeh", "2.4.3",
+		"/opt/env"), pkg(pins.Pip, "six", "1", "/usr"), pkg(pins.Deb, "git", "1:2.39-1", ""), commit}
+	b := []installed.Package{pkg(pins.Pip, "tornado", "6.2", "/opt/env"), pkg(pins.Pip, "bokeh", "3.0.3", "/opt/env"),
+		pkg(pins.Pip, "six", "1", "/opt/env"), pkg(pins.Deb, "git", "1:2.38-1", ""), other}
 	var got []string
 	for _, c := range drift.Compare(a, b) {
 		text, err := json.Marshal(c)
@@ -187,10 +210,13 @@ func TestCompare(t *testing.T) {
 		got = append(got, string(text))
 	}
 	want := []string{
-		`{"kind":"deb","name":"git","where":"","change":"changed","a":"1:2.39-1","b":"1:2.38-1","level":"minor","down":true}`,
+		`{"kind":"deb","name":"git","where":"","change":"changed","a":"1:2.39-1","b":"1:2.38-1","level":"minor",` +
+			`"down":true}`,
 		`{"kind":"pip","name":"bokeh","where":"/opt/env","change":"changed","a":"2.4.3","b":"3.0.3","level":"major"}`,
-		`{"kind":"pip","name":"six","where":"/opt/env","change":"changed","a":"1","b":"1","was":{"kind":"pip","name":"six","where":"/usr"},"level":"build"}`,
-		`{"kind":"pip","name":"tmpystore","where":"/opt/env","change":"changed","a":"0.0.1","b":"0.0.1","aDetail":{"commit":"84765e1"},"bDetail":{"commit":"1111111"},"level":"build"}`,
+		`{"kind":"pip","name":"six","where":"/opt/env","change":"changed","a":"1","b":"1","was":{"kind":"pip",` +
+			`"name":"six","where":"/usr"},"level":"build"}`,
+		`{"kind":"pip","name":"tmpystore","where":"/opt/env","change":"changed","a":"0.0.1","b":"0.0.1",` +
+			`"aDetail":{"commit":"84765e1"},"bDetail":{"commit":"1111111"},"level":"build"}`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

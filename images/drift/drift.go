@@ -63,9 +63,10 @@ type Change struct {
 	Brings  []Brought     `json:"brings,omitempty"` // what of its files other package managers see
 	Level   version.Level `json:"level"`            // of a change; else empty
 	Down    bool          `json:"down,omitempty"`   // b is the older one
-	Layer   string        `json:"layer,omitempty"`  // the diffID of the layer that made the difference: one that the two images do not share
-	Event   string        `json:"event,omitempty"`  // the history entry that made that layer
-	Cause   *Cause        `json:"cause,omitempty"`  // if a lock was at hand
+	// the diffID of the layer that made the difference: one that the two images do not share
+	Layer string `json:"layer,omitempty"`
+	Event string `json:"event,omitempty"` // the history entry that made that layer
+	Cause *Cause `json:"cause,omitempty"` // if a lock was at hand
 
 	Path string `json:"-"` // the file that tells of the package, of what was added or removed
 }

@@ -100,7 +100,8 @@ func lockedDebs(packages, lock []installed.Package) []installed.Package {
 	for _, p := range lock {
 		named[string(p.Kind)+" "+p.Name] = true
 	}
-	return slices.DeleteFunc(slices.Clone(packages), func(p installed.Package) bool { return p.Kind == pins.Deb && !named["deb "+p.Name] })
+	return slices.DeleteFunc(slices.Clone(packages),
+		func(p installed.Package) bool { return p.Kind == pins.Deb && !named["deb "+p.Name] })
 }
 
 // KnowsCommits reports whether one of some packages tells the commit that it was

@@ -17,17 +17,23 @@ func TestMask(t *testing.T) {
 		return p
 	}
 	image := drift.Inventory{Name: "image", Knows: drift.OfImage, Packages: []installed.Package{
-		at(pins.Deb, "libc6", "", ""), at(pins.Deb, "git", "", ""), at(pins.Pip, "a", "/opt/env", "c0ffee"), at(pins.Pip, "a", "/usr", ""), at(pins.LabExtension, "l", "/opt/env", "")}}
-	lock := drift.Inventory{Name: "lock", Knows: drift.OfLock, Packages: []installed.Package{at(pins.Deb, "git", "", ""), at(pins.Pip, "a", "/opt/env", "c0ffee")}}
-	sbom := drift.Inventory{Name: "sbom", Knows: drift.Knowledge{Kinds: drift.Locked}, Packages: []installed.Package{at(pins.Deb, "libc6", "", ""), at(pins.Pip, "a", "", "")}}
+		at(pins.Deb, "libc6", "", ""), at(pins.Deb, "git", "", ""), at(pins.Pip, "a", "/opt/env", "c0ffee"),
+		at(pins.Pip, "a", "/usr", ""), at(pins.LabExtension, "l", "/opt/env", "")}}
+	lock := drift.Inventory{Name: "lock", Knows: drift.OfLock,
+		Packages: []installed.Package{at(pins.Deb, "git", "", ""), at(pins.Pip, "a", "/opt/env", "c0ffee")}}
+	sbom := drift.Inventory{Name: "sbom", Knows: drift.Knowledge{Kinds: drift.Locked},
+		Packages: []installed.Package{at(pins.Deb, "libc6", "", ""), at(pins.Pip, "a", "", "")}}
 	for name, test := range map[string]struct {
 		list []drift.Inventory
 		want []string // of each, its packages
 	}{
-		"an image":             {[]drift.Inventory{image}, []string{"libc6 git a:/opt/env@c0ffee a:/usr l:/opt/env"}},
-		"an image and a lock":  {[]drift.Inventory{image, lock}, []string{"git a:/opt/env@c0ffee a:/usr", "git a:/opt/env@c0ffee"}},
-		"a lock and an image":  {[]drift.Inventory{lock, image}, []string{"git a:/opt/env@c0ffee", "git a:/opt/env@c0ffee a:/usr"}},
-		"two locks":            {[]drift.Inventory{lock, lock}, []string{"git a:/opt/env@c0ffee", "git a:/opt/env@c0ffee"}},
+		"an image": {[]drift.Inventory{image}, []string{"libc6 git a:/opt/env@c0ffee a:/usr l:/opt/env"}},
+		"an image and a lock": {[]drift.Inventory{image, lock}, []string{"git a:/opt/env@c0ffee a:/usr",
+			"git a:/opt/env@c0ffee"}},
+		"a lock and an image": {[]drift.Inventory{lock, image}, []string{"git a:/opt/env@c0ffee",
+			"git a:/opt/env@c0ffee a:/usr"}},
+		"two locks": {[]drift.Inventory{lock, lock}, []string{"git a:/opt/env@c0ffee",
+			"git a:/opt/env@c0ffee"}},
 		"an image and an SBOM": {[]drift.Inventory{image, sbom}, []string{"git libc6 a", "libc6 a"}},
 		"an image, lock, SBOM": {[]drift.Inventory{image, lock, sbom}, []string{"git a", "git a", "a"}},
 	} {

@@ -30,11 +30,12 @@ type Column struct {
 
 // A Row is one package, or one setting, in all images.
 type Row struct {
-	Kind   pins.Kind     `json:"kind,omitempty"`
-	Name   string        `json:"name"`
-	Where  string        `json:"where,omitempty"`
-	Values []*string     `json:"values"` // an entry an image: the version, with what it does not say; nil where it is not
-	Level  version.Level `json:"level"`  // the widest between any two of them; empty where all that have it agree
+	Kind  pins.Kind `json:"kind,omitempty"`
+	Name  string    `json:"name"`
+	Where string    `json:"where,omitempty"`
+	// an entry an image: the version, with what it does not say; nil where it is not
+	Values []*string     `json:"values"`
+	Level  version.Level `json:"level"` // the widest between any two of them; empty where all that have it agree
 }
 
 // A MatrixSummary counts.
@@ -95,7 +96,8 @@ func (m *Matrix) add(k place, copies [][]*installed.Package) {
 			if len(mine)+len(theirs) == 0 {
 				alone = false
 			} else {
-				row.Level = wider(row.Level, k.kind.Scheme().LevelOf(append(mine, own...)[0].Version, append(theirs, others...)[0].Version))
+				row.Level = wider(row.Level, k.kind.Scheme().LevelOf(append(mine, own...)[0].Version,
+					append(theirs, others...)[0].Version))
 			}
 		}
 		if alone {

@@ -43,13 +43,17 @@ func (p Policy) Breaches(changes []Change, a, b []installed.Package) []Breach {
 	var rules []pins.SyncRule
 	for _, r := range p.Rules {
 		if end, err := time.Parse(time.DateOnly, r.Until); err == nil && !p.Today.Before(end.AddDate(0, 0, 1)) {
-			out = append(out, breach(r, "expired", fmt.Sprintf("the rule %s %v ended on %s: take it out, or give it another date", r.Rule, r.Patterns, r.Until)))
+			out = append(out, breach(r, "expired",
+				fmt.Sprintf("the rule %s %v ended on %s: take it out, or give it another date", r.Rule, r.Patterns,
+					r.Until)))
 			continue
 		}
 		rules = append(rules, r)
 	}
 	for _, c := range unfolded(changes) {
-		if slices.ContainsFunc(rules, func(r pins.SyncRule) bool { return r.Rule == "may-differ" && matches(r, c.Kind, c.Name) }) {
+		if slices.ContainsFunc(rules, func(r pins.SyncRule) bool {
+			return r.Rule == "may-differ" && matches(r, c.Kind, c.Name)
+		}) {
 			continue
 		}
 		for _, r := range rules {
@@ -65,7 +69,8 @@ func (p Policy) Breaches(changes []Change, a, b []installed.Package) []Breach {
 	for _, r := range rules {
 		for _, found := range held {
 			if r.Rule == "forbidden" && matches(r, found.Kind, found.Name) {
-				out = append(out, of(breach(r, r.Rule, fmt.Sprintf("%s %s is not allowed", found.Name, found.Version)), found.Kind, found.Name, found.Where, nil))
+				out = append(out, of(breach(r, r.Rule, fmt.Sprintf("%s %s is not allowed", found.Name,
+					found.Version)), found.Kind, found.Name, found.Where, nil))
 			}
 		}
 	}

@@ -44,10 +44,13 @@ type codes struct {
 }
 
 var (
-	lengthBase = [29]uint16{3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258}
+	lengthBase = [29]uint16{3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115,
+		131, 163, 195, 227, 258}
 	lengthMore = [29]uint8{0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0}
-	distBase   = [30]uint16{1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577}
-	distMore   = [30]uint8{0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13}
+	distBase   = [30]uint16{1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537,
+		2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577}
+	distMore = [30]uint8{0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12,
+		13, 13}
 )
 
 // literalEntries and distanceEntries are the entries of the symbols of the two
@@ -119,7 +122,8 @@ func (c *codes) build(table []entry, primary uint, lengths []uint8, symbols []en
 
 // fill makes the entries of a table, and its subtables behind them: symbols in
 // the order of their codes.
-func (c *codes) fill(table []entry, primary uint, sorted []uint16, lengths []uint8, symbols []entry, count *[maxCode + 1]uint16) {
+func (c *codes) fill(table []entry, primary uint, sorted []uint16, lengths []uint8, symbols []entry,
+	count *[maxCode + 1]uint16) {
 	code, before := uint(0), uint(lengths[sorted[0]]) // canonical code, and its length
 	end, prefix := uint(1)<<primary, uint(1)<<16      // of the tables so far; of the last subtable
 	var start, size uint

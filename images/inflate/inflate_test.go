@@ -134,7 +134,8 @@ func TestDamage(t *testing.T) {
 func TestSourceError(t *testing.T) {
 	data := deflated(t, 6, texts(t)[5])
 	want := errors.New("cut")
-	_, err := io.Copy(io.Discard, inflate.NewReader(io.MultiReader(bytes.NewReader(data[:len(data)/2]), iotest.ErrReader(want))))
+	_, err := io.Copy(io.Discard, inflate.NewReader(io.MultiReader(bytes.NewReader(data[:len(data)/2]),
+		iotest.ErrReader(want))))
 	if !errors.Is(err, want) {
 		t.Error(err)
 	}
@@ -156,7 +157,9 @@ func FuzzReader(f *testing.F) {
 			f.Add(deflated(f, i%10, text, text[:len(text)/2]))
 		}
 	}
-	f.Add([]byte("\x1f\x8b\b\x1c\x00\x00\x00\x00\x00\x03\x02\x00ABname\x00comment\x00\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00"))
+	f.Add(
+		[]byte(
+			"\x1f\x8b\b\x1c\x00\x00\x00\x00\x00\x03\x02\x00ABname\x00comment\x00\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got, err := io.ReadAll(io.LimitReader(inflate.NewReader(bytes.NewReader(data)), 16<<20))
 		want, wantErr := readLibrary(data)

@@ -70,7 +70,8 @@ func condaCached(facts Facts) (folders []string) {
 func superseded(name string, facts Facts) bool {
 	anchors, there := 0, 0
 	for _, owned := range facts[name].Owns {
-		if !isPythonMetadata(path.Dir(owned), path.Base(owned)) || path.Base(path.Dir(path.Dir(owned))) != "site-packages" {
+		if !isPythonMetadata(path.Dir(owned), path.Base(owned)) ||
+			path.Base(path.Dir(path.Dir(owned))) != "site-packages" {
 			continue
 		}
 		anchors++

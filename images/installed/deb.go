@@ -42,7 +42,8 @@ func readDpkgList(name string, data []byte) (f Fact, err error) {
 // mayBeMetadata is a quick look: the paths of nearly all files have none of
 // these words.
 func mayBeMetadata(path []byte) bool {
-	for _, word := range [][]byte{[]byte("METADATA"), []byte("egg"), []byte("EGG"), []byte("DESCRIPTION"), []byte("package.json"),
+	for _, word := range [][]byte{[]byte("METADATA"), []byte("egg"), []byte("EGG"), []byte("DESCRIPTION"),
+		[]byte("package.json"),
 		[]byte("kernel.json"), []byte("python"), []byte("pyvenv.cfg"), []byte("_config.d/"), []byte("conda-meta/")} {
 		if bytes.Contains(path, word) {
 			return true
@@ -72,7 +73,8 @@ func readDpkg(name string, data []byte) (out Fact, err error) {
 			state = ""
 		}
 		if f["package"] != "" {
-			out.Items = append(out.Items, Item{f["package"], f["version"], pins.Detail{Build: f["architecture"], State: state}})
+			out.Items = append(out.Items, Item{f["package"], f["version"], pins.Detail{Build: f["architecture"],
+				State: state}})
 		}
 	}
 	return out, nil

@@ -112,7 +112,8 @@ const maxItem = 16 << 10
 // elsewhere matches what package managers keep for later: conda's package
 // cache (NAME-VERSION-BUILD), and those of pip, uv and npm. What lies there is not
 // installed.
-var elsewhere = regexp.MustCompile(`(?:^|/)(?:pkgs/(?:[^/]+/)*?[^/]+-[0-9][^/-]*-[^/-]*[0-9][^/-]*|\.cache/[^/]+|\.npm/_[^/]+)/`)
+var elsewhere = regexp.MustCompile(`(?:^|/)(?:pkgs/(?:[^/]+/)*?[^/]+-[0-9][^/-]*-[^/-]*[0-9][^/-]*|\.cache/[^/]+|` +
+	`\.npm/_[^/]+)/`)
 
 // IsMetadata reports whether a file tells of installed packages, or may do so by
 // a link to it. The name has no leading slash.
@@ -131,7 +132,9 @@ func readerOf(name string) int {
 // Spare reports whether a file of metadata counts only by hard links to it: it
 // lies in a cache of a package manager.
 func Spare(name string) bool {
-	return mayBeElsewhere(name) && elsewhere.MatchString(name) && !strings.Contains(name, "/virtualenvs/") || isRCached(name) // Poetry's environments lie in its cache
+	// Poetry's environments lie in its cache
+	return mayBeElsewhere(name) && elsewhere.MatchString(name) && !strings.Contains(name, "/virtualenvs/") ||
+		isRCached(name)
 }
 
 // mayBeElsewhere is a quick look, for most names are of no cache.
@@ -162,14 +165,16 @@ func Holds(folder string) bool {
 	case "node_modules", "site-packages", "dist-packages", "conda-meta", "kernels", "labextensions":
 		return true
 	}
-	return folder == "var" || folder == "var/lib" || folder == "var/lib/dpkg" || debianNodePlace.FindString(folder+"/") == folder+"/" || serverConfig.MatchString(folder)
+	return folder == "var" || folder == "var/lib" || folder == "var/lib/dpkg" ||
+		debianNodePlace.FindString(folder+"/") == folder+"/" || serverConfig.MatchString(folder)
 }
 
 // Alike reports whether two files of metadata with the same bytes say the same,
 // wherever they are.
 func Alike(a, b string) bool {
 	same := path.Base(a) == path.Base(b) && movable(a) && movable(b)
-	return same && (path.Base(a) != "DESCRIPTION" || path.Base(path.Dir(a)) == path.Base(path.Dir(b))) // which has to be called like its package
+	// which has to be called like its package
+	return same && (path.Base(a) != "DESCRIPTION" || path.Base(path.Dir(a)) == path.Base(path.Dir(b)))
 }
 
 // movable matches files of which Read makes the same in any folder.
@@ -304,7 +309,8 @@ func Packages(facts Facts) ([]Package, error) {
 	cached := condaCached(facts)
 	for _, name := range slices.Sorted(maps.Keys(facts)) {
 		r := table[readerOf(name)]
-		if r.tell == nil || slices.ContainsFunc(cached, func(folder string) bool { return strings.HasPrefix(name, folder) }) {
+		if r.tell == nil || slices.ContainsFunc(cached,
+			func(folder string) bool { return strings.HasPrefix(name, folder) }) {
 			continue
 		}
 		found, err := r.tell(name, facts)

@@ -16,9 +16,12 @@ import (
 var names = []string{
 	"var/lib/dpkg/status", "var/lib/dpkg/status.d/a", "var/lib/dpkg/info/a.list", "var/lib/dpkg/status.d/a.md5sums",
 	"e/lib/python3.11/site-packages/a-1.dist-info/METADATA", "e/lib/python3.11/site-packages/a-1.dist-info/RECORD",
-	"e/lib/python3.11/site-packages/a-1.dist-info/direct_url.json", "e/lib/python3.11/site-packages/b.egg-info/PKG-INFO",
-	"e/lib/python3.11/site-packages/c.egg-link", "c/c.egg-info/PKG-INFO", "e/lib/python3.11/site-packages/d-1-py3.11.egg",
-	"usr/bin/python3.11", "e/pyvenv.cfg", "e/conda-meta/a.json", "l/node_modules/@a/b/package.json", "e/share/jupyter/labextensions/a/package.json",
+	"e/lib/python3.11/site-packages/a-1.dist-info/direct_url.json",
+	"e/lib/python3.11/site-packages/b.egg-info/PKG-INFO",
+	"e/lib/python3.11/site-packages/c.egg-link", "c/c.egg-info/PKG-INFO",
+	"e/lib/python3.11/site-packages/d-1-py3.11.egg",
+	"usr/bin/python3.11", "e/pyvenv.cfg", "e/conda-meta/a.json", "l/node_modules/@a/b/package.json",
+	"e/share/jupyter/labextensions/a/package.json",
 	"e/etc/jupyter/jupyter_server_config.d/a.json", "e/share/jupyter/kernels/a/kernel.json", "r/a/DESCRIPTION",
 }
 
@@ -40,7 +43,8 @@ func TestReadsHeads(t *testing.T) {
 	if err != nil || len(fact.Items) != 1 {
 		t.Errorf("%+v, %v", fact, err)
 	}
-	if _, err := installed.Read("var/lib/dpkg/status", 1<<40, zeros{}); err == nil || !strings.Contains(err.Error(), "too many") {
+	if _, err := installed.Read("var/lib/dpkg/status", 1<<40, zeros{}); err == nil || !strings.Contains(err.Error(),
+		"too many") {
 		t.Errorf("a huge status: %v", err)
 	}
 }
@@ -55,7 +59,8 @@ func TestIsMetadata(t *testing.T) {
 		if !installed.IsMetadata(name) {
 			t.Errorf("%s is not wanted", name)
 		}
-		if cached := "root/.cache/uv/" + name; installed.IsMetadata(cached) && !(installed.Spare(cached) && installed.Alike(cached, name)) {
+		if cached := "root/.cache/uv/" + name; installed.IsMetadata(cached) &&
+			!(installed.Spare(cached) && installed.Alike(cached, name)) {
 			t.Errorf("%s is wanted", cached)
 		}
 	}
@@ -65,10 +70,14 @@ func TestIsMetadata(t *testing.T) {
 // have a kind and lie somewhere.
 func FuzzRead(f *testing.F) {
 	for _, text := range []string{
-		"Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: amd64\n", "/usr/bin/python3.11\n/e/pyvenv.cfg\n",
-		"Name: a\nVersion: 1\n\nx", "a/../../../share/jupyter/kernels/a/kernel.json,sha256=x,1\n", `{"vcs_info":{"commit_id":"abc"}}`, "/c\n.", "\x003.11.2\x00",
-		"version = 3.11.2\n", `{"name":"a","version":"1","build":"0","channel":"https://u:p@x/t/t/c/noarch","files":["bin/python3.11"],"bundledDependencies":["x"]}`,
-		`{"ServerApp":{"jpserver_extensions":{"a":true}}}`, `{"display_name":"A","argv":["a"]}`, "Package: a\nVersion: 1\nBuilt: R\nRemoteSha: abc\n",
+		"Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: amd64\n",
+		"/usr/bin/python3.11\n/e/pyvenv.cfg\n",
+		"Name: a\nVersion: 1\n\nx", "a/../../../share/jupyter/kernels/a/kernel.json,sha256=x,1\n",
+		`{"vcs_info":{"commit_id":"abc"}}`, "/c\n.", "\x003.11.2\x00",
+		"version = 3.11.2\n", `{"name":"a","version":"1","build":"0","channel":"https://u:p@x/t/t/c/noarch",` +
+			`"files":["bin/python3.11"],"bundledDependencies":["x"]}`,
+		`{"ServerApp":{"jpserver_extensions":{"a":true}}}`, `{"display_name":"A","argv":["a"]}`,
+		"Package: a\nVersion: 1\nBuilt: R\nRemoteSha: abc\n",
 	} {
 		f.Add([]byte(text))
 	}
@@ -95,7 +104,8 @@ func FuzzRead(f *testing.F) {
 func TestBundles(t *testing.T) {
 	facts := installed.Facts{}
 	for name, text := range map[string]string{
-		"lib/node_modules/npm/package.json":                             `{"name":"npm","version":"9","bundleDependencies":["a"]}`,
+		"lib/node_modules/npm/package.json": `{"name":"npm","version":"9",` +
+			`"bundleDependencies":["a"]}`,
 		"lib/node_modules/npm/node_modules/@x/a/package.json":           `{"name":"@x/a","version":"1"}`,
 		"lib/node_modules/npm/node_modules/b/node_modules/package.json": `{}`,
 		"app/package.json":                `{"name":"app","version":"1","bundleDependencies":["q"]}`,

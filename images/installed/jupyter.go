@@ -18,7 +18,8 @@ func isLabExtension(dir, base string) bool {
 }
 
 func tellLab(name string, facts Facts) ([]Package, error) {
-	return facts[name].packages(pins.LabExtension, "/"+strings.TrimSuffix(labExtension.FindStringSubmatch(path.Dir(name))[1], "/")), nil
+	return facts[name].packages(pins.LabExtension,
+		"/"+strings.TrimSuffix(labExtension.FindStringSubmatch(path.Dir(name))[1], "/")), nil
 }
 
 var serverConfig = regexp.MustCompile(`^(|.*/)etc/jupyter/jupyter_(?:server|notebook)_config\.d$`)
@@ -33,7 +34,8 @@ func readServerConfig(name string, data []byte) (f Fact, err error) {
 	if err != nil {
 		return unreadable(name), nil
 	}
-	for of, extensions := range map[string]object{"": config.object("ServerApp").object("jpserver_extensions"), " (notebook)": config.object("NotebookApp").object("nbserver_extensions")} {
+	for of, extensions := range map[string]object{"": config.object("ServerApp").object("jpserver_extensions"),
+		" (notebook)": config.object("NotebookApp").object("nbserver_extensions")} {
 		for _, name := range slices.Sorted(maps.Keys(extensions)) {
 			state := "disabled"
 			if truthy(extensions[name]) {
@@ -49,11 +51,13 @@ func readServerConfig(name string, data []byte) (f Fact, err error) {
 // unreadable is the fact of a file, or of a kernel's folder, that Jupyter can't
 // read either, and passes over.
 func unreadable(name string) Fact {
-	return Fact{Items: []Item{{Name: strings.TrimSuffix(path.Base(name), ".json"), Version: "unreadable", Detail: pins.Detail{State: "unreadable"}}}}
+	return Fact{Items: []Item{{Name: strings.TrimSuffix(path.Base(name), ".json"), Version: "unreadable",
+		Detail: pins.Detail{State: "unreadable"}}}}
 }
 
 func tellServer(name string, facts Facts) ([]Package, error) {
-	return facts[name].packages(pins.ServerExtension, "/"+strings.TrimSuffix(serverConfig.FindStringSubmatch(path.Dir(name))[1], "/")), nil
+	return facts[name].packages(pins.ServerExtension,
+		"/"+strings.TrimSuffix(serverConfig.FindStringSubmatch(path.Dir(name))[1], "/")), nil
 }
 
 var kernel = regexp.MustCompile(`^(|.*/)share/jupyter/kernels/([^/]+)$`)
@@ -70,9 +74,11 @@ func readKernel(name string, data []byte) (Fact, error) {
 	if err != nil {
 		return unreadable(path.Dir(name)), nil
 	}
-	return item(path.Base(path.Dir(name)), spec.text("display_name"), pins.Detail{Build: strings.Join(spec.texts("argv"), " ")}), nil
+	return item(path.Base(path.Dir(name)), spec.text("display_name"),
+		pins.Detail{Build: strings.Join(spec.texts("argv"), " ")}), nil
 }
 
 func tellKernel(name string, facts Facts) ([]Package, error) {
-	return facts[name].packages(pins.Kernel, "/"+strings.TrimSuffix(kernel.FindStringSubmatch(path.Dir(name))[1], "/")), nil
+	return facts[name].packages(pins.Kernel,
+		"/"+strings.TrimSuffix(kernel.FindStringSubmatch(path.Dir(name))[1], "/")), nil
 }

@@ -16,7 +16,9 @@ import (
 // deno that node_modules leads to. Debian's nodejs folders are node_modules folders
 // too, for its node looks there. Packages carry others as test data elsewhere. The
 // first part is what holds the outermost of these folders.
-var nodePlace = regexp.MustCompile(`^((?:[^/]+/)*?)(?:node_modules/(?:\.(?:pnpm|store|bun|deno)/(?:@[^/]+/)?[^/]+/node_modules/)?|` + debianNode + `)(?:@[^/]+/)?[^/@.][^/]*(?:/node_modules/(?:@[^/]+/)?[^/@.][^/]*)*$`)
+var nodePlace = regexp.MustCompile(`^((?:[^/]+/)*?)(?:node_modules/(?:\.(?:pnpm|store|bun|` +
+	`deno)/(?:@[^/]+/)?[^/]+/node_modules/)?|` + debianNode +
+	`)(?:@[^/]+/)?[^/@.][^/]*(?:/node_modules/(?:@[^/]+/)?[^/@.][^/]*)*$`)
 
 // debianNode are the folders of Debian's node packages (nodejs's documentation of
 // Debian's patches, module.globalPaths).
@@ -33,7 +35,8 @@ func isNodePackage(dir, base string) bool {
 		return false
 	}
 	m := nodePlace.FindStringSubmatch(dir)
-	return m != nil && !strings.Contains(m[1], "node_modules/") && (m[1] == "" || !debianNodePlace.MatchString(dir[len(m[1]):]))
+	return m != nil && !strings.Contains(m[1], "node_modules/") &&
+		(m[1] == "" || !debianNodePlace.MatchString(dir[len(m[1]):]))
 }
 
 // isNodeSource matches any other package.json: npm link and workspaces make a
@@ -56,7 +59,8 @@ func readNode(_ string, data []byte) (Fact, error) {
 	if version == "" || len(name) == 0 && len(record["name"]) > 0 && string(record["name"]) != "null" {
 		return Fact{}, nil
 	}
-	f := Fact{Items: []Item{{name, version, pins.Detail{}}}}                    // one without a name has that of its folder
+	// one without a name has that of its folder
+	f := Fact{Items: []Item{{name, version, pins.Detail{}}}}
 	for _, key := range []string{"bundleDependencies", "bundledDependencies"} { // npm's documentation, "package.json"
 		f.Bundles = f.Bundles || len(record.texts(key)) > 0 || string(record[key]) == "true"
 	}

@@ -15,7 +15,8 @@ import (
 // isPythonMetadata matches the metadata of an installed distribution
 // (PyPA, "Recording installed projects"), and of an egg.
 func isPythonMetadata(dir, base string) bool {
-	return (base == "METADATA" || base == "PKG-INFO") && (strings.HasSuffix(dir, ".dist-info") || strings.HasSuffix(dir, ".egg-info")) ||
+	return (base == "METADATA" || base == "PKG-INFO") &&
+		(strings.HasSuffix(dir, ".dist-info") || strings.HasSuffix(dir, ".egg-info")) ||
 		base == "PKG-INFO" && path.Base(dir) == "EGG-INFO" ||
 		strings.HasSuffix(base, ".egg-info")
 }
@@ -53,7 +54,8 @@ func tellPython(name string, facts Facts) ([]Package, error) {
 	}
 	base := path.Base(site)
 	installs := base == "site-packages" || base == "dist-packages"
-	if strings.HasPrefix(path.Base(info), "~") || strings.HasPrefix(path.Base(info), ".") { // what pip left of one that it could not take away: it passes over it
+	// what pip left of one that it could not take away: it passes over it
+	if strings.HasPrefix(path.Base(info), "~") || strings.HasPrefix(path.Base(info), ".") {
 		return nil, nil
 	}
 	if Vendored(site) || !installs && !strings.HasSuffix(info, ".dist-info") {
@@ -63,7 +65,8 @@ func tellPython(name string, facts Facts) ([]Package, error) {
 		return nil, nil
 	}
 	fact := facts[name]
-	if title, version, ok := strings.Cut(strings.TrimSuffix(path.Base(info), ".dist-info"), "-"); len(fact.Items) == 0 && ok && installs && strings.HasSuffix(info, ".dist-info") {
+	if title, version, ok := strings.Cut(strings.TrimSuffix(path.Base(info), ".dist-info"),
+		"-"); len(fact.Items) == 0 && ok && installs && strings.HasSuffix(info, ".dist-info") {
 		fact = item(title, version, pins.Detail{}) // metadata without a name: pip goes by the folder's
 	}
 	out := fact.packages(pins.Pip, prefix(site))
@@ -119,7 +122,8 @@ func readRecord(name string, data []byte) (f Fact, err error) {
 
 // isEggLink matches what setup.py develop leaves: the folder of the sources.
 func isEggLink(dir, base string) bool {
-	return strings.HasSuffix(base, ".egg-link") && (path.Base(dir) == "site-packages" || path.Base(dir) == "dist-packages")
+	return strings.HasSuffix(base, ".egg-link") && (path.Base(dir) == "site-packages" ||
+		path.Base(dir) == "dist-packages")
 }
 
 func readEggLink(_ string, data []byte) (Fact, error) {
@@ -143,7 +147,8 @@ var eggFile = regexp.MustCompile(`^([A-Za-z0-9._]+)-([A-Za-z0-9._!+]+)-py[0-9.]+
 
 // isEggFile matches an egg that is one file, which says what it is by its name.
 func isEggFile(dir, base string) bool {
-	return strings.HasSuffix(base, ".egg") && (path.Base(dir) == "site-packages" || path.Base(dir) == "dist-packages") && eggFile.MatchString(base)
+	return strings.HasSuffix(base, ".egg") &&
+		(path.Base(dir) == "site-packages" || path.Base(dir) == "dist-packages") && eggFile.MatchString(base)
 }
 
 func readEggFile(name string, _ []byte) (Fact, error) {
@@ -151,7 +156,8 @@ func readEggFile(name string, _ []byte) (Fact, error) {
 	return item(m[1], m[2], pins.Detail{}), nil
 }
 
-var interpreter = regexp.MustCompile(`^(?:bin/python|lib(?:/[^/]+-linux-gnu)?/libpython)([23]\.[0-9]+)(?:t?|t?\.so\.1\.0)$`)
+var interpreter = regexp.MustCompile(`^(?:bin/python|lib(?:/[^/]+-linux-gnu)?/libpython)([23]\.[0-9]+)(?:t?|` +
+	`t?\.so\.1\.0)$`)
 
 // interpreterBytes is how far into a program its version is looked for.
 const interpreterBytes = 48 << 20
@@ -241,7 +247,8 @@ func pythons(packages []Package, facts Facts) map[string]map[string]bool {
 		known[where][minor] = true
 	}
 	for name := range facts {
-		if m := programMinor.FindStringSubmatch(path.Base(name)); m != nil && isInterpreter(path.Dir(name), path.Base(name)) {
+		if m := programMinor.FindStringSubmatch(path.Base(name)); m != nil && isInterpreter(path.Dir(name),
+			path.Base(name)) {
 			where := path.Dir(path.Dir(name))
 			if strings.HasSuffix(path.Base(path.Dir(name)), "-linux-gnu") {
 				where = path.Dir(where)

@@ -33,7 +33,8 @@ func readR(name string, data []byte) (Fact, error) {
 
 // tellR tells of a package; where it is is the library.
 func tellR(name string, facts Facts) ([]Package, error) {
-	for _, folder := range []string{"/00LOCK", "/renv/staging/"} { // what an installation that goes on, or broke off, leaves
+	// what an installation that goes on, or broke off, leaves
+	for _, folder := range []string{"/00LOCK", "/renv/staging/"} {
 		if strings.Contains("/"+name, folder) {
 			return nil, nil
 		}
@@ -64,7 +65,8 @@ func isRLibrary(folder string) bool {
 // rLibrary matches packages in a library: of R itself, of a site, of a user
 // (R/PLATFORM-library/VERSION), of a project (renv/library/…/R-VERSION/PLATFORM), or
 // one that is only called R.
-var rLibrary = regexp.MustCompile(`(?:^|/)(?:library|site-library|R|R-[0-9][^/]*(?:/[^/]+)?|[^/]+-library/[0-9][^/]*)/[A-Za-z][A-Za-z0-9.]+$`)
+var rLibrary = regexp.MustCompile(`(?:^|/)(?:library|site-library|R|R-[0-9][^/]*(?:/[^/]+)?|` +
+	`[^/]+-library/[0-9][^/]*)/[A-Za-z][A-Za-z0-9.]+$`)
 
 // rHome matches what lies in the home of R, which is no library.
 var rHome = regexp.MustCompile(`(?:^|/)(?:lib|lib64|share|etc)/R/[^/]+$`)

@@ -74,7 +74,8 @@ func (t *tarReader) extended() (entry, error) {
 		kind := t.block[156]
 		size, ok := octal(t.block[124:136], 11)
 		sum, summed := octal(t.block[148:155], 6)
-		if !ok || !summed || sum != checksum(&t.block) || size > maxRecords || kind != tar.TypeXHeader && kind != tar.TypeGNULongName && kind != tar.TypeGNULongLink {
+		if !ok || !summed || sum != checksum(&t.block) || size > maxRecords || kind != tar.TypeXHeader &&
+			kind != tar.TypeGNULongName && kind != tar.TypeGNULongLink {
 			return t.odd()
 		}
 		body, err := t.follow(size)
@@ -132,7 +133,8 @@ func records(body []byte, wanted map[string]*string) bool {
 	for len(body) > 0 {
 		digits, rest, ok := bytes.Cut(body, []byte(" "))
 		n, err := strconv.Atoi(string(digits))
-		if !ok || err != nil || len(digits) > 6 || digits[0] == '+' || n > len(body) || n < len(digits)+3 || body[n-1] != '\n' {
+		if !ok || err != nil || len(digits) > 6 || digits[0] == '+' || n > len(body) || n < len(digits)+3 ||
+			body[n-1] != '\n' {
 			return false
 		}
 		key, value, ok := bytes.Cut(rest[:n-len(digits)-2], []byte("="))

@@ -60,7 +60,8 @@ func tars(t testing.TB) map[string][]byte {
 		"unpadded":  append(written(t, tar.Header{Typeflag: tar.TypeReg, Name: "a"})[:blockSize], "what a says\n"...),
 		"old":       old,
 		"pax": written(t,
-			tar.Header{Typeflag: tar.TypeXGlobalHeader, Name: "global", PAXRecords: map[string]string{"comment": "all"}},
+			tar.Header{Typeflag: tar.TypeXGlobalHeader, Name: "global",
+				PAXRecords: map[string]string{"comment": "all"}},
 			tar.Header{Typeflag: tar.TypeReg, Name: long, Format: tar.FormatPAX, ModTime: at},
 			tar.Header{Typeflag: tar.TypeReg, Name: "after", PAXRecords: map[string]string{"SCHILY.xattr.user.a": "b"}},
 			tar.Header{Typeflag: tar.TypeSymlink, Name: "s", Linkname: long},
@@ -113,7 +114,8 @@ func TestEntries(t *testing.T) {
 	for name, data := range tars(t) {
 		t.Run(name, func(t *testing.T) {
 			n := sameEntries(t, data)
-			if want := map[string]int{"plain": 7, "no end": 7, "one block": 7, "cut": 6, "unpadded": 1, "old": 7, "pax": 5, "gnu": 4}[name]; n != want {
+			if want := map[string]int{"plain": 7, "no end": 7, "one block": 7, "cut": 6, "unpadded": 1, "old": 7,
+				"pax": 5, "gnu": 4}[name]; n != want {
 				t.Errorf("%d entries, not %d", n, want)
 			}
 		})

@@ -76,17 +76,24 @@ func (l Layer) Checked(check bool) bool { return check || !l.Seekable }
 
 // A Sieve says what of a layer is kept. Functions but Wanted and Keep may be nil.
 type Sieve[T any] struct {
-	Wanted   func(name string) bool
-	Keep     func(name string, size int64, r io.Reader) (T, error) // what is made of a wanted file
-	Weigh    func(T) int                                           // how much of it is held, in bytes
-	Within   func(folder string) []string                          // the files of a folder that are wanted, should the folder be a symbolic link
-	Real     func(name string) bool                                // whether a wanted file is one only if it is no symbolic link
-	Spare    func(name string) bool                                // whether a wanted file is one only by the hard links to it within its layer
-	Alike    func(a, b string) bool                                // whether Keep makes the same of a file by either name
-	Same     func(a, b string) bool                                // whether a file tells of the same where it is by either name
-	Holds    func(folder string) bool                              // whether files below a folder are wanted for its name
-	Symlinks bool                                                  // all symbolic links are kept, and none is followed
-	Check    bool                                                  // all bytes of every copy of a layer are hashed, and so is the tar that they unpack to
+	Wanted func(name string) bool
+	Keep   func(name string, size int64, r io.Reader) (T, error) // what is made of a wanted file
+	Weigh  func(T) int                                           // how much of it is held, in bytes
+	// the files of a folder that are wanted, should the folder be a symbolic link
+	Within func(folder string) []string
+	// whether a wanted file is one only if it is no symbolic link
+	Real func(name string) bool
+	// whether a wanted file is one only by the hard links to it within its layer
+	Spare func(name string) bool
+	// whether Keep makes the same of a file by either name
+	Alike func(a, b string) bool
+	// whether a file tells of the same where it is by either name
+	Same func(a, b string) bool
+	// whether files below a folder are wanted for its name
+	Holds    func(folder string) bool
+	Symlinks bool // all symbolic links are kept, and none is followed
+	// all bytes of every copy of a layer are hashed, and so is the tar that they unpack to
+	Check bool
 }
 
 // maxHeld is how much may be held of a layer, in bytes: of names, and of what
@@ -98,20 +105,23 @@ const maxEntries = 5 << 20
 
 // A Content is what one layer says. Paths have no leading slash.
 type Content[T any] struct {
-	Files   map[string]T      // the wanted files
-	Links   map[string]string // wanted files that are hard links to files of lower layers
-	Soft    map[string]string // symbolic links that may lead to wanted files, or all
-	Ways    map[string]string // symbolic links that may stand in the place of a folder
-	Hidden  map[string]bool   // what a whiteout removes
-	Opaque  map[string]bool   // folders of which nothing lower is seen
-	Tar     string            // the digest of the tar that the layer unpacks to, sha256:HEX; empty where that was not hashed
-	Folders []uint64          // hashes of all folders, sorted: each hides what is none
-	Others  []uint64          // hashes of all else, sorted: it hides what lies lower
-	Leaves  []uint64          // hashes of symbolic links to what is no folder in the layer, sorted: those that are not in Ways
+	Files  map[string]T      // the wanted files
+	Links  map[string]string // wanted files that are hard links to files of lower layers
+	Soft   map[string]string // symbolic links that may lead to wanted files, or all
+	Ways   map[string]string // symbolic links that may stand in the place of a folder
+	Hidden map[string]bool   // what a whiteout removes
+	Opaque map[string]bool   // folders of which nothing lower is seen
+	// the digest of the tar that the layer unpacks to, sha256:HEX; empty where that was not hashed
+	Tar     string
+	Folders []uint64 // hashes of all folders, sorted: each hides what is none
+	Others  []uint64 // hashes of all else, sorted: it hides what lies lower
+	// hashes of symbolic links to what is no folder in the layer, sorted: those that are not in Ways
+	Leaves []uint64
 }
 
 func newContent[T any]() *Content[T] {
-	return &Content[T]{Files: map[string]T{}, Links: map[string]string{}, Soft: map[string]string{}, Ways: map[string]string{}, Hidden: map[string]bool{}, Opaque: map[string]bool{}}
+	return &Content[T]{Files: map[string]T{}, Links: map[string]string{}, Soft: map[string]string{},
+		Ways: map[string]string{}, Hidden: map[string]bool{}, Opaque: map[string]bool{}}
 }
 
 // Progress counts the bytes that are read, as they are stored.
@@ -175,7 +185,8 @@ func (c *Content[T]) Claimed(l Layer) error {
 	if c.Tar == "" || l.DiffID == "" || c.Tar == l.DiffID {
 		return nil
 	}
-	return fmt.Errorf("layer %s: it unpacks to %s, and the image's config says %s: the config tells a false diffID, or the layer is cut or another's", l.Title(), c.Tar, l.DiffID)
+	return fmt.Errorf("layer %s: unpacked it has the digest %s, and the image's config says %s: the diffID in the "+
+		"config is wrong, or the layer is cut short or from another image", l.Title(), c.Tar, l.DiffID)
 }
 
 // scanAny reads the first of some copies of a layer that can be read.
@@ -226,7 +237,8 @@ func scan[T any](ctx context.Context, l Layer, s Sieve[T], p *Progress) (*Conten
 
 // damaged says of an error of what unpacks a layer that the layer is damaged.
 func damaged(err error) error {
-	for _, cause := range []error{tar.ErrHeader, gzip.ErrHeader, gzip.ErrChecksum, inflate.ErrCorrupt, io.ErrUnexpectedEOF, zstd.ErrMagicMismatch, zstd.ErrCRCMismatch} {
+	for _, cause := range []error{tar.ErrHeader, gzip.ErrHeader, gzip.ErrChecksum, inflate.ErrCorrupt,
+		io.ErrUnexpectedEOF, zstd.ErrMagicMismatch, zstd.ErrCRCMismatch} {
 		if errors.Is(err, cause) {
 			return fmt.Errorf("it is damaged: %w", err)
 		}
@@ -238,7 +250,8 @@ func damaged(err error) error {
 // are.
 type unpacker func(io.Reader) (tarred io.ReadCloser, plain bool, err error)
 
-func scanOnce[T any](ctx context.Context, l Layer, s Sieve[T], p *Progress, unpack unpacker) (_ *Content[T], err error) {
+func scanOnce[T any](ctx context.Context, l Layer, s Sieve[T], p *Progress,
+	unpack unpacker) (_ *Content[T], err error) {
 	raw, err := l.Open(ctx)
 	if err != nil {
 		return nil, err
@@ -382,7 +395,8 @@ func scanTar[T any](ctx context.Context, r io.Reader, s Sieve[T]) (_ *Content[T]
 			return nil, false, err
 		}
 		if held += weight; held > maxHeld {
-			return nil, false, fmt.Errorf("the metadata in it, and the names of what it hides and links to, take more than %d bytes", maxHeld)
+			return nil, false, fmt.Errorf("the layer's metadata, and the names in its whiteouts and links, take "+
+				"more than %d bytes", maxHeld)
 		}
 	}
 }

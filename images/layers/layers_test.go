@@ -145,40 +145,67 @@ func plain(t testing.TB, nodes ...node) layers.Layer {
 
 const file, hard, soft, dir = tar.TypeReg, tar.TypeLink, tar.TypeSymlink, tar.TypeDir
 
+// linksCases are the cases of TestLinks.
+var linksCases = map[string]struct {
+	layers [][]node
+	want   map[string]string
+}{
+	"to a file that is not wanted": {[][]node{{{"x", file, "1"}, {"a/meta", hard, "x"}}},
+		map[string]string{"a/meta": "1"}},
+	"to a lower layer": {[][]node{{{"x", file, "1"}}, {{"a/meta", hard, "x"}}},
+		map[string]string{"a/meta": "1"}},
+	"symbolic": {[][]node{{{"a/x", file, "1"}, {"a/meta", soft, "x"}}},
+		map[string]string{"a/meta": "1"}},
+	"symbolic, absolute": {[][]node{{{"x", file, "1"}, {"a/meta", soft, "/x"}}},
+		map[string]string{"a/meta": "1"}},
+	"symbolic, out of the image": {[][]node{{{"x", file, "1"}, {"a/meta", soft, "../../../../x"}}},
+		map[string]string{"a/meta": "1"}},
+	"symbolic, to a folder": {[][]node{{{"src/meta", file, "1"}, {"pkgs/a", soft, "../src"}}},
+		map[string]string{"src/meta": "1", "pkgs/a/meta": "1"}},
+	"symbolic, to a folder of none": {[][]node{{{"pkgs/a", soft, "../src"}}}, map[string]string{}},
+	"to a link": {[][]node{{{"x", file, "1"}, {"a/meta", hard, "x"},
+		{"b/meta", hard, "a/meta"}}}, map[string]string{"a/meta": "1", "b/meta": "1"}},
+	"to itself": {[][]node{{{"a/meta", soft, "meta"}}}, map[string]string{}},
+	"in a circle": {[][]node{{{"a/meta", soft, "/b/meta"}, {"b/meta", soft, "/a/meta"}}},
+		map[string]string{}},
+	"to nothing": {[][]node{{{"a/meta", hard, "x"}}}, map[string]string{}},
+	"hard, to what is replaced": {[][]node{{{"x", file, "1"}, {"a/meta", hard, "x"}}, {{"x", file, "2"}}},
+		map[string]string{"a/meta": "1"}},
+	"symbolic, to what is replaced": {[][]node{{{"x", file, "1"}, {"a/meta", soft, "/x"}}, {{"x", file, "2"}}},
+		map[string]string{"a/meta": "2"}},
+	"symbolic, to what is removed": {[][]node{{{"x", file, "1"}, {"a/meta", soft, "/x"}}, {{".wh.x", file, ""}}},
+		map[string]string{}},
+	"symbolic, to a later layer": {[][]node{{{"a/meta", soft, "/x"}}, {{"x", file, "1"}}},
+		map[string]string{"a/meta": "1"}},
+	"symbolic, over a file": {[][]node{{{"x", file, "1"}, {"a/meta", soft, "/x/y"}}}, map[string]string{}},
+	"over a chain of folders": {[][]node{{{"pkgs/a", soft, "../b"}}, {{"b", soft, "c/d"}},
+		{{"c", soft, "src"}}, {{"src/d/meta", file, "1"}}}, map[string]string{"src/d/meta": "1",
+		"pkgs/a/meta": "1"}},
+	"symbolic, to the root": {[][]node{{{"meta", file, "1"}, {"pkgs/a", soft, "/"},
+		{"pkgs/b", soft, "../.."}}}, map[string]string{"meta": "1", "pkgs/a/meta": "1", "pkgs/b/meta": "1"}},
+	"hard, to a symbolic one": {[][]node{{{"x", file, "1"}, {"a/meta", soft, "/x"},
+		{"b/meta", hard, "a/meta"}}}, map[string]string{"a/meta": "1", "b/meta": "1"}},
+	"hard, over one, to below": {[][]node{{{"x", file, "1"}},
+		{{"b/meta", hard, "x"}, {"a/meta", hard, "b/meta"}}}, map[string]string{"a/meta": "1", "b/meta": "1"}},
+	"symbolic, to hard, to below": {[][]node{{{"x", file, "1"}}, {{"y", hard, "x"}, {"a/meta", soft, "/y"}}},
+		map[string]string{"a/meta": "1"}},
+	"over a chain of files": {[][]node{{{"a/meta", soft, "/b"}}, {{"b", soft, "c"}, {"c", hard, "x"},
+		{"x", file, "1"}}}, map[string]string{"a/meta": "1"}},
+	"a folder in a link's place": {[][]node{{{"src/meta", file, "1"}, {"pkgs/a", soft, "../src"}},
+		{{"pkgs/a", dir, ""}}}, map[string]string{"src/meta": "1"}},
+	"a package in a link's place": {[][]node{{{"src/meta", file, "1"}, {"pkgs/a", soft, "../src"}},
+		{{"pkgs/a", dir, ""}, {"pkgs/a/meta", file, "2"}}}, map[string]string{"src/meta": "1", "pkgs/a/meta": "2"}},
+	"replaced by a file": {[][]node{{{"x", file, "1"}, {"a/meta", hard, "x"}},
+		{{"a/meta", file, "2"}}}, map[string]string{"a/meta": "2"}},
+	"the last of a name": {[][]node{{{"a/meta", file, "1"}, {"a/meta", file, "2"}}},
+		map[string]string{"a/meta": "2"}},
+	"a folder in its place": {[][]node{{{"a/meta", file, "1"}}, {{"a/meta", dir, ""}}},
+		map[string]string{}},
+	"a file in the folder's place": {[][]node{{{"a/meta", file, "1"}}, {{"a", file, ""}}}, map[string]string{}},
+}
+
 func TestLinks(t *testing.T) {
-	for name, test := range map[string]struct {
-		layers [][]node
-		want   map[string]string
-	}{
-		"to a file that is not wanted":  {[][]node{{{"x", file, "1"}, {"a/meta", hard, "x"}}}, map[string]string{"a/meta": "1"}},
-		"to a lower layer":              {[][]node{{{"x", file, "1"}}, {{"a/meta", hard, "x"}}}, map[string]string{"a/meta": "1"}},
-		"symbolic":                      {[][]node{{{"a/x", file, "1"}, {"a/meta", soft, "x"}}}, map[string]string{"a/meta": "1"}},
-		"symbolic, absolute":            {[][]node{{{"x", file, "1"}, {"a/meta", soft, "/x"}}}, map[string]string{"a/meta": "1"}},
-		"symbolic, out of the image":    {[][]node{{{"x", file, "1"}, {"a/meta", soft, "../../../../x"}}}, map[string]string{"a/meta": "1"}},
-		"symbolic, to a folder":         {[][]node{{{"src/meta", file, "1"}, {"pkgs/a", soft, "../src"}}}, map[string]string{"src/meta": "1", "pkgs/a/meta": "1"}},
-		"symbolic, to a folder of none": {[][]node{{{"pkgs/a", soft, "../src"}}}, map[string]string{}},
-		"to a link":                     {[][]node{{{"x", file, "1"}, {"a/meta", hard, "x"}, {"b/meta", hard, "a/meta"}}}, map[string]string{"a/meta": "1", "b/meta": "1"}},
-		"to itself":                     {[][]node{{{"a/meta", soft, "meta"}}}, map[string]string{}},
-		"in a circle":                   {[][]node{{{"a/meta", soft, "/b/meta"}, {"b/meta", soft, "/a/meta"}}}, map[string]string{}},
-		"to nothing":                    {[][]node{{{"a/meta", hard, "x"}}}, map[string]string{}},
-		"hard, to what is replaced":     {[][]node{{{"x", file, "1"}, {"a/meta", hard, "x"}}, {{"x", file, "2"}}}, map[string]string{"a/meta": "1"}},
-		"symbolic, to what is replaced": {[][]node{{{"x", file, "1"}, {"a/meta", soft, "/x"}}, {{"x", file, "2"}}}, map[string]string{"a/meta": "2"}},
-		"symbolic, to what is removed":  {[][]node{{{"x", file, "1"}, {"a/meta", soft, "/x"}}, {{".wh.x", file, ""}}}, map[string]string{}},
-		"symbolic, to a later layer":    {[][]node{{{"a/meta", soft, "/x"}}, {{"x", file, "1"}}}, map[string]string{"a/meta": "1"}},
-		"symbolic, over a file":         {[][]node{{{"x", file, "1"}, {"a/meta", soft, "/x/y"}}}, map[string]string{}},
-		"over a chain of folders":       {[][]node{{{"pkgs/a", soft, "../b"}}, {{"b", soft, "c/d"}}, {{"c", soft, "src"}}, {{"src/d/meta", file, "1"}}}, map[string]string{"src/d/meta": "1", "pkgs/a/meta": "1"}},
-		"symbolic, to the root":         {[][]node{{{"meta", file, "1"}, {"pkgs/a", soft, "/"}, {"pkgs/b", soft, "../.."}}}, map[string]string{"meta": "1", "pkgs/a/meta": "1", "pkgs/b/meta": "1"}},
-		"hard, to a symbolic one":       {[][]node{{{"x", file, "1"}, {"a/meta", soft, "/x"}, {"b/meta", hard, "a/meta"}}}, map[string]string{"a/meta": "1", "b/meta": "1"}},
-		"hard, over one, to below":      {[][]node{{{"x", file, "1"}}, {{"b/meta", hard, "x"}, {"a/meta", hard, "b/meta"}}}, map[string]string{"a/meta": "1", "b/meta": "1"}},
-		"symbolic, to hard, to below":   {[][]node{{{"x", file, "1"}}, {{"y", hard, "x"}, {"a/meta", soft, "/y"}}}, map[string]string{"a/meta": "1"}},
-		"over a chain of files":         {[][]node{{{"a/meta", soft, "/b"}}, {{"b", soft, "c"}, {"c", hard, "x"}, {"x", file, "1"}}}, map[string]string{"a/meta": "1"}},
-		"a folder in a link's place":    {[][]node{{{"src/meta", file, "1"}, {"pkgs/a", soft, "../src"}}, {{"pkgs/a", dir, ""}}}, map[string]string{"src/meta": "1"}},
-		"a package in a link's place":   {[][]node{{{"src/meta", file, "1"}, {"pkgs/a", soft, "../src"}}, {{"pkgs/a", dir, ""}, {"pkgs/a/meta", file, "2"}}}, map[string]string{"src/meta": "1", "pkgs/a/meta": "2"}},
-		"replaced by a file":            {[][]node{{{"x", file, "1"}, {"a/meta", hard, "x"}}, {{"a/meta", file, "2"}}}, map[string]string{"a/meta": "2"}},
-		"the last of a name":            {[][]node{{{"a/meta", file, "1"}, {"a/meta", file, "2"}}}, map[string]string{"a/meta": "2"}},
-		"a folder in its place":         {[][]node{{{"a/meta", file, "1"}}, {{"a/meta", dir, ""}}}, map[string]string{}},
-		"a file in the folder's place":  {[][]node{{{"a/meta", file, "1"}}, {{"a", file, ""}}}, map[string]string{}},
-	} {
+	for name, test := range linksCases {
 		t.Run(name, func(t *testing.T) {
 			var list []layers.Layer
 			for _, nodes := range test.layers {
@@ -193,7 +220,8 @@ func TestLinks(t *testing.T) {
 
 // A layer is not read again for links to files that were kept.
 func TestReadsOnce(t *testing.T) {
-	own := &blob{data: tarOf(t, node{"cache/meta", file, "1"}, node{"pkgs/a", soft, "../src"}, node{"src/meta", file, "2"}, node{"x/meta", hard, "cache/meta"}, node{"y/meta", hard, "x/meta"})}
+	own := &blob{data: tarOf(t, node{"cache/meta", file, "1"}, node{"pkgs/a", soft, "../src"},
+		node{"src/meta", file, "2"}, node{"x/meta", hard, "cache/meta"}, node{"y/meta", hard, "x/meta"})}
 	alike := sieve
 	alike.Alike = func(a, b string) bool { return filepath.Base(a) == filepath.Base(b) }
 	alike.Spare = func(name string) bool { return strings.HasPrefix(name, "cache/") }
@@ -208,7 +236,8 @@ func TestReadsOnce(t *testing.T) {
 func TestHolds(t *testing.T) {
 	heavy := sieve
 	heavy.Weigh = func(string) int { return 50 << 20 }
-	_, err := layers.Scan(t.Context(), []layers.Layer{plain(t, node{"a/meta", file, ""}, node{"b/meta", file, ""})}, heavy, nil)
+	_, err := layers.Scan(t.Context(), []layers.Layer{plain(t, node{"a/meta", file, ""}, node{"b/meta", file, ""})},
+		heavy, nil)
 	if err == nil || !strings.Contains(err.Error(), "take more than") {
 		t.Error(err)
 	}
@@ -243,7 +272,8 @@ func TestReadsLittle(t *testing.T) {
 	checked := sieve
 	checked.Check = true
 	l.Digest = "sha256:" + strings.Repeat("0", 64)
-	if _, err := layers.Scan(t.Context(), []layers.Layer{l}, checked, nil); err == nil || !strings.Contains(err.Error(), "damaged") {
+	if _, err := layers.Scan(t.Context(), []layers.Layer{l}, checked, nil); err == nil ||
+		!strings.Contains(err.Error(), "damaged") {
 		t.Errorf("a wrong digest: %v", err)
 	}
 }
@@ -251,7 +281,8 @@ func TestReadsLittle(t *testing.T) {
 // What is remembered is what was read; damage is as if nothing was remembered.
 func TestMemory(t *testing.T) {
 	m := layers.Memory{Dir: t.TempDir(), Version: "v1"}
-	l := plain(t, node{"a/meta", file, "1"}, node{"b/.wh.meta", file, ""}, node{"c/.wh..wh..opq", file, ""}, node{"x", file, ""}, node{"y/meta", dir, ""})
+	l := plain(t, node{"a/meta", file, "1"}, node{"b/.wh.meta", file, ""}, node{"c/.wh..wh..opq", file, ""},
+		node{"x", file, ""}, node{"y/meta", dir, ""})
 	if c := layers.Recall[string](m, l); c != nil || m.Has(l) {
 		t.Errorf("recalled %v of nothing", c)
 	}
@@ -306,7 +337,8 @@ func TestTrim(t *testing.T) {
 		t.Fatal(err)
 	}
 	left, err := filepath.Glob(filepath.Join(m.Dir, "*"))
-	if diff := cmp.Diff([]string{filepath.Join(m.Dir, "new"), filepath.Join(m.Dir, "old")}, left); diff != "" || err != nil {
+	if diff := cmp.Diff([]string{filepath.Join(m.Dir, "new"), filepath.Join(m.Dir, "old")}, left); diff != "" ||
+		err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
@@ -331,14 +363,17 @@ func TestCompressions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, stored := range map[string][]byte{"plain": data, "gzip": gzipped(t, data), "zstd": z.EncodeAll(data, nil)} {
+	for name, stored := range map[string][]byte{"plain": data, "gzip": gzipped(t, data),
+		"zstd": z.EncodeAll(data, nil)} {
 		if got := visible(t, (&blob{data: stored}).layer()); got["a/meta"] != "1" {
 			t.Errorf("%s: %v", name, got)
 		}
 		for i := range 20 {
 			cut := (&blob{data: stored}).layer()
 			n := len(stored) * i / 20
-			cut.Open = func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(stored[:n])), nil }
+			cut.Open = func(context.Context) (io.ReadCloser, error) {
+				return io.NopCloser(bytes.NewReader(stored[:n])), nil
+			}
 			if _, err := layers.Scan(t.Context(), []layers.Layer{cut}, sieve, nil); err == nil {
 				t.Errorf("%s, cut at %d of %d: no error", name, n, len(stored))
 			}
@@ -349,7 +384,8 @@ func TestCompressions(t *testing.T) {
 // FuzzVisible lays layers of any bytes upon each other: an error, or what is
 // seen is among what the layers hold.
 func FuzzVisible(f *testing.F) {
-	f.Add(tarOf(f, node{"a/meta", file, "1"}, node{"pkgs/a", soft, "/a"}), tarOf(f, node{"a/.wh.meta", file, ""}, node{"b/meta", hard, "a/meta"}))
+	f.Add(tarOf(f, node{"a/meta", file, "1"}, node{"pkgs/a", soft, "/a"}), tarOf(f, node{"a/.wh.meta", file, ""},
+		node{"b/meta", hard, "a/meta"}))
 	f.Fuzz(func(t *testing.T, a, b []byte) {
 		list := []layers.Layer{(&blob{data: a}).layer(), (&blob{data: b}).layer()}
 		contents, err := layers.Scan(t.Context(), list, sieve, nil)

@@ -58,7 +58,8 @@ func (s Sieve[T]) keepAll(names []string, size int64, r io.Reader) (map[string]T
 	var data []byte
 	if len(different) > 1 {
 		if size > maxCopies/int64(len(different)) {
-			return nil, fmt.Errorf("%d links to a file of %d bytes are too many for a package's metadata", len(names), size)
+			return nil, fmt.Errorf("%d links to a file of %d bytes are too many for a package's metadata",
+				len(names), size)
 		}
 		var err error
 		if data, err = Whole(size, r); err != nil {
@@ -150,7 +151,8 @@ func (c *Content[T]) innerLinks() map[string][]string {
 // followHard adds the wanted files of the last layer that are hard links to
 // files of lower layers, or of its own where those were not resolved when it
 // came by.
-func followHard[T any](ctx context.Context, list []Layer, contents []*Content[T], seen map[string]Seen[T], s Sieve[T]) error {
+func followHard[T any](ctx context.Context, list []Layer, contents []*Content[T], seen map[string]Seen[T],
+	s Sieve[T]) error {
 	top := len(contents) - 1
 	missing := map[string][]string{}
 	for name := range contents[top].Links {
@@ -231,7 +233,8 @@ func followSoft[T any](ctx context.Context, list []Layer, v *view[T], seen map[s
 				_, isLink := v.links[i][target]
 				for _, name := range names {
 					if isFile {
-						seen[name] = Seen[T]{Value: linked[T](map[string]any{target: value})[name], Layer: max(pending[name], i)}
+						seen[name] = Seen[T]{Value: linked[T](map[string]any{target: value})[name],
+							Layer: max(pending[name], i)}
 					}
 					if isFile || !isLink {
 						delete(pending, name)

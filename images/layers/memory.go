@@ -54,10 +54,12 @@ func Recall[T any](m Memory, l Layer) *Content[T] {
 	head, hashes, _ := bytes.Cut(data, []byte("\n"))
 	var k kept[T]
 	n := len(hashes) / 8
-	if json.Unmarshal(head, &k) != nil || min(k.Others, k.Folders, k.Leaves) < 0 || len(hashes)%8 != 0 || k.Others > n || k.Folders > n-k.Others || k.Leaves != n-k.Others-k.Folders {
+	if json.Unmarshal(head, &k) != nil || min(k.Others, k.Folders, k.Leaves) < 0 || len(hashes)%8 != 0 ||
+		k.Others > n || k.Folders > n-k.Others || k.Leaves != n-k.Others-k.Folders {
 		return nil // of a power cut, or of a disk: it is read anew
 	}
-	k.Content.Others, k.Content.Folders, k.Content.Leaves = make([]uint64, k.Others), make([]uint64, k.Folders), make([]uint64, k.Leaves)
+	k.Content.Others, k.Content.Folders, k.Content.Leaves = make([]uint64, k.Others), make([]uint64, k.Folders),
+		make([]uint64, k.Leaves)
 	for _, list := range [][]uint64{k.Content.Others, k.Content.Folders, k.Content.Leaves} {
 		for i := range list {
 			list[i] = binary.LittleEndian.Uint64(hashes[i*8:])

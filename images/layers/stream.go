@@ -52,7 +52,8 @@ func (st *Stream) Each(ctx context.Context, f func(h *tar.Header, r io.Reader) e
 }
 
 // scanStream scans those layers of a list that come by in one stream.
-func scanStream[T any](ctx context.Context, st *Stream, list []Layer, members []int, s Sieve[T], out []*Content[T]) error {
+func scanStream[T any](ctx context.Context, st *Stream, list []Layer, members []int, s Sieve[T],
+	out []*Content[T]) error {
 	at := map[string]int{}
 	for _, i := range members {
 		at[list[i].Entry] = i
@@ -74,7 +75,7 @@ func scanStream[T any](ctx context.Context, st *Stream, list []Layer, members []
 	})
 	for _, i := range members {
 		if err == nil && out[i] == nil {
-			err = fmt.Errorf("layer %s: it has gone from the archive", list[i].Title())
+			err = fmt.Errorf("layer %s: it is no longer in the archive", list[i].Title())
 		}
 	}
 	return err

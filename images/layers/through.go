@@ -14,7 +14,8 @@ import (
 // folder, and this one writes below that without making it a folder, the files go
 // where the link leads, and so do whiteouts. (So containerd and docker lay layers
 // down.)
-func (v *view[T]) through(ctx context.Context, list []Layer, c *Content[T], s Sieve[T]) (_ *Content[T], real map[string]string, err error) {
+func (v *view[T]) through(ctx context.Context, list []Layer, c *Content[T],
+	s Sieve[T]) (_ *Content[T], real map[string]string, err error) {
 	moved := map[string]string{}
 	for _, name := range c.names() {
 		is, err := v.landing(ctx, list, c, name, s)
@@ -55,13 +56,15 @@ func (c *Content[T]) moved(moved map[string]string, s Sieve[T]) (_ *Content[T], 
 		return name
 	}
 	out := *c
-	out.Files, out.Links, out.Soft, out.Ways = rename(c.Files, told), rename(c.Links, told), rename(c.Soft, told), rename(c.Ways, at)
+	out.Files, out.Links, out.Soft, out.Ways = rename(c.Files, told), rename(c.Links, told), rename(c.Soft, told),
+		rename(c.Ways, at)
 	for name, target := range out.Links {
 		out.Links[name] = at(target)
 	}
 	out.Hidden, out.Opaque = rename(c.Hidden, at), rename(c.Opaque, at)
 	hide := slices.Clone(c.Others)
-	for _, name := range slices.Concat(slices.Collect(maps.Keys(c.Files)), slices.Collect(maps.Keys(c.Links)), slices.Collect(maps.Keys(c.Soft)), slices.Collect(maps.Keys(c.Ways))) {
+	for _, name := range slices.Concat(slices.Collect(maps.Keys(c.Files)), slices.Collect(maps.Keys(c.Links)),
+		slices.Collect(maps.Keys(c.Soft)), slices.Collect(maps.Keys(c.Ways))) {
 		if real, ok := moved[name]; ok {
 			hide = append(hide, hashOf(real))
 		}
@@ -104,7 +107,8 @@ func (v *view[T]) landing(ctx context.Context, list []Layer, c *Content[T], name
 
 // linkAbove is the symbolic link that stands in the place of the first folder of a
 // path that is none in the view, and how far into the path that is; 0 if all are.
-func (v *view[T]) linkAbove(ctx context.Context, list []Layer, c *Content[T], name string, s Sieve[T]) (link string, end int, err error) {
+func (v *view[T]) linkAbove(ctx context.Context, list []Layer, c *Content[T], name string,
+	s Sieve[T]) (link string, end int, err error) {
 	if len(v.contents) == 0 {
 		return "", 0, nil
 	}
@@ -179,7 +183,8 @@ func (v *view[T]) folder(name string) (string, bool) {
 }
 
 // behind adds the files of folders by their names behind links.
-func (v *view[T]) behind(ctx context.Context, list []Layer, links map[string][]string, seen map[string]Seen[T], s Sieve[T]) error {
+func (v *view[T]) behind(ctx context.Context, list []Layer, links map[string][]string, seen map[string]Seen[T],
+	s Sieve[T]) error {
 	called := func(name string) (names []string) {
 		for i := strings.LastIndexByte(name, '/'); i > 0; i = strings.LastIndexByte(name[:i], '/') {
 			for _, link := range links[name[:i]] {

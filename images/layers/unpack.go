@@ -33,7 +33,8 @@ func Compressed(first []byte) bool {
 }
 
 func isZstd(first []byte) bool {
-	return bytes.HasPrefix(first, zstdMagic) || len(first) > 0 && first[0]>>4 == 5 && bytes.HasPrefix(first[1:], skipMagic)
+	return bytes.HasPrefix(first, zstdMagic) || len(first) > 0 && first[0]>>4 == 5 &&
+		bytes.HasPrefix(first[1:], skipMagic)
 }
 
 // isBzip tells bzip2 by its magic and the size of its blocks, 1 to 9.
@@ -64,7 +65,8 @@ func unpack(r io.Reader, gunzip func(io.Reader) (io.ReadCloser, error)) (_ io.Re
 		z, err := gunzip(b)
 		return z, false, err
 	case isZstd(magic):
-		z, err := zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		z, err := zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, false, err
 		}

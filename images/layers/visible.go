@@ -99,7 +99,8 @@ type cover[T any] struct {
 }
 
 func (v cover[T]) file(name string) bool {
-	return v.c.Hidden[name] || v.c.has(v.hashes.of(name)) || v.c.hasFolder(v.hashes.of(name)) || v.folder(path.Dir(name))
+	return v.c.Hidden[name] || v.c.has(v.hashes.of(name)) || v.c.hasFolder(v.hashes.of(name)) ||
+		v.folder(path.Dir(name))
 }
 
 func (v cover[T]) folder(name string) bool {

@@ -24,18 +24,25 @@ func full(t *testing.T) *drift.Drift {
 	d := load(t)
 	versionText := func(s string) *string { return &s }
 	d.Packages = append(d.Packages,
-		drift.Change{Kind: pins.Conda, Name: "pytorch", Where: "/opt/env", Change: drift.Changed, A: versionText("2.0"), B: versionText("2.1"), Level: version.Minor,
-			Was: &drift.Was{Kind: pins.Pip, Name: "torch", Where: "/opt/env"}, Brings: []drift.Brought{{Kind: pins.Pip, Name: "functorch", B: versionText("2.1")}},
-			Layer: "sha256:" + strings.Repeat("a", 64), Event: "RUN conda install <script>alert(1)</script>"},
-		drift.Change{Kind: pins.Npm, Name: "</script><img src=x onerror=alert(1)>", Change: drift.Added, B: versionText("1 | `2` **3** @somebody #1\u202e\x1b[31m"),
-			Cause: &drift.Cause{Asked: true, Chain: []string{"x"}, File: "a b/pins.yaml", Line: 3, Need: pins.Hard, Why: "](javascript:alert(1))"}})
+		drift.Change{Kind: pins.Conda, Name: "pytorch", Where: "/opt/env", Change: drift.Changed,
+			A: versionText("2.0"), B: versionText("2.1"), Level: version.Minor,
+			Was:    &drift.Was{Kind: pins.Pip, Name: "torch", Where: "/opt/env"},
+			Brings: []drift.Brought{{Kind: pins.Pip, Name: "functorch", B: versionText("2.1")}},
+			Layer:  "sha256:" + strings.Repeat("a", 64), Event: "RUN conda install <script>alert(1)</script>"},
+		drift.Change{Kind: pins.Npm, Name: "</script><img src=x onerror=alert(1)>", Change: drift.Added,
+			B: versionText("1 | `2` **3** @somebody #1\u202e\x1b[31m"),
+			Cause: &drift.Cause{Asked: true, Chain: []string{"x"}, File: "a b/pins.yaml", Line: 3, Need: pins.Hard,
+				Why: "](javascript:alert(1))"}})
 	d.Renames = []drift.Rename{{From: "/srv/env", To: "/opt/env", Packages: 12}}
 	d.Damages = []drift.Damage{{Path: "/x\n", Package: "x", What: "changed"}}
 	d.Breaches = []drift.Breach{
-		{Rule: "same", Kind: pins.Pip, Name: "altair", Where: "/opt/env", Message: "altair must be the same, and is 4.2.2 and 4.2.0", File: "policy.yaml", Line: 3, Why: "one | image", Cause: d.Packages[1].Cause},
+		{Rule: "same", Kind: pins.Pip, Name: "altair", Where: "/opt/env",
+			Message: "altair must be the same, and is 4.2.2 and 4.2.0", File: "policy.yaml", Line: 3,
+			Why: "one | image", Cause: d.Packages[1].Cause},
 		{Rule: "expired", Message: "the rule may-differ [x] ended on 2023-06-01", File: "policy.yaml", Line: 4},
 	}
-	d.Layers = &drift.Layers{A: []drift.LayerInfo{{DiffID: "sha256:" + strings.Repeat("b", 64), Size: 7, Shared: true}}, B: []drift.LayerInfo{}}
+	d.Layers = &drift.Layers{A: []drift.LayerInfo{{DiffID: "sha256:" + strings.Repeat("b", 64), Size: 7,
+		Shared: true}}, B: []drift.LayerInfo{}}
 	d.Explain(nil, nil)
 	return d
 }
@@ -43,10 +50,12 @@ func full(t *testing.T) *drift.Drift {
 func matrix() *drift.Matrix {
 	versionText := func(s string) *string { return &s }
 	return &drift.Matrix{
-		Images:   []drift.Column{{Name: "a", Packages: 3, Alone: 1}, {Name: "b", Packages: 2}, {Name: "c`|", Packages: 2, Size: 7}},
-		Packages: []drift.Row{{Kind: pins.Pip, Name: "numpy", Where: "/opt/env", Values: []*string{versionText("1.0"), versionText("2.0"), nil}, Level: version.Major}},
-		Config:   []drift.Row{{Name: "cmd", Values: []*string{versionText("x"), nil, versionText("</script>")}}},
-		Summary:  drift.MatrixSummary{Same: 1, Differing: 1, Config: 1},
+		Images: []drift.Column{{Name: "a", Packages: 3, Alone: 1}, {Name: "b", Packages: 2},
+			{Name: "c`|", Packages: 2, Size: 7}},
+		Packages: []drift.Row{{Kind: pins.Pip, Name: "numpy", Where: "/opt/env",
+			Values: []*string{versionText("1.0"), versionText("2.0"), nil}, Level: version.Major}},
+		Config:  []drift.Row{{Name: "cmd", Values: []*string{versionText("x"), nil, versionText("</script>")}}},
+		Summary: drift.MatrixSummary{Same: 1, Differing: 1, Config: 1},
 	}
 }
 
@@ -60,7 +69,8 @@ var (
 // its place.
 func TestFormats(t *testing.T) {
 	for _, format := range []string{"text", "markdown", "sarif", "json"} {
-		for name, d := range map[string]report.Document{"full": report.OfDrift(full(t)), "matrix": report.OfMatrix(matrix())} {
+		for name, d := range map[string]report.Document{"full": report.OfDrift(full(t)),
+			"matrix": report.OfMatrix(matrix())} {
 			var out bytes.Buffer
 			err := d.Write(&out, format, false)
 			if name == "matrix" && format == "sarif" {
@@ -77,7 +87,8 @@ func TestFormats(t *testing.T) {
 			if format != "json" && strings.ContainsAny(out.String(), "\x1b\u202e") {
 				t.Errorf("%s: an escape got through", file)
 			}
-			if rest := codeSpan.ReplaceAllString(out.String(), ""); format == "markdown" && (strings.Contains(rest, "<img") || link.MatchString(rest)) {
+			if rest := codeSpan.ReplaceAllString(out.String(), ""); format == "markdown" &&
+				(strings.Contains(rest, "<img") || link.MatchString(rest)) {
 				t.Errorf("%s: Markdown or HTML of a name is in force", file)
 			}
 		}
@@ -102,7 +113,9 @@ func TestSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, d := range map[string]report.Document{"full": report.OfDrift(full(t)), "none": report.OfDrift(drift.New("a", "b", []drift.Change{}, []drift.Setting{})), "matrix": report.OfMatrix(matrix())} {
+	for name, d := range map[string]report.Document{"full": report.OfDrift(full(t)),
+		"none":   report.OfDrift(drift.New("a", "b", []drift.Change{}, []drift.Setting{})),
+		"matrix": report.OfMatrix(matrix())} {
 		var out bytes.Buffer
 		if err := d.Write(&out, "json", false); err != nil {
 			t.Fatal(err)
@@ -125,10 +138,12 @@ func TestLongMarkdown(t *testing.T) {
 	var changes []drift.Change
 	for i := range 3000 {
 		v := fmt.Sprint(i)
-		changes = append(changes, drift.Change{Kind: pins.Pip, Name: "p" + v, Where: "/opt/env", Change: drift.Added, B: &v})
+		changes = append(changes, drift.Change{Kind: pins.Pip, Name: "p" + v, Where: "/opt/env",
+			Change: drift.Added, B: &v})
 	}
 	var out bytes.Buffer
-	if err := report.Markdown(&out, drift.New("a", "b", changes, nil)); err != nil || out.Len() > 65_536 || !strings.Contains(out.String(), "which do not fit here") {
+	if err := report.Markdown(&out, drift.New("a", "b", changes, nil)); err != nil || out.Len() > 65_536 ||
+		!strings.Contains(out.String(), "which do not fit here") {
 		t.Errorf("%d bytes, %v", out.Len(), err)
 	}
 }

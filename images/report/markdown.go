@@ -26,7 +26,8 @@ func Markdown(w io.Writer, d *drift.Drift) error {
 		b.WriteString("\n#### Against the policy\n\n")
 		var lines []string
 		for _, x := range d.Breaches {
-			lines = append(lines, fmt.Sprintf("- ❌ %s (%s)\n", markdown(reasoned(x.Message, x.Why)), code(pins.Position{File: x.File, Line: x.Line}.String())))
+			lines = append(lines, fmt.Sprintf("- ❌ %s (%s)\n", markdown(reasoned(x.Message, x.Why)),
+				code(pins.Position{File: x.File, Line: x.Line}.String())))
 		}
 		folded(&b, "", lines)
 	}
@@ -85,7 +86,8 @@ func tablePackages(b *strings.Builder, d *drift.Drift) {
 	slices.SortStableFunc(rows, func(a, b row) int { return rank(a.change) - rank(b.change) })
 	var lines []string
 	for _, r := range rows {
-		lines = append(lines, fmt.Sprintf("| %s | %s | %s | %s | %s |\n", r.mark, code(string(r.change.Kind)+" "+r.name), markdown(r.versions), r.level, markdown(r.note)))
+		lines = append(lines, fmt.Sprintf("| %s | %s | %s | %s | %s |\n", r.mark,
+			code(string(r.change.Kind)+" "+r.name), markdown(r.versions), r.level, markdown(r.note)))
 	}
 	folded(b, "| | package | version | level | because of |\n|---|---|---|---|---|\n", lines)
 }
@@ -132,7 +134,8 @@ func MarkdownLines(before, after string) string {
 }
 
 // special are the characters that mean something to Markdown or to HTML.
-var special = strings.NewReplacer("\\", "\\\\", "|", "\\|", "<", "&lt;", ">", "&gt;", "&", "&amp;", "*", "\\*", "_", "\\_", "`", "\\`", "[", "\\[", "]", "\\]", "@", "&#64;", "#", "&#35;")
+var special = strings.NewReplacer("\\", "\\\\", "|", "\\|", "<", "&lt;", ">", "&gt;", "&", "&amp;", "*", "\\*", "_",
+	"\\_", "`", "\\`", "[", "\\[", "]", "\\]", "@", "&#64;", "#", "&#35;")
 
 // markdown is a text that Markdown shows as it is, and that calls nobody.
 func markdown(s string) string { return special.Replace(Clean(s)) }

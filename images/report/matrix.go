@@ -14,7 +14,8 @@ func TextMatrix(w io.Writer, m *drift.Matrix, colour bool) error {
 	t := &text{paint: paint(colour)}
 	t.printf("%s\n", t.bold(matrixHeadline(m)))
 	for i, c := range m.Images {
-		t.printf("  %s  %s: %s, %d of them nowhere else\n", letter(i), Clean(c.Name), plural(c.Packages, "package"), c.Alone)
+		t.printf("  %s  %s: %s, %d of them nowhere else\n", letter(i), Clean(c.Name), plural(c.Packages, "package"),
+			c.Alone)
 	}
 	head := []string{"package"}
 	for i := range m.Images {
@@ -84,7 +85,8 @@ func matrixHeadline(m *drift.Matrix) string {
 		return fmt.Sprintf("%d images, no drift: %s the same in all", len(m.Images), plural(m.Summary.Same, "package"))
 	}
 	return fmt.Sprintf("%d images: %s in different versions, %d not in all, %d the same in all; %s",
-		len(m.Images), plural(m.Summary.Differing, "package"), m.Summary.Missing, m.Summary.Same, plural(m.Summary.Config, "setting")+map[bool]string{true: " differs", false: " differ"}[m.Summary.Config == 1])
+		len(m.Images), plural(m.Summary.Differing, "package"), m.Summary.Missing, m.Summary.Same,
+		plural(m.Summary.Config, "setting")+map[bool]string{true: " differs", false: " differ"}[m.Summary.Config == 1])
 }
 
 // MarkdownMatrix writes a matrix as a table in GitHub's Markdown.
@@ -92,7 +94,8 @@ func MarkdownMatrix(w io.Writer, m *drift.Matrix) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "**%s**\n\n", markdown(matrixHeadline(m)))
 	for i, c := range m.Images {
-		fmt.Fprintf(&b, "- %s: %s, %s, %d of them nowhere else\n", letter(i), code(c.Name), plural(c.Packages, "package"), c.Alone)
+		fmt.Fprintf(&b, "- %s: %s, %s, %d of them nowhere else\n", letter(i), code(c.Name),
+			plural(c.Packages, "package"), c.Alone)
 	}
 	b.WriteString("\n")
 	head := "| package |"

@@ -210,7 +210,7 @@ function headline() {
     add(followed, "package followed", "packages followed");
     add(n - asked - followed, "other change", "other changes");
   } else add(n, "package differs", "packages differ");
-  add(count(drift.renames), "environment is elsewhere", "environments are elsewhere");
+  add(count(drift.renames), "environment moved", "environments moved");
   add(s.config, "setting differs", "settings differ");
   add(count(drift.damages), "damaged file", "damaged files");
   add(count(drift.breaches), "breach of the policy", "breaches of the policy");

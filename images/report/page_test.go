@@ -38,7 +38,8 @@ func newBrowser(t *testing.T) *browser {
 		}
 		t.Skip("there is no chromium")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.WindowSize(1280, 900))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox,
+		chromedp.WindowSize(1280, 900))
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
@@ -142,7 +143,8 @@ func TestPage(t *testing.T) {
 	b.until(`location.hash.includes("major")`, "true")
 	hash := b.eval("location.hash")
 	b.show(report.OfDrift(full(t)), hash) // a link leads to the same
-	b.wants(map[string]string{rows: "1", `document.querySelector('[data-filter="level:major"]').getAttribute("aria-pressed")`: "true"})
+	b.wants(map[string]string{rows: "1",
+		`document.querySelector('[data-filter="level:major"]').getAttribute("aria-pressed")`: "true"})
 }
 
 func TestPageOfMatrix(t *testing.T) {
@@ -157,7 +159,8 @@ func TestLargePage(t *testing.T) {
 	var changes []drift.Change
 	for i := range 5000 {
 		v := fmt.Sprint(i)
-		changes = append(changes, drift.Change{Kind: pins.Pip, Name: "p" + v, Where: "/opt/env", Change: drift.Added, B: &v})
+		changes = append(changes, drift.Change{Kind: pins.Pip, Name: "p" + v, Where: "/opt/env",
+			Change: drift.Added, B: &v})
 	}
 	b.show(report.OfDrift(drift.New("a", "b", changes, []drift.Setting{})), "#q=p4999")
 	b.until(rows, "1")

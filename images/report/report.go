@@ -88,7 +88,7 @@ func (m matrixDocument) Fails(on string) bool {
 }
 
 func noSuchFormat(format string) error {
-	return fmt.Errorf("there is no report of this as %s", format)
+	return fmt.Errorf("this can't be reported as %s: choose another --format", format)
 }
 
 // JSON writes a drift as JSON: the fields are those of images.Drift, and

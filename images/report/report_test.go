@@ -77,7 +77,8 @@ func TestJSON(t *testing.T) {
 
 func TestNoDrift(t *testing.T) {
 	var out bytes.Buffer
-	if err := report.Text(&out, drift.New("a", "b", nil, nil), true); err != nil || !strings.Contains(out.String(), "no drift") {
+	if err := report.Text(&out, drift.New("a", "b", nil, nil), true); err != nil || !strings.Contains(out.String(),
+		"no drift") {
 		t.Errorf("%q, %v", out.String(), err)
 	}
 }

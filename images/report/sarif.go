@@ -63,7 +63,7 @@ var sarifRules = []sarifRule{
 	{"policy/same", sarifText{"The policy wants a package to be the same in both images"}},
 	{"policy/not-older", sarifText{"The policy wants a package not to be older"}},
 	{"policy/forbidden", sarifText{"The policy forbids a package"}},
-	{"policy/expired", sarifText{"A rule of the policy has ended"}},
+	{"policy/expired", sarifText{"A rule of the policy has expired"}},
 }
 
 // SARIF writes a drift as SARIF 2.1.0 (OASIS), for tools that show findings
@@ -73,7 +73,8 @@ var sarifRules = []sarifRule{
 func SARIF(w io.Writer, d *drift.Drift) error {
 	results := []sarifResult{}
 	for _, b := range d.Breaches {
-		r := sarifResult{RuleID: "policy/" + b.Rule, Level: "error", Message: sarifText{reasoned(b.Message, b.Why)}, Locations: located(b.File, b.Line)}
+		r := sarifResult{RuleID: "policy/" + b.Rule, Level: "error", Message: sarifText{reasoned(b.Message, b.Why)},
+			Locations: located(b.File, b.Line)}
 		if b.Cause != nil && b.Cause.File != "" {
 			r.Locations = located(b.Cause.File, b.Cause.Line)
 		}
@@ -90,14 +91,16 @@ func SARIF(w io.Writer, d *drift.Drift) error {
 		results = append(results, r)
 	}
 	for _, s := range d.Config {
-		results = append(results, sarifResult{RuleID: "setting", Level: "note", Message: sarifText{fmt.Sprintf("%s: %s → %s", Clean(s.Name), orNone(s.A), orNone(s.B))}})
+		results = append(results, sarifResult{RuleID: "setting", Level: "note",
+			Message: sarifText{fmt.Sprintf("%s: %s → %s", Clean(s.Name), orNone(s.A), orNone(s.B))}})
 	}
 	for i := range results { // GitHub takes none without a place
 		if results[i].Locations == nil {
 			results[i].Locations = located(manifestOf(d), 0)
 		}
 	}
-	return writeJSON(w, sarifLog{"2.1.0", "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
+	return writeJSON(w, sarifLog{"2.1.0",
+		"https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
 		[]sarifRun{{sarifTool{sarifDriver{"driftpin", sarifRules}}, results}}})
 }
 

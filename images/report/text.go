@@ -59,12 +59,13 @@ func Headline(d *drift.Drift) string {
 	} else {
 		add(len(d.Packages), "package differs", "packages differ")
 	}
-	add(len(d.Renames), "environment is elsewhere", "environments are elsewhere")
+	add(len(d.Renames), "environment moved", "environments moved")
 	add(s.Config, "setting differs", "settings differ")
 	add(len(d.Damages), "damaged file", "damaged files")
 	add(len(d.Breaches), "breach of the policy", "breaches of the policy")
 	head := strings.Join(parts, "; ")
-	if s.Asked > 0 && len(parts) <= 2 && s.Asked+s.Followed == len(d.Packages) && s.Config+len(d.Renames)+len(d.Damages)+len(d.Breaches) == 0 {
+	if s.Asked > 0 && len(parts) <= 2 && s.Asked+s.Followed == len(d.Packages) && s.Config+len(d.Renames)+
+		len(d.Damages)+len(d.Breaches) == 0 {
 		head += "; nothing else"
 	}
 	return head
@@ -72,7 +73,8 @@ func Headline(d *drift.Drift) string {
 
 // NotVerified is a line on layers that were not hashed.
 func NotVerified(u drift.Unverified) string {
-	return fmt.Sprintf("not verified: %s of %s, not compressed and not hashed: sizes and ends were looked at, and the order as far as names tell it; --read-layers hashes all", plural(u.Layers, "layer"), Clean(u.Image))
+	return fmt.Sprintf("not verified: %s of %s are uncompressed and were not hashed: only sizes and ends were "+
+		"checked, and the order if names show it; --read-layers hashes all", plural(u.Layers, "layer"), Clean(u.Image))
 }
 
 // Highlights are the lines that follow the headline: how far packages moved,
@@ -99,7 +101,8 @@ func Highlights(d *drift.Drift) (lines []string) {
 		lines = append(lines, line)
 	}
 	for _, r := range d.Renames {
-		lines = append(lines, fmt.Sprintf("the environment %s is %s now, with %d of its packages", Clean(r.From), Clean(r.To), r.Packages))
+		lines = append(lines, fmt.Sprintf("the environment %s is %s now, with %d of its packages", Clean(r.From),
+			Clean(r.To), r.Packages))
 	}
 	for _, c := range d.Packages {
 		if c.Cause == nil || !c.Cause.Asked || c.Cause.Need != pins.Hard {
@@ -114,7 +117,7 @@ func Highlights(d *drift.Drift) (lines []string) {
 	}
 	for _, s := range d.Config {
 		if s.Name == "cmd" || s.Name == "entrypoint" {
-			lines = append(lines, "the launch command is another: see the image's config")
+			lines = append(lines, "the launch command has changed: see the image's config")
 		}
 	}
 	return lines
@@ -130,7 +133,8 @@ func plural(n int, one string) string {
 
 // byKind is how many packages are of which kind, the most first.
 func byKind(count map[pins.Kind]int) string {
-	kinds := slices.SortedFunc(maps.Keys(count), func(a, b pins.Kind) int { return cmp.Or(count[b]-count[a], strings.Compare(string(a), string(b))) })
+	kinds := slices.SortedFunc(maps.Keys(count),
+		func(a, b pins.Kind) int { return cmp.Or(count[b]-count[a], strings.Compare(string(a), string(b))) })
 	var parts []string
 	for _, k := range kinds {
 		parts = append(parts, fmt.Sprintf("%d %s", count[k], Clean(string(k))))
@@ -168,14 +172,17 @@ type text struct {
 func (t *text) printf(format string, args ...any) { fmt.Fprintf(&t.b, format, args...) }
 
 var titles = map[pins.Kind]string{
-	pins.Deb: "Debian packages", pins.Pip: "Python packages", pins.Conda: "conda packages", pins.Npm: "node packages", pins.R: "R packages",
-	pins.Python: "Pythons", pins.LabExtension: "JupyterLab extensions", pins.ServerExtension: "Jupyter server extensions", pins.Kernel: "kernels",
+	pins.Deb: "Debian packages", pins.Pip: "Python packages", pins.Conda: "conda packages", pins.Npm: "node packages",
+	pins.R:      "R packages",
+	pins.Python: "Pythons", pins.LabExtension: "JupyterLab extensions",
+	pins.ServerExtension: "Jupyter server extensions", pins.Kernel: "kernels",
 }
 
 // kinds lists the kinds that changed, Python's first: they are what courses
 // are about.
 func kinds(changes []drift.Change) []pins.Kind {
-	rank := []pins.Kind{pins.Pip, pins.Conda, pins.R, pins.Npm, pins.Python, pins.LabExtension, pins.ServerExtension, pins.Kernel, pins.Deb}
+	rank := []pins.Kind{pins.Pip, pins.Conda, pins.R, pins.Npm, pins.Python, pins.LabExtension, pins.ServerExtension,
+		pins.Kernel, pins.Deb}
 	for _, c := range changes { // of SBOMs and attestations any
 		if !slices.Contains(rank, c.Kind) {
 			rank = append(rank, c.Kind)
@@ -222,7 +229,8 @@ func (t *text) packages(kind pins.Kind, changes []drift.Change) {
 		}
 	}
 	for _, r := range rows {
-		line := fmt.Sprintf("  %s %s  %s  %s", r.mark, pad(r.name, widths[0]), pad(r.versions, widths[1]), pad(r.level, widths[2]))
+		line := fmt.Sprintf("  %s %s  %s  %s", r.mark, pad(r.name, widths[0]), pad(r.versions, widths[1]),
+			pad(r.level, widths[2]))
 		line = t.colour(r.change, strings.TrimRight(line, " "))
 		if r.note != "" {
 			line += strings.Repeat(" ", max(0, 8+sum(widths)-visible(line))) + "  " + t.dim(r.note)
@@ -336,7 +344,8 @@ func (t *text) breaches(breaches []drift.Breach) {
 		t.printf("\n%s\n", t.bold("Against the policy"))
 	}
 	for _, b := range breaches {
-		t.printf("  %s  %s\n", t.red("✗ "+reasoned(b.Message, b.Why)), t.dim(pins.Position{File: b.File, Line: b.Line}.String()))
+		t.printf("  %s  %s\n", t.red("✗ "+reasoned(b.Message, b.Why)),
+			t.dim(pins.Position{File: b.File, Line: b.Line}.String()))
 	}
 }
 

@@ -60,7 +60,7 @@ func Read(file string) (*Contents, error) {
 	case kind.SPDX != "":
 		found, err = readSPDX(data)
 	default:
-		err = fmt.Errorf("not an SBOM that is understood: CycloneDX and SPDX 2.3 are, in JSON")
+		err = fmt.Errorf("not a supported SBOM: driftpin reads CycloneDX and SPDX 2.3, in JSON")
 	}
 	if err != nil {
 		return nil, err
@@ -112,7 +112,8 @@ func componentOf(c cyclonedx.Component) component {
 		out.path = (*c.Evidence.Occurrences)[0].Location
 	}
 	if kind := own["kind"]; kind != "" {
-		p := installed.Package{Pin: pins.New(pins.Kind(kind), own["name"], c.Version), Path: own["path"], Layer: own["layer"], Event: own["event"]}
+		p := installed.Package{Pin: pins.New(pins.Kind(kind), own["name"], c.Version), Path: own["path"],
+			Layer: own["layer"], Event: own["event"]}
 		p.Where = own["where"]
 		p.Detail = pins.Detail{Commit: own["commit"], Build: own["build"], Channel: own["channel"], State: own["state"]}
 		if owner, name, ok := strings.Cut(own["owner"], " "); ok {
@@ -219,7 +220,8 @@ func inventoryOf(list []component) (*Contents, error) {
 
 // purlKinds are the types of package URLs (purl specification) that are
 // understood.
-var purlKinds = map[string]pins.Kind{"deb": pins.Deb, "pypi": pins.Pip, "npm": pins.Npm, "conda": pins.Conda, "cran": pins.R}
+var purlKinds = map[string]pins.Kind{"deb": pins.Deb, "pypi": pins.Pip, "npm": pins.Npm, "conda": pins.Conda,
+	"cran": pins.R}
 
 // itemOf reads a package URL.
 func itemOf(text string) (kind pins.Kind, item installed.Item, ok bool) {

@@ -30,13 +30,17 @@ func CycloneDX(w io.Writer, img Subject, packages []installed.Package) error {
 	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80 // version 8 and variant (RFC 9562)
 	bom.SerialNumber = fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
 	bom.Metadata = &cyclonedx.Metadata{
-		Component: &cyclonedx.Component{BOMRef: "image", Type: cyclonedx.ComponentTypeContainer, Name: img.Name, Version: img.Digest},
-		Tools:     &cyclonedx.ToolsChoice{Components: &[]cyclonedx.Component{{Type: cyclonedx.ComponentTypeApplication, Name: "driftpin"}}},
+		Component: &cyclonedx.Component{BOMRef: "image", Type: cyclonedx.ComponentTypeContainer, Name: img.Name,
+			Version: img.Digest},
+		Tools: &cyclonedx.ToolsChoice{
+			Components: &[]cyclonedx.Component{{Type: cyclonedx.ComponentTypeApplication, Name: "driftpin"}},
+		},
 	}
 	components := []cyclonedx.Component{}
 	for i, p := range packages {
 		c := cyclonedx.Component{
-			BOMRef: fmt.Sprintf("package-%d", i+1), Type: cyclonedx.ComponentTypeLibrary, Name: p.Name, Version: p.Version,
+			BOMRef: fmt.Sprintf("package-%d", i+1), Type: cyclonedx.ComponentTypeLibrary, Name: p.Name,
+			Version:    p.Version,
 			PackageURL: purl(p), Properties: properties(p),
 		}
 		if p.Path != "" {
@@ -135,7 +139,8 @@ func SPDX(w io.Writer, img Subject, packages []installed.Package) error {
 			s.PackageSourceInfo = "found by driftpin: " + p.Path
 		}
 		if u := purl(p); u != "" {
-			s.PackageExternalReferences = []*v2_3.PackageExternalReference{{Category: common.CategoryPackageManager, RefType: "purl", Locator: u}}
+			s.PackageExternalReferences = []*v2_3.PackageExternalReference{{Category: common.CategoryPackageManager,
+				RefType: "purl", Locator: u}}
 		}
 		doc.Packages = append(doc.Packages, s)
 		doc.Relationships = append(doc.Relationships, related("image", "CONTAINS", id))
@@ -149,10 +154,12 @@ func SPDX(w io.Writer, img Subject, packages []installed.Package) error {
 func spdxPackage(id, name, version string) *v2_3.Package {
 	return &v2_3.Package{
 		PackageSPDXIdentifier: common.ElementID(id), PackageName: name, PackageVersion: version,
-		PackageDownloadLocation: "NOASSERTION", PackageLicenseConcluded: "NOASSERTION", PackageLicenseDeclared: "NOASSERTION", PackageCopyrightText: "NOASSERTION",
+		PackageDownloadLocation: "NOASSERTION", PackageLicenseConcluded: "NOASSERTION",
+		PackageLicenseDeclared: "NOASSERTION", PackageCopyrightText: "NOASSERTION",
 	}
 }
 
 func related(a, how, b string) *v2_3.Relationship {
-	return &v2_3.Relationship{RefA: common.MakeDocElementID("", a), RefB: common.MakeDocElementID("", b), Relationship: how}
+	return &v2_3.Relationship{RefA: common.MakeDocElementID("", a), RefB: common.MakeDocElementID("", b),
+		Relationship: how}
 }

@@ -81,7 +81,8 @@ func (p *Bumping) blamed(err error, m *pins.Manifest) (out []pins.Request) {
 	}
 	for _, r := range m.Requests {
 		bumped := slices.ContainsFunc(p.Bumps, func(b pins.Bump) bool { return b.Request.Name == r.Name })
-		named := slices.ContainsFunc(none.Involved, func(q pins.Request) bool { return q.At == r.At && q.Spec == r.Spec })
+		named := slices.ContainsFunc(none.Involved,
+			func(q pins.Request) bool { return q.At == r.At && q.Spec == r.Spec })
 		if named && !bumped {
 			out = append(out, r)
 		}
@@ -126,7 +127,8 @@ func (p *Bumping) lastPublished(ctx context.Context, m *pins.Manifest) (last tim
 		}
 		q := p.Course.query(b.Request.Kind, m)
 		q.Before = time.Time{}
-		found, err := p.Course.Solver.Releases(ctx, q, map[string]string{b.Request.Name: exactly(b.Request.Kind, b.Version)})
+		found, err := p.Course.Solver.Releases(ctx,
+			q, map[string]string{b.Request.Name: exactly(b.Request.Kind, b.Version)})
 		if at := found[b.Request.Name].Published; err == nil && at.After(last) {
 			last = at
 		}
@@ -148,7 +150,8 @@ func moves(m, loose *pins.Manifest, l *pins.Lock, gone []pins.Request) *Advice {
 	a := &Advice{Gone: gone, Manifest: m, Lock: l, Possible: true}
 	for _, r := range m.Requests {
 		locked, ok := l.Find(r.Kind, r.Name, l.Platforms[0])
-		free := slices.ContainsFunc(loose.Requests, func(q pins.Request) bool { return q.At == r.At && q.Version == "" })
+		free := slices.ContainsFunc(loose.Requests,
+			func(q pins.Request) bool { return q.At == r.At && q.Version == "" })
 		if free && r.Version != "" && ok && r.Kind.Scheme().Compare(locked.Version, r.Version) != 0 {
 			a.Moves = append(a.Moves, pins.Bump{Request: r, Version: locked.Version})
 		}
@@ -162,7 +165,8 @@ func (p *Bumping) around(ctx context.Context, m *pins.Manifest) (out []Around) {
 		if b.Request.Kind != pins.Pip || b.Request.Git != nil {
 			continue
 		}
-		n, err := p.Course.Solver.Neighbours(ctx, p.Course.query(pins.Pip, m), b.Request.Name, b.Version, siblings(p.Course.Lock, b.Request.Name))
+		n, err := p.Course.Solver.Neighbours(ctx, p.Course.query(pins.Pip, m), b.Request.Name, b.Version,
+			siblings(p.Course.Lock, b.Request.Name))
 		if err == nil && n != (pins.Neighbours{}) { // of an error the first one says more
 			out = append(out, Around{b.Request.Name, b.Version, n})
 		}

@@ -61,7 +61,8 @@ func (c *Course) platform() string { return c.Lock.Platforms[0] }
 // query asks for versions of packages of a kind, on what the course's lock has
 // below them.
 func (c *Course) query(kind pins.Kind, m *pins.Manifest) pins.Query {
-	return pins.Query{Kind: kind, Platform: c.platform(), Before: m.AsOf.End, Below: c.Lock.Below(), Channels: m.CondaChannels()}
+	return pins.Query{Kind: kind, Platform: c.platform(), Before: m.AsOf.End, Below: c.Lock.Below(),
+		Channels: m.CondaChannels()}
 }
 
 // A Target is what a command asks for: a package, of one kind or of any, in a
@@ -77,9 +78,10 @@ func ParseTarget(text string) (Target, error) {
 	version = strings.TrimLeft(version, "=")
 	switch {
 	case given && version == "":
-		return Target{}, fmt.Errorf("%s: no version stands behind the =; leave the = out for the newest", text)
+		return Target{}, fmt.Errorf("%s: there is no version after the =; leave out the = for the newest version", text)
 	case strings.ContainsAny(name, "<>!~"):
-		return Target{}, fmt.Errorf("%s: a range can't be asked for: write NAME=VERSION, or NAME for the newest", text)
+		return Target{}, fmt.Errorf("%s: bump takes one version, not a range: write NAME=VERSION, or NAME for "+
+			"the newest", text)
 	}
 	t := Target{Name: name, Version: version}
 	if word, rest, ok := strings.Cut(name, ":"); ok {
@@ -94,7 +96,8 @@ func ParseTarget(text string) (Target, error) {
 
 // Pins are the course's pins that a target means.
 func (c *Course) Pins(t Target) []pins.Request {
-	return slices.DeleteFunc(c.effective(c.Manifest.Pinned(t.Name)), func(r pins.Request) bool { return t.Kind != "" && r.Kind != t.Kind })
+	return slices.DeleteFunc(c.effective(c.Manifest.Pinned(t.Name)),
+		func(r pins.Request) bool { return t.Kind != "" && r.Kind != t.Kind })
 }
 
 // effective leaves out pins whose marker does not hold in the course's
@@ -106,9 +109,10 @@ func (c *Course) effective(requests []pins.Request) []pins.Request {
 		return ok && r.Kind.Scheme().Compare(a.Version, r.Version) == 0
 	}
 	return slices.DeleteFunc(slices.Clone(requests), func(r pins.Request) bool {
-		return r.Marker != "" && r.Version != "" && !holds(r) && slices.ContainsFunc(requests, func(q pins.Request) bool {
-			return q.Kind == r.Kind && q.Name == r.Name && q.Marker != r.Marker && holds(q)
-		})
+		return r.Marker != "" && r.Version != "" && !holds(r) && slices.ContainsFunc(requests,
+			func(q pins.Request) bool {
+				return q.Kind == r.Kind && q.Name == r.Name && q.Marker != r.Marker && holds(q)
+			})
 	})
 }
 
@@ -135,7 +139,8 @@ type AmbiguousError struct {
 
 // Error names both pins, and what to write.
 func (e *AmbiguousError) Error() string {
-	return fmt.Sprintf("%s is pinned at %s and at %s: write %s:%s or %s:%s", e.Name, e.A.At, e.B.At, e.A.Kind.Key(), e.Name, e.B.Kind.Key(), e.Name)
+	return fmt.Sprintf("%s is pinned at %s and at %s: write %s:%s or %s:%s", e.Name, e.A.At, e.B.At, e.A.Kind.Key(),
+		e.Name, e.B.Kind.Key(), e.Name)
 }
 
 // A TwiceError says that targets ask for one package in two versions.
@@ -143,7 +148,7 @@ type TwiceError struct{ Name, A, B string }
 
 // Error names the versions.
 func (e *TwiceError) Error() string {
-	return fmt.Sprintf("%s is asked for in two versions, %s and %s", e.Name, e.A, e.B)
+	return fmt.Sprintf("%s is named with two versions, %s and %s: name one", e.Name, e.A, e.B)
 }
 
 // Select finds the pins that targets mean. Its errors are an *AmbiguousError and
@@ -156,7 +161,8 @@ func (c *Course) Select(targets []Target) (*Selection, error) {
 			s.Absent = append(s.Absent, c.absent(t))
 			continue
 		}
-		if i := slices.IndexFunc(found, func(r pins.Request) bool { return r.Kind != found[0].Kind }); i > 0 && t.Version != "" {
+		if i := slices.IndexFunc(found, func(r pins.Request) bool { return r.Kind != found[0].Kind }); i > 0 &&
+			t.Version != "" {
 			return nil, &AmbiguousError{t.Name, found[0], found[i]}
 		}
 		s.Found = append(s.Found, t)

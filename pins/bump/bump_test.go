@@ -12,7 +12,8 @@ import (
 
 // lab is a small world: lab 2 wants server 2, and widget 1 holds server back.
 var lab = universe{
-	"lab":    {"1.0": "2023-01-01 server>=1", "1.0.1": "2023-02-01 server>=1", "1.1": "2023-03-01 server>=1", "2.0": "2023-06-01 server>=2"},
+	"lab": {"1.0": "2023-01-01 server>=1", "1.0.1": "2023-02-01 server>=1", "1.1": "2023-03-01 server>=1",
+		"2.0": "2023-06-01 server>=2"},
 	"server": {"1.0": "2023-01-01", "1.1": "2023-02-01", "2.0": "2023-05-01"},
 	"widget": {"1.0": "2023-01-01 server<2", "2.0": "2023-07-01 server>=2"},
 	"alone":  {"1.0": "2023-01-01", "1.0.5": "2023-02-01"},
@@ -21,8 +22,10 @@ var lab = universe{
 
 func TestParseTarget(t *testing.T) {
 	for text, want := range map[string]Target{
-		"numpy": {Name: "numpy"}, "numpy=1.2": {Name: "numpy", Version: "1.2"}, "numpy==1.2": {Name: "numpy", Version: "1.2"},
-		"apt:git": {Kind: pins.Deb, Name: "git"}, "conda:python=3.11": {Kind: pins.Conda, Name: "python", Version: "3.11"}, "@a/b=1": {Name: "@a/b", Version: "1"},
+		"numpy": {Name: "numpy"}, "numpy=1.2": {Name: "numpy", Version: "1.2"},
+		"numpy==1.2": {Name: "numpy", Version: "1.2"},
+		"apt:git":    {Kind: pins.Deb, Name: "git"}, "conda:python=3.11": {Kind: pins.Conda, Name: "python",
+			Version: "3.11"}, "@a/b=1": {Name: "@a/b", Version: "1"},
 	} {
 		if got, err := ParseTarget(text); err != nil || got != want {
 			t.Errorf("%s: got %+v, %v", text, got, err)
@@ -47,7 +50,8 @@ func TestSelect(t *testing.T) {
 	if len(s.There) != 1 || s.There[0].Name != "widget" {
 		t.Errorf("already there: %v", s.There)
 	}
-	if len(s.Absent) != 2 || s.Absent[0].Near != "widget" || s.Absent[1].Locked == nil || s.Absent[1].Locked.Version != "1.1" {
+	if len(s.Absent) != 2 || s.Absent[0].Near != "widget" || s.Absent[1].Locked == nil ||
+		s.Absent[1].Locked.Version != "1.1" {
 		t.Errorf("absent: %+v", s.Absent)
 	}
 	if _, err := c.Select(parsed(t, "lab=1.1", "lab=2.0")); !errors.As(err, new(*TwiceError)) {
@@ -73,12 +77,15 @@ func TestSelectKinds(t *testing.T) {
 
 // Of two pins of a package with markers, the one that is locked holds.
 func TestEffective(t *testing.T) {
-	m, err := pins.ParseManifest("pins.yaml", []byte("base: oci-layout:x\npins:\n  pip:\n    - numpy==1.21.6; python_version<'3.8'\n    - numpy==1.24.2; python_version>='3.8'\n    - pandas==1.5.3; python_version>='3.8'\n"))
+	m, err := pins.ParseManifest("pins.yaml",
+		[]byte("base: oci-layout:x\npins:\n  pip:\n    - numpy==1.21.6; python_version<'3.8'\n    - numpy==1.24.2; "+
+			"python_version>='3.8'\n    - pandas==1.5.3; python_version>='3.8'\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &Course{Manifest: m, Lock: &pins.Lock{Platforms: []string{"linux/amd64"}, Artifacts: []pins.Artifact{
-		{Pin: pins.New(pins.Pip, "numpy", "1.24.2"), Platform: "linux/amd64", Use: pins.Install}, {Pin: pins.New(pins.Pip, "pandas", "1.5.2"), Platform: "linux/amd64", Use: pins.Install}}}}
+		{Pin: pins.New(pins.Pip, "numpy", "1.24.2"), Platform: "linux/amd64", Use: pins.Install},
+		{Pin: pins.New(pins.Pip, "pandas", "1.5.2"), Platform: "linux/amd64", Use: pins.Install}}}}
 	got := c.effective(m.Requests)
 	if len(got) != 2 || got[0].Version != "1.24.2" || got[1].Name != "pandas" {
 		t.Errorf("got %v", got)
@@ -95,12 +102,15 @@ func TestChoose(t *testing.T) {
 		"minor":                       {"pins: {pip: [lab==1.0]}\n", "lab", Minor, "lab=1.1", 0},
 		"patch":                       {"pins: {pip: [lab==1.0]}\n", "lab", Patch, "lab=1.0.1", 0},
 		"of the course's date":        {"as-of: 2023-02-15\npins: {pip: [lab==1.0]}\n", "lab", Latest, "lab=1.0.1", 0},
-		"two together":                {"pins: {pip: [lab==1.0, widget==1.0]}\n", "lab widget", Latest, "lab=2.0 widget=2.0", 0},
-		"one named":                   {"pins: {pip: [lab==1.0, alone==1.0]}\n", "lab=1.0.1 alone", Latest, "lab=1.0.1 alone=1.0.5", 0},
-		"stays":                       {"pins: {pip: [docs==5.0, lab==1.0]}\n", "docs lab", Latest, "lab=1.1", 1},
+		"two together": {"pins: {pip: [lab==1.0, widget==1.0]}\n", "lab widget", Latest,
+			"lab=2.0 widget=2.0", 0},
+		"one named": {"pins: {pip: [lab==1.0, alone==1.0]}\n", "lab=1.0.1 alone", Latest,
+			"lab=1.0.1 alone=1.0.5", 0},
+		"stays": {"pins: {pip: [docs==5.0, lab==1.0]}\n", "docs lab", Latest, "lab=1.1", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := bumping(t, courseOf(t, &fakeSolver{universe: lab}, "a", test.manifest), strings.Fields(test.targets)...)
+			p := bumping(t, courseOf(t, &fakeSolver{universe: lab}, "a", test.manifest),
+				strings.Fields(test.targets)...)
 			stays, err := Choose(t.Context(), []*Bumping{p}, test.reach)
 			if err != nil {
 				t.Fatal(err)
@@ -115,7 +125,8 @@ func TestChoose(t *testing.T) {
 // A pin in a file that two courses share goes as far as both allow.
 func TestChooseShared(t *testing.T) {
 	s := &fakeSolver{universe: lab}
-	free, held := courseOf(t, s, "a", "pins: {pip: [lab==1.0]}\n"), courseOf(t, s, "a", "pins: {pip: [lab==1.0, widget==1.0]}\n")
+	free, held := courseOf(t, s, "a", "pins: {pip: [lab==1.0]}\n"),
+		courseOf(t, s, "a", "pins: {pip: [lab==1.0, widget==1.0]}\n")
 	all := []*Bumping{bumping(t, free, "lab"), bumping(t, held, "lab")}
 	if _, err := Choose(t.Context(), all, Latest); err != nil {
 		t.Fatal(err)
@@ -136,7 +147,8 @@ func TestTry(t *testing.T) {
 	if err != nil || len(out) != 1 || shown != 1 {
 		t.Fatalf("got %v, %v; shown %d times", out, err, shown)
 	}
-	if got := string(out[0].Edited["a/pins.yaml"]); got != "course: a\nbase: oci-layout:x\npins:\n  pip: [lab==2.0, alone==1.0] # a comment\n" {
+	if got := string(
+		out[0].Edited["a/pins.yaml"]); got != "course: a\nbase: oci-layout:x\npins:\n  pip: [lab==2.0, alone==1.0] # a comment\n" {
 		t.Errorf("edited to\n%s", got)
 	}
 	if got := locked(out[0].Lock); got != "alone=1.0 lab=2.0 server=2.0" {
@@ -170,12 +182,14 @@ func TestTryKeeps(t *testing.T) {
 // Where one course can't be bumped, none is.
 func TestAllOrNothing(t *testing.T) {
 	s := &fakeSolver{universe: lab}
-	good, bad := courseOf(t, s, "a", "pins: {pip: [lab==1.0]}\n"), courseOf(t, s, "b", "pins: {pip: [lab==1.0, {pin: docs==5.0, need: hard}]}\n")
+	good, bad := courseOf(t, s, "a", "pins: {pip: [lab==1.0]}\n"),
+		courseOf(t, s, "b", "pins: {pip: [lab==1.0, {pin: docs==5.0, need: hard}]}\n")
 	var shown []string
-	out, err := Try(t.Context(), []*Bumping{bumping(t, good, "lab=2.0"), bumping(t, bad, "lab=2.0")}, func(o *Outcome) error {
-		shown = append(shown, o.Course.Manifest.Dir)
-		return nil
-	})
+	out, err := Try(t.Context(), []*Bumping{bumping(t, good, "lab=2.0"), bumping(t, bad, "lab=2.0")},
+		func(o *Outcome) error {
+			shown = append(shown, o.Course.Manifest.Dir)
+			return nil
+		})
 	var refusal *Refusal
 	if !errors.As(err, &refusal) || refusal.Dir != "b" || out != nil {
 		t.Fatalf("got %v, %v", out, err)
@@ -184,7 +198,8 @@ func TestAllOrNothing(t *testing.T) {
 		t.Errorf("shown: %v", shown)
 	}
 	s.failing = errDown
-	if _, err := Try(t.Context(), []*Bumping{bumping(t, good, "lab=2.0")}, nil); !errors.Is(err, errDown) || errors.As(err, &refusal) && refusal.Dir == "a" {
+	if _, err := Try(t.Context(), []*Bumping{bumping(t, good, "lab=2.0")}, nil); !errors.Is(err, errDown) ||
+		errors.As(err, &refusal) && refusal.Dir == "a" {
 		t.Errorf("an index that is down is told as %v", err)
 	}
 }
@@ -194,17 +209,19 @@ func TestAdvice(t *testing.T) {
 		manifest, target string
 		check            func(*Advice) bool
 	}{
-		"as-of alone": {"as-of: 2023-05-15\npins: {pip: [lab==1.0]}\n", "lab=2.0", func(a *Advice) bool { return a.Date == "2023-06-01" }},
+		"as-of alone": {"as-of: 2023-05-15\npins: {pip: [lab==1.0]}\n", "lab=2.0",
+			func(a *Advice) bool { return a.Date == "2023-06-01" }},
 		"another would have to move": {"pins: {pip: [lab==1.0, widget==1.0]}\n", "lab=2.0",
 			func(a *Advice) bool {
 				return a.Possible && text(a.Moves) == "widget=2.0" && len(a.Gone) == 0 && a.Lock != nil
 			}},
 		"a hard one would have to move": {"pins: {pip: [lab==1.0, {pin: widget==1.0, need: hard}]}\n", "lab=2.0",
 			func(a *Advice) bool { return a.Possible && text(a.Moves) == "widget=2.0" }},
-		"one would have to go": {"pins: {pip: [lab==1.0, docs]}\n", "lab=2.0",
+		"one would have to be removed": {"pins: {pip: [lab==1.0, docs]}\n", "lab=2.0",
 			func(a *Advice) bool { return a.Possible && len(a.Gone) == 1 && a.Gone[0].Name == "docs" }},
 		"no such version": {"pins: {pip: [lab==1.0, server==1.1]}\n", "lab=1.0.9", func(a *Advice) bool {
-			return len(a.Around) == 1 && a.Around[0].Below == "1.0.1" && a.Around[0].Above == "1.1" && a.Around[0].Sibling == ""
+			return len(a.Around) == 1 && a.Around[0].Below == "1.0.1" && a.Around[0].Above == "1.1" &&
+				a.Around[0].Sibling == ""
 		}},
 		"a sibling's number": {"pins: {pip: [lab==1.0, lab-extra==7.0]}\n", "lab=7.0",
 			func(a *Advice) bool { return len(a.Around) == 1 && a.Around[0].Sibling == "lab-extra" }},
@@ -257,7 +274,8 @@ func (p fakePast) Together(_ context.Context, name string, _ []history.Event) ([
 // A version that was tried and reverted, a companion, and a reason that speaks of
 // the version that goes.
 func TestNotes(t *testing.T) {
-	c := courseOf(t, &fakeSolver{universe: lab}, "a", "pins: {pip: [{pin: lab==1.0, why: 1.0 is what the book uses}, server==1.1]}\n")
+	c := courseOf(t, &fakeSolver{universe: lab}, "a",
+		"pins: {pip: [{pin: lab==1.0, why: 1.0 is what the book uses}, server==1.1]}\n")
 	event := func(commit, from, to string) history.Event {
 		return history.Event{Commit: commit, File: "a/pins.yaml", Kind: pins.Pip, Before: from, Version: to}
 	}
@@ -268,7 +286,8 @@ func TestNotes(t *testing.T) {
 		case n.Reason:
 			got = append(got, "reason")
 		case n.Trial != nil:
-			got = append(got, "tried "+n.Request.Version+" in "+n.Trial.Tried.Commit[:3]+", back in "+n.Trial.Reverted.Commit[:3])
+			got = append(got, "tried "+n.Request.Version+" in "+n.Trial.Tried.Commit[:3]+", back in "+
+				n.Trial.Reverted.Commit[:3])
 		case n.Companion != nil:
 			got = append(got, "with "+n.Companion.Name)
 		}
@@ -313,14 +332,16 @@ func TestOutlook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rows, err = c.Outlook(t.Context(), early, pinned, func(int, int, pins.Request) {}); err != nil || len(rows) != 1 || steps(rows[0]) != "1.0.1|||1.0.1" {
+	if rows, err = c.Outlook(t.Context(), early, pinned, func(int, int, pins.Request) {}); err != nil ||
+		len(rows) != 1 || steps(rows[0]) != "1.0.1|||1.0.1" {
 		t.Errorf("in February: %+v, %v", rows, err)
 	}
 	if c.Manifest.AsOf.Text != "2023-12-31" {
 		t.Error("the manifest was changed")
 	}
 	s.failing = errDown
-	if _, err := c.Outlook(t.Context(), c.Manifest.AsOf, pinned, func(int, int, pins.Request) {}); !errors.Is(err, errDown) {
+	if _, err := c.Outlook(t.Context(), c.Manifest.AsOf, pinned, func(int, int, pins.Request) {}); !errors.Is(err,
+		errDown) {
 		t.Errorf("an index that is down: %v", err)
 	}
 }
@@ -329,9 +350,12 @@ func TestWithout(t *testing.T) {
 	for name, test := range map[string]struct {
 		manifest, pin, want string
 	}{
-		"not needed, and something moves": {"pins: {pip: [lab==1.0, {pin: server==1.0, need: solver}]}\n", "server", "moved server 1.0→2.0"},
-		"not needed, and nothing moves":   {"pins: {pip: [lab==1.0, {pin: alone==1.0.5, need: solver}]}\n", "alone", "moved"},
-		"nothing resolves":                {"pins: {pip: [{pin: broken==1.0, need: solver}, lab==1.0]}\n", "broken", "none"},
+		"not needed, and something moves": {"pins: {pip: [lab==1.0, {pin: server==1.0, need: solver}]}\n", "server",
+			"moved server 1.0→2.0"},
+		"not needed, and nothing moves": {"pins: {pip: [lab==1.0, {pin: alone==1.0.5, need: solver}]}\n",
+			"alone", "moved"},
+		"nothing resolves": {"pins: {pip: [{pin: broken==1.0, need: solver}, lab==1.0]}\n",
+			"broken", "none"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &fakeSolver{universe: universe{"broken": {"1.0": "2023-01-01", "2.0": "2023-02-01 missing"}}}
@@ -379,7 +403,8 @@ func verdict(v *Verdict) string {
 }
 
 func TestCandidates(t *testing.T) {
-	m, err := pins.ParseManifest("pins.yaml", []byte("base: oci-layout:x\npins: {pip: [a==1, {pin: b==1, need: solver}, c]}\n"))
+	m, err := pins.ParseManifest("pins.yaml",
+		[]byte("base: oci-layout:x\npins: {pip: [a==1, {pin: b==1, need: solver}, c]}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}

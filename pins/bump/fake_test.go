@@ -51,7 +51,8 @@ func (s *fakeSolver) Resolve(_ context.Context, q pins.Query) ([]pins.Artifact, 
 	}
 	var out []pins.Artifact
 	for name, version := range chosen {
-		a := pins.Artifact{Pin: pins.New(pins.Pip, name, version), Platform: q.Platform, File: strings.ReplaceAll(name, "-", "_") + "-" + version + "-py3-none-any.whl",
+		a := pins.Artifact{Pin: pins.New(pins.Pip, name, version), Platform: q.Platform,
+			File:   strings.ReplaceAll(name, "-", "_") + "-" + version + "-py3-none-any.whl",
 			SHA256: strings.Repeat("a", 64), Size: 1, Use: pins.Install, By: by[name]}
 		if slices.ContainsFunc(q.Requests, func(r pins.Request) bool { return r.Name == name }) {
 			a.Roots = []pins.Root{pins.PinRoot}
@@ -127,7 +128,9 @@ func (s *fakeSolver) versions(name string, q pins.Query) (out []string) {
 		}
 		return 1
 	}
-	slices.SortFunc(out, func(a, b string) int { return cmp.Or(preferred(a)-preferred(b), pins.Pip.Scheme().Compare(b, a)) })
+	slices.SortFunc(out, func(a, b string) int {
+		return cmp.Or(preferred(a)-preferred(b), pins.Pip.Scheme().Compare(b, a))
+	})
 	return out
 }
 
@@ -180,7 +183,8 @@ func (s *fakeSolver) Overlaps(context.Context, *pins.Manifest, *pins.Lock) (pins
 	return s.overlaps, nil
 }
 
-func (s *fakeSolver) Neighbours(_ context.Context, q pins.Query, name, version string, siblings []string) (n pins.Neighbours, err error) {
+func (s *fakeSolver) Neighbours(_ context.Context, q pins.Query, name, version string,
+	siblings []string) (n pins.Neighbours, err error) {
 	if s.universe[name][version] != "" {
 		return n, nil
 	}
@@ -193,7 +197,8 @@ func (s *fakeSolver) Neighbours(_ context.Context, q pins.Query, name, version s
 	return n, nil
 }
 
-func (s *fakeSolver) Releases(_ context.Context, q pins.Query, constraints map[string]string) (map[string]pins.Release, error) {
+func (s *fakeSolver) Releases(_ context.Context, q pins.Query,
+	constraints map[string]string) (map[string]pins.Release, error) {
 	found := map[string]pins.Release{}
 	q.Prefer = nil
 	for name, constraint := range constraints {

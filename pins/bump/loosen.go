@@ -13,7 +13,8 @@ import (
 // then says which are preferred.
 func loosened(m *pins.Manifest, keep []string, hardToo bool) *pins.Manifest {
 	return m.With(func(r pins.Request) pins.Request {
-		if r.Need == pins.Hard && !hardToo || r.Version == "" || slices.ContainsFunc(keep, func(n string) bool { return samePackage(n, r.Name) }) {
+		if r.Need == pins.Hard && !hardToo || r.Version == "" || slices.ContainsFunc(keep,
+			func(n string) bool { return samePackage(n, r.Name) }) {
 			return r
 		}
 		return r.Free()
@@ -25,7 +26,7 @@ func loosened(m *pins.Manifest, keep []string, hardToo bool) *pins.Manifest {
 // patch. apt has no constraints, so its pins go to the latest only.
 func within(m *pins.Manifest, r pins.Request, step string) (*pins.Manifest, error) {
 	if r.Version == "" {
-		return nil, fmt.Errorf("%s: %s pins no one version: name the version to take", r.At, r.Spec)
+		return nil, fmt.Errorf("%s: %s does not pin one version: name the version to take", r.At, r.Spec)
 	}
 	lowest := r.Version
 	if r.Kind == pins.Pip {
@@ -42,7 +43,8 @@ func within(m *pins.Manifest, r pins.Request, step string) (*pins.Manifest, erro
 	}
 	if r.Kind == pins.Deb {
 		if n > 0 {
-			return nil, fmt.Errorf("%s: apt takes the latest version or the one that is named: --to %s can't be asked of it", r.At, step)
+			return nil, fmt.Errorf("%s: apt pins move to the latest or to a named version only: --to %s does not "+
+				"work for them", r.At, step)
 		}
 		constraint = ""
 	}

@@ -8,8 +8,10 @@ import (
 
 func TestWithin(t *testing.T) {
 	for _, test := range []struct{ spec, step, want string }{
-		{"a==3.6.1", "patch", ">=3.6.1,<3.7"}, {"a==3.9.1", "patch", ">=3.9.1,<3.10"}, {"a==3.6.1", "minor", ">=3.6.1,<4"},
-		{"a==9.1", "minor", ">=9.1,<10"}, {"a==3.6.1", "latest", ">=3.6.1"}, {"a==2023.3", "patch", ">=2023.3,<2023.4"}, {"a==1", "patch", ">=1,<2"},
+		{"a==3.6.1", "patch", ">=3.6.1,<3.7"}, {"a==3.9.1", "patch", ">=3.9.1,<3.10"},
+		{"a==3.6.1", "minor", ">=3.6.1,<4"},
+		{"a==9.1", "minor", ">=9.1,<10"}, {"a==3.6.1", "latest", ">=3.6.1"},
+		{"a==2023.3", "patch", ">=2023.3,<2023.4"}, {"a==1", "patch", ">=1,<2"},
 	} {
 		m, err := pins.ParseManifest("pins.yaml", []byte("base: oci-layout:x\npins: {pip: ["+test.spec+"]}\n"))
 		if err != nil {
@@ -23,7 +25,8 @@ func TestWithin(t *testing.T) {
 }
 
 func TestWithinNpm(t *testing.T) {
-	m, err := pins.ParseManifest("pins.yaml", []byte("base: oci-layout:x\npins: {apt: [nodejs], npm: [semver@7.0.0]}\n"))
+	m, err := pins.ParseManifest("pins.yaml",
+		[]byte("base: oci-layout:x\npins: {apt: [nodejs], npm: [semver@7.0.0]}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +42,8 @@ func TestWithinNpm(t *testing.T) {
 // What may move is free; hard pins only where that is wanted, and what is kept
 // never.
 func TestLoosened(t *testing.T) {
-	m, err := pins.ParseManifest("pins.yaml", []byte("base: oci-layout:x\npins: {pip: [a==1, b==1, {pin: c==1, need: hard}, d]}\n"))
+	m, err := pins.ParseManifest("pins.yaml",
+		[]byte("base: oci-layout:x\npins: {pip: [a==1, b==1, {pin: c==1, need: hard}, d]}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}

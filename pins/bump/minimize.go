@@ -17,7 +17,7 @@ func Candidates(m *pins.Manifest, names []string) (out []pins.Request, err error
 	for _, name := range names {
 		found := m.Pinned(name)
 		if len(found) == 0 {
-			return nil, fmt.Errorf("%s: it does not pin %s", m.Dir, name)
+			return nil, fmt.Errorf("%s: the course does not pin %s", m.Dir, name)
 		}
 		out = append(out, found...)
 	}
@@ -28,7 +28,7 @@ func Candidates(m *pins.Manifest, names []string) (out []pins.Request, err error
 	}
 	for _, r := range out {
 		if r.Git != nil || r.Version == "" && r.Constraint == "" {
-			return nil, fmt.Errorf("%s: %s asks for no version that could be left open", r.At, r.Spec)
+			return nil, fmt.Errorf("%s: %s names no version, so minimize has nothing to try", r.At, r.Spec)
 		}
 	}
 	if len(out) == 0 {

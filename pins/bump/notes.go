@@ -27,7 +27,8 @@ type Past interface {
 	Of(ctx context.Context, name string) ([]history.Event, error)
 	// Together are the pins that took another version in the same commits, of
 	// which there are bumps.
-	Together(ctx context.Context, name string, events []history.Event) (companions []history.Companion, bumps int, err error)
+	Together(ctx context.Context, name string,
+		events []history.Event) (companions []history.Companion, bumps int, err error)
 }
 
 // Notes finds what is known about the versions that go and come.

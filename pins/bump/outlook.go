@@ -20,7 +20,8 @@ type Row struct {
 
 // Outlook finds out how far pins could go up by a date, each together with all
 // others. progress is told of each pin before it is tried.
-func (c *Course) Outlook(ctx context.Context, date pins.Date, pinned []pins.Request, progress func(n, all int, r pins.Request)) ([]Row, error) {
+func (c *Course) Outlook(ctx context.Context, date pins.Date, pinned []pins.Request,
+	progress func(n, all int, r pins.Request)) ([]Row, error) {
 	dated := *c.Manifest
 	dated.AsOf = date
 	o := outlook{c, &dated}
@@ -60,7 +61,8 @@ func (o outlook) rows(ctx context.Context, pinned []pins.Request) (rows []Row, e
 		}
 		for _, r := range pinned {
 			locked, ok := o.course.Lock.Find(kind, r.Name, o.course.platform())
-			if release := newest[r.Name]; r.Kind == kind && ok && release.Version != "" && kind.Scheme().Compare(release.Version, locked.Version) > 0 {
+			if release := newest[r.Name]; r.Kind == kind && ok && release.Version != "" &&
+				kind.Scheme().Compare(release.Version, locked.Version) > 0 {
 				rows = append(rows, Row{Pin: r, Now: locked.Version, Newest: release})
 			}
 		}
@@ -79,7 +81,8 @@ func kindsOf(pinned []pins.Request) (kinds []pins.Kind) {
 }
 
 // releases are the newest versions of packages of a kind, by themselves.
-func (o outlook) releases(ctx context.Context, kind pins.Kind, wanted map[string]string) (map[string]pins.Release, error) {
+func (o outlook) releases(ctx context.Context, kind pins.Kind,
+	wanted map[string]string) (map[string]pins.Release, error) {
 	return o.course.Solver.Releases(ctx, o.course.query(kind, o.manifest), wanted)
 }
 

@@ -17,7 +17,8 @@ func Carry(from *pins.Manifest, lock *pins.Lock, to *pins.Manifest, names []stri
 			continue // a range is somebody's wish: it is given up only by name
 		}
 		v := VersionIn(from, lock, r)
-		if v != "" && v != r.Version && (r.Git != nil || r.Version == "" || r.Kind.Scheme().Compare(v, r.Version) != 0) {
+		if v != "" && v != r.Version && (r.Git != nil || r.Version == "" ||
+			r.Kind.Scheme().Compare(v, r.Version) != 0) {
 			out = append(out, Target{r.Kind, r.Name, v})
 		}
 	}

@@ -73,11 +73,13 @@ func (p *Bumping) edit(all []*Bumping) (edited map[string][]byte, lost []pins.Re
 	var dates []pins.Date
 	for _, other := range all {
 		for _, b := range other.Bumps {
-			if m.Reads(b.Request.At.File) && !slices.ContainsFunc(bumps, func(c pins.Bump) bool { return c.Request.At == b.Request.At }) {
+			if m.Reads(b.Request.At.File) && !slices.ContainsFunc(bumps,
+				func(c pins.Bump) bool { return c.Request.At == b.Request.At }) {
 				bumps = append(bumps, b)
 			}
 		}
-		if d := other.Course.Manifest.AsOf; len(other.Bumps) > 0 && p.AsOf != "" && m.Reads(d.At.File) && !slices.Contains(dates, d) {
+		if d := other.Course.Manifest.AsOf; len(other.Bumps) > 0 && p.AsOf != "" && m.Reads(d.At.File) &&
+			!slices.Contains(dates, d) {
 			dates = append(dates, d)
 		}
 	}

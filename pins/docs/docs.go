@@ -19,17 +19,21 @@ const maxPage = 8 << 20
 
 var (
 	unread = regexp.MustCompile(`(?is)<!--.*?-->|<script\b.*?</script\s*>|<style\b.*?</style\s*>`)
-	inline = regexp.MustCompile(`(?is)</?(?:a|abbr|b|bdi|cite|code|em|font|i|kbd|mark|pre|q|s|samp|small|span|strong|sub|sup|tt|u|var|wbr)` +
+	inline = regexp.MustCompile(`(?is)</?(?:a|abbr|b|bdi|cite|code|em|font|i|kbd|mark|pre|q|s|samp|small|span|` +
+		`strong|sub|sup|tt|u|var|wbr)` +
 		`(?:\s[^<>]*)?>`)
 	tag  = regexp.MustCompile(`(?s)<[/!]?[A-Za-z][^<>]*>`)
 	link = regexp.MustCompile(`\[([^\[\]]+)\]\([^()\s]*\)`)
 
-	versionOf = regexp.MustCompile(`([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]\s]*\])?\s*(===?|~=|>=|<=|!=|=)\s*([0-9][0-9A-Za-z.*!+_-]*)`)
-	commitOf  = regexp.MustCompile(`git\+(?:https?|ssh|git)://(<?)(?:[^/@\s<>]*@)?([^\s@#"'<>` + "`" + `]+)>?(?:@([0-9A-Za-z._/-]+))?`)
-	optionOf  = regexp.MustCompile("(^|[\\s\"'`\\[,(>•*])(--?|[‒–—―−])([A-Z][A-Za-z0-9]+\\.[a-z_]+)(?:[= ]([^\\s\"'`,\\])]+))?")
-	address   = regexp.MustCompile(`[a-z]+://\S+`)
-	variable  = regexp.MustCompile(`\b([A-Z][A-Z0-9_]*_[A-Z0-9_]+)\s*[=:]\s*["'` + "`" + `]?([^\s"'` + "`" + `,;})]+)`)
-	managed   = regexp.MustCompile(`\bmanaged_groups\b`)
+	versionOf = regexp.MustCompile(`([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]\s]*\])?\s*(===?|~=|>=|<=|!=|` +
+		`=)\s*([0-9][0-9A-Za-z.*!+_-]*)`)
+	commitOf = regexp.MustCompile(`git\+(?:https?|ssh|git)://(<?)(?:[^/@\s<>]*@)?([^\s@#"'<>` + "`" +
+		`]+)>?(?:@([0-9A-Za-z._/-]+))?`)
+	optionOf = regexp.MustCompile("(^|[\\s\"'`\\[,(>•*])(--?|[‒–—―−])([A-Z][A-Za-z0-9]+\\.[a-z_]+)(?:[= " +
+		"]([^\\s\"'`,\\])]+))?")
+	address  = regexp.MustCompile(`[a-z]+://\S+`)
+	variable = regexp.MustCompile(`\b([A-Z][A-Z0-9_]*_[A-Z0-9_]+)\s*[=:]\s*["'` + "`" + `]?([^\s"'` + "`" + `,;})]+)`)
+	managed  = regexp.MustCompile(`\bmanaged_groups\b`)
 )
 
 // Check returns what a page says and the course does not: of versions written as
@@ -39,7 +43,8 @@ var (
 func Check(m *pins.Manifest, lock *pins.Lock, name string, data []byte) (found pins.Findings) {
 	if len(data) > maxPage {
 		return pins.Findings{{Position: pins.Position{File: name}, Rule: "docs", Severity: pins.Error, Fatal: true,
-			Message: fmt.Sprintf("%d bytes: at most %d are read of a page; is this the right file?", len(data), maxPage)}}
+			Message: fmt.Sprintf("%d bytes: at most %d are read of a page; is this the right file?",
+				len(data), maxPage)}}
 	}
 	p := page{m: m, lock: lock, found: &found}
 	text := string(data)
@@ -80,7 +85,8 @@ type page struct {
 
 func (p *page) say(rule, format string, args ...any) {
 	message := fmt.Sprintf(format, args...)
-	*p.found = append(*p.found, pins.Finding{Position: p.at, Rule: rule, Message: message, Severity: pins.Warning, Subject: rule})
+	*p.found = append(*p.found, pins.Finding{Position: p.at, Rule: rule, Message: message, Severity: pins.Warning,
+		Subject: rule})
 }
 
 func (p *page) line(line string) {
@@ -95,7 +101,8 @@ func (p *page) line(line string) {
 	}
 	for _, m := range versionOf.FindAllStringSubmatchIndex(rest, -1) {
 		before, word := rest[:m[0]], func(i int) string { return rest[m[2*i]:m[2*i+1]] }
-		if slices.ContainsFunc([]string{"-", "/", "–", "_", "$"}, func(end string) bool { return strings.HasSuffix(before, end) }) {
+		if slices.ContainsFunc([]string{"-", "/", "–", "_", "$"},
+			func(end string) bool { return strings.HasSuffix(before, end) }) {
 			continue // a part of a longer word
 		}
 		p.version(word(1), word(2), strings.TrimRight(word(3), ".-_+!"))
@@ -106,7 +113,7 @@ func (p *page) line(line string) {
 		}
 	}
 	if managed.MatchString(rest) {
-		p.say("managed-groups", "managed_groups is no setting of JupyterHub: it is manage_groups, and what this says does nothing")
+		p.say("managed-groups", "managed_groups is not a setting of JupyterHub, and does nothing: write manage_groups")
 	}
 }
 
@@ -157,7 +164,8 @@ func same(kind pins.Kind, have, operator, said string) bool {
 
 func (p *page) requests(name string) (out []pins.Request) {
 	for _, r := range p.m.Requests {
-		same := r.Name == pins.CanonicalName(r.Kind, name) || pins.CanonicalName(pins.Pip, r.Name) == pins.CanonicalName(pins.Pip, name)
+		same := r.Name == pins.CanonicalName(r.Kind, name) ||
+			pins.CanonicalName(pins.Pip, r.Name) == pins.CanonicalName(pins.Pip, name)
 		if r.Name != "" && r.Git == nil && same {
 			out = append(out, r)
 		}
@@ -199,7 +207,8 @@ func (p *page) names() (names []string) {
 // commit holds a git requirement against the course's.
 func (p *page) commit(all string, mangled bool, place, ref string) {
 	if mangled {
-		p.say("docs-git", "%s: the address has < and > in it, which some converter has put there: nobody can use it", all)
+		p.say("docs-git", "%s: the address has < and > in it, perhaps from a converter, and does not work: take "+
+			"them out", all)
 	}
 	repository := func(url string) string {
 		url = strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(strings.TrimRight(url, "/"), ".git"), "/"))
@@ -224,7 +233,7 @@ func (p *page) commit(all string, mangled bool, place, ref string) {
 		}
 		return
 	}
-	p.say("docs-git", "%s: the course takes nothing of that repository", all)
+	p.say("docs-git", "%s: the course installs nothing from this repository", all)
 }
 
 // option holds a launch option against the course's.
@@ -234,7 +243,8 @@ func (p *page) option(dash, trait, value string) {
 		written += "=" + value
 	}
 	if dash != "--" {
-		p.say("docs-dash", "%s: the option begins with a %s, not with two hyphens: copied from here, it does not work", written, dashName(dash))
+		p.say("docs-dash", "%s: the option begins with a %s, not with two hyphens: copied from here, it does not "+
+			"work", written, dashName(dash))
 	}
 	set, ok := p.launch.Settings[trait]
 	switch {

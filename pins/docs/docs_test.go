@@ -52,7 +52,7 @@ jupyterlab==3.6.1: the course pins jupyterlab 3.6.3 (pins.yaml:4)
 –LabApp.collaborative=true: the option begins with a typographic dash, not with two hyphens: copied from here, it does not work
 --YDocExtension.ystore_class=tmpystore.Other: the course launches with --YDocExtension.ystore_class=tmpystore.TmpYStore (pins.yaml:13)
 --ServerApp.x=1: the course does not launch with --ServerApp.x
-managed_groups is no setting of JupyterHub: it is manage_groups, and what this says does nothing`
+managed_groups is not a setting of JupyterHub, and does nothing: write manage_groups`
 
 // held holds a page against the course.
 func held(t *testing.T, name, text string) pins.Findings {
@@ -62,7 +62,8 @@ func held(t *testing.T, name, text string) pins.Findings {
 		t.Fatal(err)
 	}
 	dask := pins.Artifact{Pin: pins.New(pins.Pip, "dask", "2023.2.0"), Platform: "linux/amd64", Use: pins.Install}
-	return docs.Check(m, &pins.Lock{Platforms: []string{"linux/amd64"}, Artifacts: []pins.Artifact{dask}}, name, []byte(text))
+	return docs.Check(m, &pins.Lock{Platforms: []string{"linux/amd64"}, Artifacts: []pins.Artifact{dask}}, name,
+		[]byte(text))
 }
 
 func check(t *testing.T, name, text string) string {
@@ -82,7 +83,8 @@ func TestCheck(t *testing.T) {
 	if got := check(t, "stat159.rst", rst); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	page := "<!DOCTYPE html>\n<html>\n<p>" + strings.NewReplacer("\n", "</p>\n<p>", "–", "&ndash;", "`", "<b>").Replace(rst)
+	page := "<!DOCTYPE html>\n<html>\n<p>" + strings.NewReplacer("\n", "</p>\n<p>", "–", "&ndash;", "`",
+		"<b>").Replace(rst)
 	if got := check(t, "stat159.html", page); got != want {
 		t.Errorf("HTML: got\n%s\nwant\n%s", got, want)
 	}
@@ -93,9 +95,12 @@ func TestCommits(t *testing.T) {
 		"git+https://github.com/berkeley-dsep-infra/tmpystore.git@84765e1":                                  "",
 		"`git+https://github.com/other/tmpystore@84765e1`":                                                  "",
 		"git+https://github.com/berkeley-dsep-infra/tmpystore.git@84765e1f4f5e3a4b8c9d0e1f2a3b4c5d6e7f8a9b": "",
-		"git+https://github.com/berkeley-dsep-infra/tmpystore.git@0123456":                                  "the course takes tmpystore at 84765e1",
-		"git+https://<github.com/berkeley-dsep-infra/tmpystore.git@84765e1>":                                "has < and > in it",
-		"git+https://github.com/x/y":                                                                        "the course takes nothing of that repository",
+		"git+https://github.com/berkeley-dsep-infra/tmpystore.git@0123456": "the " +
+			"course takes tmpystore at 84765e1",
+		"git+https://<github.com/berkeley-dsep-infra/tmpystore.git@84765e1>": "has " +
+			"< and > in it",
+		"git+https://github.com/x/y": "the " +
+			"course installs nothing from this repository",
 	} {
 		if got := check(t, "a.md", text); want == "" && got != "" || !strings.Contains(got, want) {
 			t.Errorf("%s: got %q, want %q", text, got, want)
@@ -106,7 +111,8 @@ func TestCommits(t *testing.T) {
 // What holds is no finding, and what does not is one, however it is written.
 func TestForms(t *testing.T) {
 	for text, want := range map[string]string{
-		"**jupyterlab**==3.6.3, [jupyterlab](x)==3.6.3, `jupyterlab`==3.6.3, jupyterlab\\==3.6.3, jupyterlab  ==  3.6.3": "",
+		"**jupyterlab**==3.6.3, [jupyterlab](x)==3.6.3, `jupyterlab`==3.6.3, jupyterlab\\==3.6.3, jupyterlab " +
+			" ==  3.6.3": "",
 		"**jupyterlab**==3.6.1":                                         "docs-version",
 		"[jupyterlab](https://x.org)==3.6.1":                            "docs-version",
 		"jupyterlab\\==3.6.1":                                           "docs-version",
@@ -121,8 +127,9 @@ func TestForms(t *testing.T) {
 		"--BaseFileIdManager.db_path=/tmp/y.db":                         "docs-option",
 		"JUPYTERHUB_SINGLEUSER_APP=notebook.notebookapp.NotebookApp":    "docs-variable",
 		"JUPYTERHUB_SINGLEUSER_APP: jupyter_server.serverapp.ServerApp": "",
-		"<html><li>jupyterlab==3.6.3</li><li>tornado==6.2</li><br>bokeh==2.4.3<br>dask==2023.2.0":                                                    "",
-		"<html><!-- jupyterlab==3.6.1\n --><script>\nif (jupyterlab==3.6.1) {}</script><p class='jupyterlab==3.6.1'\n id=x>jupyter<b>lab</b>==3.6.3": "",
+		"<html><li>jupyterlab==3.6.3</li><li>tornado==6.2</li><br>bokeh==2.4.3<br>dask==2023.2.0": "",
+		"<html><!-- jupyterlab==3.6.1\n --><script>\nif (jupyterlab==3.6.1) {}</script><p " +
+			"class='jupyterlab==3.6.1'\n id=x>jupyter<b>lab</b>==3.6.3": "",
 		"<html><b>jupyterlab</b>==3.6.1": "docs-version",
 	} {
 		var got []string

@@ -82,7 +82,8 @@ func Of(ctx context.Context, dir, name string, others ...string) ([]Event, error
 				if has {
 					asked[at] = after
 				}
-				events = append(events, Event{Commit: c.id, Time: c.time, Subject: c.subject, File: change.file, Line: after.At.Line,
+				events = append(events, Event{Commit: c.id, Time: c.time, Subject: c.subject, File: change.file,
+					Line: after.At.Line,
 					Kind: kind, Was: before.Spec, Spec: after.Spec, Before: version(before), Version: version(after)})
 			}
 		}
@@ -113,7 +114,8 @@ func Reverted(events []Event, kind pins.Kind, version string) (last Trial, ok bo
 			if next.File != tried.File || next.Kind != kind {
 				continue
 			}
-			back := same(next.Version, tried.Before) || next.Version != "" && kind.Scheme().Compare(next.Version, version) < 0
+			back := same(next.Version, tried.Before) || next.Version != "" &&
+				kind.Scheme().Compare(next.Version, version) < 0
 			if same(next.Before, version) && back {
 				last, ok = Trial{tried, next}, true
 			}
@@ -202,14 +204,16 @@ func movedFrom(ctx context.Context, top, id, prefix string) (from string, rename
 	if _, err := git(ctx, top, nil, "rev-parse", "--verify", "--quiet", id+"^"); prefix == "" || err != nil {
 		return "", nil, ctx.Err() // the first commit
 	}
-	out, err := git(ctx, top, nil, "-c", "diff.renameLimit=20000", "diff-tree", "-r", "-M40%", "-z", "--diff-filter=RAD", "--name-status", "--no-commit-id", id+"^", id)
+	out, err := git(ctx, top, nil, "-c", "diff.renameLimit=20000", "diff-tree", "-r", "-M40%", "-z",
+		"--diff-filter=RAD", "--name-status", "--no-commit-id", id+"^", id)
 	if err != nil {
 		return "", nil, err
 	}
 	count := map[string]int{}
 	var is []string // pin files that came to be
 	gone := map[string]bool{}
-	for words := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00"); len(words) > 1; { // R100 OLD NEW, A NEW, D OLD
+	// R100 OLD NEW, A NEW, D OLD
+	for words := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00"); len(words) > 1; {
 		status, file := words[0], words[1]
 		words = words[2:]
 		if status == "D" {
@@ -220,7 +224,8 @@ func movedFrom(ctx context.Context, top, id, prefix string) (from string, rename
 			was := file
 			gone[was], file, words = true, words[0], words[1:]
 			rest, within := strings.CutPrefix(file, prefix)
-			if folder, same := strings.CutSuffix(was, rest); within && same && (folder == "" || strings.HasSuffix(folder, "/")) {
+			if folder, same := strings.CutSuffix(was, rest); within && same &&
+				(folder == "" || strings.HasSuffix(folder, "/")) {
 				count[folder]++
 			}
 		}
@@ -249,12 +254,13 @@ func Shallow(ctx context.Context, dir string) bool {
 }
 
 // ShallowHint says what a shallow clone lacks, and how to get it.
-const ShallowHint = "the clone is shallow, so what was before its oldest commit is not known: git fetch --unshallow brings it"
+const ShallowHint = "the clone is shallow, so its history is incomplete: run git fetch --unshallow"
 
 // logOf lists the commits up to a tip that touched a folder, or some files, the
 // oldest first. A merge is one of them if what it has is not what a side had.
 func logOf(ctx context.Context, top, tip, prefix string, files map[string]bool) ([]commit, error) {
-	args := []string{"-c", "core.quotePath=false", "log", tip, "--reverse", "--topo-order", "--no-renames", "-c", "--raw", "--no-abbrev",
+	args := []string{"-c", "core.quotePath=false", "log", tip, "--reverse", "--topo-order", "--no-renames", "-c",
+		"--raw", "--no-abbrev",
 		"--format=%x01%H%x00%ct%x00%s", "--", ":(top,literal)" + prefix}
 	for _, file := range slices.Sorted(maps.Keys(files)) {
 		args = append(args, ":(top,literal)"+file)
@@ -277,7 +283,8 @@ func logOf(ctx context.Context, top, tip, prefix string, files map[string]bool) 
 			commits = append(commits, commit{id: f[0], time: time.Unix(seconds, 0).UTC(), subject: f[2]})
 			continue
 		}
-		info, file, ok := strings.Cut(line, "\t") // :MODE MODE OLD NEW STATUS<tab>FILE; of a merge, a colon, mode and old each side
+		// :MODE MODE OLD NEW STATUS<tab>FILE; of a merge, a colon, mode and old each side
+		info, file, ok := strings.Cut(line, "\t")
 		f := strings.Fields(info)
 		if ok && len(f) >= 5 && len(commits) > 0 && (pins.HoldsPins(path.Base(file)) || files[file]) {
 			last := &commits[len(commits)-1]
@@ -341,7 +348,8 @@ type finder struct {
 
 func newFinder(name string) *finder {
 	parts := regexp.MustCompile(`[-_.]+`).Split(strings.ToLower(name), -1)
-	f := &finder{name: name, word: []byte(slices.MaxFunc(parts, func(a, b string) int { return len(a) - len(b) })), known: map[string]map[pins.Kind]pins.Request{}}
+	f := &finder{name: name, word: []byte(slices.MaxFunc(parts, func(a, b string) int { return len(a) - len(b) })),
+		known: map[string]map[pins.Kind]pins.Request{}}
 	for i := range parts {
 		parts[i] = regexp.QuoteMeta(parts[i])
 	}
@@ -356,7 +364,8 @@ var pipList = regexp.MustCompile(`^\s*-?\s*"?pip"?:`)
 func (f *finder) about(data []byte) (lines [][]byte) {
 	for line := range bytes.Lines(data) {
 		lower := bytes.ToLower(line)
-		if bytes.Contains(lower, f.word) && f.mention.Match(lower) || bytes.Contains(lower, []byte("pip")) && pipList.Match(lower) {
+		if bytes.Contains(lower, f.word) && f.mention.Match(lower) || bytes.Contains(lower, []byte("pip")) &&
+			pipList.Match(lower) {
 			lines = append(lines, line)
 		}
 	}
@@ -384,7 +393,8 @@ func (f *finder) find(file string, data []byte) map[pins.Kind]pins.Request {
 
 // marked reports whether a file begins with the mark of UTF-16 or UTF-32.
 func marked(data []byte) bool {
-	return bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) || bytes.HasPrefix(data, []byte("\x00\x00\xfe\xff"))
+	return bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) ||
+		bytes.HasPrefix(data, []byte("\x00\x00\xfe\xff"))
 }
 
 // read is what a content asks for of the package.
@@ -411,9 +421,9 @@ func git(ctx context.Context, dir string, stdin io.Reader, args ...string) ([]by
 	out, err := cmd.Output()
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		return nil, errors.New("git is not installed: history comes from it")
+		return nil, errors.New("git is not installed: driftpin reads history with git")
 	case err != nil && strings.Contains(stderr.String(), "not a git repository"):
-		return nil, fmt.Errorf("%s does not lie in a git repository: there is no history of it", dir)
+		return nil, fmt.Errorf("%s is not in a git repository, so it has no history", dir)
 	case err != nil && strings.Contains(stderr.String(), "bad revision 'HEAD'"):
 		return nil, fmt.Errorf("%s: its git repository has no commit yet: there is no history of it", dir)
 	case err != nil:

@@ -21,7 +21,8 @@ type past struct {
 // commit adds a commit that writes files, each name followed by its content.
 func (p *past) commit(subject string, files ...string) {
 	p.n++
-	fmt.Fprintf(&p.stream, "commit refs/heads/main\ncommitter A <a@b> %d +0000\ndata %d\n%s\n", 1_600_000_000+3600*p.n, len(subject), subject)
+	fmt.Fprintf(&p.stream, "commit refs/heads/main\ncommitter A <a@b> %d +0000\ndata %d\n%s\n",
+		1_600_000_000+3600*p.n, len(subject), subject)
 	for i := 0; i < len(files); i += 2 {
 		if files[i+1] == "" {
 			fmt.Fprintf(&p.stream, "D %s\n", files[i])
@@ -35,7 +36,8 @@ func (p *past) commit(subject string, files ...string) {
 func (p *past) repository(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, args := range [][]string{{"init", "--quiet", "-b", "main"}, {"fast-import", "--quiet"}, {"reset", "--quiet", "--hard"}} {
+	for _, args := range [][]string{{"init", "--quiet", "-b", "main"}, {"fast-import", "--quiet"},
+		{"reset", "--quiet", "--hard"}} {
 		cmd := exec.Command("git", args...)
 		cmd.Dir = dir
 		if args[0] == "fast-import" {
@@ -49,7 +51,8 @@ func (p *past) repository(t testing.TB) string {
 }
 
 func environment(lab, bokeh string) string {
-	return "name: x\ndependencies:\n  # real-time collaboration\n  - jupyterlab==" + lab + "\n  - bokeh==" + bokeh + "\n  - pip:\n    - nbgitpuller==1.1.0\n"
+	return "name: x\ndependencies:\n  # real-time collaboration\n  - jupyterlab==" + lab + "\n  - bokeh==" + bokeh +
+		"\n  - pip:\n    - nbgitpuller==1.1.0\n"
 }
 
 func TestOf(t *testing.T) {
@@ -63,7 +66,8 @@ func TestOf(t *testing.T) {
 	p.commit("Mend it", file, environment("3.6.1", "2.4.3"))
 	p.commit("Try lab 4", file, environment("4.0.0", "2.4.3"))
 	p.commit("debump", file, environment("3.6.1", "2.4.3"))
-	p.commit("To a manifest", file, "", "courses/stat159/pins.yaml", "pins: {pip: [Jupyter_Lab-x==1, jupyterlab==3.6.1]}\n")
+	p.commit("To a manifest", file, "", "courses/stat159/pins.yaml",
+		"pins: {pip: [Jupyter_Lab-x==1, jupyterlab==3.6.1]}\n")
 	dir := filepath.Join(p.repository(t), "courses", "stat159")
 
 	events, err := history.Of(t.Context(), dir, "JupyterLab")
@@ -93,7 +97,8 @@ To a manifest pins.yaml:1 pip ""→"jupyterlab==3.6.1"
 	if _, ok := history.Reverted(events, pins.Conda, "3.6.1"); ok {
 		t.Error("3.6.1 was never taken back")
 	}
-	if _, err := history.Of(t.Context(), t.TempDir(), "x"); err == nil || !strings.Contains(err.Error(), "does not lie in a git repository") {
+	if _, err := history.Of(t.Context(), t.TempDir(), "x"); err == nil || !strings.Contains(err.Error(),
+		"is not in a git repository") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -102,7 +107,8 @@ To a manifest pins.yaml:1 pip ""→"jupyterlab==3.6.1"
 func TestTogether(t *testing.T) {
 	var p past
 	write := func(lab, server, numpy string) {
-		p.commit("x", "c/environment.yml", "dependencies:\n  - jupyterlab=="+lab+"\n  - jupyter_server=="+server+"\n  - numpy=="+numpy+"\n")
+		p.commit("x", "c/environment.yml", "dependencies:\n  - jupyterlab=="+lab+"\n  - jupyter_server=="+server+
+			"\n  - numpy=="+numpy+"\n")
 	}
 	write("3.5.0", "2.0", "1.20")
 	write("3.5.1", "2.1", "1.20")
@@ -134,7 +140,8 @@ func long(commits int) (*past, int) {
 		if i%50 == 25 {
 			lab, flips = fmt.Sprintf("4.0.%d", i/50), flips+1
 		}
-		p.commit(fmt.Sprintf("Commit %d", i), "c/environment.yml", "dependencies:\n"+deps.String()+fmt.Sprintf("  - other==%d\n  - jupyterlab==%s\n", i, lab))
+		p.commit(fmt.Sprintf("Commit %d", i), "c/environment.yml",
+			"dependencies:\n"+deps.String()+fmt.Sprintf("  - other==%d\n  - jupyterlab==%s\n", i, lab))
 	}
 	return &p, flips
 }
@@ -148,7 +155,8 @@ func TestFlipFlops(t *testing.T) {
 	}
 	found := 0
 	for i := range flips {
-		if trial, ok := history.Reverted(events, pins.Conda, fmt.Sprintf("4.0.%d", i)); ok && trial.Tried.Subject == fmt.Sprintf("Commit %d", i*50+25) {
+		if trial, ok := history.Reverted(events, pins.Conda, fmt.Sprintf("4.0.%d", i)); ok &&
+			trial.Tried.Subject == fmt.Sprintf("Commit %d", i*50+25) {
 			found++
 		}
 	}
@@ -173,10 +181,12 @@ func TestMoved(t *testing.T) {
 	var p past
 	const old, now = "deployments/stat159/image/environment.yml", "images/stat159/environment.yml"
 	p.commit("At the top", "environment.yml", environment("3.4.0", "3"), "apt.txt", "git\n")
-	p.commit("Its own folder", "environment.yml", "", old, environment("3.4.0", "3"), "apt.txt", "", "deployments/stat159/image/apt.txt", "git\n")
+	p.commit("Its own folder", "environment.yml", "", old, environment("3.4.0", "3"), "apt.txt", "",
+		"deployments/stat159/image/apt.txt", "git\n")
 	p.commit("RTC", old, environment("3.6.1", "3"))
 	p.commit("Another's", "deployments/data8/image/environment.yml", environment("1", "1"))
-	p.commit("Moved", old, "", now, environment("3.6.1", "3"), "deployments/stat159/image/apt.txt", "", "images/stat159/apt.txt", "git\n")
+	p.commit("Moved", old, "", now, environment("3.6.1", "3"), "deployments/stat159/image/apt.txt", "",
+		"images/stat159/apt.txt", "git\n")
 	p.commit("Lab 4", now, environment("4.0.11", "3"))
 	top := p.repository(t)
 	events, err := history.Of(t.Context(), filepath.Join(top, "images", "stat159"), "jupyterlab")
@@ -187,7 +197,8 @@ func TestMoved(t *testing.T) {
 	for _, e := range events {
 		got = append(got, e.Subject+": "+e.Spec)
 	}
-	if want := "At the top: jupyterlab==3.4.0; RTC: jupyterlab==3.6.1; Lab 4: jupyterlab==4.0.11"; strings.Join(got, "; ") != want {
+	if want := "At the top: jupyterlab==3.4.0; RTC: jupyterlab==3.6.1; Lab 4: jupyterlab==4.0.11"; strings.Join(got,
+		"; ") != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	then, err := history.Past(t.Context(), filepath.Join(top, "images", "stat159"), "HEAD~3", t.TempDir())
@@ -195,13 +206,15 @@ func TestMoved(t *testing.T) {
 		t.Errorf("before the move it is %q, %v", then, err)
 	}
 	shallow := filepath.Join(t.TempDir(), "clone")
-	if out, err := exec.Command("git", "clone", "--quiet", "--depth", "1", "file://"+top, shallow).CombinedOutput(); err != nil {
+	if out, err := exec.Command("git", "clone", "--quiet", "--depth", "1", "file://"+top,
+		shallow).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	if history.Shallow(t.Context(), top) || !history.Shallow(t.Context(), filepath.Join(shallow, "images")) {
 		t.Error("a shallow clone and another are not told apart")
 	}
-	if _, err := history.Past(t.Context(), filepath.Join(shallow, "images", "stat159"), "HEAD~3", t.TempDir()); err == nil || !strings.Contains(err.Error(), "git fetch --unshallow") {
+	if _, err := history.Past(t.Context(), filepath.Join(shallow, "images", "stat159"), "HEAD~3",
+		t.TempDir()); err == nil || !strings.Contains(err.Error(), "git fetch --unshallow") {
 		t.Errorf("the past of a shallow clone: %v", err)
 	}
 }
@@ -233,8 +246,10 @@ echo numpy==9 >common/base.txt; c nine`
 	for _, e := range events {
 		got = append(got, e.Subject+" "+e.Spec)
 	}
-	if text := strings.Join(got, "; "); !strings.HasSuffix(text, "merged numpy==4; moved numpy==5; shared ; shared numpy==8; nine numpy==9") &&
-		!strings.HasSuffix(text, "merged numpy==4; moved numpy==5; shared numpy==8; shared ; nine numpy==9") || !strings.HasPrefix(text, "one numpy==1; ") {
+	if text := strings.Join(got, "; "); !strings.HasSuffix(text,
+		"merged numpy==4; moved numpy==5; shared ; shared numpy==8; nine numpy==9") &&
+		!strings.HasSuffix(text, "merged numpy==4; moved numpy==5; shared numpy==8; shared ; nine numpy==9") ||
+		!strings.HasPrefix(text, "one numpy==1; ") {
 		t.Errorf("%s", text)
 	}
 }

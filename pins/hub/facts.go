@@ -116,8 +116,9 @@ func askedAt(m *pins.Manifest, name string) pins.Position {
 
 // A Rule is one thing that is known of versions, launches and hubs.
 type Rule struct {
-	Name     string
-	Number   int           // in the list of what breaks a hub's configuration, as the README of testdata/faults has it; 0: not of it
+	Name string
+	// in the list of what breaks a hub's configuration, as the README of testdata/faults has it; 0: not of it
+	Number   int
 	Of       []Range       // where it holds: all of these
 	Wrong    string        // what is wrong; {name} is a package, or what find says
 	Do       string        // what to do about it

@@ -76,5 +76,6 @@ func Role(g pins.Group) string { return rolePrefix + slug(g.Name.Value) }
 // hub's admin page, start and stop its server, and work in it. The scopes are those
 // of every JupyterHub since 3.0.
 func Scopes(account string) []string {
-	return []string{"admin-ui", "list:users!user=" + account, "admin:servers!user=" + account, "access:servers!user=" + account}
+	return []string{"admin-ui", "list:users!user=" + account, "admin:servers!user=" + account,
+		"access:servers!user=" + account}
 }

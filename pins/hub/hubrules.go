@@ -52,13 +52,14 @@ var groupRules = []Rule{
 	},
 	{
 		Name: "groups-form", Number: 3, Of: []Range{{theHub, "<4.0.0a0"}}, Severity: pins.Error,
-		Wrong: "group {group} is a mapping (users, properties), and {the hub} takes a list of members only: it does " +
-			"not start as is meant",
+		Wrong: "group {group} is a mapping (users, properties), and {the hub} takes a list of members only: " +
+			"the hub does " +
+			"not work as intended",
 		Do: "write {group}: [NAME, …]", Source: app + ", load_groups", find: in(groupForm(mapping)),
 	},
 	{
 		Name: "groups-form", Number: 3, Of: []Range{{theHub, ">=4.0.0a0"}},
-		Wrong: "group {group} is given as a list, a form that JupyterHub has given up and warns of since 4.0",
+		Wrong: "group {group} is given as a list, a form that is deprecated since JupyterHub 4.0",
 		Do:    "write {group}: {users: [NAME, …]}", Source: app + ", init_groups", find: in(groupForm(list)),
 	},
 	{
@@ -94,16 +95,16 @@ var groupRules = []Rule{
 	},
 	{
 		Name: "bare-groups", Severity: pins.Error,
-		Wrong: "c.JupyterHub.load_groups is filled by index before it is made: the hub does not start (a " +
+		Wrong: "c.JupyterHub.load_groups gets an item before it is defined: the hub does not start (a " +
 			"LazyConfigValue takes no items)",
 		Do: "write c.JupyterHub.load_groups = {} first", Source: "ipython/traitlets traitlets/config/loader.py",
 		find: in(func(c *Config) []hit { return at(c.bare...) }),
 	},
 	{
 		Name: "group-names-taken-apart", Severity: pins.Error,
-		Wrong: "this takes a group's name apart at ::, into {parts} parts, and group {group} has {has}: what it is in " +
+		Wrong: "this splits a group's name at :: into {parts} parts, and group {group} has {has}: the code around it " +
 			"fails, such as the start of each server",
-		Do: "look first whether a name has as many", Source: "berkeley-dsep-infra/datahub#4267",
+		Do: "check first that the name has that many parts", Source: "berkeley-dsep-infra/datahub#4267",
 		find: in(takenApart),
 	},
 	{
@@ -166,7 +167,8 @@ func takenApart(c *Config) (hits []hit) {
 	for _, s := range c.splits {
 		for _, name := range c.groupNames() {
 			if has := strings.Count(name.text, "::") + 1; has < s.parts && name.whole() {
-				hits = append(hits, told(s.at, "parts", fmt.Sprint(s.parts), "group", name.shown(), "has", fmt.Sprint(has)))
+				hits = append(hits, told(s.at, "parts", fmt.Sprint(s.parts), "group", name.shown(), "has",
+					fmt.Sprint(has)))
 				break
 			}
 		}
@@ -192,7 +194,8 @@ func wrongNames(c *Config) (hits []hit) {
 		for _, s := range role.get("scopes").list() {
 			_, by, value := scopeOf(s)
 			if by == "user" && value != strings.ToLower(value) {
-				wrong(s, "scope "+s.shown()+": the hub's users are all lower-case, and a filter is not lowered: it never holds",
+				wrong(s, "scope "+s.shown()+
+					": the hub's user names are all lower-case, and a filter is not converted: it never matches",
 					"write "+strings.ToLower(s.shown()))
 			}
 		}
@@ -205,7 +208,8 @@ func wrongNames(c *Config) (hits []hit) {
 	c.loadGroups().each(func(_ string, group *Value) {
 		for i, u := range usersOf(group).list() {
 			if strings.ContainsAny(u.text, "/\n") {
-				what := "the member number %d of this group has a / in the name, or a line's end: the hub refuses it, and does not start"
+				what := "member number %d of this group has a / or a line break in the name: the hub refuses it, " +
+					"and does not start"
 				wrong(u, fmt.Sprintf(what, i+1), "write the name as the hub's admin page shows it")
 			}
 		}
@@ -268,14 +272,17 @@ var roleRules = []Rule{
 	},
 	{
 		Name: "role-name", Number: 8, Severity: pins.Error,
-		Wrong: "{role} is no name of a role (small letters, digits, - _ ~ and ., 3 to 255 of them): the hub does not " +
+		Wrong: "{role} is not a valid name of a role (3 to 255 lower-case letters, digits, - _ ~ and .): the " +
+			"hub does not " +
 			"start",
-		Do: "take the other letters out, such as :: and blanks; driftpin hub render makes such names from those of " +
+		Do: "take the other characters out, such as :: and blanks; driftpin hub render makes such names " +
+			"from those of " +
 			"groups",
 		Source: "jupyterhub/jupyterhub jupyterhub/roles.py",
 		find: in(func(c *Config) (hits []hit) {
 			for _, role := range c.roles {
-				if name := role.get("name"); name != nil && name.kind == text && !roleName.MatchString(strings.ReplaceAll(name.text, hole, "x")) {
+				if name := role.get("name"); name != nil && name.kind == text &&
+					!roleName.MatchString(strings.ReplaceAll(name.text, hole, "x")) {
 					hits = append(hits, told(name.at, "role", name.shown()))
 				}
 			}
@@ -296,14 +303,15 @@ var roleRules = []Rule{
 	},
 	{
 		Name: "half-access", Number: 11,
-		Wrong:  "role {role} lets its groups enter the server of {account}, and not {lacks}",
+		Wrong:  "role {role} lets its groups enter the server of {account}, but not {lacks}",
 		Do:     "add {scope}",
 		Source: "jupyterhub/jupyterhub docs/source/tutorial/collaboration-users.md",
 		find:   in(halfAccess),
 	},
 	{
 		Name: "role-of-nobody", Number: 12,
-		Wrong: "role {role} is given to nobody: a group that is made later, on the admin page, does not get it before " +
+		Wrong: "role {role} is given to nobody: a group that is made later, on the admin page, does not " +
+			"get it before " +
 			"somebody writes it here and the hub is restarted",
 		Do:     "name the group here: the hub makes it",
 		Source: "jupyterhub/jupyterhub#4843",
@@ -314,7 +322,8 @@ var roleRules = []Rule{
 					v := role.get(kind)
 					given = given || v != nil && (v.open || len(v.list()) > 0 || v.kind == unknown)
 				}
-				if name := role.get("name"); !given && name != nil && !slices.Contains([]string{"user", "admin", "server", "token"}, name.text) {
+				if name := role.get("name"); !given && name != nil && !slices.Contains([]string{"user", "admin",
+					"server", "token"}, name.text) {
 					hits = append(hits, told(name.at, "role", name.shown()))
 				}
 			}
@@ -323,7 +332,7 @@ var roleRules = []Rule{
 	},
 	{
 		Name: "share-scopes", Number: 26, Of: []Range{{theHub, ">=5.0.0a0"}},
-		Wrong:  "role {role} lets users share their servers, and not find whom to share with",
+		Wrong:  "role {role} lets users share their servers, but not find users to share with",
 		Do:     "add read:users:name",
 		Source: "jupyterhub/jupyterhub docs/source/reference/sharing.md",
 		find: in(func(c *Config) (hits []hit) {
@@ -349,8 +358,10 @@ func missingServices(c *Config) (hits []hit) {
 	services := c.config.get("JupyterHub", "services")
 	for _, role := range c.roles {
 		for _, s := range role.get("services").list() {
-			culler := s.text == "jupyterhub-idle-culler" && !c.root.get("cull", "enabled").is("false") // the chart's own
-			known := c.root.get("hub", "services").get(s.text) != nil || culler || c.open || services.unsure() || !s.whole()
+			// the chart's own
+			culler := s.text == "jupyterhub-idle-culler" && !c.root.get("cull", "enabled").is("false")
+			known := c.root.get("hub", "services").get(s.text) != nil || culler || c.open || services.unsure() ||
+				!s.whole()
 			for _, defined := range services.list() {
 				known = known || defined.get("name").is(s.text) || defined.kind == unknown
 			}
@@ -378,7 +389,7 @@ func missingGroups(c *Config) (hits []hit) {
 			if !g.whole() || groups.get(g.text) != nil {
 				continue
 			}
-			do := "add it to load_groups, or mend the name"
+			do := "add it to load_groups, or correct the name"
 			if near := pins.Near(g.text, known); len(near) > 0 && !groups.key(near[0]).secret {
 				do = "did you mean " + near[0] + "?"
 			}
@@ -399,7 +410,8 @@ var sinceHub = map[string][]string{
 		"read:services", "read:services:name", "read:tokens", "read:users", "read:users:activity", "read:users:groups",
 		"read:users:name", "self", "servers", "shutdown", "tokens", "users", "users:activity",
 	},
-	"5.0.0": {"admin:services", "groups:shares", "read:groups:shares", "read:shares", "read:users:shares", "shares", "users:shares"},
+	"5.0.0": {"admin:services", "groups:shares", "read:groups:shares", "read:shares", "read:users:shares", "shares",
+		"users:shares"},
 	"6.0.0": {"start:servers"},
 }
 
@@ -420,21 +432,24 @@ func (c *Config) wrongScopes(hub string) (hits []hit) {
 			version, known := since[base]
 			what, do := "", ""
 			switch {
-			case s.kind != text || strings.Contains(base, hole) || strings.HasPrefix(base, "custom:") && c.defines(base):
+			case s.kind != text || strings.Contains(base, hole) || strings.HasPrefix(base, "custom:") &&
+				c.defines(base):
 			case !known:
 				what, do = "there is no scope "+base, "see the hub's list of scopes"
 				if near := pins.Near(base, all); len(near) > 0 {
 					do = "did you mean " + strings.Join(near, " or ") + "?"
 				}
-			case by != "" && value == "" && !slices.Contains([]string{"user", "server", "service"}, by), strings.HasSuffix(s.text, "="):
-				what, do = "scope "+s.shown()+" names nothing to be narrowed to", "write !"+by+"=NAME"
+			case by != "" && value == "" && !slices.Contains([]string{"user", "server", "service"}, by),
+				strings.HasSuffix(s.text, "="):
+				what, do = "scope "+s.shown()+" has a filter without a name", "write !"+by+"=NAME"
 			case !slices.Contains(filters, by):
 				what, do = "scope "+s.shown()+" is narrowed by "+by, "narrow it by user=, server=, group= or service="
 			case pins.Pip.Scheme().Compare(hub, version) < 0:
-				what, do = "scope "+base+" came with JupyterHub "+version+", and the hub is "+hub, "take an older one, such as "+older[base]
+				what, do = "scope "+base+" came with JupyterHub "+version+", and the hub is "+hub,
+					"take an older one, such as "+older[base]
 			}
 			if what != "" && s.secret {
-				what, do = "a scope is one that the hub does not have", "see the hub's list of scopes"
+				what, do = "the hub does not know one of the scopes", "see the hub's list of scopes"
 			}
 			if what != "" {
 				hits = append(hits, told(s.at, "what", what, "do", do))
@@ -466,12 +481,14 @@ func halfAccess(c *Config) (hits []hit) {
 		}
 		for _, s := range scopes {
 			base, by, account := scopeOf(s)
-			if base != "access:servers" || by != "user" || account == "" || !s.whole() || len(role.get("groups").list()) == 0 {
+			if base != "access:servers" || by != "user" || account == "" || !s.whole() ||
+				len(role.get("groups").list()) == 0 {
 				continue
 			}
 			lack := func(what, scope string) {
 				who := role.get("name").shown()
-				hits = append(hits, told(s.at, "role", who, "account", shownPart(s, account), "lacks", what, "scope", shownPart(s, scope)))
+				hits = append(hits, told(s.at, "role", who, "account", shownPart(s, account), "lacks", what, "scope",
+					shownPart(s, scope)))
 			}
 			if !has(account, "admin:servers", "servers", "start:servers") {
 				lack("start it", "admin:servers!user="+account)
@@ -487,14 +504,15 @@ func halfAccess(c *Config) (hits []hit) {
 var loginRules = []Rule{
 	{
 		Name: "managed-groups-api", Number: 13,
-		Wrong: "role {role} may change groups, and the authenticator manages them (manage_groups): what is changed by " +
-			"hand is refused before JupyterHub 5.3, and gone at the member's next login since",
-		Do:     "change groups where they come from",
+		Wrong: "role {role} may change groups, but the authenticator manages them (manage_groups): a change by " +
+			"hand is refused before JupyterHub 5.3, and since then undone at the member's next login",
+		Do:     "change groups in the service that the authenticator reads them from",
 		Source: "jupyterhub/jupyterhub#5004",
 		find: in(func(c *Config) (hits []hit) {
 			for _, role := range c.roles {
 				for _, s := range role.get("scopes").list() {
-					if base, _, _ := scopeOf(s); c.managesGroups() != nil && (base == "groups" || base == "admin:groups") {
+					if base, _, _ := scopeOf(s); c.managesGroups() != nil &&
+						(base == "groups" || base == "admin:groups") {
 						hits = append(hits, told(s.at, "role", role.get("name").shown()))
 					}
 				}
@@ -597,7 +615,8 @@ var groupless = []string{
 
 // openByThemselves are authenticators that let everybody in.
 var openByThemselves = []string{
-	"dummy", "jupyterhub.auth.DummyAuthenticator", "tmp", "tmpauthenticator.TmpAuthenticator", "null", "jupyterhub.auth.NullAuthenticator",
+	"dummy", "jupyterhub.auth.DummyAuthenticator", "tmp", "tmpauthenticator.TmpAuthenticator", "null",
+	"jupyterhub.auth.NullAuthenticator",
 }
 
 // allowsWithin reports whether CILogon's identity providers say whom they let in.
@@ -621,7 +640,8 @@ func nobodyAllowed(c *Config) []hit {
 			return
 		}
 		traits.each(func(trait string, v *Value) {
-			says := strings.HasPrefix(trait, "allow") || strings.HasPrefix(trait, "admin_") || trait == "any_allow_config"
+			says := strings.HasPrefix(trait, "allow") || strings.HasPrefix(trait, "admin_") ||
+				trait == "any_allow_config"
 			if trait == "allowed_idps" {
 				says = allowsWithin(v)
 			}
@@ -639,13 +659,15 @@ func nobodyAllowed(c *Config) []hit {
 var chartRules = []Rule{
 	{
 		Name: "singleuser-extension", Number: 20, Severity: pins.Error,
-		Wrong: "JUPYTERHUB_SINGLEUSER_EXTENSION asks for Jupyter's server, and JUPYTERHUB_SINGLEUSER_APP ({value}) is " +
+		Wrong: "JUPYTERHUB_SINGLEUSER_EXTENSION asks for Jupyter's server, and JUPYTERHUB_SINGLEUSER_APP " +
+			"({value}) is " +
 			"the classic notebook's: no server starts",
 		Do:     "set JUPYTERHUB_SINGLEUSER_APP to jupyter_server.serverapp.ServerApp, or take it out",
 		Source: "jupyterhub/jupyterhub jupyterhub/singleuser/__init__.py",
 		find: func(f *Facts) []hit {
 			app, extension := f.launch.Env["JUPYTERHUB_SINGLEUSER_APP"], f.launch.Env["JUPYTERHUB_SINGLEUSER_EXTENSION"]
-			if f.values == nil || !strings.HasPrefix(app.Value, "notebook") || extension.Value != "1" && extension.Value != "true" {
+			if f.values == nil || !strings.HasPrefix(app.Value, "notebook") || extension.Value != "1" &&
+				extension.Value != "true" {
 				return nil
 			}
 			return []hit{told(extension.At, "value", app.Value)}
@@ -653,7 +675,7 @@ var chartRules = []Rule{
 	},
 	{
 		Name: "roles-replaced", Number: 22,
-		Wrong:  "hub.config.JupyterHub.load_roles takes the place of hub.loadRoles: the roles there are gone",
+		Wrong:  "hub.config.JupyterHub.load_roles replaces hub.loadRoles: the roles there are lost",
 		Do:     "write all of them in hub.loadRoles",
 		Source: "jupyterhub/zero-to-jupyterhub-k8s jupyterhub/files/hub/jupyterhub_config.py",
 		find: in(func(c *Config) []hit {
@@ -681,7 +703,8 @@ var chartRules = []Rule{
 	},
 	{
 		Name: "late", Number: 22, Severity: pins.Error,
-		Wrong: "hub.extraConfig runs by its keys in order, and {key} uses {name}, which {later} defines: the hub does " +
+		Wrong: "hub.extraConfig runs by its keys in order, and {key} uses {name}, which {later} defines: " +
+			"the hub does " +
 			"not start (NameError)",
 		Do:     "name the keys so that {later} comes first",
 		Source: "jupyterhub/zero-to-jupyterhub-k8s jupyterhub/files/hub/jupyterhub_config.py",
@@ -705,7 +728,7 @@ var chartRules = []Rule{
 		Name:   "misplaced",
 		Number: 22,
 		Wrong:  "{what}",
-		Do:     "have all of them stand at one place",
+		Do:     "put all of them in one place",
 		Source: "helm/helm docs, subcharts",
 		find:   in(func(c *Config) []hit { return c.misplaced }),
 	},
@@ -716,7 +739,8 @@ var chartRules = []Rule{
 		Do:     "write a list, an item for each word",
 		Source: "jupyterhub/kubespawner kubespawner/spawner.py",
 		find: in(func(c *Config) []hit {
-			if cmd := c.root.get("singleuser", "cmd"); cmd != nil && cmd.kind == text && strings.ContainsRune(strings.TrimSpace(cmd.text), ' ') {
+			if cmd := c.root.get("singleuser", "cmd"); cmd != nil && cmd.kind == text &&
+				strings.ContainsRune(strings.TrimSpace(cmd.text), ' ') {
 				return at(cmd.at)
 			}
 			return nil
@@ -724,9 +748,10 @@ var chartRules = []Rule{
 	},
 	{
 		Name: "python", Number: 22, Severity: pins.Error,
-		Wrong: "this is no Python: a bracket or a text does not end, or a colon is missing: the hub does not start " +
+		Wrong: "this is not valid Python: a bracket or a string does not end, or a colon is missing: the hub " +
+			"does not start " +
 			"(SyntaxError)",
-		Do:     "mend it",
+		Do:     "correct the code",
 		Source: "jupyterhub/zero-to-jupyterhub-k8s jupyterhub/files/hub/jupyterhub_config.py",
 		find:   in(func(c *Config) []hit { return at(c.broken...) }),
 	},
@@ -739,21 +764,21 @@ var chartRules = []Rule{
 	},
 	{
 		Name: "hook-replaced", Number: 22,
-		Wrong:  "this takes the place of the pre_spawn_hook of {key}, which does not run any more",
-		Do:     "call the hook that is there from this one, or let this key come first, if the other does so",
+		Wrong:  "this replaces the pre_spawn_hook of {key}, which no longer runs",
+		Do:     "call the earlier hook from this one; or, if the other hook does that, make this key come first",
 		Source: "jupyterhub/zero-to-jupyterhub-k8s jupyterhub/files/hub/jupyterhub_config.py",
 		find:   in(func(c *Config) []hit { return c.hooks }),
 	},
 	{
 		Name: "dropped-option", Number: 22,
-		Wrong:  "this list takes the place of that at {there}, and has no {flag}: lists are not merged",
+		Wrong:  "this list replaces the one at {there}, and has no {flag}: lists are not merged",
 		Do:     "write the whole list here, or take this one out",
 		Source: "helm/helm docs, values files",
 		find:   in(func(c *Config) []hit { return c.dropped }),
 	},
 	{
 		Name: "entrypoint", Number: 23,
-		Wrong:  "singleuser.cmd takes the place of the image's CMD, and not of its ENTRYPOINT: {flag} would run twice",
+		Wrong:  "singleuser.cmd replaces the image's CMD, but not its ENTRYPOINT: {flag} would run twice",
 		Do:     "leave it out of cmd",
 		Source: "2i2c-org/infrastructure#3807",
 		find: func(f *Facts) []hit {
@@ -789,7 +814,8 @@ func extraFiles(c *Config) (hits []hit) {
 			default:
 				return
 			}
-			hits = append(hits, told(files.key(name).at, "file", part+".extraFiles."+shownKey(files, name), "what", what))
+			hits = append(hits, told(files.key(name).at, "file", part+".extraFiles."+shownKey(files, name),
+				"what", what))
 		})
 	}
 	return hits

@@ -103,7 +103,8 @@ func mappingValue(n *yaml.Node, key string) *yaml.Node {
 func SetImage(file File, path, ref string) ([]byte, error) {
 	m := reference.FindStringSubmatch(ref)
 	if m == nil || m[2] == "" && m[3] == "" {
-		return nil, fmt.Errorf("%q is no reference of an image with a tag or a digest, such as hub/stat159:a9f2c4a2da6d", ref)
+		return nil, fmt.Errorf("%q is not an image reference with a tag or a digest, such as "+
+			"hub/stat159:a9f2c4a2da6d", ref)
 	}
 	root, err := readNode(file)
 	if err != nil {
@@ -129,7 +130,8 @@ func SetImage(file File, path, ref string) ([]byte, error) {
 	}
 	for _, e := range edits {
 		if e.node == nil || e.node.Kind != yaml.ScalarNode {
-			return nil, fmt.Errorf("%s:%d: %s is neither a reference, nor a mapping with name and tag", file.Name, n.Line, path)
+			return nil, fmt.Errorf("%s:%d: %s is neither a reference, nor a mapping with name and tag", file.Name,
+				n.Line, path)
 		}
 	}
 	return splice(file, edits)
@@ -164,7 +166,8 @@ func splice(file File, edits []edit) ([]byte, error) {
 	if err := yaml.Unmarshal([]byte(text), &got); err != nil || fmt.Sprintf("%#v", got) != fmt.Sprintf("%#v", want) {
 		first := edits[0]
 		where := strings.Join(first.keys, ".")
-		return nil, fmt.Errorf("%s:%d: the edit would change more than %s: do it by hand", file.Name, first.node.Line, where)
+		return nil, fmt.Errorf("%s:%d: the edit would change more than %s: do it by hand", file.Name,
+			first.node.Line, where)
 	}
 	return []byte(text), nil
 }

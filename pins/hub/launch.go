@@ -31,7 +31,8 @@ var aliases = map[string]string{
 
 // LaunchOf reads a manifest's launch.
 func LaunchOf(m *pins.Manifest) Launch {
-	l := Launch{Cmd: m.Launch.Cmd, Env: map[string]pins.Text{}, Settings: map[string]Setting{}, known: len(m.Launch.Cmd) > 0}
+	l := Launch{Cmd: m.Launch.Cmd, Env: map[string]pins.Text{}, Settings: map[string]Setting{},
+		known: len(m.Launch.Cmd) > 0}
 	for name, value := range m.Launch.Env {
 		l.Env[name] = pins.Text{Value: value, At: m.Launch.EnvAt[name]}
 	}

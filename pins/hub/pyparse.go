@@ -8,7 +8,8 @@ import (
 
 // An expr is an expression of Python, as far as configurations need it.
 type expr struct {
-	op   string // name, text, number, list, mapping, attribute, index, call, keyword, add, or, format, comprehension, unknown
+	// name, text, number, list, mapping, attribute, index, call, keyword, add, or, format, comprehension, unknown
+	op   string
 	text string
 	line int
 	args []*expr // of mapping: keys and values in turn; of call: what is called, and the arguments

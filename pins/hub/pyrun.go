@@ -356,7 +356,8 @@ func (p *program) union(a, b *Value) *Value {
 	if a.kind != mapping || b.kind != mapping {
 		return &Value{at: a.at, secret: a.secret || b.secret}
 	}
-	return merged(a, &Value{kind: mapping, at: a.at, keys: b.keys, items: b.items, open: a.open || b.open, secret: b.secret})
+	return merged(a, &Value{kind: mapping, at: a.at, keys: b.keys, items: b.items, open: a.open || b.open,
+		secret: b.secret})
 }
 
 var (
@@ -470,7 +471,8 @@ func (p *program) view(on *Value, which string, out *Value) *Value {
 		case "values":
 			out.items = append(out.items, on.items[i])
 		default:
-			out.items = append(out.items, &Value{kind: list, at: k.at, items: []*Value{k, on.items[i]}, secret: k.secret})
+			out.items = append(out.items, &Value{kind: list, at: k.at, items: []*Value{k, on.items[i]},
+				secret: k.secret})
 		}
 	}
 	return out
@@ -492,7 +494,8 @@ func (p *program) function(name string, args []*Value, named, out *Value) *Value
 		p.open = true
 	case name == "dict" && len(args) == 0:
 		return named
-	case (name == "list" || name == "sorted" || name == "set" || name == "tuple" || name == "dict" || name == "str") && len(args) == 1:
+	case (name == "list" || name == "sorted" || name == "set" || name == "tuple" || name == "dict" ||
+		name == "str") && len(args) == 1:
 		return args[0]
 	case (name == "list" || name == "set") && len(args) == 0:
 		out.kind = list

@@ -32,10 +32,12 @@ const oldestHub = "3.0.0"
 // CheckHub checks a hub's version: one that driftpin renders for.
 func CheckHub(version string) error {
 	if !hubVersion.MatchString(version) {
-		return fmt.Errorf("%q is not a version of JupyterHub, such as 5.4.2 (the version of its Helm chart is another)", version)
+		return fmt.Errorf("%q is not a version of JupyterHub, such as 5.4.2 (the version of its Helm chart is "+
+			"another)", version)
 	}
 	if pins.Pip.Scheme().Compare(version, oldestHub) < 0 {
-		return fmt.Errorf("JupyterHub %s is older than %s, and lacks scopes that shared accounts need", version, oldestHub)
+		return fmt.Errorf("JupyterHub %s is older than %s, and lacks scopes that shared accounts need", version,
+			oldestHub)
 	}
 	return nil
 }
@@ -72,16 +74,19 @@ func checkNames(m *pins.Manifest) error {
 		for what, name := range map[string]string{"account": Account(g), "role": Role(g)} {
 			other, again := made[what+name]
 			if made[what+name] = g; again {
-				errs = append(errs, fmt.Errorf("%s: group %q has the %s %s, as group %q at %s has: give one of them another account: or another name",
+				errs = append(errs, fmt.Errorf("%s: group %q has the %s %s, as group %q at %s has: give one "+
+					"of them another account: or another name",
 					g.Name.At, g.Name.Value, what, name, other.Name.Value, other.Name.At))
 			}
 		}
 		if g.Name.Value == accountsName {
-			const taken = "%s: group %q: a group of that name creates the accounts, and all of them are in it: give this group another name"
+			const taken = "%s: group %q: a group of that name creates the accounts, and all of them are in it: " +
+				"give this group another name"
 			errs = append(errs, fmt.Errorf(taken, g.Name.At, g.Name.Value))
 		}
 		if !roleName.MatchString(Role(g)) {
-			errs = append(errs, fmt.Errorf("%s: group %q: its role %s is no legal name", g.Name.At, g.Name.Value, Role(g)))
+			errs = append(errs, fmt.Errorf("%s: group %q: its role %s is no legal name", g.Name.At,
+				g.Name.Value, Role(g)))
 		}
 	}
 	return errors.Join(errs...)
@@ -128,7 +133,8 @@ func (w *valuesWriter) since(version string) bool {
 	return pins.Pip.Scheme().Compare(w.hub, version) >= 0
 }
 
-var plainScalar = regexp.MustCompile(`^(?:-{0,2}[A-Za-z_/]|[0-9]+-[A-Za-z])[A-Za-z0-9_./@+-]*(?:[:=!][A-Za-z0-9_./@+-]+)*$`)
+var plainScalar = regexp.MustCompile(`^(?:-{0,2}[A-Za-z_/]|` +
+	`[0-9]+-[A-Za-z])[A-Za-z0-9_./@+-]*(?:[:=!][A-Za-z0-9_./@+-]+)*$`)
 
 // scalar writes a text as YAML: plain where nothing else can be read in it.
 func scalar(text string) string {
@@ -179,7 +185,8 @@ func scalars(texts []string) string {
 
 // header says what the values are, and where the rest is.
 func (w *valuesWriter) header(m *pins.Manifest, o RenderOptions) string {
-	text := fmt.Sprintf("# %s on JupyterHub %s with Zero to JupyterHub; written by driftpin hub render.\n", m.Course, o.Hub)
+	text := fmt.Sprintf("# %s on JupyterHub %s with Zero to JupyterHub; written by driftpin hub render.\n", m.Course,
+		o.Hub)
 	if len(m.Accounts.Groups) == 0 || m.Accounts.ManageGroups {
 		return text
 	}
@@ -243,7 +250,8 @@ func limitsOf(g pins.Group, colon, quote string) string {
 		limits = append(limits, fmt.Sprintf("%smem_limit%s%s%d", quote, quote, colon, bytesOf(g.Memory)))
 	}
 	if g.CPU > 0 {
-		limits = append(limits, fmt.Sprintf("%scpu_limit%s%s%s", quote, quote, colon, strconv.FormatFloat(g.CPU, 'f', -1, 64)))
+		limits = append(limits, fmt.Sprintf("%scpu_limit%s%s%s", quote, quote, colon, strconv.FormatFloat(g.CPU,
+			'f', -1, 64)))
 	}
 	return strings.Join(limits, ", ")
 }
@@ -283,7 +291,8 @@ func (w *valuesWriter) hook(a pins.Accounts) string {
 			limits = append(limits, fmt.Sprintf("    %s: {%s},\n", name, limitsOf(g, ": ", `"`)))
 		}
 	}
-	text := "# A server has the limits of its owner's groups, a shared account's those of its group; of several the largest.\n" +
+	text := "# A server has the limits of its owner's groups, a shared account's those of its group; of several " +
+		"the largest.\n" +
 		"account_groups = {" + strings.Join(accounts, ", ") + "}\n"
 	properties := "{g.name: g.properties or {} for g in spawner.db.query(Group).filter(Group.name.in_(names))}"
 	if a.ManageGroups || !w.since("4.0.0") {
@@ -393,7 +402,8 @@ func isBlock(text string) bool {
 func splitImage(ref string) (name, tag string, err error) {
 	m := byDigest.FindStringSubmatch(ref)
 	if m == nil {
-		return "", "", fmt.Errorf("image %q: write it with its digest, REPOSITORY@sha256:…, so that what is launched is what was checked", ref)
+		return "", "", fmt.Errorf("image %q: write it with its digest, REPOSITORY@sha256:…, so that what is "+
+			"launched is what was checked", ref)
 	}
 	repository := strings.TrimSuffix(m[1], "@sha256")
 	if i := strings.LastIndexByte(repository, ':'); i > strings.LastIndexByte(repository, '/') {

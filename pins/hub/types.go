@@ -22,7 +22,8 @@ func (t *typeCheck) is(v *Value, what, then string, want ...kind) bool {
 	for i, k := range want {
 		names[i] = kinds[k]
 	}
-	t.hits = append(t.hits, told(v.at, "what", what, "is", strings.Join(names, " or "), "has", kinds[v.kind], "then", then))
+	t.hits = append(t.hits, told(v.at, "what", what, "is", strings.Join(names, " or "), "has", kinds[v.kind],
+		"then", then))
 	return false
 }
 
@@ -65,7 +66,8 @@ func (t *typeCheck) group(name string, group *Value) {
 	if group.kind == mapping {
 		for _, k := range group.keys {
 			if k.text != "users" && k.text != "properties" {
-				t.key(k, "group "+name, "users or properties", "it is passed over, and who is in it is in no group")
+				t.key(k, "group "+name, "users or properties",
+					"the key is ignored, and the users in it are in no group")
 			}
 		}
 		t.is(group.get("properties"), "properties of group "+name, noStart, mapping)
@@ -78,7 +80,8 @@ func (t *typeCheck) group(name string, group *Value) {
 
 // key is a key that the hub does not look at.
 func (t *typeCheck) key(k *Value, of, known, then string) {
-	t.hits = append(t.hits, told(k.at, "what", "a key of "+of, "is", known, "has", "another ("+k.shown()+")", "then", then))
+	t.hits = append(t.hits, told(k.at, "what", "a key of "+of, "is", known, "has", "another ("+k.shown()+")",
+		"then", then))
 }
 
 // roleKeys are what a role may hold.
@@ -101,11 +104,12 @@ func (t *typeCheck) role(role *Value) {
 	if name != nil {
 		who = "role " + name.shown()
 	} else if !role.open {
-		t.hits = append(t.hits, told(role.at, "what", "a role", "is", "a mapping with its name", "has", "without one", "then", noStart))
+		t.hits = append(t.hits, told(role.at, "what", "a role", "is", "a mapping with its name", "has", "without one",
+			"then", noStart))
 	}
 	for _, k := range role.keys {
 		if !slices.Contains(roleKeys, k.text) && !strings.Contains(k.text, hole) {
-			t.key(k, who, "name, description, scopes, users, groups or services", "it is passed over")
+			t.key(k, who, "name, description, scopes, users, groups or services", "the key is ignored")
 		}
 	}
 	for _, part := range []string{"scopes", "users", "groups", "services"} {
@@ -115,6 +119,7 @@ func (t *typeCheck) role(role *Value) {
 	}
 	if scopes := role.get("scopes"); name.is("admin") && scopes != nil {
 		then := noStart + " (RoleValueError)"
-		t.hits = append(t.hits, told(scopes.at, "what", "the role admin", "is", "left with its own scopes", "has", "given others", "then", then))
+		t.hits = append(t.hits, told(scopes.at, "what", "the role admin", "is", "left with its own scopes", "has",
+			"given others", "then", then))
 	}
 }

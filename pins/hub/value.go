@@ -204,9 +204,11 @@ func twice(name string, n *yaml.Node, secret bool) (found pins.Findings) {
 					key = hidden
 				}
 				found = append(found, pins.Finding{
-					Position: pins.Position{File: name, Line: item.Line}, Rule: "duplicate-key", Subject: "duplicate-key",
+					Position: pins.Position{File: name, Line: item.Line}, Rule: "duplicate-key",
+					Subject:  "duplicate-key",
 					Severity: pins.Error, Fatal: true,
-					Message: fmt.Sprintf("key %s stands twice in a mapping, first on line %d: one of the two is lost: keep one", key, line),
+					Message: fmt.Sprintf("key %s stands twice in a mapping, first on line %d: one of the two is "+
+						"lost: keep one", key, line),
 				})
 			}
 			first[item.Value] = item.Line

@@ -49,7 +49,9 @@ func CheckValues(files []File, o CheckOptions) pins.Findings {
 	f.elsewhere = !c.secrets
 	found = append(found, f.check(func(Rule) bool { return true })...)
 	found.Sort()
-	return slices.CompactFunc(found, func(a, b pins.Finding) bool { return a.Position == b.Position && a.Message == b.Message })
+	return slices.CompactFunc(found, func(a, b pins.Finding) bool {
+		return a.Position == b.Position && a.Message == b.Message
+	})
 }
 
 // Config is what values files make of a hub.
@@ -90,8 +92,9 @@ func readValues(files []File, secrets *File) (*Config, pins.Findings) {
 		}
 		if at := root.key("sops"); at != nil && strings.Contains(string(file.Data), "ENC[") {
 			c.open = true
-			found = append(found, pins.Finding{Position: at.at, Rule: "encrypted", Severity: pins.Note, Subject: "encrypted",
-				Message: "the file is encrypted by sops, and not looked at: decrypt it, and give it by --secrets " +
+			found = append(found, pins.Finding{Position: at.at, Rule: "encrypted", Severity: pins.Note,
+				Subject: "encrypted",
+				Message: "the file is encrypted by sops, and not checked: decrypt it, and give it by --secrets " +
 					"(sops --decrypt FILE | driftpin hub check … --secrets -)"})
 			return
 		}
@@ -109,7 +112,8 @@ func readValues(files []File, secrets *File) (*Config, pins.Findings) {
 		read(*secrets, true)
 	}
 	if c.root != nil && len(c.root.keys) > 0 && !c.placed && !c.open {
-		c.misplaced = append(c.misplaced, told(c.root.at, "what", "there is nothing for the chart in these files: no hub, and no singleuser"))
+		c.misplaced = append(c.misplaced,
+			told(c.root.at, "what", "there is nothing for the chart in these files: no hub, and no singleuser"))
 	}
 	if found.Err() == nil {
 		c.load()
@@ -118,7 +122,8 @@ func readValues(files []File, secrets *File) (*Config, pins.Findings) {
 }
 
 // chartTop are the keys that the chart's schema has at its top.
-var chartTop = strings.Fields("cull custom debug enabled fullnameOverride global httpRoute hub imagePullSecret imagePullSecrets " +
+var chartTop = strings.Fields("cull custom debug enabled fullnameOverride global httpRoute hub imagePullSecret " +
+	"imagePullSecrets " +
 	"ingress nameOverride prePuller proxy rbac scheduling singleuser")
 
 // chart finds the part of a file that the chart gets: all of it, or what is below
@@ -129,7 +134,8 @@ func (c *Config) chart(root *Value) *Value {
 	if below := root.get("jupyterhub"); below != nil && below.kind == mapping {
 		under, chart = "jupyterhub", below
 		if has(root) {
-			what := "there is a hub, or a singleuser, both at the top and below jupyterhub: the chart gets one of the two"
+			what := "there is a hub, or a singleuser, both at the top and below jupyterhub: the chart gets one of " +
+				"the two"
 			c.misplaced = append(c.misplaced, told(root.at, "what", what))
 		}
 	} else if !has(root) {
@@ -142,15 +148,17 @@ func (c *Config) chart(root *Value) *Value {
 	switch {
 	case chart.kind == null:
 	case chart.kind != mapping:
-		c.misplaced = append(c.misplaced, told(chart.at, "what", "the file is no mapping, and no values"))
+		c.misplaced = append(c.misplaced, told(chart.at, "what", "the file is not a mapping, so it holds no values"))
 	case len(chart.keys) > 0 && c.placed && under != c.under:
 		const apart = "these values stand %s, and those of the files before %s: the chart gets one of the two"
 		what := fmt.Sprintf(apart, where(under), where(c.under))
 		c.misplaced = append(c.misplaced, told(chart.at, "what", what))
-	case slices.ContainsFunc(chart.keys, func(k *Value) bool { return slices.Contains(chartTop, strings.ToLower(k.text)) }):
+	case slices.ContainsFunc(chart.keys,
+		func(k *Value) bool { return slices.Contains(chartTop, strings.ToLower(k.text)) }):
 		c.placed, c.under = true, under
 	}
-	near := slices.ContainsFunc(chart.list(), func(k *Value) bool { return slices.Contains(chartTop, strings.ToLower(k.text)) })
+	near := slices.ContainsFunc(chart.list(),
+		func(k *Value) bool { return slices.Contains(chartTop, strings.ToLower(k.text)) })
 	if chart.kind == mapping && (under != "" || has(chart) || near) {
 		for _, k := range chart.keys {
 			if !slices.Contains(chartTop, k.text) {
@@ -176,7 +184,8 @@ func (c *Config) drop(next *Value) {
 	}
 	for _, arg := range was.items {
 		option, _, _ := strings.Cut(arg.text, "=")
-		kept := slices.ContainsFunc(is.items, func(v *Value) bool { o, _, _ := strings.Cut(v.text, "="); return o == option })
+		kept := slices.ContainsFunc(is.items,
+			func(v *Value) bool { o, _, _ := strings.Cut(v.text, "="); return o == option })
 		if strings.HasPrefix(option, "-") && !kept {
 			c.dropped = append(c.dropped, told(is.at, "flag", arg.shown(), "there", arg.at.String()))
 		}
@@ -195,7 +204,8 @@ func (c *Config) load() {
 	hub := c.root.get("hub")
 	hub.get("loadRoles").each(func(key string, role *Value) {
 		named := &Value{kind: mapping, at: role.at}
-		named.set(&Value{kind: text, text: "name"}, &Value{kind: text, text: key, at: hub.get("loadRoles").key(key).at, secret: role.secret})
+		named.set(&Value{kind: text, text: "name"},
+			&Value{kind: text, text: key, at: hub.get("loadRoles").key(key).at, secret: role.secret})
 		role = merged(named, role)
 		roles.items = append(roles.items, role)
 	})
@@ -283,7 +293,8 @@ func hookOf(source string) (line int, sets, asks bool) {
 	if at == nil {
 		return 0, false, false
 	}
-	return strings.Count(source[:at[0]], "\n"), true, strings.Count(source, "pre_spawn_hook") > len(hookSet.FindAllString(source, -1))
+	return strings.Count(source[:at[0]], "\n"), true,
+		strings.Count(source, "pre_spawn_hook") > len(hookSet.FindAllString(source, -1))
 }
 
 var splitting = regexp.MustCompile(`^\s*((?:\w+\s*,\s*)+\w+)\s*=.*\.split\(\s*['"]::['"]`)

@@ -47,7 +47,8 @@ func TestFaults(t *testing.T) {
 		want, data := readFault(t, file)
 		o := hub.CheckOptions{Hub: want.version, Secrets: &hub.File{Name: "none.yaml"}}
 		if want.rule == "role-of-no-group" {
-			o.Secrets = &hub.File{Name: "secrets.yaml", Data: []byte("hub: {config: {JupyterHub: {load_groups: {shared-1: {users: [jo]}}}}}\n")}
+			o.Secrets = &hub.File{Name: "secrets.yaml",
+				Data: []byte("hub: {config: {JupyterHub: {load_groups: {shared-1: {users: [jo]}}}}}\n")}
 		}
 		found := hub.CheckValues([]hub.File{{Name: file, Data: data}}, o)
 		if len(found) == 0 || slices.ContainsFunc(found, func(f pins.Finding) bool {
@@ -79,7 +80,8 @@ func TestAllRules(t *testing.T) {
 		}
 	}
 	for _, r := range hub.Rules {
-		if r.Name == "" || r.Wrong == "" || r.Do == "" || r.Source == "" && r.Name != "no-singleuser" && r.Name != "collaboration-off" && r.Name != "members-in-the-open" {
+		if r.Name == "" || r.Wrong == "" || r.Do == "" || r.Source == "" && r.Name != "no-singleuser" &&
+			r.Name != "collaboration-off" && r.Name != "members-in-the-open" {
 			t.Errorf("rule %s lacks something", r.Name)
 		}
 	}
@@ -133,7 +135,8 @@ func TestCourseValues(t *testing.T) {
 	if found := hub.CheckValues(plain, hub.CheckOptions{Hub: "3.1.1"}); len(found) > 0 {
 		t.Errorf("without the secrets: %v", found)
 	}
-	found := hub.CheckValues(plain, hub.CheckOptions{Hub: "3.1.1", Secrets: &hub.File{Name: "secrets.yaml", Data: []byte(ofSecrets)}})
+	found := hub.CheckValues(plain, hub.CheckOptions{Hub: "3.1.1",
+		Secrets: &hub.File{Name: "secrets.yaml", Data: []byte(ofSecrets)}})
 	var got []string
 	for _, f := range found {
 		got = append(got, f.Position.String()+" "+f.Rule)
@@ -142,7 +145,8 @@ func TestCourseValues(t *testing.T) {
 		}
 	}
 	// Both accounts are made by nobody, one filter has a capital, and one role's name is not legal.
-	want := []string{"common.yaml:17 role-name", "common.yaml:19 names", "common.yaml:20 names", "common.yaml:21 no-account", "common.yaml:21 names"}
+	want := []string{"common.yaml:17 role-name", "common.yaml:19 names", "common.yaml:20 names",
+		"common.yaml:21 no-account", "common.yaml:21 names"}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s\n%v", strings.Join(got, "\n"), strings.Join(want, "\n"), found)
 	}
@@ -151,7 +155,8 @@ func TestCourseValues(t *testing.T) {
 // What driftpin renders has nothing against it, at any version, and with any legal
 // names.
 func TestRendered(t *testing.T) {
-	m := course(t, stat159+idsFile+"accounts:\n  groups: [shared-1, {group: 'Group 2', memory: 4G, cpu: 0.5}, 'course::1::group::Ähnlich & \"mehr\"', 1, on]\n")
+	m := course(t, stat159+idsFile+"accounts:\n  groups: [shared-1, {group: 'Group 2', memory: 4G, cpu: 0.5}, "+
+		"'course::1::group::Ähnlich & \"mehr\"', 1, on]\n")
 	for _, version := range []string{"3.0.0", "3.1.1", "4.1.6", "5.5.4", "6.1.1"} {
 		for _, managed := range []bool{false, true} {
 			m.Accounts.ManageGroups = managed
@@ -159,12 +164,15 @@ func TestRendered(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			secrets := hub.File{Name: "secrets.yaml", Data: []byte("jupyterhub: {hub: {config: {JupyterHub: {load_groups: {shared-1: {users: [quillon]}}}}}}\n")}
+			secrets := hub.File{Name: "secrets.yaml",
+				Data: []byte("jupyterhub: {hub: {config: {JupyterHub: {load_groups: {shared-1: {users: " +
+					"[quillon]}}}}}}\n")}
 			o := hub.CheckOptions{Hub: version, Secrets: &secrets}
 			if managed {
 				o.Secrets = nil
 			} else if strings.HasPrefix(version, "3") {
-				o.Secrets.Data = []byte("jupyterhub: {hub: {config: {JupyterHub: {load_groups: {shared-1: [quillon]}}}}}\n")
+				o.Secrets.Data = []byte("jupyterhub: {hub: {config: {JupyterHub: {load_groups: {shared-1: " +
+					"[quillon]}}}}}\n")
 			}
 			found := hub.CheckValues([]hub.File{{Name: "values.yaml", Data: data}}, o)
 			for _, f := range found {
@@ -181,14 +189,20 @@ func TestOddFiles(t *testing.T) {
 	for name, test := range map[string]struct {
 		plain, secrets, want string
 	}{
-		"no YAML":            {"a: [", "", "error yaml"},
-		"no YAML, secret":    {"a: 1\n", "kestrel: [\n", "error yaml"},
-		"empty":              {"", "", ""},
-		"nothing":            {"null\n", "", ""},
-		"a list":             {"[1, 2]\n", "", "warning misplaced"},
-		"encrypted":          {"a: 1\n", "hub:\n  config: ENC[AES256_GCM,data:abc]\nsops: {version: 3.7.3}\n", "note encrypted"},
-		"lists for mappings": {"hub: {config: [1], loadRoles: [a], extraConfig: x}\nsingleuser: {extraFiles: [1], cmd: x}\n", "", "error type; error type; error type"},
-		"an alias bomb":      {"a: &a [x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e]\ng: &g [*f,*f,*f,*f,*f,*f,*f,*f]\nhub: {config: {A: *g}}\n", "", "error unknown-key; error unknown-key; error unknown-key; error unknown-key; error unknown-key; error unknown-key; error unknown-key"},
+		"no YAML":         {"a: [", "", "error yaml"},
+		"no YAML, secret": {"a: 1\n", "kestrel: [\n", "error yaml"},
+		"empty":           {"", "", ""},
+		"nothing":         {"null\n", "", ""},
+		"a list":          {"[1, 2]\n", "", "warning misplaced"},
+		"encrypted": {"a: 1\n", "hub:\n  config: ENC[AES256_GCM,data:abc]\nsops: {version: 3.7.3}\n",
+			"note encrypted"},
+		"lists for mappings": {"hub: {config: [1], loadRoles: [a], extraConfig: x}\nsingleuser: {extraFiles: [1], " +
+			"cmd: x}\n", "", "error type; error type; error type"},
+		"an alias bomb": {"a: &a [x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c " +
+			"[*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f " +
+			"[*e,*e,*e,*e,*e,*e,*e,*e]\ng: &g [*f,*f,*f,*f,*f,*f,*f,*f]\nhub: {config: {A: *g}}\n", "",
+			"error unknown-key; error unknown-key; error unknown-key; error unknown-key; error unknown-key; error " +
+				"unknown-key; error unknown-key"},
 	} {
 		o := hub.CheckOptions{}
 		if test.secrets != "" {
@@ -210,10 +224,12 @@ func TestOddFiles(t *testing.T) {
 // What a later file's list leaves out is told.
 func TestDropped(t *testing.T) {
 	found := hub.CheckValues([]hub.File{
-		{Name: "a.yaml", Data: []byte("singleuser:\n  cmd: [jupyterhub-singleuser, --LabApp.collaborative=true, --x.y=1]\n")},
+		{Name: "a.yaml",
+			Data: []byte("singleuser:\n  cmd: [jupyterhub-singleuser, --LabApp.collaborative=true, --x.y=1]\n")},
 		{Name: "b.yaml", Data: []byte("singleuser:\n  cmd: [jupyterhub-singleuser, --x.y=2]\n")},
 	}, hub.CheckOptions{})
-	if len(found) != 1 || !strings.Contains(found[0].Error(), "b.yaml:2: this list takes the place of that at a.yaml:2, and has no --LabApp.collaborative=true") {
+	if len(found) != 1 || !strings.Contains(found[0].Error(),
+		"b.yaml:2: this list replaces the one at a.yaml:2, and has no --LabApp.collaborative=true") {
 		t.Errorf("got %v", found)
 	}
 }
@@ -221,18 +237,25 @@ func TestDropped(t *testing.T) {
 // Values are held against the course's lock.
 func TestValuesOfCourse(t *testing.T) {
 	m := course(t, "course: a\npins:\n  pip: [jupyterlab==4.6.6]\n")
-	found := hub.CheckValues([]hub.File{{Name: "common.yaml", Data: []byte(ofCourse)}}, hub.CheckOptions{Hub: "3.1.1", Course: m, Lock: locked("jupyterlab 4.6.6,jupyterhub 3.1.1,tmpystore 0.0.1,ypy-websocket 0.8.2 tmpystore,jupyter-collaboration 5.0.4" + strings.Replace(packs4, ",jupyterhub 5.2.1", "", 1))})
-	if len(found) != 2 || !strings.HasPrefix(found[0].Error(), "common.yaml:26: --LabApp.collaborative is an option of jupyterlab 3, and jupyterlab 4.6.6 (pins.yaml:3) is locked") {
+	found := hub.CheckValues([]hub.File{{Name: "common.yaml", Data: []byte(ofCourse)}}, hub.CheckOptions{Hub: "3.1.1",
+		Course: m,
+		Lock: locked("jupyterlab 4.6.6,jupyterhub 3.1.1,tmpystore 0.0.1,ypy-websocket 0.8.2 " +
+			"tmpystore,jupyter-collaboration 5.0.4" + strings.Replace(packs4, ",jupyterhub 5.2.1", "", 1))})
+	if len(found) != 2 || !strings.HasPrefix(found[0].Error(),
+		"common.yaml:26: --LabApp.collaborative is an option of jupyterlab 3, and jupyterlab 4.6.6 (pins.yaml:3) "+
+			"is locked") {
 		t.Errorf("got %v", found)
 	}
 }
 
 func FuzzValues(f *testing.F) {
 	f.Add([]byte(ofCourse), []byte(ofSecrets))
-	f.Add([]byte("hub: {extraConfig: {a: \"c.A.b = [x for x in range(3)]\\nif 1:\\n  c.JupyterHub.load_groups.update({'a': [1]})\"}}"), []byte(""))
+	f.Add([]byte("hub: {extraConfig: {a: \"c.A.b = [x for x in range(3)]\\nif 1:\\n "+
+		" c.JupyterHub.load_groups.update({'a': [1]})\"}}"), []byte(""))
 	f.Fuzz(func(t *testing.T, plain, secrets []byte) {
 		word := "quillon"
-		found := hub.CheckValues([]hub.File{{Name: "a", Data: plain}}, hub.CheckOptions{Secrets: &hub.File{Name: "b", Data: secrets}})
+		found := hub.CheckValues([]hub.File{{Name: "a", Data: plain}},
+			hub.CheckOptions{Secrets: &hub.File{Name: "b", Data: secrets}})
 		for _, x := range found {
 			if strings.Contains(x.Message, word) && !strings.Contains(string(plain), word) {
 				t.Errorf("a secret is told: %s", x.Message)
@@ -252,7 +275,8 @@ func FuzzRender(f *testing.F) {
 			t.Fatal(err)
 		}
 		content, group = strings.ToValidUTF8(content, ""), strings.ToValidUTF8(group, "")
-		m.Launch.Files = []pins.LaunchFile{{Path: "/a/x y.json", Content: []byte(content)}, {Path: "/b/x-y.json"}, {Path: "/c/b-x-y.json"}}
+		m.Launch.Files = []pins.LaunchFile{{Path: "/a/x y.json", Content: []byte(content)}, {Path: "/b/x-y.json"},
+			{Path: "/c/b-x-y.json"}}
 		m.Accounts.Groups = []pins.Group{{Name: pins.Text{Value: group}, Memory: "1G"}}
 		data, err := hub.Render(m, hub.RenderOptions{Hub: "6.1.1"})
 		if err != nil {

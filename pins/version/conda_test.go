@@ -65,7 +65,8 @@ func TestCondaOrder(t *testing.T) {
 		}
 	}
 	// The trick for openssl, and the local version.
-	for _, ordered := range [][]string{{"1.0.1_", "1.0.1a", "1.0.1g"}, {"1.0", "1.0+1", "1.0+1.1", "1.0.1"}, {"2.0-1", "2.0-2"}} {
+	for _, ordered := range [][]string{{"1.0.1_", "1.0.1a", "1.0.1g"}, {"1.0", "1.0+1", "1.0+1.1", "1.0.1"},
+		{"2.0-1", "2.0-2"}} {
 		for i := 1; i < len(ordered); i++ {
 			if version.Conda.Compare(ordered[i-1], ordered[i]) != -1 {
 				t.Errorf("%s is not below %s", ordered[i-1], ordered[i])

@@ -56,8 +56,10 @@ func TestCompareVersions(t *testing.T) {
 // All versions of Python's are in one order, whatever they are written with: the
 // order of the packaging library.
 func TestOrderOfPEP440(t *testing.T) {
-	ordered := []string{"nonsense", "1.dev0", "1.0a1.dev1", "1.0a1.dev1+x", "1.0a1", "1.0a1+x", "1.0a1.post0", "1.0a1.post1", "1.0A2", "1.0b1", "1.0c1", "1.0-rc.2", "1", "1.0+X", "1+x.1", "1.0+x.2", "1+1", "1+1.1", "1+2",
-		"1.post0.dev1", "1-0", "1.0.post1+a", "1.0.post1+b", "1.1.dev20240101123456789012", "1.1", "2024", "18446744073709551616", "300!0", "2024!1.0rc1", "v2024!1.0"}
+	ordered := []string{"nonsense", "1.dev0", "1.0a1.dev1", "1.0a1.dev1+x", "1.0a1", "1.0a1+x", "1.0a1.post0",
+		"1.0a1.post1", "1.0A2", "1.0b1", "1.0c1", "1.0-rc.2", "1", "1.0+X", "1+x.1", "1.0+x.2", "1+1", "1+1.1", "1+2",
+		"1.post0.dev1", "1-0", "1.0.post1+a", "1.0.post1+b", "1.1.dev20240101123456789012", "1.1", "2024",
+		"18446744073709551616", "300!0", "2024!1.0rc1", "v2024!1.0"}
 	for i, a := range ordered {
 		for k, b := range ordered {
 			if got := version.PEP440.Compare(a, b); got != cmp.Compare(i, k) {
@@ -65,7 +67,8 @@ func TestOrderOfPEP440(t *testing.T) {
 			}
 		}
 	}
-	for _, same := range [][2]string{{"1.0+ubuntu-1", "1.0+UBUNTU.1"}, {"1RC1", "1.0.preview-1"}, {" 1.0", "1"}, {"1.0-1", "1.0.rev1"}, {"1.0a", "1.0alpha0"}} {
+	for _, same := range [][2]string{{"1.0+ubuntu-1", "1.0+UBUNTU.1"}, {"1RC1", "1.0.preview-1"}, {" 1.0", "1"},
+		{"1.0-1", "1.0.rev1"}, {"1.0a", "1.0alpha0"}} {
 		if version.PEP440.Compare(same[0], same[1]) != 0 {
 			t.Errorf("%s is not %s", same[0], same[1])
 		}
@@ -102,7 +105,8 @@ func TestSatisfiesPEP440(t *testing.T) {
 			t.Errorf("%s of %s: got %t, %v", test.version, test.specifiers, got, err)
 		}
 	}
-	for _, bad := range []string{"==1.0.post1.*", "==1.0+x.*", "==1.0a1.*", ">=1.*", "~=1", ">=1.7+local", "==", "=1", "==1.0,,<2"} {
+	for _, bad := range []string{"==1.0.post1.*", "==1.0+x.*", "==1.0a1.*", ">=1.*", "~=1", ">=1.7+local", "==", "=1",
+		"==1.0,,<2"} {
 		if got, err := version.PEP440.Satisfies("1.0", bad); err == nil {
 			t.Errorf("%s: %t", bad, got)
 		}
@@ -114,7 +118,9 @@ func TestCompareWithDpkg(t *testing.T) {
 	if _, err := exec.LookPath("dpkg"); err != nil {
 		t.Skip(err)
 	}
-	versions := []string{"0", "0.1", "0~", "1", "1-0", "1-1", "1-1~bpo1", "1-1+b1", "1.0", "1.0-1", "1.00", "1.0a", "1.0+", "1.0~~", "1.0~a", "1.0~", "1:0", "1:1.0-1", "2a", "2A", "2.", "10", "1.2.3-4.5", "1.2-3-4", "01", "1+dfsg-1", "1+dfsg1-1"}
+	versions := []string{"0", "0.1", "0~", "1", "1-0", "1-1", "1-1~bpo1", "1-1+b1", "1.0", "1.0-1", "1.00", "1.0a",
+		"1.0+", "1.0~~", "1.0~a", "1.0~", "1:0", "1:1.0-1", "2a", "2A", "2.", "10", "1.2.3-4.5", "1.2-3-4", "01",
+		"1+dfsg-1", "1+dfsg1-1"}
 	for _, a := range versions {
 		for _, b := range versions {
 			got := version.Dpkg.Compare(a, b)

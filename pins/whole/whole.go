@@ -30,7 +30,8 @@ func Create(path string, perm fs.FileMode) (*File, error) {
 		return nil, err
 	}
 	for {
-		pending, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithPermissions(perm), renameio.WithExistingPermissions())
+		pending, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)),
+			renameio.WithPermissions(perm), renameio.WithExistingPermissions())
 		if err != nil {
 			return nil, err
 		}

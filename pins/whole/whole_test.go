@@ -67,7 +67,8 @@ func TestManyWriters(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if data, err := os.ReadFile(file); err != nil || len(data) != 100 || bytes.Count(data, data[:1]) != 100 {
+				if data, err := os.ReadFile(file); err != nil || len(data) != 100 ||
+					bytes.Count(data, data[:1]) != 100 {
 					t.Errorf("%q, %v", data, err)
 					return
 				}
@@ -83,7 +84,8 @@ func TestManyWriters(t *testing.T) {
 func TestSymlink(t *testing.T) {
 	dir := t.TempDir()
 	target, link := filepath.Join(dir, "target"), filepath.Join(dir, "link")
-	if err := errors.Join(os.WriteFile(target, nil, 0o644), os.Symlink("target", link), WriteFile(link, []byte("x"), 0o644)); err != nil {
+	if err := errors.Join(os.WriteFile(target, nil, 0o644), os.Symlink("target", link), WriteFile(link, []byte("x"),
+		0o644)); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {

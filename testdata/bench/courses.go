@@ -86,7 +86,8 @@ func (b *bench) newCourse(ctx context.Context, e *daemon, name, asOf string, req
 	return c, err
 }
 
-func (b *bench) lockCourse(ctx context.Context, e *daemon, name, asOf string, requirements []string, before *pins.Lock) (*course, error) {
+func (b *bench) lockCourse(ctx context.Context, e *daemon, name, asOf string, requirements []string,
+	before *pins.Lock) (*course, error) {
 	c := &course{name: name, dir: filepath.Join(b.work, "courses", name), pinned: len(requirements)}
 	say("locking %s: %d pins", name, len(requirements))
 	text := fmt.Sprintf("course: bench\nbase: %q\nas-of: %q\nplatforms: [%s]\npins:\n  pip:\n", b.base, asOf, platform)

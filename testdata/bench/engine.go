@@ -23,7 +23,8 @@ func buildBuildkitd(ctx context.Context, work, program string) error {
 		return err
 	}
 	dir := filepath.Join(work, "buildkitd-module")
-	text := fmt.Sprintf("module buildkitd\n\ngo 1.26.8\n\nrequire %s %s\ntool %s/cmd/buildkitd\n", buildkit, version, buildkit)
+	text := fmt.Sprintf("module buildkitd\n\ngo 1.26.8\n\nrequire %s %s\ntool %s/cmd/buildkitd\n", buildkit, version,
+		buildkit)
 	if err := write(filepath.Join(dir, "go.mod"), text); err != nil {
 		return err
 	}
@@ -55,7 +56,8 @@ func (b *bench) startEngine(ctx context.Context) (*daemon, error) {
 	if err := write(config, fmt.Sprintf("[registry.%q]\n  http = true\n", b.registry.host)); err != nil {
 		return nil, err
 	}
-	e.cmd = exec.Command(b.buildkitd, "--config", config, "--addr", e.address, "--root", filepath.Join(dir, "root"), "--containerd-worker=false")
+	e.cmd = exec.Command(b.buildkitd, "--config", config, "--addr", e.address, "--root", filepath.Join(dir, "root"),
+		"--containerd-worker=false")
 	e.cmd.Stdout, e.cmd.Stderr = b.log, b.log
 	e.cmd.Env = append(os.Environ(), "TMPDIR="+dir) // it leaves empty folders there
 	if err := e.cmd.Start(); err != nil {

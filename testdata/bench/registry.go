@@ -71,7 +71,8 @@ func compressed(img v1.Image) (size int64, err error) {
 func (c *counter) clear() error {
 	c.lock.Lock()
 	err := errors.Join(os.RemoveAll(c.dir), os.MkdirAll(c.dir, 0o755))
-	c.handler = registry.New(registry.WithBlobHandler(registry.NewDiskBlobHandler(c.dir)), registry.Logger(log.New(io.Discard, "", 0)))
+	c.handler = registry.New(registry.WithBlobHandler(registry.NewDiskBlobHandler(c.dir)),
+		registry.Logger(log.New(io.Discard, "", 0)))
 	c.lock.Unlock()
 	if err != nil {
 		return err

@@ -41,7 +41,8 @@ func (b *bench) measureSide(ctx context.Context, side string, full *course) erro
 	}
 	if side != "uv" {
 		for _, c := range b.growth {
-			groups = append(groups, []build{{c.name + ": " + coldAtHand, c, true}, {c.name + ": " + bumpAtHand, c.after, true}})
+			groups = append(groups, []build{{c.name + ": " + coldAtHand, c, true}, {c.name + ": " + bumpAtHand,
+				c.after, true}})
 		}
 	}
 	for _, builds := range groups {
@@ -80,7 +81,8 @@ func (t *trial) onNewEngine(ctx context.Context, builds []build) (err error) {
 			return err
 		}
 		t.results.add(b.scenario, t.side, f)
-		say("%s, %s: %.1f s, %.1f MB pushed, %.0f MB of memory", t.side, b.scenario, f.seconds, float64(f.pushed)/1e6, float64(f.memory)/1e6)
+		say("%s, %s: %.1f s, %.1f MB pushed, %.0f MB of memory", t.side, b.scenario, f.seconds, float64(f.pushed)/1e6,
+			float64(f.memory)/1e6)
 	}
 	return nil
 }
@@ -88,9 +90,11 @@ func (t *trial) onNewEngine(ctx context.Context, builds []build) (err error) {
 // client is the command that is measured.
 func (t *trial) client(ctx context.Context, b build) (*exec.Cmd, error) {
 	if t.side != "driftpin" {
-		return t.dockerfile(ctx, t.engine, t.side, "push:"+t.registry.host+"/"+t.side+":1", b.atHand), t.writeContext(b.course.packages(), b.atHand)
+		return t.dockerfile(ctx, t.engine, t.side, "push:"+t.registry.host+"/"+t.side+":1", b.atHand),
+			t.writeContext(b.course.packages(), b.atHand)
 	}
-	cmd := t.command(ctx, t.driftpin, "build", b.course.dir, "--engine", t.engine.address, "--progress", "plain", "--push", t.registry.host+"/driftpin")
+	cmd := t.command(ctx, t.driftpin, "build", b.course.dir, "--engine", t.engine.address, "--progress", "plain",
+		"--push", t.registry.host+"/driftpin")
 	cmd.Env = append(os.Environ(), "DRIFTPIN_HOME="+t.home)
 	return cmd, nil
 }

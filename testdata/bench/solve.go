@@ -94,7 +94,8 @@ func hostSecrets() (map[string][]byte, error) {
 	for _, name := range []string{"UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL"} {
 		if value := host.Env[name]; value != "" {
 			secrets[name] = []byte(value)
-			secrets["PIP_"+strings.TrimPrefix(strings.Replace(name, "DEFAULT_INDEX", "INDEX_URL", 1), "UV_")] = []byte(value)
+			secrets["PIP_"+strings.TrimPrefix(strings.Replace(name, "DEFAULT_INDEX", "INDEX_URL", 1),
+				"UV_")] = []byte(value)
 		}
 	}
 	return secrets, nil

@@ -98,7 +98,9 @@ func (b *bench) describe(w io.Writer, full *course, runs int) {
 	for _, a := range full.packages() {
 		size += a.Size
 	}
-	fmt.Fprintf(w, "%d pins of %s, %d packages in wheels of %.0f MB, on a base of %.0f MB; BuildKit %s, uv %s; %d processors; medians of %d. "+
-		"Bumped is %s, %s → %s.\n\n", full.pinned, sourceCourse, len(full.packages()), float64(size)/1e6, float64(b.baseSize)/1e6,
+	fmt.Fprintf(w, "%d pins of %s, %d packages in wheels of %.0f MB, on a base of %.0f MB; BuildKit %s, uv %s; %d "+
+		"processors; medians of %d. "+
+		"Bumped is %s, %s → %s.\n\n", full.pinned, sourceCourse, len(full.packages()), float64(size)/1e6,
+		float64(b.baseSize)/1e6,
 		engine.BuildKitVersion(), steps.Toolbox()[0].Version, runtime.NumCPU(), runs, bumped, bumpedFrom, bumpedTo)
 }

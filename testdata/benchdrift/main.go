@@ -76,11 +76,13 @@ func run(ctx context.Context) (err error) {
 	if err := b.images(ctx); err != nil {
 		return err
 	}
-	fmt.Printf("%d processors; medians of %d, cold means without any cache of the program's own; the images lie in the page cache. ×: times driftpin drift, in seconds.\n", runtime.NumCPU(), b.runs)
+	fmt.Printf("%d processors; medians of %d, cold means without any cache of the program's own; the images lie "+
+		"in the page cache. ×: times driftpin drift, in seconds.\n", runtime.NumCPU(), b.runs)
 	for _, part := range []struct {
 		name string
 		run  func(context.Context) error
-	}{{"layouts", b.layouts}, {"registry", b.registry}, {"archives", b.archives}, {"again", b.again}, {"curve", b.curve}} {
+	}{{"layouts", b.layouts}, {"registry", b.registry}, {"archives", b.archives}, {"again", b.again},
+		{"curve", b.curve}} {
 		if *only != "" && *only != part.name {
 			continue
 		}

@@ -64,7 +64,8 @@ func (b *bench) once(ctx context.Context, s subject) (total figure, err error) {
 	for _, args := range s.commands {
 		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 		cmd.Dir = home
-		cmd.Env = append(os.Environ(), "HOME="+home, "TMPDIR="+home, "XDG_CACHE_HOME="+filepath.Join(home, "cache"), "DRIFTPIN_HOME="+filepath.Join(home, "driftpin"))
+		cmd.Env = append(os.Environ(), "HOME="+home, "TMPDIR="+home, "XDG_CACHE_HOME="+filepath.Join(home, "cache"),
+			"DRIFTPIN_HOME="+filepath.Join(home, "driftpin"))
 		cmd.Env = append(cmd.Env, s.env...)
 		var said bytes.Buffer
 		cmd.Stderr = &said
@@ -93,7 +94,8 @@ func (b *bench) once(ctx context.Context, s subject) (total figure, err error) {
 // compare measures subjects side by side and prints a table; the first is what
 // the others are held against.
 func (b *bench) compare(ctx context.Context, title string, subjects []subject) error {
-	fmt.Printf("\n**%s**\n\n| | seconds | × | CPU seconds | MB of memory | MB written |\n|---|--:|--:|--:|--:|--:|\n", title)
+	fmt.Printf("\n**%s**\n\n| | seconds | × | CPU seconds | MB of memory | MB written |\n|---|--:|--:|--:|--:|--:|\n",
+		title)
 	var first float64
 	for _, s := range subjects {
 		f, ok, err := b.measure(ctx, s)
@@ -111,7 +113,8 @@ func (b *bench) compare(ctx context.Context, title string, subjects []subject) e
 		if first == 0 {
 			first = f.seconds
 		}
-		fmt.Printf("| %s | %.2f | %.2f | %.2f | %d | %d |\n", s.name, f.seconds, f.seconds/first, f.cpu, f.memory>>20, f.written>>20)
+		fmt.Printf("| %s | %.2f | %.2f | %.2f | %d | %d |\n", s.name, f.seconds, f.seconds/first, f.cpu, f.memory>>20,
+			f.written>>20)
 	}
 	return nil
 }

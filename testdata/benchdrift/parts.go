@@ -16,7 +16,8 @@ func (b *bench) ours(a, z string) []subject {
 		{name: "driftpin inventory, both", commands: [][]string{{b.drift, "inventory", a}, {b.drift, "inventory", z}}},
 	}
 	if b.old != "" {
-		out = slices.Insert(out, 1, subject{name: "driftpin drift, before", commands: [][]string{{b.old, "drift", a, z}}, finds: true})
+		out = slices.Insert(out, 1, subject{name: "driftpin drift, before",
+			commands: [][]string{{b.old, "drift", a, z}}, finds: true})
 	}
 	return out
 }
@@ -31,7 +32,8 @@ func each(images [2]string, command func(image string) []string) (out [][]string
 
 func trivy(source ...string) func(string) []string {
 	return func(image string) []string {
-		args := []string{"trivy", "image", "-q", "--offline-scan", "--skip-db-update", "--skip-java-db-update", "--skip-version-check", "--disable-telemetry",
+		args := []string{"trivy", "image", "-q", "--offline-scan", "--skip-db-update", "--skip-java-db-update",
+			"--skip-version-check", "--disable-telemetry",
 			"--skip-files", "**/*.jar", "--format", "cyclonedx", "-o", "out.json"}
 		return append(append(args, source...), image)
 	}
@@ -45,13 +47,15 @@ func syft(prefix string) func(string) []string {
 
 func scalibr(flag string) func(string) []string {
 	return func(image string) []string {
-		return []string{"scalibr", flag + "=" + image, "--plugins=os/dpkg,python/wheelegg,javascript/packagejson,python/condameta", "-o", "cdx-json=out.json"}
+		return []string{"scalibr", flag + "=" + image,
+			"--plugins=os/dpkg,python/wheelegg,javascript/packagejson,python/condameta", "-o", "cdx-json=out.json"}
 	}
 }
 
 // containerDiff compares both images in one process.
 func containerDiff(images [2]string) [][]string {
-	return [][]string{{"container-diff", "diff", images[0], images[1], "-t", "apt", "-t", "pip", "-t", "node", "-j", "-n", "-q", "-w", "out.json", "--force"}}
+	return [][]string{{"container-diff", "diff", images[0], images[1], "-t", "apt", "-t", "pip", "-t", "node", "-j",
+		"-n", "-q", "-w", "out.json", "--force"}}
 }
 
 var quietSyft = []string{"SYFT_CHECK_FOR_APP_UPDATE=false", "SYFT_REGISTRY_INSECURE_USE_HTTP=true"}
@@ -74,7 +78,8 @@ func (b *bench) layouts(ctx context.Context) error {
 
 // bare is the limit: the layers of both images, read, inflated and hashed, once each.
 func (b *bench) bare(images ...string) subject {
-	return subject{name: "bare: reading, inflating and hashing the same layers", commands: [][]string{append([]string{b.self, bareCommand}, images...)}}
+	return subject{name: "bare: reading, inflating and hashing the same layers",
+		commands: [][]string{append([]string{b.self, bareCommand}, images...)}}
 }
 
 func (b *bench) registry(ctx context.Context) error {
@@ -102,7 +107,8 @@ func (b *bench) registryOf(ctx context.Context, images pair) (err error) {
 		subject{name: "trivy, both to CycloneDX", commands: each(refs, trivy("--image-src", "remote"))},
 		subject{name: "syft, both to CycloneDX", commands: each(refs, syft("registry:")), env: quietSyft},
 		subject{name: "osv-scalibr, both", commands: each(refs, scalibr("--remote-image"))},
-		subject{name: "container-diff", commands: containerDiff([2]string{"remote://" + refs[0], "remote://" + refs[1]})},
+		subject{name: "container-diff", commands: containerDiff([2]string{"remote://" + refs[0],
+			"remote://" + refs[1]})},
 	))
 }
 
@@ -115,12 +121,14 @@ func (b *bench) archives(ctx context.Context) error {
 				return err
 			}
 		}
-		err := b.compare(ctx, "From docker archives whose layers are not compressed, "+images.name+", cold", append(b.ours("docker-archive:"+files[0], "docker-archive:"+files[1]),
-			subject{name: "trivy, both to CycloneDX", commands: each(files, trivy("--input"))},
-			subject{name: "syft, both to CycloneDX", commands: each(files, syft("docker-archive:")), env: quietSyft},
-			subject{name: "osv-scalibr, both", commands: each(files, scalibr("--image-tarball"))},
-			subject{name: "container-diff", commands: containerDiff(files)},
-		))
+		err := b.compare(ctx, "From docker archives whose layers are not compressed, "+images.name+", cold",
+			append(b.ours("docker-archive:"+files[0], "docker-archive:"+files[1]),
+				subject{name: "trivy, both to CycloneDX", commands: each(files, trivy("--input"))},
+				subject{name: "syft, both to CycloneDX", commands: each(files, syft("docker-archive:")),
+					env: quietSyft},
+				subject{name: "osv-scalibr, both", commands: each(files, scalibr("--image-tarball"))},
+				subject{name: "container-diff", commands: containerDiff(files)},
+			))
 		if err := errors.Join(err, os.Remove(files[0]), os.Remove(files[1])); err != nil {
 			return err
 		}
@@ -148,8 +156,10 @@ func (b *bench) again(ctx context.Context) error {
 	}
 	subjects := []subject{
 		{name: "driftpin drift, the second time", commands: drift(a, z), env: warm, finds: true, prepare: known},
-		{name: "driftpin drift, a new layer of 30 MB on top", commands: drift(z, "oci-layout:"+top), env: warm, finds: true, prepare: known},
-		{name: "driftpin drift, images that carry their inventory, without a cache", commands: drift(carrying[0], carrying[1]), finds: true},
+		{name: "driftpin drift, a new layer of 30 MB on top", commands: drift(z, "oci-layout:"+top), env: warm,
+			finds: true, prepare: known},
+		{name: "driftpin drift, images that carry their inventory, without a cache",
+			commands: drift(carrying[0], carrying[1]), finds: true},
 		{name: "driftpin drift, an image and itself, without a cache", commands: drift(a, a)},
 		{name: "trivy, the second time, both", commands: each(images, trivy("--cache-dir", cache, "--input"))},
 	}
@@ -161,17 +171,21 @@ func (b *bench) again(ctx context.Context) error {
 
 // curve is how the cost grows with the number of images on one base.
 func (b *bench) curve(ctx context.Context) error {
-	fmt.Printf("\n**A matrix of n images on one base (%s), each with a layer of 30 MB of its own, cold**\n\n| images | seconds | CPU seconds | MB of memory | MB of layers, unique | MB of layers, in all |\n|--:|--:|--:|--:|--:|--:|\n", "image a")
+	fmt.Printf("\n**A matrix of n images on one base (%s), each with a layer of 30 MB of its own, cold**\n\n"+
+		"| images | seconds | CPU seconds | MB of memory | MB of layers, unique | MB of layers, in all |\n"+
+		"|--:|--:|--:|--:|--:|--:|\n", "image a")
 	refs, base, own, err := b.family(20)
 	if err != nil {
 		return err
 	}
 	for _, n := range []int{2, 5, 10, 20} {
-		f, _, err := b.measure(ctx, subject{name: "matrix", commands: [][]string{append([]string{b.drift, "drift"}, refs[:n]...)}, finds: true})
+		f, _, err := b.measure(ctx, subject{name: "matrix",
+			commands: [][]string{append([]string{b.drift, "drift"}, refs[:n]...)}, finds: true})
 		if err != nil {
 			return err
 		}
-		fmt.Printf("| %d | %.2f | %.2f | %d | %d | %d |\n", n, f.seconds, f.cpu, f.memory>>20, (base+int64(n)*own)>>20, int64(n)*(base+own)>>20)
+		fmt.Printf("| %d | %.2f | %.2f | %d | %d | %d |\n", n, f.seconds, f.cpu, f.memory>>20,
+			(base+int64(n)*own)>>20, int64(n)*(base+own)>>20)
 	}
 	return nil
 }

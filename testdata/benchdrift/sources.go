@@ -63,7 +63,8 @@ func bare(images []string) error {
 			layers[l.Digest], sizes[l.Digest] = func() (io.ReadCloser, error) { return open(l.Digest) }, l.Size
 		}
 	}
-	for _, digest := range slices.SortedFunc(maps.Keys(sizes), func(a, b v1.Hash) int { return cmp.Compare(sizes[b], sizes[a]) }) {
+	for _, digest := range slices.SortedFunc(maps.Keys(sizes),
+		func(a, b v1.Hash) int { return cmp.Compare(sizes[b], sizes[a]) }) {
 		group.Go(func() error {
 			r, err := layers[digest]()
 			if err != nil {
@@ -94,7 +95,8 @@ func bareImage(where string) (v1.Image, func(v1.Hash) (io.ReadCloser, error), er
 	}
 	img, err := remote.Image(ref)
 	return img, func(h v1.Hash) (io.ReadCloser, error) {
-		resp, err := http.Get("http://" + ref.Context().RegistryStr() + "/v2/" + ref.Context().RepositoryStr() + "/blobs/" + h.String())
+		resp, err := http.Get("http://" + ref.Context().RegistryStr() + "/v2/" + ref.Context().RepositoryStr() +
+			"/blobs/" + h.String())
 		if err != nil {
 			return nil, err
 		}
@@ -234,7 +236,8 @@ func writeArchive(dir, file string) (err error) {
 			return err
 		}
 	}
-	manifest, err := json.Marshal([]map[string]any{{"Config": "config.json", "RepoTags": []string{"course:1"}, "Layers": names}})
+	manifest, err := json.Marshal([]map[string]any{{"Config": "config.json", "RepoTags": []string{"course:1"},
+		"Layers": names}})
 	if err != nil {
 		return err
 	}
@@ -285,7 +288,8 @@ func withRecords(from, to string) error {
 	for _, l := range list {
 		r, w := io.Pipe()
 		go func() { w.CloseWithError(addRecords(w, l)) }()
-		if out, err = mutate.AppendLayers(out, stream.NewLayer(r, stream.WithCompressionLevel(gzip.DefaultCompression))); err != nil {
+		if out, err = mutate.AppendLayers(out,
+			stream.NewLayer(r, stream.WithCompressionLevel(gzip.DefaultCompression))); err != nil {
 			return err
 		}
 	}
@@ -337,7 +341,8 @@ func topLayer(seed uint64) (v1.Layer, error) {
 	w := tar.NewWriter(&b)
 	for name, data := range map[string][]byte{
 		"opt/data/noise": noise,
-		fmt.Sprintf("opt/env/lib/python3.11/site-packages/own%d-1.0.dist-info/METADATA", seed): []byte(fmt.Sprintf("Name: own%d\nVersion: 1.0\n", seed)),
+		fmt.Sprintf("opt/env/lib/python3.11/site-packages/own%d-1.0.dist-info/METADATA",
+			seed): []byte(fmt.Sprintf("Name: own%d\nVersion: 1.0\n", seed)),
 	} {
 		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(data))}); err != nil {
 			return nil, err
@@ -349,7 +354,9 @@ func topLayer(seed uint64) (v1.Layer, error) {
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
-	return tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes())), nil })
+	return tarball.LayerFromOpener(func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(b.Bytes())), nil
+	})
 }
 
 // withTop writes an image with a layer more; its blobs are linked, not copied.
@@ -396,7 +403,9 @@ func linkBlobs(from, to string) error {
 
 // carrying are the images with their inventories attached.
 func (b *bench) carrying(ctx context.Context, dirs [2]string) (refs [2]string, err error) {
-	why := drift.Reason{Manifest: &pins.Manifest{}, Lock: &pins.Lock{Course: "bench", Base: "sha256:" + strings.Repeat("0", 64), Platforms: []string{"linux/amd64"}}}
+	why := drift.Reason{Manifest: &pins.Manifest{},
+		Lock: &pins.Lock{Course: "bench", Base: "sha256:" + strings.Repeat("0", 64),
+			Platforms: []string{"linux/amd64"}}}
 	for i, dir := range dirs {
 		to := filepath.Join(b.work, fmt.Sprint("carrying", i))
 		img, err := imageOf(dir)
@@ -426,7 +435,9 @@ func (b *bench) fresh(ctx context.Context, home, a, z string) error {
 	if err := os.RemoveAll(home); err != nil {
 		return err
 	}
-	_, err := (&bench{runs: 1, work: b.work}).once(ctx, subject{name: "warm up", commands: [][]string{{b.drift, "drift", a, z}}, env: []string{"DRIFTPIN_HOME=" + home}, finds: true})
+	_, err := (&bench{runs: 1, work: b.work}).once(ctx,
+		subject{name: "warm up", commands: [][]string{{b.drift, "drift", a, z}},
+			env: []string{"DRIFTPIN_HOME=" + home}, finds: true})
 	return err
 }
 

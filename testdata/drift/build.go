@@ -65,7 +65,8 @@ func (b *build) run(ctx context.Context) (err error) {
 // truth writes what is installed.
 func (b *build) truth(ctx context.Context, log *os.File) error {
 	dir := b.out + ".truth"
-	if _, err := b.solve(ctx, "truth", client.ExportEntry{Type: client.ExporterLocal, OutputDir: dir}, log); err != nil {
+	if _, err := b.solve(ctx, "truth", client.ExportEntry{Type: client.ExporterLocal, OutputDir: dir},
+		log); err != nil {
 		return err
 	}
 	if err := os.Rename(filepath.Join(dir, "truth.json"), b.out+".truth.json"); err != nil {
@@ -75,7 +76,8 @@ func (b *build) truth(ctx context.Context, log *os.File) error {
 }
 
 // solve builds one of the Dockerfile's targets.
-func (b *build) solve(ctx context.Context, target string, export client.ExportEntry, log *os.File) (*client.SolveResponse, error) {
+func (b *build) solve(ctx context.Context, target string, export client.ExportEntry,
+	log *os.File) (*client.SolveResponse, error) {
 	opt, err := b.options(target, export)
 	if err != nil {
 		return nil, err

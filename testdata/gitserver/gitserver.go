@@ -63,7 +63,8 @@ func Commit(repo, files string, tags ...string) (string, error) {
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
 			"GIT_AUTHOR_NAME=driftpin", "GIT_AUTHOR_EMAIL=driftpin@localhost", "GIT_AUTHOR_DATE=2023-02-15T00:00:00Z",
-			"GIT_COMMITTER_NAME=driftpin", "GIT_COMMITTER_EMAIL=driftpin@localhost", "GIT_COMMITTER_DATE=2023-02-15T00:00:00Z")
+			"GIT_COMMITTER_NAME=driftpin", "GIT_COMMITTER_EMAIL=driftpin@localhost",
+			"GIT_COMMITTER_DATE=2023-02-15T00:00:00Z")
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			return "", fmt.Errorf("git %s: %w: %s", args[0], err, out)

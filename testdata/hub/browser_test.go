@@ -96,8 +96,10 @@ func chromium(t *testing.T) context.Context {
 		}
 		t.Skip("there is no chromium")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.WindowSize(1280, 800),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-gpu", true))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox,
+		chromedp.WindowSize(1280, 800),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-gpu", true))
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
@@ -142,7 +144,8 @@ func executor(browser context.Context) context.Context {
 // tab is another tab of the same student's browser.
 func (s *student) tab() (*student, func()) {
 	s.t.Helper()
-	id, err := target.CreateTarget("about:blank").WithBrowserContextID(s.jar).WithNewWindow(true).Do(executor(s.browser))
+	id, err := target.CreateTarget("about:blank").WithBrowserContextID(s.jar).WithNewWindow(true).Do(
+		executor(s.browser))
 	if err != nil {
 		s.t.Fatalf("%s: %v", s.who, err)
 	}
@@ -300,7 +303,8 @@ func (s *student) write(cell int, text string) {
 	if err != nil {
 		s.t.Fatalf("%s: %v", s.who, err)
 	}
-	s.do(chromedp.MouseClickXY(at[0], at[1]), chromedp.Sleep(200*time.Millisecond), chromedp.KeyEvent(kb.End, chromedp.KeyModifiers(input.ModifierCtrl)), chromedp.KeyEvent(text))
+	s.do(chromedp.MouseClickXY(at[0], at[1]), chromedp.Sleep(200*time.Millisecond),
+		chromedp.KeyEvent(kb.End, chromedp.KeyModifiers(input.ModifierCtrl)), chromedp.KeyEvent(text))
 }
 
 // sees waits till a student sees what another has typed, and returns how long it
@@ -329,7 +333,8 @@ func (s *student) people() {
 // shows reports whether the page shows a name, in each place where names are: at a
 // cursor, and in the list of who is here.
 func (s *student) shows(name string) bool {
-	shown, err := ask[bool](s, fmt.Sprintf(`['.remote-caret > div, .jp-remote-userFlag', '.jp-Collaborator, .jp-CollaboratorHeader'].every(
+	shown, err := ask[bool](s,
+		fmt.Sprintf(`['.remote-caret > div, .jp-remote-userFlag', '.jp-Collaborator, .jp-CollaboratorHeader'].every(
 		where => [...document.querySelectorAll(where)].some(e => e.textContent.includes(%q)))`, name))
 	return err == nil && shown
 }
@@ -401,12 +406,16 @@ func (l *lab) prepare() {
 	home := filepath.Join(l.dir, "homes/collab-shared-1")
 	var cells []string
 	for i := range 3 {
-		cells = append(cells, fmt.Sprintf(`{"cell_type": "code", "execution_count": null, "id": "cell-%d", "metadata": {}, "outputs": [], "source": "# cell %d: "}`, i, i))
+		cells = append(cells, fmt.Sprintf(`{"cell_type": "code", "execution_count": null, "id": "cell-%d",`+
+			` "metadata": {}, "outputs": [], "source": "# cell %d: "}`, i, i))
 	}
-	nb := fmt.Sprintf(`{"cells": [%s], "metadata": {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}, "language_info": {"name": "python"}}, "nbformat": 4, "nbformat_minor": 5}`, strings.Join(cells, ", "))
+	nb := fmt.Sprintf(`{"cells": [%s], "metadata": {"kernelspec": {"display_name": "Python 3 (ipykernel)",`+
+		` "language": "python", "name": "python3"}, "language_info": {"name": "python"}}, "nbformat": 4,`+
+		` "nbformat_minor": 5}`, strings.Join(cells, ", "))
 	err := os.MkdirAll(home, 0o755)
 	if err == nil {
-		err = errors.Join(os.WriteFile(filepath.Join(home, "n.ipynb"), []byte(nb), 0o600), os.Chown(home, 1000, 1000), os.Chown(filepath.Join(home, "n.ipynb"), 1000, 1000))
+		err = errors.Join(os.WriteFile(filepath.Join(home, "n.ipynb"), []byte(nb), 0o600), os.Chown(home, 1000, 1000),
+			os.Chown(filepath.Join(home, "n.ipynb"), 1000, 1000))
 	}
 	if err != nil {
 		l.t.Fatal(err)

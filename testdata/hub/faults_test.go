@@ -43,7 +43,8 @@ func TestFaults(t *testing.T) {
 				if rule == "role-of-no-group" {
 					members = secrets(t, version)
 				}
-				said, _ := driftpin(t, 3, "hub", "check", file, "--hub", version, "--secrets", members, "--format", "json")
+				said, _ := driftpin(t, 3, "hub", "check", file, "--hub", version, "--secrets", members, "--format",
+					"json")
 				if !strings.Contains(said, `"rule": "`+rule+`"`) {
 					t.Errorf("hub check does not say %s:\n%s", rule, said)
 				}
@@ -104,7 +105,9 @@ func (l *lab) login(user string) int {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	client := http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
 	page, err := client.Get(l.url + "/hub/login")
 	if err != nil {
 		l.t.Fatal(err)

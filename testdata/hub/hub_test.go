@@ -98,7 +98,8 @@ func driftpin(t *testing.T, status int, args ...string) (stdout, stderr string) 
 	}
 	tells(t, "driftpin "+strings.Join(args, " "), out.String()+errs.String())
 	if got := cmd.ProcessState.ExitCode(); got != status {
-		t.Fatalf("driftpin %s: exit status %d, want %d\n%s%s", strings.Join(args, " "), got, status, out.String(), errs.String())
+		t.Fatalf("driftpin %s: exit status %d, want %d\n%s%s", strings.Join(args, " "), got, status, out.String(),
+			errs.String())
 	}
 	return out.String(), errs.String()
 }
@@ -118,7 +119,8 @@ func tells(t *testing.T, what, text string) {
 func secrets(t *testing.T, version string, without ...string) string {
 	t.Helper()
 	var text strings.Builder
-	fmt.Fprintf(&text, "hub:\n  config:\n    OAuthenticator: {client_secret: %s}\n    JupyterHub:\n      load_groups:\n", secretWord)
+	fmt.Fprintf(&text, "hub:\n  config:\n    OAuthenticator: {client_secret: %s}\n    JupyterHub:\n     "+
+		" load_groups:\n", secretWord)
 	for _, g := range groups {
 		var members []string
 		for _, m := range g.members {
@@ -193,7 +195,8 @@ const testerToken = "tester-token-of-no-importance"
 func newLab(t *testing.T, version, bundle string, values map[string]any, args ...string) *lab {
 	t.Helper()
 	need(t, "build/hub/"+version+"/bin/jupyterhub")
-	l := &lab{t: t, version: version, dir: shortDir(t), bundle: bundle, values: values, args: append([]string{}, args...)}
+	l := &lab{t: t, version: version, dir: shortDir(t), bundle: bundle, values: values,
+		args: append([]string{}, args...)}
 	l.port, l.hub, l.proxy = freePort(t), freePort(t), freePort(t)
 	l.url = fmt.Sprintf("http://127.0.0.1:%d", l.port)
 	t.Cleanup(func() {
@@ -232,8 +235,9 @@ func freePort(t *testing.T) int {
 func (l *lab) start() error {
 	home := filepath.Join(top, "build/hub")
 	config := map[string]any{
-		"url": l.url, "hub": fmt.Sprintf("http://127.0.0.1:%d", l.hub), "proxy": fmt.Sprintf("http://127.0.0.1:%d", l.proxy),
-		"dir": l.dir, "bundle": l.bundle, "chp": filepath.Join(home, "node_modules/.bin/configurable-http-proxy"),
+		"url": l.url, "hub": fmt.Sprintf("http://127.0.0.1:%d", l.hub),
+		"proxy": fmt.Sprintf("http://127.0.0.1:%d", l.proxy),
+		"dir":   l.dir, "bundle": l.bundle, "chp": filepath.Join(home, "node_modules/.bin/configurable-http-proxy"),
 		"token": testerToken, "values": l.values, "args": l.args,
 	}
 	data, err := json.Marshal(config)
@@ -249,7 +253,8 @@ func (l *lab) start() error {
 		return err
 	}
 	defer log.Close()
-	l.cmd = exec.Command(filepath.Join(home, l.version, "bin/python"), "-m", "jupyterhub", "-f", filepath.Join(top, "testdata/hub/jupyterhub_config.py"))
+	l.cmd = exec.Command(filepath.Join(home, l.version, "bin/python"), "-m", "jupyterhub", "-f",
+		filepath.Join(top, "testdata/hub/jupyterhub_config.py"))
 	l.cmd.Dir, l.cmd.Stdout, l.cmd.Stderr = l.dir, log, log
 	l.cmd.Env = append(os.Environ(), "TEST_HUB="+file, "GROUPS_FILE="+l.groups, "PYTHONDONTWRITEBYTECODE=1")
 	l.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
@@ -358,7 +363,8 @@ func (l *lab) await(account string, there bool) {
 	for range 900 {
 		var user struct{ Server string }
 		_, body := l.call("GET", "/hub/api/users/"+account, testerToken, "")
-		if err := json.Unmarshal([]byte(body), &user); err == nil && (user.Server != "") == there && !strings.Contains(body, `"pending": "s`) {
+		if err := json.Unmarshal([]byte(body), &user); err == nil && (user.Server != "") == there &&
+			!strings.Contains(body, `"pending": "s`) {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)

@@ -21,11 +21,13 @@ func TestManaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	before, _, _ := strings.Cut(string(data), "\naccounts:\n")
-	if err := os.WriteFile(file, []byte(before+"\naccounts:\n  manage_groups: true\n  groups:\n    - "+teams[0]+"\n    - {group: \""+teams[1]+"\", memory: 2G}\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(before+"\naccounts:\n  manage_groups: true\n  groups:\n    - "+teams[0]+
+		"\n    - {group: \""+teams[1]+"\", memory: 2G}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	values := rendered(t, course, "6.1.1")
-	own := write(t, "own.yaml", "hub: {config: {JupyterHub: {authenticator_class: open_authenticator.GroupsAuthenticator}, Authenticator: {allow_all: true}}}\n")
+	own := write(t, "own.yaml", "hub: {config: {JupyterHub: {authenticator_class: "+
+		"open_authenticator.GroupsAuthenticator}, Authenticator: {allow_all: true}}}\n")
 	driftpin(t, 0, "hub", "check", values, own, "--hub", "6.1.1")
 	l := newLab(t, "6.1.1", unpacked(t, "stat159"), merge(t, values, own))
 	first, second := l.accountOf(teams[0]), l.accountOf(teams[1])

@@ -24,7 +24,8 @@ func withAccounts(t *testing.T, course string) string {
 		t.Fatal(err)
 	}
 	text := strings.Replace(string(data), "oci-layout:../../../build", "oci-layout:"+top+"/build", 1)
-	text += "\naccounts:\n  groups: [shared-1, {group: shared-2, memory: 3G, cpu: 1.5}, shared-3]\n  manage_groups: false\n"
+	text += "\naccounts:\n  groups: [shared-1, {group: shared-2, memory: 3G, cpu: 1.5}, shared-3]\n " +
+		" manage_groups: false\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +35,8 @@ func withAccounts(t *testing.T, course string) string {
 // rendered writes the values that driftpin renders.
 func rendered(t *testing.T, course, version string) string {
 	t.Helper()
-	values, _ := driftpin(t, 0, "hub", "render", course, "--hub", version, "--image", "registry.example.edu/hub/stat159@sha256:"+strings.Repeat("ab", 32))
+	values, _ := driftpin(t, 0, "hub", "render", course, "--hub", version, "--image",
+		"registry.example.edu/hub/stat159@sha256:"+strings.Repeat("ab", 32))
 	return write(t, "values.yaml", values)
 }
 
@@ -61,7 +63,9 @@ func TestMatrix(t *testing.T) {
 				t.Errorf("%d of the answers are wrong", wrong)
 			}
 			l.holdLimits()
-			if warned := strings.Contains(l.serverLog("collab-shared-1"), "jupyterhub version "+version+" != jupyterhub-singleuser version 3.1.1"); warned != (version != "3.1.1") {
+			if warned := strings.Contains(l.serverLog("collab-shared-1"),
+				"jupyterhub version "+version+
+					" != jupyterhub-singleuser version 3.1.1"); warned != (version != "3.1.1") {
 				t.Errorf("the server warns of another version of the hub: %t", warned)
 			}
 			l.holdTakenOut(tokens)
@@ -126,7 +130,8 @@ func (l *lab) holdAccount(group string, members []string, tokens map[string]stri
 		}
 	}
 	if linked, _ := l.call("GET", "/user/"+account+"/api/status?token="+tokens[members[0]], "", ""); linked != 200 {
-		l.t.Errorf("a link with ?token=: %d: then the single-user server of 3.1.1 refuses it, and rule link-share is wrong", linked)
+		l.t.Errorf("a link with ?token=: %d: then the single-user server of 3.1.1 refuses it, and rule link-share "+
+			"is wrong", linked)
 	}
 	status, _ := l.call("GET", "/user/"+account+"/api/status", testerToken, "")
 	expect("the server has outlived the strangers", status, 200)
@@ -154,7 +159,8 @@ func (l *lab) holdStudents(tokens map[string]string) (wrong int) {
 // holdOwner tries every other student with one's own server.
 func (l *lab) holdOwner(n int, owner string, tokens map[string]string) (wrong int) {
 	l.t.Helper()
-	if status, _ := l.call("POST", "/hub/api/users/"+owner+"/server", tokens[owner], ""); status != 201 && status != 202 {
+	if status, _ := l.call("POST", "/hub/api/users/"+owner+"/server", tokens[owner], ""); status != 201 &&
+		status != 202 {
 		l.t.Fatalf("a student's own server does not start: %d", status)
 	}
 	l.await(owner, true)
@@ -202,7 +208,8 @@ func (l *lab) holdLimits() {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	if want := "collab-shared-2 3221225472 1.5\n"; !strings.Contains(string(data), want) || !strings.Contains(string(data), "collab-shared-1 None None\n") {
+	if want := "collab-shared-2 3221225472 1.5\n"; !strings.Contains(string(data), want) ||
+		!strings.Contains(string(data), "collab-shared-1 None None\n") {
 		l.t.Errorf("the limits are\n%s", strings.NewReplacer(nameless...).Replace(string(data)))
 	}
 }
@@ -217,17 +224,20 @@ func (l *lab) holdTakenOut(tokens map[string]string) {
 		return status
 	}
 	l.stop()
-	over := merge(l.t, secrets(l.t, l.version, gone))["hub"].(map[string]any)["config"].(map[string]any)["JupyterHub"].(map[string]any)["load_groups"].(map[string]any)
+	over := merge(l.t, secrets(l.t, l.version,
+		gone))["hub"].(map[string]any)["config"].(map[string]any)["JupyterHub"].(map[string]any)["load_groups"].(map[string]any)
 	loaded := l.values["hub"].(map[string]any)["config"].(map[string]any)["JupyterHub"].(map[string]any)["load_groups"].(map[string]any)
 	for k, v := range over {
 		loaded[k] = v
 	}
 	l.mustStart()
 	if got := start(); got != 201 && got != 202 {
-		l.t.Errorf("taken out of the secrets, and the hub restarted: %d: then load_groups does more than add, and the documentation is wrong", got)
+		l.t.Errorf("taken out of the secrets, and the hub restarted: %d: then load_groups does more than add, and "+
+			"the documentation is wrong", got)
 	}
 	l.await("collab-shared-1", true)
-	if status, _ := l.call("DELETE", "/hub/api/groups/shared-1/users", testerToken, fmt.Sprintf(`{"users": [%q]}`, gone)); status != http.StatusOK {
+	if status, _ := l.call("DELETE", "/hub/api/groups/shared-1/users", testerToken, fmt.Sprintf(`{"users": [%q]}`,
+		gone)); status != http.StatusOK {
 		l.t.Fatalf("taking a member out by the API: %d", status)
 	}
 	l.call("DELETE", "/hub/api/users/collab-shared-1/server", testerToken, "")
@@ -242,8 +252,10 @@ func (l *lab) holdTakenOut(tokens map[string]string) {
 func TestClassicServer(t *testing.T) {
 	course := withAccounts(t, "stat159")
 	values, members := rendered(t, course, "3.1.1"), secrets(t, "3.1.1")
-	classic := write(t, "classic.yaml", "singleuser: {extraEnv: {JUPYTERHUB_SINGLEUSER_APP: notebook.notebookapp.NotebookApp}}\n")
-	if said, _ := driftpin(t, 3, "hub", "check", values, classic, "--hub", "3.1.1", "--course", course); !strings.Contains(said, "answers 404") {
+	classic := write(t, "classic.yaml", "singleuser: {extraEnv: {JUPYTERHUB_SINGLEUSER_APP: "+
+		"notebook.notebookapp.NotebookApp}}\n")
+	if said, _ := driftpin(t, 3, "hub", "check", values, classic, "--hub", "3.1.1", "--course",
+		course); !strings.Contains(said, "answers 404") {
 		t.Errorf("hub check does not say it:\n%s", said)
 	}
 	l := newLab(t, "3.1.1", unpacked(t, "stat159"), merge(t, values, members, classic))

@@ -106,7 +106,8 @@ func launchSaid(t *testing.T, course, hub string, doubles bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(file, []byte(strings.Replace(string(data), "tmpystore.TmpYStore]", "tmpystore.TmpYStore, "+idsInHome+"]", 1)), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(strings.Replace(string(data), "tmpystore.TmpYStore]",
+		"tmpystore.TmpYStore, "+idsInHome+"]", 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	status, want := 0, "jupyter-server-fileid"
@@ -129,7 +130,8 @@ func (s *session) type2(cell int) {
 		if took > quick {
 			s.t.Errorf("%s types, %s sees it after %s", pair[0].who, pair[1].who, took)
 		}
-		s.counts = append(s.counts, fmt.Sprintf("  %s types, %s sees it after %d ms", pair[0].who, pair[1].who, took.Milliseconds()))
+		s.counts = append(s.counts, fmt.Sprintf("  %s types, %s sees it after %d ms", pair[0].who, pair[1].who,
+			took.Milliseconds()))
 	}
 }
 
@@ -144,7 +146,8 @@ func (s *session) count(step string, want int) {
 		}
 		wait(250 * time.Millisecond)
 	}
-	s.counts = append(s.counts, fmt.Sprintf("%s: %d %d %d (after %.0f s)", step, a, b, disk, time.Since(s.began).Seconds()))
+	s.counts = append(s.counts, fmt.Sprintf("%s: %d %d %d (after %.0f s)", step, a, b, disk,
+		time.Since(s.began).Seconds()))
 	if a != want || b != want || disk != want {
 		s.t.Errorf("%s: there are %d cells on A's page, %d on B's, %d on disk; want %d", step, a, b, disk, want)
 	}
@@ -191,7 +194,8 @@ func (s *session) refused(other *student) {
 	if got := other.status(notebook); got != 403 {
 		s.t.Errorf("%s gets %d", other.who, got)
 	}
-	for _, path := range []string{"/user/collab-shared-1/api/yjs/json:notebook:1", "/user/collab-shared-1/api/collaboration/room/json:notebook:1"} {
+	for _, path := range []string{"/user/collab-shared-1/api/yjs/json:notebook:1",
+		"/user/collab-shared-1/api/collaboration/room/json:notebook:1"} {
 		if got := other.socket(path); got != "refused" {
 			s.t.Errorf("%s: a web socket: %s", other.who, got)
 		}

@@ -48,13 +48,15 @@ func run(args []string) (int, error) {
 	cmd := exec.Command(args[0], args[1:]...) // it gets the signals itself
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Env = os.Stdin, os.Stdout, os.Stderr, os.Environ()
 	if !reachable(ctx) {
-		fmt.Fprintf(os.Stderr, "standin: %s can't be reached: tmpystore is a stand-in of our own, served on loopback\n", owner)
+		fmt.Fprintf(os.Stderr, "standin: %s can't be reached: tmpystore is a stand-in of our own, served on "+
+			"loopback\n", owner)
 		dir, err := os.MkdirTemp("", "standin-*")
 		if err != nil {
 			return 1, err
 		}
 		defer os.RemoveAll(dir) // only a temporary folder
-		full, err := gitserver.Commit(filepath.Join(dir, repository), filepath.Join("testdata", "standin", "tmpystore"), tag)
+		full, err := gitserver.Commit(filepath.Join(dir, repository), filepath.Join("testdata", "standin",
+			"tmpystore"), tag)
 		if err != nil {
 			return 1, err
 		}
