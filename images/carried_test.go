@@ -196,10 +196,13 @@ func TestSBOM(t *testing.T) {
 // and copies that no manager knows.
 func TestForeignSBOM(t *testing.T) {
 	text := `{"bomFormat":"CycloneDX","specVersion":"1.5","version":1,"components":[
- {"type":"library","name":"a","version":"1","purl":"pkg:pypi/a@1","properties":[{"name":"aquasecurity:trivy:FilePath","value":"` + site + `a-1.dist-info/METADATA"}]},
+ {"type":"library","name":"a","version":"1","purl":"pkg:pypi/a@1",
+  "properties":[{"name":"aquasecurity:trivy:FilePath","value":"` + site + `a-1.dist-info/METADATA"}]},
  {"type":"library","name":"libx","version":"1.0","purl":"pkg:deb/debian/libx@1.0?arch=amd64&epoch=2"},
- {"type":"library","name":"y","version":"1","purl":"pkg:npm/%40x/y@1","properties":[{"name":"syft:location:0:path","value":"/usr/lib/node_modules/@x/y/package.json"}]},
- {"type":"library","name":"t","version":"1","purl":"pkg:npm/t@1","properties":[{"name":"syft:location:0:path","value":"/usr/lib/node_modules/@x/y/test/t/package.json"}]},
+ {"type":"library","name":"y","version":"1","purl":"pkg:npm/%40x/y@1",
+  "properties":[{"name":"syft:location:0:path","value":"/usr/lib/node_modules/@x/y/package.json"}]},
+ {"type":"library","name":"t","version":"1","purl":"pkg:npm/t@1",
+  "properties":[{"name":"syft:location:0:path","value":"/usr/lib/node_modules/@x/y/test/t/package.json"}]},
  {"type":"file","name":"/etc/passwd"}]}`
 	file := filepath.Join(t.TempDir(), "x.json")
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {

@@ -366,19 +366,7 @@ func archiveWithLinks(t *testing.T, links []node, a, b []byte) []byte {
 // A layout may hold signatures, charts and images for other platforms beside the
 // one image; one is chosen as containerd does.
 func TestOneOfMany(t *testing.T) {
-	of := func(platform, variant, name string) v1.Image {
-		img := image(t, []node{dist(name, "1")})
-		config, err := img.ConfigFile()
-		if err != nil {
-			t.Fatal(err)
-		}
-		config = config.DeepCopy()
-		config.OS, config.Architecture, config.Variant = "linux", platform, variant
-		if img, err = mutate.ConfigFile(img, config); err != nil {
-			t.Fatal(err)
-		}
-		return img
-	}
+	of := func(platform, variant, name string) v1.Image { return imageFor(t, platform, variant, name) }
 	signature, err := mutate.AppendLayers(mutate.MediaType(empty.Image, types.OCIManifestSchema1),
 		static.NewLayer([]byte("{}"), "application/vnd.dev.cosign.simplesigning.v1+json"))
 	if err != nil {
@@ -415,98 +403,129 @@ func TestOneOfMany(t *testing.T) {
 		"none for the platform": {[]mutate.IndexAddendum{{Add: of("arm64", "", "a")}, {Add: of("s390x", "", "b")}},
 			"", "it has linux/arm64, linux/s390x"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			dir := filepath.Join(t.TempDir(), "layout")
-			p, err := layout.Write(dir, emptyIndex())
-			for _, add := range test.add {
-				var o []layout.Option
-				if add.Platform != nil {
-					o = append(o, layout.WithPlatform(*add.Platform))
-				}
-				switch added := add.Add.(type) {
-				case v1.Image:
-					err = errors.Join(err, p.AppendImage(added, o...))
-				case v1.ImageIndex:
-					err = errors.Join(err, p.AppendIndex(added, o...))
-				}
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			img, err := images.Open(t.Context(), "oci-layout:"+dir, images.Options{Platform: test.platform})
-			if err != nil {
-				if !strings.Contains(err.Error(), test.want) {
-					t.Error(err)
-				}
-				return
-			}
-			packages, err := img.Inventory(t.Context())
-			if err != nil || len(packages) != 1 || "pip "+packages[0].Name+" 1" != test.want {
-				t.Errorf("%v, %v; want %s", packages, err, test.want)
-			}
-		})
+		t.Run(name, func(t *testing.T) { oneOfMany(t, test.add, test.platform, test.want) })
 	}
+}
+
+// imageFor is an image for a platform, with one package.
+func imageFor(t *testing.T, platform, variant, name string) v1.Image {
+	t.Helper()
+	img := image(t, []node{dist(name, "1")})
+	config, err := img.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config = config.DeepCopy()
+	config.OS, config.Architecture, config.Variant = "linux", platform, variant
+	if img, err = mutate.ConfigFile(img, config); err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+// oneOfMany opens the image of a layout that holds several things.
+func oneOfMany(t *testing.T, list []mutate.IndexAddendum, platform, want string) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "layout")
+	p, err := layout.Write(dir, emptyIndex())
+	for _, add := range list {
+		var o []layout.Option
+		if add.Platform != nil {
+			o = append(o, layout.WithPlatform(*add.Platform))
+		}
+		switch added := add.Add.(type) {
+		case v1.Image:
+			err = errors.Join(err, p.AppendImage(added, o...))
+		case v1.ImageIndex:
+			err = errors.Join(err, p.AppendIndex(added, o...))
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := images.Open(t.Context(), "oci-layout:"+dir, images.Options{Platform: platform})
+	if err != nil {
+		if !strings.Contains(err.Error(), want) {
+			t.Error(err)
+		}
+		return
+	}
+	packages, err := img.Inventory(t.Context())
+	if err != nil || len(packages) != 1 || "pip "+packages[0].Name+" 1" != want {
+		t.Errorf("%v, %v; want %s", packages, err, want)
+	}
+}
+
+// distSite is where Debian puts Python's packages, below usr.
+const distSite = "lib/python3/dist-packages/"
+
+func metaOf(name, version string) string {
+	return "Metadata-Version: 2.1\nName: " + name + "\nVersion: " + version + "\n"
+}
+
+// lowLinked is a layer with a package, and a link that leads to its folder.
+var lowLinked = []node{{"usr/" + distSite + "six-1.15.0.dist-info/METADATA", metaOf("six", "1.15.0")},
+	{"lib", "->usr/lib"}}
+
+// throughLinksCases are the cases of TestThroughLinks.
+var throughLinksCases = map[string]struct {
+	layers [][]node
+	want   []string
+}{
+	"replaced": {[][]node{lowLinked, {{distSite + "six-1.15.0.dist-info/METADATA", metaOf("six", "1.16.0")}}},
+		[]string{"pip six 1.16.0 /usr"}},
+	"taken away":     {[][]node{lowLinked, {{distSite + ".wh.six-1.15.0.dist-info", ""}}}, []string{}},
+	"all taken away": {[][]node{lowLinked, {{distSite + ".wh..wh..opq", ""}}}, []string{}},
+	"added": {[][]node{lowLinked, {{distSite + "idna-3.4.dist-info/METADATA", metaOf("idna", "3.4")}}},
+		[]string{"pip idna 3.4 /usr", "pip six 1.15.0 /usr"}},
+	"a folder in its place": {[][]node{lowLinked, {{"lib/", "/"}, {distSite + "idna-3.4.dist-info/METADATA",
+		metaOf("idna", "3.4")}}}, []string{"pip idna 3.4 /", "pip six 1.15.0 /usr"}},
+	"in one layer": {[][]node{{{"lib", "->usr/lib"}, {distSite + "six-1.15.0.dist-info/METADATA",
+		metaOf("six", "1.15.0")}}, {{"usr/" + distSite + ".wh.six-1.15.0.dist-info", ""},
+		{"usr/" + distSite + "six-1.16.0.dist-info/METADATA", metaOf("six", "1.16.0")}}},
+		[]string{"pip six 1.16.0 /usr"}},
+	"a file, later a folder": {[][]node{{{"x", "->y"}, {"y", "file"}},
+		{{"y/" + distSite + "a-1.dist-info/METADATA", metaOf("a", "1")}},
+		{{"x/" + distSite + "b-1.dist-info/METADATA", metaOf("b", "1")},
+			{"x/" + distSite + ".wh.a-1.dist-info", ""}}},
+		[]string{"pip b 1 /y"}},
+	"a hard link through it": {[][]node{{{"lib", "->usr/lib"}, {"usr/lib/x", metaOf("a", "1")}},
+		{{"usr/" + distSite + "a-1.dist-info/METADATA", "=>lib/x"}}}, []string{"pip a 1 /usr"}},
+	"dpkg's folder": {[][]node{{{"var", "->data/var"}},
+		{{"var/lib/dpkg/status", status[:strings.Index(status, "\n\n")+2]}}}, []string{"deb libc6 2.36-9"}},
+	"modules, by the link": {[][]node{{{"usr/local/lib/node_modules", "->/opt/nm"}},
+		{{"usr/local/lib/node_modules/y/package.json", `{"name":"y","version":"1.0.0"}`}}},
+		[]string{"npm y 1.0.0 /usr/local/lib"}},
+	"modules, by themselves": {[][]node{{{"usr/local/lib/node_modules", "->/opt/nm"}, {"opt/nm/y/package.json",
+		`{"name":"y","version":"1.0.0"}`}}, {{"opt/nm/y/package.json", `{"name":"y","version":"2.0.0"}`}}},
+		[]string{"npm y 2.0.0 /usr/local/lib"}},
+	"modules, both ways": {[][]node{{{"usr/local/lib/node_modules", "->/opt/nm"}},
+		{{"usr/local/lib/node_modules/y/package.json", `{"name":"y","version":"1.0.0"}`}},
+		{{"opt/nm/y/package.json", `{"name":"y","version":"2.0.0"}`}}}, []string{"npm y 2.0.0 /usr/local/lib"}},
+	"modules, taken away": {[][]node{{{"usr/local/lib/node_modules", "->/opt/nm"}},
+		{{"usr/local/lib/node_modules/y/package.json", `{"name":"y","version":"1.0.0"}`}},
+		{{"opt/nm/.wh.y", ""}}}, []string{}},
+	"site-packages": {[][]node{{{"opt/env/lib/python3.11/site-packages", "->/opt/py"}},
+		{{"opt/env/lib/python3.11/site-packages/a-1.dist-info/METADATA", metaOf("a", "1")}}},
+		[]string{"pip a 1 /opt/env"}},
+	"site-packages, below": {[][]node{{{"opt/env/lib/python3.11/site-packages", "->/opt/py"}},
+		{{"opt/py/a-1.dist-info/METADATA", metaOf("a", "1")}}}, []string{"pip a 1 /opt/env"}},
+	"conda-meta": {[][]node{{{"opt/conda/conda-meta", "->/opt/cm"}},
+		{{"opt/conda/conda-meta/a-1-0.json", `{"name":"a","version":"1","build":"0"}`},
+			{"opt/cm/b-1-0.json", `{"name":"b","version":"1","build":"0"}`}}}, []string{"conda a 1 /opt/conda 0",
+		"conda b 1 /opt/conda 0"}},
+	"a folder becomes a file": {[][]node{{{distSite + "a-1.dist-info/METADATA", metaOf("a", "1")},
+		{strings.TrimSuffix(distSite, "/"), "x"}}}, []string{}},
+	"linked, then replaced": {[][]node{{{"x", metaOf("a", "1")}, {distSite + "a-1.dist-info/METADATA",
+		metaOf("a", "1")}, {"opt/v/" + distSite + "a-1.dist-info/METADATA",
+		"=>" + distSite + "a-1.dist-info/METADATA"},
+		{distSite + "a-1.dist-info/METADATA", metaOf("a", "2")}}}, []string{"pip a 2 /", "pip a 1 /opt/v"}},
 }
 
 // What a layer writes through a link of a lower one lies where that leads, and a
 // later entry takes the place of what came before it.
 func TestThroughLinks(t *testing.T) {
-	site := "lib/python3/dist-packages/"
-	meta := func(name, version string) string {
-		return "Metadata-Version: 2.1\nName: " + name + "\nVersion: " + version + "\n"
-	}
-	low := []node{{"usr/" + site + "six-1.15.0.dist-info/METADATA", meta("six", "1.15.0")}, {"lib", "->usr/lib"}}
-	for name, test := range map[string]struct {
-		layers [][]node
-		want   []string
-	}{
-		"replaced": {[][]node{low, {{site + "six-1.15.0.dist-info/METADATA", meta("six", "1.16.0")}}},
-			[]string{"pip six 1.16.0 /usr"}},
-		"taken away":     {[][]node{low, {{site + ".wh.six-1.15.0.dist-info", ""}}}, []string{}},
-		"all taken away": {[][]node{low, {{site + ".wh..wh..opq", ""}}}, []string{}},
-		"added": {[][]node{low, {{site + "idna-3.4.dist-info/METADATA", meta("idna", "3.4")}}},
-			[]string{"pip idna 3.4 /usr", "pip six 1.15.0 /usr"}},
-		"a folder in its place": {[][]node{low, {{"lib/", "/"}, {site + "idna-3.4.dist-info/METADATA",
-			meta("idna", "3.4")}}}, []string{"pip idna 3.4 /", "pip six 1.15.0 /usr"}},
-		"in one layer": {[][]node{{{"lib", "->usr/lib"}, {site + "six-1.15.0.dist-info/METADATA",
-			meta("six", "1.15.0")}}, {{"usr/" + site + ".wh.six-1.15.0.dist-info", ""},
-			{"usr/" + site + "six-1.16.0.dist-info/METADATA", meta("six", "1.16.0")}}},
-			[]string{"pip six 1.16.0 /usr"}},
-		"a file, later a folder": {[][]node{{{"x", "->y"}, {"y", "file"}},
-			{{"y/" + site + "a-1.dist-info/METADATA", meta("a", "1")}},
-			{{"x/" + site + "b-1.dist-info/METADATA", meta("b", "1")}, {"x/" + site + ".wh.a-1.dist-info", ""}}},
-			[]string{"pip b 1 /y"}},
-		"a hard link through it": {[][]node{{{"lib", "->usr/lib"}, {"usr/lib/x", meta("a", "1")}},
-			{{"usr/" + site + "a-1.dist-info/METADATA", "=>lib/x"}}}, []string{"pip a 1 /usr"}},
-		"dpkg's folder": {[][]node{{{"var", "->data/var"}},
-			{{"var/lib/dpkg/status", status[:strings.Index(status, "\n\n")+2]}}}, []string{"deb libc6 2.36-9"}},
-		"modules, by the link": {[][]node{{{"usr/local/lib/node_modules", "->/opt/nm"}},
-			{{"usr/local/lib/node_modules/y/package.json", `{"name":"y","version":"1.0.0"}`}}},
-			[]string{"npm y 1.0.0 /usr/local/lib"}},
-		"modules, by themselves": {[][]node{{{"usr/local/lib/node_modules", "->/opt/nm"}, {"opt/nm/y/package.json",
-			`{"name":"y","version":"1.0.0"}`}}, {{"opt/nm/y/package.json", `{"name":"y","version":"2.0.0"}`}}},
-			[]string{"npm y 2.0.0 /usr/local/lib"}},
-		"modules, both ways": {[][]node{{{"usr/local/lib/node_modules", "->/opt/nm"}},
-			{{"usr/local/lib/node_modules/y/package.json", `{"name":"y","version":"1.0.0"}`}},
-			{{"opt/nm/y/package.json", `{"name":"y","version":"2.0.0"}`}}}, []string{"npm y 2.0.0 /usr/local/lib"}},
-		"modules, taken away": {[][]node{{{"usr/local/lib/node_modules", "->/opt/nm"}},
-			{{"usr/local/lib/node_modules/y/package.json", `{"name":"y","version":"1.0.0"}`}},
-			{{"opt/nm/.wh.y", ""}}}, []string{}},
-		"site-packages": {[][]node{{{"opt/env/lib/python3.11/site-packages", "->/opt/py"}},
-			{{"opt/env/lib/python3.11/site-packages/a-1.dist-info/METADATA", meta("a", "1")}}},
-			[]string{"pip a 1 /opt/env"}},
-		"site-packages, below": {[][]node{{{"opt/env/lib/python3.11/site-packages", "->/opt/py"}},
-			{{"opt/py/a-1.dist-info/METADATA", meta("a", "1")}}}, []string{"pip a 1 /opt/env"}},
-		"conda-meta": {[][]node{{{"opt/conda/conda-meta", "->/opt/cm"}},
-			{{"opt/conda/conda-meta/a-1-0.json", `{"name":"a","version":"1","build":"0"}`},
-				{"opt/cm/b-1-0.json", `{"name":"b","version":"1","build":"0"}`}}}, []string{"conda a 1 /opt/conda 0",
-			"conda b 1 /opt/conda 0"}},
-		"a folder becomes a file": {[][]node{{{site + "a-1.dist-info/METADATA", meta("a", "1")},
-			{strings.TrimSuffix(site, "/"), "x"}}}, []string{}},
-		"linked, then replaced": {[][]node{{{"x", meta("a", "1")}, {site + "a-1.dist-info/METADATA",
-			meta("a", "1")}, {"opt/v/" + site + "a-1.dist-info/METADATA", "=>" + site + "a-1.dist-info/METADATA"},
-			{site + "a-1.dist-info/METADATA", meta("a", "2")}}}, []string{"pip a 2 /", "pip a 1 /opt/v"}},
-	} {
+	for name, test := range throughLinksCases {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, inventory(t, saved(t, image(t, test.layers...)))); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)

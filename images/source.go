@@ -47,7 +47,7 @@ func document(ctx context.Context, s source, d v1.Descriptor) (_ []byte, err err
 		return nil, fmt.Errorf("%s has more than %d bytes: too many for a manifest or a config", d.Digest, maxDocument)
 	}
 	if sum := sha256.Sum256(data); d.Digest.Algorithm != "sha256" || hex.EncodeToString(sum[:]) != d.Digest.Hex {
-		return nil, fmt.Errorf("its bytes are not those of %s: the image is damaged", d.Digest)
+		return nil, fmt.Errorf("its content does not have the digest %s: the image is damaged", d.Digest)
 	}
 	return data, nil
 }

@@ -99,7 +99,7 @@ func (m *Manifest) readGroup(r yamlReader, n *yaml.Node) {
 	default:
 		for _, other := range m.Accounts.Groups {
 			if other.Name.Value == name {
-				m.Findings.fatal(g.Name.At, "group", "group %q stands twice, first at %s: keep one", name,
+				m.Findings.fatal(g.Name.At, "group", "group %q is defined twice, first at %s: keep one", name,
 					other.Name.At)
 			}
 		}

@@ -141,8 +141,10 @@ func (e environment) addConda(n *yaml.Node, spec, meant string) {
 // withUnderscore are conda packages whose names on the index have a dash.
 var withUnderscore = strings.Fields(
 	`importlib_metadata importlib_resources jupyter_bokeh jupyter_client jupyter_console jupyter_contrib_core
-jupyter_contrib_nbextensions jupyter_core jupyter_events jupyter_nbextensions_configurator jupyter_server jupyter_server_fileid jupyter_server_terminals
-jupyter_server_ydoc jupyter_telemetry jupyter_ydoc jupyterlab_pygments jupyterlab_server jupyterlab_widgets prompt_toolkit sphinx_rtd_theme stack_data typing_extensions`)
+jupyter_contrib_nbextensions jupyter_core jupyter_events jupyter_nbextensions_configurator jupyter_server
+jupyter_server_fileid jupyter_server_terminals jupyter_server_ydoc jupyter_telemetry jupyter_ydoc
+jupyterlab_pygments jupyterlab_server jupyterlab_widgets prompt_toolkit sphinx_rtd_theme stack_data
+typing_extensions`)
 
 // odd warns of what conda takes otherwise than it looks.
 func (e environment) odd(n *yaml.Node, q Request, spec string) {

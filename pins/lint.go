@@ -53,7 +53,8 @@ func (m *Manifest) lintEcosystems() {
 		default:
 			m.Requests[i].Over = c.Name
 			m.Findings.warn(r.At, "two-ecosystems",
-				"%s is asked of pip, as %q here, and of conda, as %q at %s: %s, as repo2docker installs them", r.Name,
+				"%s is pinned for pip, as %q here, and for conda, as %q at %s: %s, as repo2docker installs them",
+				r.Name,
 				r.Spec, c.Spec, c.At, whose(r, c))
 		}
 	}

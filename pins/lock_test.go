@@ -215,29 +215,17 @@ func manifest(t testing.TB, text string) *pins.Manifest {
 }
 
 func TestRelock(t *testing.T) {
-	o := pins.LockOptions{BaseDigest: "sha256:" + hashA, Tools: []pins.Tool{{Name: "uv", Version: "1"}}}
-	relock := func(old *pins.Lock, text string, o pins.LockOptions) (*pins.Lock, []pins.Kind) {
-		t.Helper()
-		r := &fakeResolver{}
-		l, err := pins.Relock(t.Context(), manifest(t, text), old, r, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var kinds []pins.Kind
-		for _, q := range r.queries {
-			kinds = append(kinds, q.Kind)
-		}
-		return l, kinds
-	}
+	o := lockOptions
 	const text = "course: a\npins: {pip: [numpy==1.23.5, pandas], apt: [git]}\n"
-	first, kinds := relock(nil, text, o)
+	first, kinds := relock(t, nil, text, o)
 	if diff := cmp.Diff([]pins.Kind{pins.Deb, pins.Pip}, kinds); diff != "" {
 		t.Error(diff)
 	}
 	if why := pins.Stale(manifest(t, text), first, o); why != "" {
 		t.Errorf("a new lock is stale: %s", why)
 	}
-	again, kinds := relock(first, "course: a\npins:\n  apt: [git]\n  pip: [pandas, NumPy == 1.23.5] # reordered\n", o)
+	again, kinds := relock(t, first, "course: a\npins:\n  apt: [git]\n  pip: [pandas, NumPy == 1.23.5] # reordered\n",
+		o)
 	if len(kinds) != 0 || again.String() != first.String() {
 		t.Errorf("equal inputs were solved again (%v)", kinds)
 	}
@@ -245,36 +233,16 @@ func TestRelock(t *testing.T) {
 	if why := pins.Stale(manifest(t, bumped), first, o); !strings.Contains(why, "numpy==1.23.6 (pins.yaml:2)") {
 		t.Errorf("stale: %q", why)
 	}
-	if _, kinds := relock(first, bumped, o); len(kinds) != 1 || kinds[0] != pins.Pip {
+	if _, kinds := relock(t, first, bumped, o); len(kinds) != 1 || kinds[0] != pins.Pip {
 		t.Errorf("a pip bump solved %v", kinds)
 	}
-	if _, kinds := relock(first, strings.Replace(text, "git", "curl", 1), o); len(kinds) != 1 || kinds[0] != pins.Deb {
+	if _, kinds := relock(t, first, strings.Replace(text, "git", "curl", 1), o); len(kinds) != 1 ||
+		kinds[0] != pins.Deb {
 		t.Errorf("an apt change solved %v", kinds)
-	}
-	const conda = "course: a\npins: {conda: [python=3.11.2], channels: [main, extra], pip: [numpy==1.23.5], apt: " +
-		"[git]}\n"
-	onConda, kinds := relock(nil, conda, o)
-	if diff := cmp.Diff([]pins.Kind{pins.Deb, pins.Conda, pins.Pip}, kinds); diff != "" {
-		t.Error(diff)
-	}
-	if why := pins.Stale(manifest(t, conda), onConda, o); why != "" {
-		t.Errorf("a new lock is stale: %s", why)
-	}
-	if _, kinds := relock(onConda, strings.Replace(conda, "3.11.2", "3.11.3", 1), o); len(kinds) != 2 ||
-		kinds[0] != pins.Conda || kinds[1] != pins.Pip {
-		t.Errorf("another conda Python solved %v", kinds)
-	}
-	if _, kinds := relock(onConda, strings.Replace(conda, "numpy==1.23.5", "numpy==1.23.6", 1), o); len(kinds) != 1 ||
-		kinds[0] != pins.Pip {
-		t.Errorf("a pip bump solved %v", kinds)
-	}
-	swapped := strings.Replace(conda, "main, extra", "extra, main", 1)
-	if why := pins.Stale(manifest(t, swapped), onConda, o); !strings.Contains(why, "other conda pins") {
-		t.Errorf("with other channels: %q", why)
 	}
 	upgrade := o
 	upgrade.Names = []string{"Pandas"}
-	if _, kinds := relock(first, text, upgrade); len(kinds) != 1 || kinds[0] != pins.Pip {
+	if _, kinds := relock(t, first, text, upgrade); len(kinds) != 1 || kinds[0] != pins.Pip {
 		t.Errorf("an upgrade of pandas solved %v", kinds)
 	}
 	tampered := *first
@@ -284,7 +252,7 @@ func TestRelock(t *testing.T) {
 			tampered.Artifacts[i].Version = "1.23.6"
 		}
 	}
-	if again, kinds := relock(&tampered, text, o); len(kinds) != 1 || kinds[0] != pins.Pip ||
+	if again, kinds := relock(t, &tampered, text, o); len(kinds) != 1 || kinds[0] != pins.Pip ||
 		again.String() != first.String() {
 		t.Errorf("a lock that does not hold what is asked for solved %v, to %s", kinds, again)
 	}
@@ -297,6 +265,50 @@ func TestRelock(t *testing.T) {
 		o); err == nil {
 		t.Error("a solver's error was lost")
 	}
+}
+
+// With conda's pins, pip's are solved anew where conda's Python changes.
+func TestRelockConda(t *testing.T) {
+	o := lockOptions
+	const conda = "course: a\npins: {conda: [python=3.11.2], channels: [main, extra], pip: [numpy==1.23.5], apt: " +
+		"[git]}\n"
+	onConda, kinds := relock(t, nil, conda, o)
+	if diff := cmp.Diff([]pins.Kind{pins.Deb, pins.Conda, pins.Pip}, kinds); diff != "" {
+		t.Error(diff)
+	}
+	if why := pins.Stale(manifest(t, conda), onConda, o); why != "" {
+		t.Errorf("a new lock is stale: %s", why)
+	}
+	if _, kinds := relock(t, onConda, strings.Replace(conda, "3.11.2", "3.11.3", 1), o); len(kinds) != 2 ||
+		kinds[0] != pins.Conda || kinds[1] != pins.Pip {
+		t.Errorf("another conda Python solved %v", kinds)
+	}
+	if _, kinds := relock(t, onConda, strings.Replace(conda, "numpy==1.23.5", "numpy==1.23.6", 1),
+		o); len(kinds) != 1 ||
+		kinds[0] != pins.Pip {
+		t.Errorf("a pip bump solved %v", kinds)
+	}
+	swapped := strings.Replace(conda, "main, extra", "extra, main", 1)
+	if why := pins.Stale(manifest(t, swapped), onConda, o); !strings.Contains(why, "other conda pins") {
+		t.Errorf("with other channels: %q", why)
+	}
+}
+
+var lockOptions = pins.LockOptions{BaseDigest: "sha256:" + hashA, Tools: []pins.Tool{{Name: "uv", Version: "1"}}}
+
+// relock returns a new lock, and the kinds that were solved for it.
+func relock(t *testing.T, old *pins.Lock, text string, o pins.LockOptions) (*pins.Lock, []pins.Kind) {
+	t.Helper()
+	r := &fakeResolver{}
+	l, err := pins.Relock(t.Context(), manifest(t, text), old, r, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []pins.Kind
+	for _, q := range r.queries {
+		kinds = append(kinds, q.Kind)
+	}
+	return l, kinds
 }
 
 // A bump of one pin leaves the commits of others alone, and asks nobody for them.

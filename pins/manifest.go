@@ -205,7 +205,7 @@ func (m *Manifest) readPlatforms(r yamlReader, n *yaml.Node) {
 		case !platform.MatchString(p):
 			r.wrong(n, "platform", "platform %q: use linux/amd64 or linux/arm64", p)
 		case slices.Contains(m.Platforms, p):
-			r.wrong(n, "platform", "platform %q stands twice", p)
+			r.wrong(n, "platform", "platform %q is listed twice: keep one", p)
 		default:
 			m.Platforms = append(m.Platforms, p)
 		}

@@ -139,63 +139,67 @@ func write(t *testing.T, files map[string]string) string {
 	return dir
 }
 
+const windowsRequirements = "\ufeff# the lab\r\njupyterlab==3.6.1  # real-time collaboration\r\n\r\n-r more/b.txt\r\n" +
+	"numpy==1.23.5 \\\r\n  ; python_version > '3'\r\n"
+
+// readCourseCases are the cases of TestReadCourse.
+var readCourseCases = map[string]struct {
+	files map[string]string
+	want  []string
+	errs  []string
+	warns []string
+}{
+	"repo2docker": {
+		files: map[string]string{"requirements.txt": windowsRequirements,
+			"more/b.txt": "# because\n# of that\npandas\n\n# not this\n\nscipy\n",
+			"apt.txt":    "git#the tool\n\tcurl # get\n# no\nzip"},
+		want: []string{"pip jupyterlab 2 real-time collaboration", "pip pandas 3 because of that", "pip scipy 7 ",
+			"pip numpy 5 ",
+			"deb git 1 the tool", "deb curl 2 get", "deb zip 4 no"},
+	},
+	"include loop": {
+		files: map[string]string{"pins.yaml": "include: [a.txt]\n", "a.txt": "numpy\n-r b.txt\n",
+			"b.txt": "-r a.txt\n"},
+		want: []string{"pip numpy 1 "},
+		errs: []string{"b.txt:1: include \"a.txt\": it includes itself"},
+	},
+	"missing include": {
+		files: map[string]string{"pins.yaml": "course: a\ninclude:\n  - requirements.txt\n  - /etc/passwd\n " +
+			" - sub\n", "sub/x": ""},
+		errs: []string{"pins.yaml:3: include \"requirements.txt\": ", "pins.yaml:4: include \"/etc/passwd\": ",
+			"pins.yaml:5: include \"sub\": "},
+	},
+	"options": {
+		files: map[string]string{"requirements.txt": "--index-url https://x\n-e .\n--hash=sha256:1\n" +
+			"numpy==1\n-c x.txt\n"},
+		want: []string{"pip numpy 4 "},
+		errs: []string{"requirements.txt:1: --index-url", "requirements.txt:2: -e", "requirements.txt:3: --hash",
+			"requirements.txt:5: -c"},
+	},
+	"not yet": {
+		files: map[string]string{"environment.yml": "dependencies: [git]\n", "postBuild": "#!/bin/sh\n",
+			"requirements.txt": "numpy\n"},
+		want:  []string{"conda git 1 "},
+		errs:  []string{"postBuild:1: "},
+		warns: []string{"requirements.txt: nothing includes this file"},
+	},
+	"channels": {
+		files: map[string]string{"environment.yml": "channels: [defaults, conda-forge, 'https://x.example/y']\n" +
+			"dependencies: [git, 'other::tree']\n"},
+		want: []string{"conda git 2 ", "conda tree 2 "},
+		errs: []string{"environment.yml:1: channel \"https://x.example/y\": a lock holds no addresses",
+			"environment.yml:1: channel defaults depends on the settings",
+			"environment.yml:2: other::tree: its channel is not among the channels"},
+	},
+	"ghosts": {
+		files: map[string]string{"pins.yaml": "pins: {pip: [numpy]}\n", "infra-requirements.txt": "pandas\n"},
+		want:  []string{"pip numpy 1 "},
+		warns: []string{"infra-requirements.txt: nothing includes this file"},
+	},
+}
+
 func TestReadCourse(t *testing.T) {
-	requirements := "\ufeff# the lab\r\njupyterlab==3.6.1  # real-time collaboration\r\n\r\n-r more/b.txt\r\n" +
-		"numpy==1.23.5 \\\r\n  ; python_version > '3'\r\n"
-	for name, test := range map[string]struct {
-		files map[string]string
-		want  []string
-		errs  []string
-		warns []string
-	}{
-		"repo2docker": {
-			files: map[string]string{"requirements.txt": requirements,
-				"more/b.txt": "# because\n# of that\npandas\n\n# not this\n\nscipy\n",
-				"apt.txt":    "git#the tool\n\tcurl # get\n# no\nzip"},
-			want: []string{"pip jupyterlab 2 real-time collaboration", "pip pandas 3 because of that", "pip scipy 7 ",
-				"pip numpy 5 ",
-				"deb git 1 the tool", "deb curl 2 get", "deb zip 4 no"},
-		},
-		"include loop": {
-			files: map[string]string{"pins.yaml": "include: [a.txt]\n", "a.txt": "numpy\n-r b.txt\n",
-				"b.txt": "-r a.txt\n"},
-			want: []string{"pip numpy 1 "},
-			errs: []string{"b.txt:1: include \"a.txt\": it includes itself"},
-		},
-		"missing include": {
-			files: map[string]string{"pins.yaml": "course: a\ninclude:\n  - requirements.txt\n  - /etc/passwd\n " +
-				" - sub\n", "sub/x": ""},
-			errs: []string{"pins.yaml:3: include \"requirements.txt\": ", "pins.yaml:4: include \"/etc/passwd\": ",
-				"pins.yaml:5: include \"sub\": "},
-		},
-		"options": {
-			files: map[string]string{"requirements.txt": "--index-url https://x\n-e .\n--hash=sha256:1\n" +
-				"numpy==1\n-c x.txt\n"},
-			want: []string{"pip numpy 4 "},
-			errs: []string{"requirements.txt:1: --index-url", "requirements.txt:2: -e", "requirements.txt:3: --hash",
-				"requirements.txt:5: -c"},
-		},
-		"not yet": {
-			files: map[string]string{"environment.yml": "dependencies: [git]\n", "postBuild": "#!/bin/sh\n",
-				"requirements.txt": "numpy\n"},
-			want:  []string{"conda git 1 "},
-			errs:  []string{"postBuild:1: "},
-			warns: []string{"requirements.txt: nothing includes this file"},
-		},
-		"channels": {
-			files: map[string]string{"environment.yml": "channels: [defaults, conda-forge, 'https://x.example/y']\n" +
-				"dependencies: [git, 'other::tree']\n"},
-			want: []string{"conda git 2 ", "conda tree 2 "},
-			errs: []string{"environment.yml:1: channel \"https://x.example/y\": a lock holds no addresses",
-				"environment.yml:1: channel defaults depends on the settings",
-				"environment.yml:2: other::tree: its channel is not among the channels"},
-		},
-		"ghosts": {
-			files: map[string]string{"pins.yaml": "pins: {pip: [numpy]}\n", "infra-requirements.txt": "pandas\n"},
-			want:  []string{"pip numpy 1 "},
-			warns: []string{"infra-requirements.txt: nothing includes this file"},
-		},
-	} {
+	for name, test := range readCourseCases {
 		t.Run(name, func(t *testing.T) {
 			dir := write(t, test.files)
 			m, err := pins.ReadCourse(dir)

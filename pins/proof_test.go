@@ -84,21 +84,8 @@ func TestProve(t *testing.T) {
 	if found := pins.Prove("pins.lock", m, reseal(t, text)); len(found) > 0 {
 		t.Fatalf("a good lock: %v", found)
 	}
-	drop := func(start string) string {
-		lines := strings.Split(text, "\n")
-		n := len(lines)
-		lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, start) })
-		if len(lines) != n-1 {
-			t.Fatalf("%q is %d lines", start, n-len(lines))
-		}
-		return strings.Replace(strings.Join(lines, "\n"), "artifacts 15", "artifacts 14", 1)
-	}
-	edit := func(old, new string) string {
-		if strings.Count(text, old) != 1 {
-			t.Fatalf("%q is there %d times", old, strings.Count(text, old))
-		}
-		return strings.Replace(text, old, new, 1)
-	}
+	drop := func(start string) string { return dropLine(t, text, start) }
+	edit := func(old, new string) string { return editOnce(t, text, old, new) }
 	const wheel = "tabulate 0.9.0 linux/amd64 tabulate-0.9.0-py3-none-any.whl"
 	for name, test := range map[string]struct{ text, want string }{
 		"version": {edit(wheel, "tabulate 0.9.1 linux/amd64 tabulate-0.9.0-py3-none-any.whl"),
@@ -150,6 +137,27 @@ func TestProve(t *testing.T) {
 			}
 		})
 	}
+}
+
+// dropLine is a lock of 15 artifacts without the line that begins with a text.
+func dropLine(t *testing.T, text, start string) string {
+	t.Helper()
+	lines := strings.Split(text, "\n")
+	n := len(lines)
+	lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, start) })
+	if len(lines) != n-1 {
+		t.Fatalf("%q is %d lines", start, n-len(lines))
+	}
+	return strings.Replace(strings.Join(lines, "\n"), "artifacts 15", "artifacts 14", 1)
+}
+
+// editOnce replaces a text that is there once.
+func editOnce(t *testing.T, text, old, new string) string {
+	t.Helper()
+	if strings.Count(text, old) != 1 {
+		t.Fatalf("%q is there %d times", old, strings.Count(text, old))
+	}
+	return strings.Replace(text, old, new, 1)
 }
 
 // No single word of a lock's lines can be changed without being found, unless the

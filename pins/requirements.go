@@ -376,7 +376,7 @@ func lenient(spec string) (fixed, oddity string) {
 		case m[4] != "":
 			parts[i], oddity = m[1]+m[2]+m[3], "a wildcard goes with == and != only (PEP 440)"
 		case strings.HasPrefix(m[3], "-") && strings.HasPrefix(m[2], ">"):
-			parts[i], oddity = m[1], m[3]+" is no version (PEP 440), and every version is greater"
+			parts[i], oddity = m[1], m[3]+" is not a version (PEP 440), so every version matches"
 		}
 	}
 	if oddity == "" {

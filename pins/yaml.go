@@ -132,7 +132,7 @@ func (r yamlReader) entries(n *yaml.Node, what string, visit func(key, value *ya
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if first, again := seen[key.Value]; again {
-			r.wrong(key, "duplicate-key", "key %q stands twice in %s, first on line %d: keep one", key.Value, what,
+			r.wrong(key, "duplicate-key", "key %q appears twice in %s, first on line %d: keep one", key.Value, what,
 				first)
 			continue
 		}

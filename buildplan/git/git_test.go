@@ -69,15 +69,11 @@ func TestResolveCommit(t *testing.T) {
 	}
 }
 
-// An archive of a commit is the same bytes wherever it is made; submodules are
-// in it, and what the repository says of its archives is passed over.
-func TestMakeTree(t *testing.T) {
-	dir := t.TempDir()
-	inner, err := gitserver.Commit(filepath.Join(dir, "git", "inner.git"), "../testdata/small")
-	if err != nil {
-		t.Fatal(err)
-	}
-	outer := filepath.Join(dir, "outer")
+// outerRepository makes a repository with a submodule, and with what git archive
+// would substitute or leave out; it is served as outer.git.
+func outerRepository(t *testing.T, dir, inner string) (outer string) {
+	t.Helper()
+	outer = filepath.Join(dir, "outer")
 	for name, text := range map[string]string{
 		"run.sh": "#!/bin/sh\n", "version.txt": "$Format:%H$\n", "hidden": "x\n",
 		".gitattributes": "version.txt export-subst\nhidden export-ignore\n",
@@ -102,6 +98,18 @@ func TestMakeTree(t *testing.T) {
 	run("update-index", "--add", "--cacheinfo", "160000,"+inner+",deep/in")
 	run("commit", "--quiet", "-m", "x")
 	run("clone", "--quiet", "--bare", ".", filepath.Join(dir, "git", "outer.git"))
+	return outer
+}
+
+// An archive of a commit is the same bytes wherever it is made; submodules are
+// in it, and what the repository says of its archives is passed over.
+func TestMakeTree(t *testing.T) {
+	dir := t.TempDir()
+	inner, err := gitserver.Commit(filepath.Join(dir, "git", "inner.git"), "../testdata/small")
+	if err != nil {
+		t.Fatal(err)
+	}
+	outer := outerRepository(t, dir, inner)
 	server, err := gitserver.Start(filepath.Join(dir, "git"))
 	if err != nil {
 		t.Fatal(err)

@@ -67,7 +67,7 @@ func TestNpmFailure(t *testing.T) {
 			"can't be met together:\nspeak wants pad@1\nPins involved:\n  pins.yaml:3: speak@1.7.0"},
 		"registry": {`{"error":{"code":"E401","text":"not with t0ken"}}`,
 			"npm can't resolve (the registry is named by .npmrc"},
-		"not JSON": {`[`, "what npm said"},
+		"not JSON": {`[`, "can't read npm's answer"},
 	} {
 		if _, err := r.npmArtifacts([]byte(test.answer)); err == nil || !strings.Contains(err.Error(), test.want) ||
 			strings.Contains(err.Error(), "t0ken") {

@@ -98,7 +98,7 @@ func (r *resolution) locateNpm(ctx context.Context, packages []pins.Artifact) er
 		}
 		var answer struct{ Addresses map[string]string }
 		if err := json.Unmarshal(text, &answer); err != nil {
-			return fmt.Errorf("what npm said: %w", err)
+			return fmt.Errorf("can't read npm's answer: %w", err)
 		}
 		for _, a := range packages {
 			if url := answer.Addresses[a.Name+"@"+a.Version]; url != "" {
@@ -126,7 +126,7 @@ func npmVersions(artifacts []pins.Artifact) map[string][]string {
 func (r *resolution) npmArtifacts(text []byte) (out []pins.Artifact, err error) {
 	var answer npmAnswer
 	if err := json.Unmarshal(text, &answer); err != nil {
-		return nil, fmt.Errorf("what npm said: %w", err)
+		return nil, fmt.Errorf("can't read npm's answer: %w", err)
 	}
 	if answer.Error != nil {
 		return nil, r.npmFailure(&answer)

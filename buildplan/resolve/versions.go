@@ -124,7 +124,7 @@ func (r *resolution) versions(ctx context.Context, names []string) (map[string]m
 		}
 		var answer npmAnswer
 		if err := json.Unmarshal(text, &answer); err != nil {
-			return nil, fmt.Errorf("what npm said: %w", err)
+			return nil, fmt.Errorf("can't read npm's answer: %w", err)
 		}
 		if answer.Error != nil {
 			return nil, r.npmFailure(&answer)

@@ -227,7 +227,7 @@ func (p *pip) builtWith(w steps.Wheel) string {
 func (p *pip) makeWheel(ctx context.Context, w *steps.Wheel) (*wheelBuild, error) {
 	g := p.ground(p.tools)
 	var requires, more []string
-	if err := p.r.talk.ReadJSON(ctx, p.uv.python.Run(g.WheelStep("what building "+w.Name+" requires", "requires",
+	if err := p.r.talk.ReadJSON(ctx, p.uv.python.Run(g.WheelStep("build requirements of "+w.Name, "requires",
 		*w)...).GetMount("/out"), "requires.json", &requires); err != nil {
 		return nil, err
 	}
@@ -239,7 +239,7 @@ func (p *pip) makeWheel(ctx context.Context, w *steps.Wheel) (*wheelBuild, error
 		w.Needs = needs
 		env := g.Build(*w).Env
 		if err := p.r.talk.ReadJSON(ctx,
-			env.Run(g.WheelStep("what else building "+w.Name+" requires", "hook", *w)...).GetMount("/out"),
+			env.Run(g.WheelStep("more build requirements of "+w.Name, "hook", *w)...).GetMount("/out"),
 			"requires.json", &more); err != nil {
 			return nil, err
 		}

@@ -175,7 +175,8 @@ def get_requires_for_build_wheel(settings): return ["two"]
 def build_wheel(out, settings=None, metadata=None):
     with zipfile.ZipFile(os.path.join(out, "x-1.0-py3-none-any.whl"), "w") as z:
         z.write("backend.py", "x.py") # its time is the source's
-        z.writestr(zipfile.ZipInfo("x-1.0.dist-info/METADATA", (2020, 1, 1, 0, 0, 0)), "Name: x\nVersion: 1.0\nRequires-Dist: three; extra == 'y'\n")
+        z.writestr(zipfile.ZipInfo("x-1.0.dist-info/METADATA", (2020, 1, 1, 0, 0, 0)),
+                   "Name: x\nVersion: 1.0\nRequires-Dist: three; extra == 'y'\n")
     return "x-1.0-py3-none-any.whl"
 `)
 	b.must("tar", "-czf", "x-1.0.tar.gz", "-C", "src", "x-1.0")
@@ -445,7 +446,8 @@ func TestAptResolve(t *testing.T) {
 	b.must("sh", script, "out", "git=1:2.39-1", "libc6")
 	equal(t,
 		"debs.tsv",
-		"git\t1:2.39-1\tamd64\tpool/g/git_2.39-1_amd64.deb\t9\taaaa\thttp://deb.test/pool/g/git_2.39-1_amd64.deb\tdpkg, libc6 (>= 2), perl\tgit-core\n", b.read("out/debs.tsv"))
+		"git\t1:2.39-1\tamd64\tpool/g/git_2.39-1_amd64.deb\t9\taaaa\t"+
+			"http://deb.test/pool/g/git_2.39-1_amd64.deb\tdpkg, libc6 (>= 2), perl\tgit-core\n", b.read("out/debs.tsv"))
 	equal(t, "held.tsv", "libc6\t2.36\n", b.read("out/held.tsv"))
 	for pin, want := range map[string]string{"gti": "unknown gti\n", "git=9": "version git 9\n",
 		"broken": "The following packages have unmet dependencies:\n"} {

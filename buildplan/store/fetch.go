@@ -97,7 +97,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 // moved there when it is whole and has the hash.
 func (s *Store) fetch(ctx context.Context, sum, address string) error {
 	if !isSum(sum) {
-		return fmt.Errorf("%q is no sha256", sum)
+		return fmt.Errorf("%q is not a sha256 digest", sum)
 	}
 	if address == "" {
 		return &movedError{errors.New("no address of it is known"), true}

@@ -232,7 +232,7 @@ func (s *Store) Known(sha256 string) bool {
 // written is no error.
 func (s *Store) Remember(sha256, address string) error {
 	if !isSum(sha256) {
-		return fmt.Errorf("%s: %q is no sha256", address, sha256)
+		return fmt.Errorf("%s: %q is not a sha256 digest", address, sha256)
 	}
 	address = withoutUser(address)
 	if isHTTP(address) && strings.Contains(address, "?") {

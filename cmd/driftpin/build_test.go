@@ -228,15 +228,24 @@ func (l *lab) bump() {
 		l.t.Errorf("lines of the lock that changed:\n%s", diff)
 	}
 	l.run("home1", "build", "bumped", "--output", "oci-layout:bumped-image")
-	old, err := l.open("image").Layers()
+	if fresh := l.newLayers("image", "bumped-image"); fresh != 1 {
+		l.t.Errorf("a bump of one pin made %d new layers", fresh)
+	}
+	l.fails(3, "idna  3.3 → 3.4", "drift", "oci-layout:image", "oci-layout:bumped-image")
+	l.t.Run("several", func(t *testing.T) { l.at(t).bumpSeveral() })
+}
+
+// newLayers counts the layers of a layout's image that another has not.
+func (l *lab) newLayers(before, after string) (fresh int) {
+	l.t.Helper()
+	old, err := l.open(before).Layers()
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	layers, err := l.open("bumped-image").Layers()
+	layers, err := l.open(after).Layers()
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	fresh := 0
 	for _, layer := range layers {
 		digest, err := layer.Digest()
 		if err != nil {
@@ -246,11 +255,7 @@ func (l *lab) bump() {
 			fresh++
 		}
 	}
-	if fresh != 1 {
-		l.t.Errorf("a bump of one pin made %d new layers", fresh)
-	}
-	l.fails(3, "idna  3.3 → 3.4", "drift", "oci-layout:image", "oci-layout:bumped-image")
-	l.t.Run("several", func(t *testing.T) { l.at(t).bumpSeveral() })
+	return fresh
 }
 
 // bumpSeveral bumps two courses that share a fragment, of which each has one pin

@@ -194,7 +194,8 @@ func (f *bumpFlags) carryOut(ctx context.Context, s streams, e *session.Session,
 		return f.worded(err, bumpings)
 	}
 	for _, stay := range stays {
-		fmt.Fprintf(s.err, "%s: %s %s is the newest (%s) that resolves with the rest\n", stay.Request.At,
+		fmt.Fprintf(s.err, "%s: %s %s is the newest version (--to %s) that resolves with the other pins\n",
+			stay.Request.At,
 			stay.Request.Name, stay.Version, f.to)
 	}
 	known := knownOf(ctx, bumpings) // git takes its time, and so does the solver

@@ -96,26 +96,18 @@ type member struct {
 // placeholder stands for the environment in packed files.
 const placeholder = "/opt/placeholder_placeholder_placeholder_placeholder_placeholder"
 
-// add makes a package: a .conda file (CEP 35).
-func (c *channel) add(t *testing.T, r record, published string, files map[string]member, entryPoints ...string) {
-	t.Helper()
-	day, err := time.Parse(time.DateOnly, published)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Timestamp, r.Depends = day.UnixMilli(), append([]string{}, r.Depends...)
-	if r.Subdir = "linux-64"; r.Noarch != "" {
-		r.Subdir = "noarch"
-	}
-	type pathEntry struct {
-		Path        string `json:"_path"`
-		Type        string `json:"path_type"`
-		SHA256      string `json:"sha256"`
-		Size        int    `json:"size_in_bytes"`
-		Placeholder string `json:"prefix_placeholder,omitempty"`
-		Mode        string `json:"file_mode,omitempty"`
-	}
-	var paths []pathEntry
+// A pathEntry is a file in info/paths.json (CEP 34).
+type pathEntry struct {
+	Path        string `json:"_path"`
+	Type        string `json:"path_type"`
+	SHA256      string `json:"sha256"`
+	Size        int    `json:"size_in_bytes"`
+	Placeholder string `json:"prefix_placeholder,omitempty"`
+	Mode        string `json:"file_mode,omitempty"`
+}
+
+// pathEntries are the files of a package as info/paths.json tells them.
+func pathEntries(files map[string]member) (paths []pathEntry) {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		f := files[name]
 		e := pathEntry{Path: name, Type: "hardlink", SHA256: sum([]byte(f.text)), Size: len(f.text)}
@@ -127,6 +119,21 @@ func (c *channel) add(t *testing.T, r record, published string, files map[string
 		}
 		paths = append(paths, e)
 	}
+	return paths
+}
+
+// add makes a package: a .conda file (CEP 35).
+func (c *channel) add(t *testing.T, r record, published string, files map[string]member, entryPoints ...string) {
+	t.Helper()
+	day, err := time.Parse(time.DateOnly, published)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Timestamp, r.Depends = day.UnixMilli(), append([]string{}, r.Depends...)
+	if r.Subdir = "linux-64"; r.Noarch != "" {
+		r.Subdir = "noarch"
+	}
+	paths := pathEntries(files)
 	asJSON := func(v any) member {
 		data, err := json.Marshal(v)
 		if err != nil {

@@ -96,9 +96,45 @@ func (l *lab) extends() {
 // extendsElsewhere builds on an image whose environment lies where others put
 // theirs.
 func (l *lab) extendsElsewhere() {
+	l.save("stack", l.stack())
+	l.write("stacked/pins.yaml", "extends: oci-layout:../stack\nas-of: 2023-03-17\npins: {pip: [requests==2.28.2, "+
+		"wget==3.2]}\nchecks: [\"python -c 'import sys, requests; assert requests.__file__.startswith(sys.prefix) "+
+		"and sys.prefix == \\\"/srv/nb\\\"'\"]\n")
+	l.run("home1", "lock", "stacked")
+	if lock := l.read("stacked/pins.lock"); !strings.Contains(lock, "\nenvironment /srv/nb\n") ||
+		!strings.Contains(lock, "\npip idna 3.3 linux/amd64 base ") ||
+		!strings.Contains(lock, "\npip setuptools 67.6.0 linux/amd64 setuptools-67.6.0-py3-none-any.whl ") {
+		l.t.Errorf("the lock is\n%s", lock)
+	}
+	l.run("home1", "build", "stacked", "--output", "oci-layout:stacked-image")
+	l.run("home1", "verify", "stacked", "oci-layout:stacked-image") // the stale ones have no RECORD
+	built, err := l.open("stacked-image").ConfigFile()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if c := built.Config; strings.Join(c.Entrypoint, " ") != "start.sh" ||
+		c.Env[0] != "PATH=/srv/nb/bin:/usr/bin:/bin" {
+		l.t.Errorf("the config is %+v", c)
+	}
+	// A git pin whose package the base holds, though the pin does not name it.
+	l.write("git-course/pins.yaml", "extends: oci-layout:../image\nas-of: 2023-03-17\npins:\n  pip: "+
+		"[git+https://git.example.org/tmpystore.git@v1]\n")
+	l.fails(1, "git-course/pins.yaml:4: the base image", "lock", "git-course")
+	l.write("bare-course/pins.yaml", "extends: oci-layout:../base\npins: {pip: [idna]}\n")
+	l.fails(1, "its config names no environment by NB_PYTHON_PREFIX", "lock", "bare-course")
+}
+
+// stack returns the course's image with an environment in /srv/nb, which its
+// config names, and with stale metadata in it.
+func (l *lab) stack() v1.Image {
 	root := l.unpack("image")
-	script := `python3 -m venv --without-pip /srv/nb && cd /srv/nb/lib/python3.11/site-packages && cp -a /opt/env/lib/python3.11/site-packages/idna* .
-for d in setuptools-60.0.0 stale-1.0 stale-2.0; do mkdir $d.dist-info; printf 'Metadata-Version: 2.1\nName: %s\nVersion: %s\n' ${d%-*} ${d#*-} >$d.dist-info/METADATA; done`
+	script := `python3 -m venv --without-pip /srv/nb
+cd /srv/nb/lib/python3.11/site-packages
+cp -a /opt/env/lib/python3.11/site-packages/idna* .
+for d in setuptools-60.0.0 stale-1.0 stale-2.0; do
+	mkdir $d.dist-info
+	printf 'Metadata-Version: 2.1\nName: %s\nVersion: %s\n' ${d%-*} ${d#*-} >$d.dist-info/METADATA
+done`
 	if out, err := exec.Command("chroot", root, "/bin/sh", "-ec", script).CombinedOutput(); err != nil {
 		l.t.Fatalf("%v: %s", err, out)
 	}
@@ -126,30 +162,5 @@ for d in setuptools-60.0.0 stale-1.0 stale-2.0; do mkdir $d.dist-info; printf 'M
 	if img, err = mutate.ConfigFile(img, changed); err != nil {
 		l.t.Fatal(err)
 	}
-	l.save("stack", img)
-	l.write("stacked/pins.yaml", "extends: oci-layout:../stack\nas-of: 2023-03-17\npins: {pip: [requests==2.28.2, "+
-		"wget==3.2]}\nchecks: [\"python -c 'import sys, requests; assert requests.__file__.startswith(sys.prefix) "+
-		"and sys.prefix == \\\"/srv/nb\\\"'\"]\n")
-	l.run("home1", "lock", "stacked")
-	if lock := l.read("stacked/pins.lock"); !strings.Contains(lock, "\nenvironment /srv/nb\n") ||
-		!strings.Contains(lock, "\npip idna 3.3 linux/amd64 base ") ||
-		!strings.Contains(lock, "\npip setuptools 67.6.0 linux/amd64 setuptools-67.6.0-py3-none-any.whl ") {
-		l.t.Errorf("the lock is\n%s", lock)
-	}
-	l.run("home1", "build", "stacked", "--output", "oci-layout:stacked-image")
-	l.run("home1", "verify", "stacked", "oci-layout:stacked-image") // the stale ones have no RECORD
-	built, err := l.open("stacked-image").ConfigFile()
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	if c := built.Config; strings.Join(c.Entrypoint, " ") != "start.sh" ||
-		c.Env[0] != "PATH=/srv/nb/bin:/usr/bin:/bin" {
-		l.t.Errorf("the config is %+v", c)
-	}
-	// A git pin whose package the base holds, though the pin does not name it.
-	l.write("git-course/pins.yaml", "extends: oci-layout:../image\nas-of: 2023-03-17\npins:\n  pip: "+
-		"[git+https://git.example.org/tmpystore.git@v1]\n")
-	l.fails(1, "git-course/pins.yaml:4: the base image", "lock", "git-course")
-	l.write("bare-course/pins.yaml", "extends: oci-layout:../base\npins: {pip: [idna]}\n")
-	l.fails(1, "its config names no environment by NB_PYTHON_PREFIX", "lock", "bare-course")
+	return img
 }

@@ -28,6 +28,53 @@ func (l *lab) pinned(course, name string) {
 		"==1.0\nchecks:\n  - python -c 'import "+name+"'\n")
 }
 
+// An indexFault is what an index does with a wheel that it is asked for.
+type indexFault struct {
+	name  string
+	fault func(w http.ResponseWriter, r *http.Request, n int) bool
+	want  string // of the error; empty for success
+}
+
+var indexFaultCases = []indexFault{
+	{"404", func(w http.ResponseWriter, r *http.Request, _ int) bool { http.NotFound(w, r); return true },
+		"404 Not Found"},
+	{"429 once", func(w http.ResponseWriter, _ *http.Request, n int) bool {
+		w.Header().Set("Retry-After", "1")
+		if n == 1 {
+			w.WriteHeader(http.StatusTooManyRequests)
+		}
+		return n == 1
+	}, ""},
+	{"500 twice", func(w http.ResponseWriter, _ *http.Request, n int) bool {
+		if n <= 2 {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+		return n <= 2
+	}, ""},
+	{"401", func(w http.ResponseWriter, _ *http.Request, _ int) bool {
+		w.WriteHeader(http.StatusUnauthorized)
+		return true
+	}, "401 Unauthorized"},
+	{"stall", func(w http.ResponseWriter, r *http.Request, n int) bool {
+		if n == 1 {
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		}
+		return n == 1
+	}, ""},
+	{"cut short", func(w http.ResponseWriter, _ *http.Request, n int) bool {
+		if n == 1 {
+			w.Header().Set("Content-Length", "1000")
+			w.Write(make([]byte, 500))
+		}
+		return n == 1
+	}, ""},
+	{"wrong hash", func(w http.ResponseWriter, _ *http.Request, _ int) bool {
+		w.Write([]byte("login please"))
+		return true
+	}, "and the lock has"},
+}
+
 // TestIndex has an index misbehave. It waits for answers that do not come, so
 // nothing else runs beside it.
 func TestIndex(t *testing.T) {
@@ -40,83 +87,39 @@ func (l *lab) indexFaults() {
 	x := newTestIndex(l.t)
 	l = l.with("UV_DEFAULT_INDEX="+x.URL+"/simple", "UV_HTTP_TIMEOUT=2")
 	l.t.Run("resolving", func(t *testing.T) { l.at(t).resolvingFaults(x) })
-	short := func(w http.ResponseWriter, size int) {
-		w.Header().Set("Content-Length", strconv.Itoa(size))
-		w.Write(make([]byte, size/2))
-	}
-	for i, test := range []struct {
-		name  string
-		fault func(w http.ResponseWriter, r *http.Request, n int) bool
-		want  string // of the error; empty for success
-	}{
-		{"404", func(w http.ResponseWriter, r *http.Request, _ int) bool { http.NotFound(w, r); return true },
-			"404 Not Found"},
-		{"429 once", func(w http.ResponseWriter, _ *http.Request, n int) bool {
-			w.Header().Set("Retry-After", "1")
-			if n == 1 {
-				w.WriteHeader(http.StatusTooManyRequests)
-			}
-			return n == 1
-		}, ""},
-		{"500 twice", func(w http.ResponseWriter, _ *http.Request, n int) bool {
-			if n <= 2 {
-				w.WriteHeader(http.StatusInternalServerError)
-			}
-			return n <= 2
-		}, ""},
-		{"401", func(w http.ResponseWriter, _ *http.Request, _ int) bool {
-			w.WriteHeader(http.StatusUnauthorized)
-			return true
-		}, "401 Unauthorized"},
-		{"stall", func(w http.ResponseWriter, r *http.Request, n int) bool {
-			if n == 1 {
-				w.(http.Flusher).Flush()
-				<-r.Context().Done()
-			}
-			return n == 1
-		}, ""},
-		{"cut short", func(w http.ResponseWriter, _ *http.Request, n int) bool {
-			if n == 1 {
-				short(w, 1000)
-			}
-			return n == 1
-		}, ""},
-		{"wrong hash", func(w http.ResponseWriter, _ *http.Request, _ int) bool {
-			w.Write([]byte("login please"))
-			return true
-		}, "and the lock has"},
-	} {
-		l.t.Run(test.name, func(t *testing.T) {
-			l := l.at(t)
-			name := "faulty" + strconv.Itoa(i)
-			hash := x.add(t, name, "1.0", map[string]string{name + ".py": "# " + test.name + "\n"})
-			l.pinned(name, name)
-			l.run("home1", "lock", name)
-			// lock has had a look into it
-			l.must(nil, os.Remove(filepath.Join(l.dir, "home1", "files", "blobs", "sha256", hash)))
-			x.answer(func(w http.ResponseWriter, r *http.Request, n int) bool {
-				return strings.HasSuffix(r.URL.Path, ".whl") && test.fault(w, r, n)
-			})
-			defer x.answer(nil)
-			out := filepath.Join(l.dir, name+"-image")
-			if test.want == "" {
-				l.run("home1", "build", name, "--output", "oci-layout:"+out)
-				return
-			}
-			_, stderr, err := l.output("home1", "build", name, "--output", "oci-layout:"+out)
-			place := name + "/pins.yaml:5: this machine can't fetch " + name + "-1.0-py3-none-any.whl from 127.0.0.1:"
-			if err == nil || !strings.Contains(stderr, place) || !strings.Contains(stderr, test.want) {
-				t.Errorf("got %v, want …%s… and …%s…", err, place, test.want)
-			}
-			if _, err := os.Stat(filepath.Join(out, "index.json")); err == nil {
-				t.Error("an image was exported")
-			}
-		})
+	for i, test := range indexFaultCases {
+		l.t.Run(test.name, func(t *testing.T) { l.at(t).faulty(x, "faulty"+strconv.Itoa(i), test) })
 	}
 	l.t.Run("odd record", func(t *testing.T) { l.at(t).oddRecord(x) })
 	l.t.Run("broken source", func(t *testing.T) { l.at(t).brokenSource(x) })
 	l.t.Run("moved", func(t *testing.T) { l.at(t).moved(x) })
 	l.t.Run("index gone", func(t *testing.T) { l.at(t).indexGone(x) })
+}
+
+// faulty builds a course whose wheel the index does not hand out as it should.
+func (l *lab) faulty(x *index, name string, test indexFault) {
+	hash := x.add(l.t, name, "1.0", map[string]string{name + ".py": "# " + test.name + "\n"})
+	l.pinned(name, name)
+	l.run("home1", "lock", name)
+	// lock has had a look into it
+	l.must(nil, os.Remove(filepath.Join(l.dir, "home1", "files", "blobs", "sha256", hash)))
+	x.answer(func(w http.ResponseWriter, r *http.Request, n int) bool {
+		return strings.HasSuffix(r.URL.Path, ".whl") && test.fault(w, r, n)
+	})
+	defer x.answer(nil)
+	out := filepath.Join(l.dir, name+"-image")
+	if test.want == "" {
+		l.run("home1", "build", name, "--output", "oci-layout:"+out)
+		return
+	}
+	_, stderr, err := l.output("home1", "build", name, "--output", "oci-layout:"+out)
+	place := name + "/pins.yaml:5: this machine can't fetch " + name + "-1.0-py3-none-any.whl from 127.0.0.1:"
+	if err == nil || !strings.Contains(stderr, place) || !strings.Contains(stderr, test.want) {
+		l.t.Errorf("got %v, want …%s… and …%s…", err, place, test.want)
+	}
+	if _, err := os.Stat(filepath.Join(out, "index.json")); err == nil {
+		l.t.Error("an image was exported")
+	}
 }
 
 // resolvingFaults: what can get better is waited for, and else no lock is

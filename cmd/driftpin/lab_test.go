@@ -109,7 +109,9 @@ func prepareLab(t *testing.T) {
 // linked: blobs, and the files of BuildKit's snapshots.
 func (l *lab) copyOf(dir string) {
 	l.t.Helper()
-	const script = `cp -al "$1"/* . && find . -type f -links +1 ! -path './home1/files/blobs/*' ! -path '*/blobs/sha256/*' ! -path '*/snapshots/*/fs/*' ! -name driftpin |
+	const script = `cp -al "$1"/* .
+find . -type f -links +1 ! -path './home1/files/blobs/*' ! -path '*/blobs/sha256/*' \
+	! -path '*/snapshots/*/fs/*' ! -name driftpin |
 while IFS= read -r file; do cp -a --remove-destination "$1/$file" "$file"; done`
 	cmd := exec.Command("sh", "-euc", script, "sh", dir)
 	cmd.Dir = l.dir

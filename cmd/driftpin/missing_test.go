@@ -128,9 +128,13 @@ func (l *lab) missingDeb() {
 		l.t.Helper()
 		script := `rm -f *.deb Packages
 mkdir -p root/DEBIAN root/usr/share/leaving; echo $1 >root/usr/share/leaving/version
-printf 'Package: leaving\nVersion: %s\nArchitecture: all\nMaintainer: Nobody <nobody@example.org>\nDescription: a package that is replaced\n' $1 >root/DEBIAN/control
+printf 'Package: leaving\nVersion: %s\nArchitecture: all\nMaintainer: Nobody <nobody@example.org>\n' $1 >root/DEBIAN/control
+echo 'Description: a package that is replaced' >>root/DEBIAN/control
 dpkg-deb --root-owner-group --build root leaving_$1_all.deb >/dev/null
-{ cat root/DEBIAN/control; printf 'Filename: ./leaving_%s_all.deb\nSize: %s\nSHA256: %s\n' $1 $(stat -c %s leaving_$1_all.deb) $(sha256sum leaving_$1_all.deb | cut -d' ' -f1); } >Packages; rm -r root`
+sum=$(sha256sum leaving_$1_all.deb | cut -d' ' -f1) size=$(stat -c %s leaving_$1_all.deb)
+cp root/DEBIAN/control Packages
+printf 'Filename: ./leaving_%s_all.deb\nSize: %s\nSHA256: %s\n' $1 $size $sum >>Packages
+rm -r root`
 		cmd := exec.Command("sh", "-euc", script, "sh", version)
 		cmd.Dir = repo
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -187,28 +191,6 @@ func TestTampered(t *testing.T) {
 // it, and mended.
 func (l *lab) tampered() {
 	good := l.lock
-	unsealed := func(text string) string {
-		lines := strings.SplitAfter(text, "\n")
-		for i, line := range lines {
-			if strings.HasPrefix(line, "checksum ") {
-				lines[i] = ""
-			}
-		}
-		return strings.Join(lines, "")
-	}
-	without := func(text, start string) string {
-		lines := strings.SplitAfter(text, "\n")
-		for i, line := range lines {
-			if strings.HasPrefix(line, start) {
-				lines[i] = ""
-			}
-			if n := 0; strings.HasPrefix(line, "artifacts ") {
-				fmt.Sscanf(line, "artifacts %d", &n)
-				lines[i] = fmt.Sprintf("artifacts %d\n", n-1)
-			}
-		}
-		return strings.Join(lines, "")
-	}
 	lock, err := pins.ParseLock("pins.lock", []byte(good))
 	if err != nil {
 		l.t.Fatal(err)
@@ -256,4 +238,30 @@ func (l *lab) tampered() {
 	if !strings.HasPrefix(l.read("tampered/pins.lock"), "driftpin-lock 99\n") {
 		l.t.Error("a newer driftpin's lock was written over")
 	}
+}
+
+// unsealed is a lock without its checksum.
+func unsealed(text string) string {
+	lines := strings.SplitAfter(text, "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, "checksum ") {
+			lines[i] = ""
+		}
+	}
+	return strings.Join(lines, "")
+}
+
+// without is a lock without the line that begins with a text.
+func without(text, start string) string {
+	lines := strings.SplitAfter(text, "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, start) {
+			lines[i] = ""
+		}
+		if n := 0; strings.HasPrefix(line, "artifacts ") {
+			fmt.Sscanf(line, "artifacts %d", &n)
+			lines[i] = fmt.Sprintf("artifacts %d\n", n-1)
+		}
+	}
+	return strings.Join(lines, "")
 }

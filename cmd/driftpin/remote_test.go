@@ -42,7 +42,7 @@ func (l *lab) remote() {
 		}
 	}
 	l.fails(1, "engine "+address, "build", "course", "--engine", address, "--output", "oci-layout:refused")
-	l.fails(1, "has no ca.pem and no ca.crt", "build", "course", "--engine", address, "--tls-dir", l.dir, "--output",
+	l.fails(1, "has neither ca.pem nor ca.crt", "build", "course", "--engine", address, "--tls-dir", l.dir, "--output",
 		"oci-layout:refused")
 	if got := remote.run("home2", "build", "course", "--output", "oci-layout:image3"); got != l.first {
 		l.t.Errorf("buildkitd built %q, and the embedded engine %q", got, l.first)

@@ -33,7 +33,7 @@ func (f *bumpFlags) advice(p *bump.Bumping, a *bump.Advice) string {
 	dir := p.Course.Manifest.Dir
 	switch {
 	case a.Date != "":
-		return fmt.Sprintf("\nOnly as-of (%s) stands in the way: driftpin bump %s%s --as-of %s",
+		return fmt.Sprintf("\nOnly as-of (%s) prevents this: run driftpin bump %s%s --as-of %s",
 			p.Course.Manifest.AsOf.Text, dir, asked(p), a.Date)
 	case len(a.Around) > 0:
 		return wordAround(a.Around)

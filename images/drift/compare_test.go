@@ -38,15 +38,21 @@ func told(changes []drift.Change) (lines []string) {
 	return lines
 }
 
+const env = "/opt/conda"
+
+func conda(name, version string) installed.Package { return pkg(pins.Conda, name, version, env) }
+
+func pip(name, version string) installed.Package { return pkg(pins.Pip, name, version, env) }
+
+// of is a package of pip's that one of conda's brings.
+func of(name, version, owner string) installed.Package {
+	return owned(pip(name, version), pins.Conda, owner)
+}
+
+type list = []installed.Package
+
 // What belongs to another package counts with that, and moves are one change.
 func TestMoves(t *testing.T) {
-	const env = "/opt/conda"
-	conda := func(name, version string) installed.Package { return pkg(pins.Conda, name, version, env) }
-	pip := func(name, version string) installed.Package { return pkg(pins.Pip, name, version, env) }
-	of := func(name, version, owner string) installed.Package {
-		return owned(pip(name, version), pins.Conda, owner)
-	}
-	type list = []installed.Package
 	for name, test := range map[string]struct {
 		a, b list
 		want []string

@@ -73,7 +73,7 @@ func Headline(d *drift.Drift) string {
 
 // NotVerified is a line on layers that were not hashed.
 func NotVerified(u drift.Unverified) string {
-	return fmt.Sprintf("not verified: %s of %s are uncompressed and were not hashed: only sizes and ends were "+
+	return fmt.Sprintf("not verified: %s of %s: uncompressed and not hashed; only sizes and ends were "+
 		"checked, and the order if names show it; --read-layers hashes all", plural(u.Layers, "layer"), Clean(u.Image))
 }
 

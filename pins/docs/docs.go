@@ -229,7 +229,7 @@ func (p *page) commit(all string, mangled bool, place, ref string) {
 		if !slices.ContainsFunc(have, func(h string) bool {
 			return h == ref || len(ref) >= 7 && strings.HasPrefix(h, ref) || len(h) >= 7 && strings.HasPrefix(ref, h)
 		}) {
-			p.say("docs-git", "%s: the course takes %s at %s (%s)", all, repository(r.Git.URL), r.Git.Ref, r.At)
+			p.say("docs-git", "%s: the course installs %s at %s (%s)", all, repository(r.Git.URL), r.Git.Ref, r.At)
 		}
 		return
 	}

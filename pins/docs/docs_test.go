@@ -96,7 +96,7 @@ func TestCommits(t *testing.T) {
 		"`git+https://github.com/other/tmpystore@84765e1`":                                                  "",
 		"git+https://github.com/berkeley-dsep-infra/tmpystore.git@84765e1f4f5e3a4b8c9d0e1f2a3b4c5d6e7f8a9b": "",
 		"git+https://github.com/berkeley-dsep-infra/tmpystore.git@0123456": "the " +
-			"course takes tmpystore at 84765e1",
+			"course installs tmpystore at 84765e1",
 		"git+https://<github.com/berkeley-dsep-infra/tmpystore.git@84765e1>": "has " +
 			"< and > in it",
 		"git+https://github.com/x/y": "the " +

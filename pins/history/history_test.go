@@ -223,7 +223,8 @@ func TestMoved(t *testing.T) {
 // could not merge are all in the history.
 func TestOddHistory(t *testing.T) {
 	dir := t.TempDir()
-	script := `export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@example.org GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@example.org
+	script := `export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@example.org
+export GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@example.org
 git init --quiet -b main; mkdir -p old common; c() { git add -A; git commit --quiet -m "$1"; }
 echo numpy==1 >old/requirements.txt; echo x >old/README; echo y >old/notes; c one
 git checkout --quiet -b side; echo numpy==2 >old/requirements.txt; c two

@@ -23,7 +23,7 @@ func Past(ctx context.Context, dir, revision, into string) (string, error) {
 		if Shallow(ctx, dir) {
 			err = fmt.Errorf("%w (%s)", err, ShallowHint)
 		}
-		return "", fmt.Errorf("%s is no revision of the repository of %s: %w", revision, dir, err)
+		return "", fmt.Errorf("%s is not a revision in the repository of %s: %w", revision, dir, err)
 	}
 	commit := strings.TrimSpace(string(out))
 	top, prefix, err := place(ctx, dir)

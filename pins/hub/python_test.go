@@ -29,67 +29,71 @@ func checked(files []hub.File) (string, error) {
 	return strings.Join(got, "; "), found
 }
 
+const role = `c.JupyterHub.load_roles`
+
+// pythonCases are the cases of TestPython.
+var pythonCases = map[string]struct{ code, want string }{
+	"a loop": {"for g in ['x y', 'ok']:\n  " + role +
+		".append({'name': f'r-{g}', 'groups': ['g'], 'scopes': []})", "6 role-name"},
+	"a range": {"for i in range(1, 3):\n  " + role +
+		".append(dict(name='R%d' % i, groups=['g'], scopes=[]))", "6 role-name; 6 role-name"},
+	"format": {role + " += [{'name': 'R {}'.format(1), 'groups': ['g'], 'scopes': []}]",
+		"5 role-name"},
+	"insert": {role + ".insert(0, {'name': 'R', 'groups': ['g'], 'scopes': []})", "5 role-name"},
+	"another name": {"a = b = " + role + "\nb.append({'name': 'R', 'groups': ['g'], 'scopes': []})",
+		"6 role-name"},
+	"a comprehension": {role +
+		" = [{'name': x, 'groups': ['g'], 'scopes': ['bogus']} for x in ('aaa', 'bbb')]", "5 scope"},
+	"a function": {"def setup():\n  " + role +
+		" = [{'name': 'R', 'groups': ['g'], 'scopes': []}]\nsetup()", "6 role-name"},
+	"a function not called": {"def setup():\n  " + role + " = [{'name': 'R', 'groups': ['g'], 'scopes': []}]", ""},
+	"a function of itself":  {"def f():\n  f()\nf()", ""},
+	"groups together": {"x = {'a': ['collab-c']}\nc.JupyterHub.load_groups = x | {'b': ['collab-d']}",
+		"5 groups-form; 6 groups-form"},
+	"groups changed": {"c.JupyterHub.load_groups = {}\nc.JupyterHub.load_groups |= {'b': {'users': " +
+		"['jo']}}", "6 members-in-the-open"},
+	"update": {"c.JupyterHub.load_groups.update({'b': ['collab-d']})", "5 groups-form"},
+	"an unknown account": {role +
+		".append({'name': 'aaa', 'groups': ['g'], 'scopes': ['admin-ui', 'list:users!user=zed', " +
+		"'servers!user=zed', 'access:servers!user=zed']})", "5 no-account"},
+	"an account from afar": {"c.JupyterHub.load_groups = read()\n" + role +
+		".append({'name': 'aaa', 'groups': ['g'], 'scopes': ['admin-ui', 'list:users!user=zed', " +
+		"'servers!user=zed', 'access:servers!user=zed']})", ""},
+	"if and else": {"if env:\n  c.Authenticator.manage_groups = True\nelse:\n" +
+		"  c.JupyterHub.load_groups = {'a': {'users': ['collab-a']}}", ""},
+	"roles of two branches": {"r = [{'name': 'aaa', 'groups': ['g'], 'scopes': []}]\nif x:\n  " + role +
+		".extend(r)\nelse:\n  " + role + ".extend(r)", ""},
+	"a wrong role in one": {"if x:\n  " + role + ".append({'name': 'A', 'groups': ['g'], 'scopes': []})",
+		"6 role-name"},
+	"try": {"try:\n  c.JupyterHub.load_groups['a'] = ['collab-a']\nexcept TypeError:\n" +
+		"  c.JupyterHub.load_groups = {}", ""},
+	"no bracket":         {"x = [1,\ny = 2", "5 python"},
+	"no colon":           {"if x\n  y = 1", "5 python"},
+	"no end of a text":   {"x = '''abc\n", "5 python"},
+	"no end of a line":   {"x = 'abc\ny = 1\n", "5 python"},
+	"all kinds of lines": {allKinds, ""},
+	"a value in itself":  {"d = {}\nd['d'] = d\nc.ServerApp.x = d\nc.JupyterHub.other = d", ""},
+	"a text without end": {"s = 'aaaaaaaa'\nl = [1]\nfor i in range(60):\n  s += s\n  l += l\n  l = l + " +
+		"l\n  l.extend(l)\nc.A.b = s", ""},
+	"names taken apart": {"c.JupyterHub.load_groups = {'a': {}}\ndef f(g):\n  _, b = g.name.split('::')\n",
+		"7 group-names-taken-apart"},
+	"looked at first": {"c.JupyterHub.load_groups = {'a': {}}\ndef f(g):\n  if g.name.count('::') == " +
+		"1:\n    _, b = g.name.split('::')\n", ""},
+	"idle culler": {role +
+		".append({'name': 'aaa', 'services': ['jupyterhub-idle-culler'], 'scopes': []})", ""},
+	"groups of another form": {"c.JupyterHub.load_groups = ['g']", "5 type"},
+	"a late function":        {"x = later()\n    b: |\n      def later(): pass", "5 late"},
+	"a late class":           {"c.JupyterHub.spawner_class = Mine\n    b: |\n      class Mine(A): pass", "5 late"},
+	"a hook for a hook": {"c.Spawner.pre_spawn_hook = f\n    b: |\n      c.KubeSpawner.pre_spawn_hook = g",
+		"7 hook-replaced"},
+	"a hook that asks": {"c.Spawner.pre_spawn_hook = f\n    b: |\n      before " +
+		"= c.Spawner.pre_spawn_hook\n      c.Spawner.pre_spawn_hook = g", ""},
+	"late in a function": {"def f(): return later()\n    b: |\n      def later(): pass", ""},
+}
+
 // Python is foretold where it can be, and what can't be is no ground for a finding.
 func TestPython(t *testing.T) {
-	const role = `c.JupyterHub.load_roles`
-	for name, test := range map[string]struct{ code, want string }{
-		"a loop": {"for g in ['x y', 'ok']:\n  " + role +
-			".append({'name': f'r-{g}', 'groups': ['g'], 'scopes': []})", "6 role-name"},
-		"a range": {"for i in range(1, 3):\n  " + role +
-			".append(dict(name='R%d' % i, groups=['g'], scopes=[]))", "6 role-name; 6 role-name"},
-		"format": {role + " += [{'name': 'R {}'.format(1), 'groups': ['g'], 'scopes': []}]",
-			"5 role-name"},
-		"insert": {role + ".insert(0, {'name': 'R', 'groups': ['g'], 'scopes': []})", "5 role-name"},
-		"another name": {"a = b = " + role + "\nb.append({'name': 'R', 'groups': ['g'], 'scopes': []})",
-			"6 role-name"},
-		"a comprehension": {role +
-			" = [{'name': x, 'groups': ['g'], 'scopes': ['bogus']} for x in ('aaa', 'bbb')]", "5 scope"},
-		"a function": {"def setup():\n  " + role +
-			" = [{'name': 'R', 'groups': ['g'], 'scopes': []}]\nsetup()", "6 role-name"},
-		"a function not called": {"def setup():\n  " + role + " = [{'name': 'R', 'groups': ['g'], 'scopes': []}]", ""},
-		"a function of itself":  {"def f():\n  f()\nf()", ""},
-		"groups together": {"x = {'a': ['collab-c']}\nc.JupyterHub.load_groups = x | {'b': ['collab-d']}",
-			"5 groups-form; 6 groups-form"},
-		"groups changed": {"c.JupyterHub.load_groups = {}\nc.JupyterHub.load_groups |= {'b': {'users': " +
-			"['jo']}}", "6 members-in-the-open"},
-		"update": {"c.JupyterHub.load_groups.update({'b': ['collab-d']})", "5 groups-form"},
-		"an unknown account": {role +
-			".append({'name': 'aaa', 'groups': ['g'], 'scopes': ['admin-ui', 'list:users!user=zed', " +
-			"'servers!user=zed', 'access:servers!user=zed']})", "5 no-account"},
-		"an account from afar": {"c.JupyterHub.load_groups = read()\n" + role +
-			".append({'name': 'aaa', 'groups': ['g'], 'scopes': ['admin-ui', 'list:users!user=zed', " +
-			"'servers!user=zed', 'access:servers!user=zed']})", ""},
-		"if and else": {"if env:\n  c.Authenticator.manage_groups = True\nelse:\n" +
-			"  c.JupyterHub.load_groups = {'a': {'users': ['collab-a']}}", ""},
-		"roles of two branches": {"r = [{'name': 'aaa', 'groups': ['g'], 'scopes': []}]\nif x:\n  " + role +
-			".extend(r)\nelse:\n  " + role + ".extend(r)", ""},
-		"a wrong role in one": {"if x:\n  " + role + ".append({'name': 'A', 'groups': ['g'], 'scopes': []})",
-			"6 role-name"},
-		"try": {"try:\n  c.JupyterHub.load_groups['a'] = ['collab-a']\nexcept TypeError:\n" +
-			"  c.JupyterHub.load_groups = {}", ""},
-		"no bracket":         {"x = [1,\ny = 2", "5 python"},
-		"no colon":           {"if x\n  y = 1", "5 python"},
-		"no end of a text":   {"x = '''abc\n", "5 python"},
-		"no end of a line":   {"x = 'abc\ny = 1\n", "5 python"},
-		"all kinds of lines": {allKinds, ""},
-		"a value in itself":  {"d = {}\nd['d'] = d\nc.ServerApp.x = d\nc.JupyterHub.other = d", ""},
-		"a text without end": {"s = 'aaaaaaaa'\nl = [1]\nfor i in range(60):\n  s += s\n  l += l\n  l = l + " +
-			"l\n  l.extend(l)\nc.A.b = s", ""},
-		"names taken apart": {"c.JupyterHub.load_groups = {'a': {}}\ndef f(g):\n  _, b = g.name.split('::')\n",
-			"7 group-names-taken-apart"},
-		"looked at first": {"c.JupyterHub.load_groups = {'a': {}}\ndef f(g):\n  if g.name.count('::') == " +
-			"1:\n    _, b = g.name.split('::')\n", ""},
-		"idle culler": {role +
-			".append({'name': 'aaa', 'services': ['jupyterhub-idle-culler'], 'scopes': []})", ""},
-		"groups of another form": {"c.JupyterHub.load_groups = ['g']", "5 type"},
-		"a late function":        {"x = later()\n    b: |\n      def later(): pass", "5 late"},
-		"a late class":           {"c.JupyterHub.spawner_class = Mine\n    b: |\n      class Mine(A): pass", "5 late"},
-		"a hook for a hook": {"c.Spawner.pre_spawn_hook = f\n    b: |\n      c.KubeSpawner.pre_spawn_hook = g",
-			"7 hook-replaced"},
-		"a hook that asks": {"c.Spawner.pre_spawn_hook = f\n    b: |\n      before " +
-			"= c.Spawner.pre_spawn_hook\n      c.Spawner.pre_spawn_hook = g", ""},
-		"late in a function": {"def f(): return later()\n    b: |\n      def later(): pass", ""},
-	} {
+	for name, test := range pythonCases {
 		code := indented(test.code)
 		if strings.Contains(test.code, "\n    b: |") { // a second text
 			code = strings.Replace(code, "          b: |\n            ", "    b: |\n      ", 1)

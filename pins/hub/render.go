@@ -85,7 +85,8 @@ func checkNames(m *pins.Manifest) error {
 			errs = append(errs, fmt.Errorf(taken, g.Name.At, g.Name.Value))
 		}
 		if !roleName.MatchString(Role(g)) {
-			errs = append(errs, fmt.Errorf("%s: group %q: its role %s is no legal name", g.Name.At,
+			errs = append(errs, fmt.Errorf("%s: group %q: its role %s is not a valid name: give the group another "+
+				"name", g.Name.At,
 				g.Name.Value, Role(g)))
 		}
 	}

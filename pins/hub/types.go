@@ -90,7 +90,7 @@ var roleKeys = strings.Fields("name description scopes users groups services man
 // names holds the items of a list: texts.
 func (t *typeCheck) names(names *Value, what string) {
 	for _, n := range names.list() {
-		t.is(n, what, noStart+" (a number has to stand in quotes)", text)
+		t.is(n, what, noStart+" (a number must be in quotes)", text)
 	}
 }
 

@@ -207,7 +207,7 @@ func twice(name string, n *yaml.Node, secret bool) (found pins.Findings) {
 					Position: pins.Position{File: name, Line: item.Line}, Rule: "duplicate-key",
 					Subject:  "duplicate-key",
 					Severity: pins.Error, Fatal: true,
-					Message: fmt.Sprintf("key %s stands twice in a mapping, first on line %d: one of the two is "+
+					Message: fmt.Sprintf("key %s appears twice in a mapping, first on line %d: one of the two is "+
 						"lost: keep one", key, line),
 				})
 			}

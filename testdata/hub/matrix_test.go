@@ -97,10 +97,7 @@ func (l *lab) holdAccount(group string, members []string, tokens map[string]stri
 		l.t.Errorf("%s: %d, want %v", what, got, want)
 	}
 	isMember := func(s string) bool { return s == members[0] || s == members[1] }
-	start := func(s string) int {
-		status, _ := l.call("POST", "/hub/api/users/"+account+"/server", tokens[s], "")
-		return status
-	}
+	start := func(s string) int { return l.startAs(account, tokens[s]) }
 	for i, s := range students() {
 		if !isMember(s) {
 			expect(pair(false, i, account)+", start", start(s), 403, 404)
@@ -135,16 +132,28 @@ func (l *lab) holdAccount(group string, members []string, tokens map[string]stri
 	}
 	status, _ := l.call("GET", "/user/"+account+"/api/status", testerToken, "")
 	expect("the server has outlived the strangers", status, 200)
+	l.holdStarts(account, members, tokens, expect)
+	return wrong
+}
+
+// holdStarts has each member start the server, and stop it.
+func (l *lab) holdStarts(account string, members []string, tokens map[string]string, expect func(string, int, ...int)) {
+	l.t.Helper()
 	for i, pair := range [][2]string{{members[1], members[1]}, {members[1], members[0]}} { // who starts, who stops
 		if i > 0 {
-			expect("the other member, start", start(pair[0]), 201, 202)
+			expect("the other member, start", l.startAs(account, tokens[pair[0]]), 201, 202)
 			l.await(account, true)
 		}
 		stop, _ := l.call("DELETE", "/hub/api/users/"+account+"/server", tokens[pair[1]], "")
 		expect("a member, stop", stop, 202, 204)
 		l.await(account, false)
 	}
-	return wrong
+}
+
+// startAs starts the account's server with somebody's token, and returns the status.
+func (l *lab) startAs(account, token string) int {
+	status, _ := l.call("POST", "/hub/api/users/"+account+"/server", token, "")
+	return status
 }
 
 // holdStudents tries every student with every other student's own server and home.
