@@ -84,7 +84,7 @@ func (l *lab) secrets(remote *lab) {
 		// One without the password is told so, and by which side.
 		bare := lab.with("UV_DEFAULT_INDEX=" + x.URL + "/simple")
 		_, stderr, err := bare.output(home, "lock", "private", "--upgrade")
-		if err == nil || !strings.Contains(stderr, "the engine can't reach the package index, or is not let in") {
+		if err == nil || !strings.Contains(stderr, "the engine can't reach the package index, or the index refuses access") {
 			l.t.Errorf("without a password: %v: %s", err, stderr)
 		}
 		said.WriteString(stderr)
