@@ -181,7 +181,7 @@ func (g *graph) check(root llb.State, c pins.Text) llb.State {
 	options := []llb.RunOption{
 		llb.Args([]string{"/bin/sh", "-ec", c.Value}), llb.Network(pb.NetMode_NONE), llb.Dir("/home/jovyan"),
 		llb.User("1000"),
-		llb.AddMount("/tmp", llb.Scratch(), llb.Tmpfs()), llb.WithCustomName("check: " + firstLine(c.Value)),
+		llb.AddMount("/tmp", llb.Scratch(), llb.Tmpfs()), llb.WithCustomName("check: " + caption(c.Value)),
 		g.Places.Lines(c.At),
 	}
 	for _, kv := range g.plan.environ() {
@@ -191,10 +191,11 @@ func (g *graph) check(root llb.State, c pins.Text) llb.State {
 	return root.Run(options...).Root()
 }
 
-func firstLine(s string) string {
+// caption is the first line of a text, of at most 100 bytes.
+func caption(s string) string {
 	line, _, more := strings.Cut(strings.TrimSpace(s), "\n")
 	if len(line) > 100 {
-		line, more = line[:100], true
+		line, more = strings.ToValidUTF8(line[:100], ""), true
 	}
 	if more {
 		line += " …"

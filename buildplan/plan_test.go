@@ -3,7 +3,6 @@ package buildplan
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,14 +12,13 @@ import (
 
 	"github.com/driftpin/driftpin/buildplan/session"
 	"github.com/driftpin/driftpin/buildplan/steps"
+	"github.com/driftpin/driftpin/internal/golden"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 )
-
-var update = flag.Bool("update", false, "write the goldens")
 
 func hash(c string) string { return strings.Repeat(c, 64) }
 
@@ -140,7 +138,7 @@ func TestGraphGolden(t *testing.T) {
 		g := testGraph(smallPlan(t, platform))
 		img := g.image()
 		got := dump(t, g, img.checks[0]) // a check is one step on the whole image
-		golden(t, "testdata/graph-"+filepath.Base(platform)+".json", got)
+		golden.Check(t, "testdata/graph-"+filepath.Base(platform)+".json", got)
 		again := testGraph(smallPlan(t, platform))
 		if dump(t, again, again.image().checks[0]) != got {
 			t.Error("the same plan gives another graph")
@@ -156,7 +154,7 @@ func TestGraphGolden(t *testing.T) {
 func TestMixedGolden(t *testing.T) {
 	g := testGraph(planIn(t, "testdata/mixed", "linux/amd64"))
 	img := g.image()
-	golden(t, "testdata/graph-mixed.json", dump(t, g, img.checks[0]))
+	golden.Check(t, "testdata/graph-mixed.json", dump(t, g, img.checks[0]))
 	var titles []string
 	for _, h := range img.history {
 		titles = append(titles, h.CreatedBy)
@@ -169,22 +167,6 @@ func TestMixedGolden(t *testing.T) {
 	slices.Sort(titles)
 	if diff := cmp.Diff(want, titles); diff != "" {
 		t.Errorf("layers (-want +got):\n%s", diff)
-	}
-}
-
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
 	}
 }
 
@@ -261,5 +243,20 @@ func TestFilesAreChecked(t *testing.T) {
 	m.Launch.Files = append(m.Launch.Files, pins.LaunchFile{Path: m.Files[0].Target})
 	if _, err := New(m, l, "linux/amd64", steps.Base{}); err == nil || !strings.Contains(err.Error(), "two files") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A step's name is whole characters: the engine takes no others.
+func TestCaption(t *testing.T) {
+	for text, want := range map[string]string{
+		"python -c 1":                 "python -c 1",
+		"\n python -c 1\npython -c 2": "python -c 1 …",
+		strings.Repeat("a", 100):      strings.Repeat("a", 100),
+		strings.Repeat("a", 101):      strings.Repeat("a", 100) + " …",
+		strings.Repeat("a", 99) + "ü": strings.Repeat("a", 99) + " …",
+	} {
+		if got := caption(text); got != want {
+			t.Errorf("caption(%q) = %q, want %q", text, got, want)
+		}
 	}
 }

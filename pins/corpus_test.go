@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/driftpin/driftpin/internal/golden"
 	"github.com/driftpin/driftpin/pins"
 	gocmp "github.com/google/go-cmp/cmp"
 )
@@ -80,7 +81,7 @@ func TestForms(t *testing.T) {
 			fmt.Fprintf(&text, "  %s: %s %s\n", strings.TrimPrefix(f.Position.String(), dir+"/"), f.Severity, f.Rule)
 		}
 	}
-	golden(t, "testdata/forms.txt", text.String())
+	golden.Check(t, "testdata/forms.txt", text.String())
 }
 
 // Every real course is read; what is found in them is goldened as counts.
@@ -109,7 +110,7 @@ func TestCorpus(t *testing.T) {
 		lines = append(lines, fmt.Sprintf("%s: %d\n", what, n))
 	}
 	slices.Sort(lines)
-	golden(t, "testdata/corpus.txt", strings.Join(lines, ""))
+	golden.Check(t, "testdata/corpus.txt", strings.Join(lines, ""))
 }
 
 // reference reads pins with PyYAML and packaging, as conda and pip see them: a

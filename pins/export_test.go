@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/driftpin/driftpin/internal/golden"
 	"github.com/driftpin/driftpin/pins"
 )
 
@@ -24,14 +25,14 @@ func TestExport(t *testing.T) {
 	if err := pins.WriteRequirements(&b, l, l.Platforms[0]); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "testdata/export/requirements.txt", b.String())
+	golden.Check(t, "testdata/export/requirements.txt", b.String())
 	b.Reset()
 	if err := pins.WritePylock(&b, l, l.Platforms[0], func(sum string) (string, bool) {
 		return "https://index.test/" + sum[:8], true
 	}); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "testdata/export/pylock.toml", b.String())
+	golden.Check(t, "testdata/export/pylock.toml", b.String())
 	if err := pins.WritePylock(&b, l, l.Platforms[0], func(string) (string, bool) { return "", false }); err == nil ||
 		!strings.Contains(err.Error(), "no address of docopt-0.6.2.tar.gz is known") {
 		t.Errorf("got %v", err)
@@ -58,12 +59,12 @@ func TestExportConda(t *testing.T) {
 		func(string) (string, bool) { return "https://channel.test/x.conda", true }); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "testdata/export/explicit.txt", b.String())
+	golden.Check(t, "testdata/export/explicit.txt", b.String())
 	b.Reset()
 	if err := pins.WriteEnvironment(&b, l, "linux/amd64", []string{"conda-forge", "extra"}); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "testdata/export/environment.yml", b.String())
+	golden.Check(t, "testdata/export/environment.yml", b.String())
 	if err := pins.WriteCondaExplicit(&b, l, "linux/amd64",
 		func(string) (string, bool) { return "", false }); err == nil || !strings.Contains(err.Error(),
 		"no address of ") {

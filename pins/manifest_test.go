@@ -2,7 +2,6 @@ package pins_test
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,27 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/driftpin/driftpin/internal/golden"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/google/go-cmp/cmp"
 )
-
-var update = flag.Bool("update", false, "write the goldens")
-
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
-}
 
 // Every bad manifest is refused, by file and line.
 func TestBadManifests(t *testing.T) {
@@ -56,7 +38,7 @@ func TestBadManifests(t *testing.T) {
 			if strings.Contains(err.Error(), "hunter2") {
 				t.Error("the error shows a password")
 			}
-			golden(t, strings.TrimSuffix(file, ".yaml")+".txt", err.Error()+"\n")
+			golden.Check(t, strings.TrimSuffix(file, ".yaml")+".txt", err.Error()+"\n")
 		})
 	}
 }

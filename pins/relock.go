@@ -17,10 +17,11 @@ type LockOptions struct {
 	Tools       []Tool // what resolves and installs: other tools, another lock
 	// Was is the manifest that the old lock was made of, if that is known: git
 	// requirements that stand in it too keep their commits.
-	Was     *Manifest
-	Upgrade bool // forget what the old lock preferred, for all packages …
+	Was *Manifest
+	// Upgrade forgets what the old lock preferred, for all packages. With Upgrade
+	// false it is forgotten for Names alone.
+	Upgrade bool
 	Names   []string
-	// … or, with Upgrade false, for these
 	// Doubted says that the old lock was edited by hand or merged: its versions are
 	// preferred, and nothing of it is taken over without a solve.
 	Doubted bool

@@ -19,15 +19,18 @@ import (
 
 // A condaQuestion is what conda-resolve.py is asked.
 type condaQuestion struct {
-	Specs    []string    `json:"specs"`
-	Channels []string    `json:"channels"`
-	Subdir   string      `json:"subdir"`
-	Prefer   [][4]string `json:"prefer"`
-	Before   string      `json:"before"`
-	Prefix   string      `json:"prefix"` // of an environment that is added to
-	Locate   bool        `json:"locate"`
-	List     bool        `json:"list"` // only say which versions there are of Specs, which are names
+	Specs    []string         `json:"specs"`
+	Channels []string         `json:"channels"`
+	Subdir   string           `json:"subdir"`
+	Prefer   []condaPackageID `json:"prefer"`
+	Before   string           `json:"before"`
+	Prefix   string           `json:"prefix"` // of an environment that is added to
+	Locate   bool             `json:"locate"`
+	List     bool             `json:"list"` // only say which versions there are of Specs, which are names
 }
+
+// A condaPackageID is the name, version, build and sha256 of one package.
+type condaPackageID [4]string
 
 // A condaAnswer is what it says.
 type condaAnswer struct {
@@ -58,7 +61,7 @@ func (r *resolution) conda(ctx context.Context) ([]pins.Artifact, error) {
 	if len(r.query.Requests) == 0 {
 		return nil, nil
 	}
-	q := condaQuestion{Specs: []string{}, Prefer: [][4]string{}, Channels: r.query.Channels,
+	q := condaQuestion{Specs: []string{}, Prefer: []condaPackageID{}, Channels: r.query.Channels,
 		Subdir: subdirs[r.query.Platform]}
 	for _, request := range r.query.Requests {
 		q.Specs = append(q.Specs, request.MatchSpec())
@@ -71,7 +74,7 @@ func (r *resolution) conda(ctx context.Context) ([]pins.Artifact, error) {
 	}
 	for _, p := range r.query.Prefer {
 		if p.Kind == pins.Conda {
-			q.Prefer = append(q.Prefer, [4]string{p.Name, p.Version, p.Build, p.SHA256})
+			q.Prefer = append(q.Prefer, condaPackageID{p.Name, p.Version, p.Build, p.SHA256})
 		}
 	}
 	if r.base.Extended {
@@ -229,7 +232,7 @@ func (r *resolution) noSuchVersion(q pins.Request, versions map[string]string) s
 
 // locateConda remembers the addresses of locked packages of conda's.
 func (r *resolution) locateConda(ctx context.Context, packages []pins.Artifact) error {
-	q := condaQuestion{Specs: []string{}, Prefer: [][4]string{}, Subdir: subdirs[r.query.Platform], Locate: true}
+	q := condaQuestion{Specs: []string{}, Prefer: []condaPackageID{}, Subdir: subdirs[r.query.Platform], Locate: true}
 	for _, a := range packages {
 		if !slices.Contains(q.Channels, a.Channel) {
 			q.Channels = append(q.Channels, a.Channel)

@@ -132,7 +132,7 @@ func (r *resolution) versions(ctx context.Context, names []string) (map[string]m
 		return answer.Versions, nil
 	}
 	answer, err := r.askConda(ctx, title, condaQuestion{Specs: names, Channels: r.query.Channels,
-		Subdir: subdirs[r.query.Platform], Prefer: [][4]string{}, List: true})
+		Subdir: subdirs[r.query.Platform], Prefer: []condaPackageID{}, List: true})
 	if err != nil {
 		return nil, err
 	}

@@ -42,6 +42,8 @@ var rooms = []struct{ name, mayImport string }{
 	{"images/sbom", "pins images/installed"},
 	{"images", "pins pins/hub pins/whole images/installed images/layers images/drift images/sbom"},
 	{"images/report", "pins pins/version images/drift"},
+
+	{"internal/golden", ""},
 }
 
 // Who may know whom: of our own packages each imports only those that it is said to

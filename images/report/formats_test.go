@@ -11,6 +11,7 @@ import (
 
 	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/images/report"
+	"github.com/driftpin/driftpin/internal/golden"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/version"
 	"github.com/google/go-cmp/cmp"
@@ -83,7 +84,7 @@ func TestFormats(t *testing.T) {
 				t.Fatal(err)
 			}
 			file := fmt.Sprintf("testdata/%s.%s", name, format)
-			golden(t, file, out.String())
+			golden.Check(t, file, out.String())
 			if format != "json" && strings.ContainsAny(out.String(), "\x1b\u202e") {
 				t.Errorf("%s: an escape got through", file)
 			}

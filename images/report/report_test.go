@@ -3,7 +3,6 @@ package report_test
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -11,10 +10,9 @@ import (
 
 	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/images/report"
+	"github.com/driftpin/driftpin/internal/golden"
 	"github.com/google/go-cmp/cmp"
 )
-
-var update = flag.Bool("update", false, "write the goldens")
 
 func load(t *testing.T) *drift.Drift {
 	t.Helper()
@@ -30,30 +28,13 @@ func load(t *testing.T) *drift.Drift {
 	return &d
 }
 
-// golden compares a report with the one that a file keeps.
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
-}
-
 func TestText(t *testing.T) {
 	for file, colour := range map[string]bool{"testdata/drift.txt": false, "testdata/drift.ansi": true} {
 		var out bytes.Buffer
 		if err := report.Text(&out, load(t), colour); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, file, out.String())
+		golden.Check(t, file, out.String())
 		if strings.Contains(out.String(), "\x1b[31m\u202e") {
 			t.Error("a version's escape reached the terminal")
 		}
