@@ -156,7 +156,7 @@ func (l *lab) condaReplaced(lock string) {
 	l.run("home1", "build", "replaced", "--output", "oci-layout:replaced-image")
 	l.run("home1", "verify", "--deep", "replaced", "oci-layout:replaced-image")
 	l.write("replaced/pins.yaml", strings.Replace(replacedCourse, "replaces: idna", "replaces: hello", 1))
-	l.fails(1, "pins.yaml:7: conda's idna brings idna 3.4 already", "lock", "replaced")
+	l.fails(1, "pins.yaml:7: conda's idna already ships idna 3.4", "lock", "replaced")
 	l.write("replaced/pins.yaml", strings.Replace(replacedCourse, "idna==3.3", "certifi", 1))
 	l.fails(1, "pins.yaml:7: replaces: no conda package idna with a Python distribution certifi is locked",
 		"lock", "replaced")
@@ -253,13 +253,13 @@ func (l *lab) condaFailures(lock string) {
 		"too new": {"hello=1.0", "hello=2.0", 1,
 			"pins.yaml:8: hello =2.0 is newer than as-of: it was published on 2023-04-01"},
 		"no solution":     {"- greet", "- loud", 1, "pins.yaml:8: hello=1.0 (wanted: 1.2 speaks to nobody)"},
-		"brought already": {"requests==2.28.2", "idna==3.3", 1, "pins.yaml:12: conda's idna brings idna 3.4 already"},
+		"brought already": {"requests==2.28.2", "idna==3.3", 1, "pins.yaml:12: conda's idna already ships idna 3.4"},
 		"two owners": {"- prefixed", "- prefixed\n    - clobber", 3,
 			"clobber 1.0 and prefixed 2.0 both own share/shared.txt"},
 		"no npm version": {"speak@^1.0", "speak@1.7.0", 1,
 			"pins.yaml:15: speak has no version 1.7.0: the nearest: 1.1.0"},
 		"no npm package": {"speak@^1.0", "speek@^1.0", 1, "pins.yaml:15: no registry has a package speek"},
-		"channel":        {"[main]", "[nowhere]", 1, "can't read a channel of conda's (nowhere;"},
+		"channel":        {"[main]", "[nowhere]", 1, "can't read a conda channel (nowhere;"},
 	} {
 		l.t.Run(name, func(t *testing.T) {
 			l := l.at(t)

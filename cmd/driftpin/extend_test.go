@@ -121,7 +121,7 @@ func (l *lab) extendsElsewhere() {
 		"[git+https://git.example.org/tmpystore.git@v1]\n")
 	l.fails(1, "git-course/pins.yaml:4: the base image", "lock", "git-course")
 	l.write("bare-course/pins.yaml", "extends: oci-layout:../base\npins: {pip: [idna]}\n")
-	l.fails(1, "its config names no environment by NB_PYTHON_PREFIX", "lock", "bare-course")
+	l.fails(1, "its config names no environment in NB_PYTHON_PREFIX", "lock", "bare-course")
 }
 
 // stack returns the course's image with an environment in /srv/nb, which its
