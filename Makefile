@@ -45,8 +45,8 @@ build: bin/driftpin
 bin/driftpin:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/driftpin
 
-testdeps: deps     ## install what the tests take besides: linters of scripts, and a Python for them
-	sh testdata/deps.sh $(shell command -v shellcheck >/dev/null || echo shellcheck) $(shell command -v pyflakes3 >/dev/null || echo pyflakes3) $(shell python3 -m venv --help >/dev/null 2>&1 || echo python3 python3-venv)
+testdeps:          ## install what the tests take besides: linters of scripts, node, and a Python with what tests compare with
+	sh testdata/deps.sh $(shell sh testdata/missing.sh)
 
 deps:              ## install the programs that building needs, where they are missing
 	sh testdata/deps.sh

@@ -28,7 +28,7 @@ func (b Builder) resolver(p *Plan) *resolve.Resolver {
 // resolve.Resolver.Locate.
 func (b Builder) locate(ctx context.Context, p *Plan) (others map[string]string, err error) {
 	var tools []steps.Tool
-	for _, t := range p.tools() {
+	for _, t := range p.mountedTools() {
 		if !b.Session.Files.Known(t.Artifact(p.Platform).SHA256) {
 			tools = append(tools, t)
 		}

@@ -60,7 +60,9 @@ func (g *graph) image() imageGraph {
 	for range max(1, g.plan.Base.Layers) {
 		img.history = append(img.history, steps.Event("base "+g.plan.Base.Digest))
 	}
-	env := g.env(&img)
+	env, history := g.env()
+	img.history = append(img.history, history...)
+	img.steps = append(img.steps, installStep{env, 0})
 	parts := []llb.State{env}
 	if len(g.plan.Apt) > 0 {
 		run := g.InstallDebs(env, fmt.Sprintf("apt: %d packages", len(g.plan.Apt)), g.plan.Apt)
@@ -105,19 +107,16 @@ func total(artifacts []pins.Artifact) (size int64) {
 	return size
 }
 
-// env is the base with a Python, the image's user and an empty environment.
-func (g *graph) env(img *imageGraph) llb.State {
+// env is the base with a Python, the image's user and an empty environment, and
+// what its layers say in the image's history.
+func (g *graph) env() (llb.State, []ocispecs.History) {
 	st, history := g.WithPython()
-	img.history = append(img.history, history...)
 	prefix := ""
 	if len(g.plan.Layers) > 0 && !g.OnCondaPython() && !g.plan.Base.Extended {
 		prefix = pins.Env
 	}
-	img.history = append(img.history, steps.Event("user jovyan, "+g.Prefix()))
-	made := st.Run(steps.Step("user jovyan, "+g.Prefix(), []string{"/bin/sh", steps.Dir + "env.sh", "python3",
-		prefix}, steps.Script("env.sh"))...).Root()
-	img.steps = append(img.steps, installStep{made, 0})
-	return made
+	return st.Run(steps.Step("user jovyan, "+g.Prefix(), []string{"/bin/sh", steps.Dir + "env.sh", "python3",
+		prefix}, steps.Script("env.sh"))...).Root(), append(history, steps.Event("user jovyan, "+g.Prefix()))
 }
 
 // installWheels installs the wheels of a layer into the environment, without

@@ -56,7 +56,7 @@ type Plan struct {
 	Npm       []pins.Artifact     `json:",omitempty"`
 	Scripts   []string            `json:",omitempty"` // of npm's packages, those whose scripts run
 	Wheels    []steps.Wheel       // wheels that are built
-	Compilers []pins.Artifact     `json:"Toolchain"` // debs the wheels are built with
+	Compilers []pins.Artifact     `json:"Toolchain"` // debs the wheels are built with; another JSON name were another plan
 	Files     []File
 	Cmd       []string
 	Env       map[string]string
@@ -104,14 +104,14 @@ func New(m *pins.Manifest, l *pins.Lock, platform string, base steps.Base) (*Pla
 			p.Replaced[conda] = slices.Sorted(slices.Values(append(p.Replaced[conda], name)))
 		}
 	}
-	if err := p.sort(m, l); err != nil {
+	if err := p.dealArtifacts(m, l); err != nil {
 		return nil, err
 	}
 	return p, p.readFiles(m)
 }
 
-// sort deals the lock's artifacts out to the steps that need them.
-func (p *Plan) sort(m *pins.Manifest, l *pins.Lock) error {
+// dealArtifacts deals the lock's artifacts out to the steps that need them.
+func (p *Plan) dealArtifacts(m *pins.Manifest, l *pins.Lock) error {
 	var wheels, conda []pins.Artifact
 	byFile := map[string]pins.Artifact{}
 	for _, a := range l.Artifacts {
@@ -319,8 +319,8 @@ func (p *Plan) environ() []string {
 	return out
 }
 
-// tools are those that the plan's steps use.
-func (p *Plan) tools() (tools []steps.Tool) {
+// mountedTools are those that the plan's steps use.
+func (p *Plan) mountedTools() (tools []steps.Tool) {
 	if len(p.Layers) > 0 {
 		tools = append(tools, steps.UvTool)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/driftpin/driftpin/images/drift"
+	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/whole"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -47,7 +48,7 @@ func (r Reader) Attach(ctx context.Context, ref string, why drift.Reason) (strin
 		return "", err
 	}
 	attach := attachRemote
-	if dir, ok := strings.CutPrefix(ref, "oci-layout:"); ok {
+	if dir, ok := strings.CutPrefix(ref, pins.LayoutPrefix); ok {
 		ref, attach = dir, attachLayout
 	}
 	index, err := attach(ctx, ref, img, attestation)

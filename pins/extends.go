@@ -42,13 +42,21 @@ func (c *course) extend(m *Manifest, file string) {
 	}
 	f := &Manifest{}
 	f.parse(c.name(fragment), data)
-	for what, found := range map[string]bool{"include": len(f.includes) > 0, "files": len(f.Files) > 0,
-		"launch.files": len(f.Launch.Files) > 0, "accounts": f.Accounts.At.File != "",
-		"sync":      f.Sync.With.At.File != "" || len(f.Sync.Rules) > 0,
-		"platforms": !slices.Equal(f.Platforms, []string{"linux/amd64"}), "course": f.Course != ""} {
-		if found {
+	for _, own := range []struct {
+		key   string
+		found bool
+	}{
+		{"include", len(f.includes) > 0},
+		{"files", len(f.Files) > 0},
+		{"launch.files", len(f.Launch.Files) > 0},
+		{"accounts", f.Accounts.At.File != ""},
+		{"sync", f.Sync.With.At.File != "" || len(f.Sync.Rules) > 0},
+		{"platforms", !slices.Equal(f.Platforms, []string{"linux/amd64"})},
+		{"course", f.Course != ""},
+	} {
+		if own.found {
 			f.Findings.fatal(Position{File: c.name(fragment), Line: 1}, "extends",
-				"%s belongs into a course's own manifest, not into one that courses share", what)
+				"%s belongs in a course's own manifest, not in one that courses share", own.key)
 		}
 	}
 	c.extend(f, fragment)

@@ -1,7 +1,7 @@
 package pins
 
 import (
-	"encoding/json"
+	_ "embed"
 	"fmt"
 	"path"
 	"regexp"
@@ -139,19 +139,6 @@ func (m *Manifest) parse(name string, data []byte) {
 	)
 }
 
-func (r yamlReader) positioned(n *yaml.Node, what string) Text {
-	return Text{r.text(n, what), r.at(n)}
-}
-
-func (m *Manifest) readOverlap(r yamlReader, n *yaml.Node) {
-	t := r.positioned(n, "a path")
-	if _, err := path.Match(t.Value, ""); err != nil || t.Value == "" {
-		r.wrong(n, "overlap", "overlaps: %q is not a path or a glob, such as tests/__init__.py", t.Value)
-		return
-	}
-	m.Overlaps = append(m.Overlaps, t)
-}
-
 // MayOverlap reports whether the manifest allows that several packages own a
 // path of the environment. A path in site-packages is named without that.
 func (m *Manifest) MayOverlap(p string) bool {
@@ -167,25 +154,6 @@ var (
 	platform   = regexp.MustCompile(`^linux/(amd64|arm64)$`)
 )
 
-func (m *Manifest) readCourseName(r yamlReader, n *yaml.Node) {
-	m.Course = r.text(n, "course")
-	if !courseName.MatchString(m.Course) {
-		r.wrong(n, "course-name", "course %q: it becomes part of an image's name, so use lower-case letters, "+
-			"digits, - _ and . only", m.Course)
-	}
-}
-
-// date reads a date.
-func (r yamlReader) date(n *yaml.Node, what string) Date {
-	text := r.text(n, what)
-	d, err := ParseDate(text)
-	if err != nil && text != "" {
-		r.wrong(n, "date", "%s: %v", what, err)
-	}
-	d.At = r.at(n)
-	return d
-}
-
 // ParseDate reads a day (2023-03-17) or an instant (RFC 3339).
 func ParseDate(text string) (Date, error) {
 	if day, err := time.Parse(time.DateOnly, text); err == nil {
@@ -197,213 +165,115 @@ func ParseDate(text string) (Date, error) {
 	return Date{}, fmt.Errorf("%q is not a date: write it as 2023-03-17", text)
 }
 
-func (m *Manifest) readPlatforms(r yamlReader, n *yaml.Node) {
-	m.Platforms = nil
-	r.list(n, "platforms", func(n *yaml.Node) {
-		p := r.text(n, "a platform")
-		switch {
-		case !platform.MatchString(p):
-			r.wrong(n, "platform", "platform %q: use linux/amd64 or linux/arm64", p)
-		case slices.Contains(m.Platforms, p):
-			r.wrong(n, "platform", "platform %q is listed twice: keep one", p)
-		default:
-			m.Platforms = append(m.Platforms, p)
-		}
-	})
-	if len(m.Platforms) != 1 {
-		r.wrong(n, "platform", "platforms: name one: several can't be built into one image yet")
-	}
-}
-
-func (m *Manifest) readPins(r yamlReader, n *yaml.Node) {
-	later := func(kind string) field {
-		return field{kind, func(n *yaml.Node) {
-			r.list(n, kind, func(n *yaml.Node) {
-				r.wrong(n, "unsupported", "%s pins can't be locked yet: pip, git, conda, npm and apt can", kind)
-			})
-		}}
-	}
-	r.mapping(n, "pins",
-		field{"pip", func(n *yaml.Node) {
-			r.list(n, "pins.pip", func(n *yaml.Node) { m.readPin(r, n, ParsePip) })
-		}},
-		field{"apt", func(n *yaml.Node) {
-			r.list(n, "pins.apt", func(n *yaml.Node) { m.readPin(r, n, ParseApt) })
-		}},
-		field{"conda", func(n *yaml.Node) {
-			r.list(n, "pins.conda", func(n *yaml.Node) { m.readPin(r, n, ParseConda) })
-		}},
-		field{"channels", func(n *yaml.Node) {
-			r.list(n, "channels", func(n *yaml.Node) { m.Channels = append(m.Channels, r.positioned(n, "a channel")) })
-		}},
-		field{"npm", func(n *yaml.Node) {
-			r.list(n, "pins.npm", func(n *yaml.Node) { m.readPin(r, n, ParseNpm) })
-		}},
-		later("r"),
-	)
-}
-
-// readPin reads a pin: a text, or a mapping with pin, need, why, until and, of
-// npm's, scripts, or of pip's, replaces.
-func (m *Manifest) readPin(r yamlReader, n *yaml.Node, parse func(string) (Request, error)) {
-	spec, need, why, until, replaces, at := "", "", "", "", "", n
-	scripts := false
-	if n.Kind == yaml.MappingNode {
-		r.mapping(n, "a pin",
-			field{"pin", func(n *yaml.Node) { spec, at = r.text(n, "pin"), n }},
-			field{"need", func(n *yaml.Node) { need = m.readNeed(r, n) }},
-			field{"why", func(n *yaml.Node) { why = r.text(n, "why") }},
-			field{"until", func(n *yaml.Node) { until = r.text(n, "until") }},
-			field{"replaces", func(n *yaml.Node) { replaces = r.text(n, "replaces") }},
-			field{"scripts", func(n *yaml.Node) { scripts = r.boolean(n, "scripts") }},
-		)
-		if at == n {
-			r.wrong(n, "pin", "a pin without its pin: write {pin: NAME==VERSION, need: …, why: …}")
-			return
-		}
-	} else {
-		spec = r.text(n, "a pin")
-	}
-	if spec == "" {
-		return
-	}
-	q, err := parse(strings.TrimSpace(spec))
-	if err != nil {
-		r.wrong(at, "pin", "%v", err)
-		return
-	}
-	if scripts && q.Kind != Npm {
-		r.wrong(at, "pin", "scripts: only npm packages have install scripts")
-	}
-	if replaces != "" && (q.Kind != Pip || q.Name == "") {
-		r.wrong(at, "pin", "replaces: only a pip pin with a name can replace a Python package that a conda package "+
-			"ships (NAME==VERSION, or NAME @ git+URL)")
-	}
-	q.At, q.Need, q.Why, q.Until, q.Scripts, q.Replaces = r.at(at), Need(need), why, until, scripts,
-		CanonicalName(Conda, replaces)
-	if q.Need == "" {
-		q.Need = Wanted
-	}
-	m.Requests = append(m.Requests, q)
-}
-
-func (m *Manifest) readNeed(r yamlReader, n *yaml.Node) string {
-	need := r.text(n, "need")
-	if known := []string{string(Hard), string(Solver), string(Wanted)}; !slices.Contains(known, need) {
-		r.wrong(n, "need", "need %q: %s", need, didYouMean(need, known))
-	}
-	return need
-}
-
-func (m *Manifest) readFiles(r yamlReader, n *yaml.Node) {
-	r.entries(n, "files", func(key, value *yaml.Node) {
-		f := File{Source: path.Clean(key.Value), Target: r.text(value, "a target in files"), At: r.at(key)}
-		switch {
-		case f.Target != "" && !isCleanAbs(f.Target):
-			r.wrong(value, "path", "files: the target %q must be a plain absolute path", f.Target)
-		case !isKept(f.Target):
-			r.wrong(value, "path", "files: what is written to %q is not kept in an image", f.Target)
-		case path.IsAbs(f.Source) || f.Source == ".." || strings.HasPrefix(f.Source, "../"):
-			r.wrong(key, "path", "files: %q lies outside of the course's folder", key.Value)
-		default:
-			m.Files = append(m.Files, f)
-		}
+// Pinned returns what a manifest asks for of a package, of all kinds: a name
+// is any ecosystem's. It is empty if the manifest does not ask for it.
+func (m *Manifest) Pinned(name string) []Request {
+	return slices.DeleteFunc(slices.Clone(m.Requests), func(r Request) bool {
+		return r.Name == "" || CanonicalName(Pip, r.Name) != CanonicalName(Pip, name)
 	})
 }
 
-func isCleanAbs(p string) bool { return path.IsAbs(p) && path.Clean(p) == p && p != "/" }
+// SuggestPin returns the pin of a manifest whose name is nearest to one that it
+// does not ask for; empty if none is near.
+func (m *Manifest) SuggestPin(name string) string {
+	var names []string
+	for _, r := range m.Requests {
+		names = append(names, r.Name)
+	}
+	return nearest(CanonicalName(Pip, name), names)
+}
 
-// isKept reports whether what a build writes to a path is in the image: some
-// places are mounted over while it runs.
-func isKept(p string) bool {
-	for _, dir := range []string{"/tmp", "/proc", "/sys", "/dev", "/run", "/etc/resolv.conf", "/etc/hosts",
-		"/etc/hostname"} {
-		if p == dir || strings.HasPrefix(p, dir+"/") {
-			return false
+// Reads reports whether the manifest was read from a file, by the name that
+// positions give it.
+func (m *Manifest) Reads(file string) bool {
+	_, ok := m.Source(file)
+	return ok
+}
+
+// Source is the content of a file that the manifest was read from, by the name
+// that positions give it.
+func (m *Manifest) Source(name string) ([]byte, bool) {
+	for _, s := range m.Sources {
+		if s.Name == name {
+			return s.Data, true
 		}
 	}
-	return true
+	return nil, false
 }
 
-func (m *Manifest) readLaunch(r yamlReader, n *yaml.Node) {
-	m.Launch.At = r.at(n)
-	r.mapping(n, "launch",
-		field{"cmd", func(n *yaml.Node) {
-			r.list(n, "launch.cmd", func(n *yaml.Node) {
-				m.Launch.Cmd = append(m.Launch.Cmd, r.positioned(n, "an argument of launch.cmd"))
-			})
-		}},
-		field{"env", func(n *yaml.Node) {
-			r.entries(n, "launch.env", func(key, value *yaml.Node) {
-				if key.Value == "" || strings.ContainsAny(key.Value, "= \t") {
-					r.wrong(key, "env", "launch.env: %q is not a variable's name", key.Value)
-				}
-				m.Launch.setEnv(key.Value, r.text(value, key.Value), r.at(key))
-			})
-		}},
-		field{"files", func(n *yaml.Node) {
-			r.entries(n, "launch.files", func(key, value *yaml.Node) { m.readLaunchFile(r, key, value) })
-		}},
-	)
-	slices.SortFunc(m.Launch.Files, func(a, b LaunchFile) int { return strings.Compare(a.Path, b.Path) })
+// With is a manifest that asks for other things, pin by pin.
+func (m *Manifest) With(change func(Request) Request) *Manifest {
+	other := *m
+	other.Requests = slices.Clone(m.Requests)
+	for i, r := range other.Requests {
+		other.Requests[i] = change(r)
+	}
+	return &other
 }
 
-// setEnv sets a variable.
-func (l *Launch) setEnv(name, value string, at Position) {
-	if l.Env == nil {
-		l.Env, l.EnvAt = map[string]string{}, map[string]Position{}
+// Request returns what the manifest asks for under a canonical name, or nil. A
+// git requirement whose name the manifest does not tell is found by the
+// repository that the wheel was built from.
+func (m *Manifest) Request(kind Kind, name, from string) *Request {
+	i := slices.IndexFunc(m.Requests, func(r Request) bool { return r.Kind == kind && r.Name == name })
+	if i < 0 {
+		built, ok := Artifact{From: from}.Git()
+		i = slices.IndexFunc(m.Requests, func(r Request) bool {
+			return ok && r.Kind == kind && r.Git != nil && r.Name == "" && r.Git.URL == built.URL &&
+				r.Git.Subdirectory == built.Subdirectory
+		})
 	}
-	l.Env[name], l.EnvAt[name] = value, at
+	if i < 0 {
+		return nil
+	}
+	return &m.Requests[i]
 }
 
-// readLaunchFile reads a text as it is, and anything else as the JSON it means.
-func (m *Manifest) readLaunchFile(r yamlReader, key, value *yaml.Node) {
-	if !isCleanAbs(key.Value) {
-		r.wrong(key, "path", "launch.files: %q must be a plain absolute path", key.Value)
-		return
-	}
-	if !isKept(key.Value) {
-		r.wrong(key, "path", "launch.files: what is written to %q is not kept in an image", key.Value)
-		return
-	}
-	f := LaunchFile{Path: key.Value, At: r.at(key)}
-	if value.Kind == yaml.ScalarNode {
-		f.Content = []byte(r.text(value, key.Value))
-	} else if content, err := json.MarshalIndent(r.value(value, key.Value), "", "  "); err != nil {
-		r.wrong(value, "type", "launch.files: %s can't be written as JSON: %v", key.Value, err)
-	} else {
-		f.Content = append(content, '\n')
-	}
-	m.Launch.Files = append(m.Launch.Files, f)
+func (m *Manifest) requestsOf(k Kind) []Request {
+	return slices.DeleteFunc(slices.Clone(m.Requests), func(r Request) bool { return r.Kind != k })
 }
 
-func (m *Manifest) readSync(r yamlReader, n *yaml.Node) {
-	r.mapping(n, "sync",
-		field{"with", func(n *yaml.Node) { m.Sync.With = r.positioned(n, "sync.with") }},
-		field{"rules", func(n *yaml.Node) {
-			r.list(n, "sync.rules", func(n *yaml.Node) { m.readSyncRule(r, n) })
-		}},
-	)
+// kinds are those that a lock of the manifest resolves, each on top of those
+// before it.
+func (m *Manifest) kinds() []Kind {
+	kinds := []Kind{Deb}
+	if len(m.requestsOf(Conda)) > 0 {
+		kinds = append(kinds, Conda)
+	}
+	kinds = append(kinds, Pip)
+	if len(m.requestsOf(Npm)) > 0 {
+		kinds = append(kinds, Npm)
+	}
+	return kinds
 }
 
-func (m *Manifest) readSyncRule(r yamlReader, n *yaml.Node) {
-	rule := SyncRule{At: r.at(n)}
-	of := func(name string) field {
-		return field{name, func(n *yaml.Node) {
-			if rule.Rule != "" {
-				r.wrong(n, "sync", "a rule is one of %s and %s, not both", rule.Rule, name)
-			}
-			rule.Rule, rule.Patterns = name, r.texts(n, name)
-		}}
+// python says what a kind has to provide a Python for: pip's packages run on
+// conda's Python where there are conda pins, else on Debian's. Tools come as
+// wheels, so steps need one where the image has none of Debian's.
+func (m *Manifest) python(k Kind) Use {
+	if m.Extends {
+		return "" // the base has one
 	}
-	r.mapping(n, "a sync rule", of("same"), of("may-differ"), of("not-older"), of("forbidden"),
-		field{"why", func(n *yaml.Node) { rule.Why = r.text(n, "why") }},
-		field{"until", func(n *yaml.Node) { rule.Until = r.text(n, "until") }},
-	)
-	for _, p := range rule.Patterns {
-		if _, err := path.Match(p, ""); err != nil {
-			r.wrong(n, "sync", "%q is not a name or a glob", p)
+	conda, pip := len(m.requestsOf(Conda)) > 0, len(m.requestsOf(Pip)) > 0
+	switch {
+	case k == Deb && pip && !conda || k == Conda && pip:
+		return Install
+	case k == Deb && (conda || len(m.requestsOf(Npm)) > 0):
+		return BuildInput
+	}
+	return ""
+}
+
+// CondaChannels are the names of the channels that conda packages come from, in
+// order of priority.
+func (m *Manifest) CondaChannels() (names []string) {
+	for _, c := range m.Channels {
+		if c.Value != "nodefaults" && !slices.Contains(names, c.Value) {
+			names = append(names, c.Value)
 		}
 	}
-	m.Sync.Rules = append(m.Sync.Rules, rule)
+	if len(names) == 0 {
+		return []string{defaultChannel}
+	}
+	return names
 }

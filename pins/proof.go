@@ -345,23 +345,6 @@ func (p *proof) hashed(r Request, a Artifact) bool {
 	return slices.ContainsFunc(sums, func(sum string) bool { return slices.Contains(r.Hashes, sum) })
 }
 
-// globMatches matches a text with a pattern in which * stands for anything.
-func globMatches(pattern, text string) bool {
-	parts := strings.Split(pattern, "*")
-	if len(parts) == 1 {
-		return pattern == text
-	}
-	rest, ok := strings.CutPrefix(text, parts[0])
-	for _, part := range parts[1 : len(parts)-1] {
-		i := strings.Index(rest, part)
-		if i < 0 {
-			return false
-		}
-		rest = rest[i+len(part):]
-	}
-	return ok && strings.HasSuffix(rest, parts[len(parts)-1])
-}
-
 // reasons follows why each artifact is there to a pin, or to what pins need.
 func (p *proof) reasons() {
 	l := p.lock

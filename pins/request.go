@@ -333,3 +333,34 @@ func (r Request) allows(a Artifact) bool {
 	met, err := r.Kind.Scheme().Satisfies(a.Version, r.Constraint)
 	return met || err != nil
 }
+
+// conditions are what a request says of the version, in one spelling.
+func (r Request) conditions() string {
+	if r.Kind == Deb {
+		return r.Version
+	}
+	return strings.Join(strings.Fields(r.Constraint), "")
+}
+
+// exact reports whether a request allows one version only; =1.2 of conda's allows
+// 1.2.3 too.
+func (r Request) exact() bool {
+	if r.Kind == Conda && strings.HasPrefix(r.Constraint, "=") && !strings.HasPrefix(r.Constraint, "==") {
+		return false
+	}
+	return r.Version != ""
+}
+
+// Whole is the request in the words of its tool: as it is written, or, of one that
+// is written at several places, put together.
+func (r Request) Whole() string {
+	switch {
+	case len(r.Also) == 0 || r.Git != nil:
+		return r.Spec
+	case r.Kind == Pip:
+		return r.Requirement()
+	case r.Kind == Conda:
+		return r.MatchSpec()
+	}
+	return r.Spec
+}

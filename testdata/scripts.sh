@@ -27,4 +27,6 @@ if command -v node >/dev/null; then
 	for script in buildplan/steps/*.js images/report/*.js; do
 		node --check "$script"
 	done
+else
+	missing node
 fi

@@ -2,6 +2,7 @@ package resolve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path"
@@ -19,11 +20,11 @@ import (
 // has none.
 const pythonDeb = "python3"
 
-// toolchainDebs are what wheels are built with: compilers, and on Debian's
+// compilerDebs are what wheels are built with: compilers, and on Debian's
 // Python its headers.
 var (
-	toolchainDebs = []string{"build-essential"}
-	headerDebs    = []string{"python3-dev"}
+	compilerDebs = []string{"build-essential"}
+	headerDebs   = []string{"python3-dev"}
 )
 
 // debs resolves what is asked of apt, and the Python that pip pins need.
@@ -123,8 +124,11 @@ func (r *resolution) askApt(ctx context.Context, st llb.State, name, preferences
 			return nil, err
 		}
 		if strings.TrimSpace(failure) != "" {
-			names, _ := read(dir, "names")
-			versions, _ := read(dir, "versions")
+			names, err1 := read(dir, "names")
+			versions, err2 := read(dir, "versions")
+			if err := errors.Join(err1, err2); err != nil {
+				return nil, err
+			}
 			return nil, r.aptFailure(failure, strings.Fields(names), versions)
 		}
 		debs, addresses, err := parseDebs(table, r.query.Platform)

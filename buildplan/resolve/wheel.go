@@ -176,7 +176,7 @@ func (p *pip) buildWheel(ctx context.Context, w steps.Wheel) (*wheelBuild, error
 		return nil, ctx.Err()
 	}
 	if p.tools == nil {
-		tools, err := p.toolchain(ctx)
+		tools, err := p.compilers(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -326,15 +326,15 @@ func (p *pip) buildRequirements(ctx context.Context, name string, requires []str
 	return needs, nil
 }
 
-// toolchain resolves the compilers, on top of the Python; those of the last lock
+// compilers resolves the compilers, on top of the Python; those of the last lock
 // stay, where the Python is the same and they can be had.
-func (p *pip) toolchain(ctx context.Context) ([]pins.Artifact, error) {
+func (p *pip) compilers(ctx context.Context) ([]pins.Artifact, error) {
 	last := slices.DeleteFunc(slices.Clone(p.r.query.Compilers),
 		func(a pins.Artifact) bool { return a.Platform != p.r.query.Platform })
 	if len(last) > 0 && samePython(p.r.query.Prefer, p.r.query.Below) && p.canFetch(ctx, last) {
 		return last, nil
 	}
-	wanted := toolchainDebs
+	wanted := compilerDebs
 	if len(p.condas) == 0 {
 		wanted = append(slices.Clone(wanted), headerDebs...)
 	}

@@ -20,7 +20,7 @@ const (
 // ones of one kind.
 type Layer struct {
 	Name     string
-	Packages []pins.Artifact `json:"Wheels"`
+	Packages []pins.Artifact `json:"Wheels"`     // another JSON name were another plan
 	Python   bool            `json:",omitempty"` // conda's Python, or what it runs on
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/driftpin/driftpin/buildplan/debian"
+	"github.com/driftpin/driftpin/pins"
 	"github.com/spf13/cobra"
 )
 
@@ -22,7 +23,7 @@ exists, exactly those packages are installed.`,
   driftpin base --upgrade build/base/bookworm      # today's packages`,
 		Args: arguments(1, 1, "one folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			dir := strings.TrimPrefix(args[0], "oci-layout:")
+			dir := strings.TrimPrefix(args[0], pins.LayoutPrefix)
 			o.Log, o.Arch = s.err, runtime.GOARCH
 			digest, err := debian.Make(cmd.Context(), dir, o)
 			if err != nil {

@@ -187,7 +187,7 @@ func (c *course) relockMissing(ctx context.Context, s streams, e *session.Sessio
 func attach(ctx context.Context, s streams, c *course, out buildplan.Output, r *buildplan.Result) error {
 	ref := out.Push
 	if out.Layout != "" {
-		ref = "oci-layout:" + out.Layout
+		ref = pins.LayoutPrefix + out.Layout
 	}
 	if ref == "" {
 		return nil

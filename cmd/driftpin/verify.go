@@ -11,6 +11,7 @@ import (
 	"github.com/driftpin/driftpin/images"
 	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/images/report"
+	"github.com/driftpin/driftpin/pins"
 	"github.com/spf13/cobra"
 )
 
@@ -100,7 +101,7 @@ func (c *course) openBase(ctx context.Context) (*images.Image, error) {
 			return nil, fmt.Errorf("%s: the base in %s is %s, and the lock was made with %s: lock the course again",
 				c.lockFile, c.base, c.base.Digest, c.lock.Base)
 		}
-		ref = "oci-layout:" + filepath.Clean(c.base.Layout)
+		ref = pins.LayoutPrefix + filepath.Clean(c.base.Layout)
 	}
 	if _, err := os.Stat(c.base.Layout); c.base.Layout != "" && err != nil {
 		return nil, err
