@@ -51,8 +51,8 @@ func docker(cmd *exec.Cmd) (string, error) {
 	out, err := cmd.Output()
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		return "", errors.New("the docker command is not installed: use --output docker-archive:FILE, which " +
-			"does not need it")
+		return "", errors.New("the docker command is not installed: use --output docker-archive:FILE, which does " +
+			"not need it")
 	case err != nil:
 		return "", fmt.Errorf("docker: %s", strings.TrimSpace(stderr.String()))
 	}

@@ -231,8 +231,8 @@ func (r *Request) parseGit(address string) error {
 	host, _, _ := strings.Cut(place, "/")
 	user, _, hasUser := strings.Cut(host, "@")
 	if hasUser && (strings.Contains(user, ":") || scheme != "ssh") || strings.Contains(place, "?") {
-		return fmt.Errorf("the git address carries a user, a password or a query, which may be secret: take " +
-			"it out, and give it to git (credential helper or insteadOf)")
+		return fmt.Errorf("the git address carries a user, a password or a query, which may be secret: take it " +
+			"out, and give it to git (credential helper or insteadOf)")
 	}
 	if host == "" || host == place {
 		return fmt.Errorf("%q: the git address names no repository", r.Spec)

@@ -15,8 +15,8 @@ import (
 // the path of the runc to use.
 func Check(ctx context.Context) (runc string, err error) {
 	if os.Geteuid() > 0 && !userns.RunningInUserNS() {
-		return "", errors.New("building in this process needs root or a user namespace " +
-			"(rootlesskit --net=host --copy-up=/etc --copy-up=/run COMMAND); or name a remote engine")
+		return "", errors.New("building in this process needs root or a user namespace (rootlesskit --net=host " +
+			"--copy-up=/etc --copy-up=/run COMMAND); or name a remote engine")
 	}
 	return findRunc(ctx)
 }

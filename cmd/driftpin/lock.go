@@ -51,8 +51,8 @@ could not merge a lock, lock prefers the versions on either side.`,
 			}
 			f.names = names
 			if f.check && f.upgrade {
-				return usageError{errors.New("--check writes no lock, and --upgrade makes a new one: give only " +
-					"one of the two")}
+				return usageError{errors.New("--check writes no lock, and --upgrade makes a new one: give only one " +
+					"of the two")}
 			}
 			if f.check {
 				return checkLocks(s, courses, f.engineFlags)

@@ -29,8 +29,8 @@ var valuesRules = slices.Concat(groupRules, roleRules, loginRules, chartRules)
 var groupRules = []Rule{
 	{
 		Name: "managed-twice", Number: 1, Severity: pins.Error,
-		Wrong: "manage_groups is true, and load_groups is given at {there}: the hub does not start (Group management " +
-			"has been offloaded to the authenticator)",
+		Wrong: "manage_groups is true, and load_groups is given at {there}: the hub does not start (Group " +
+			"management has been offloaded to the authenticator)",
 		Do: "set manage_groups to false, or take load_groups out", Source: app + ", init_groups",
 		find: in(func(c *Config) []hit {
 			at, groups := c.managesGroups(), c.loadGroups()
@@ -52,9 +52,8 @@ var groupRules = []Rule{
 	},
 	{
 		Name: "groups-form", Number: 3, Of: []Range{{theHub, "<4.0.0a0"}}, Severity: pins.Error,
-		Wrong: "group {group} is a mapping (users, properties), and {the hub} takes a list of members only: " +
-			"the hub does " +
-			"not work as intended",
+		Wrong: "group {group} is a mapping (users, properties), and {the hub} takes a list of members only: the " +
+			"hub does not work as intended",
 		Do: "write {group}: [NAME, …]", Source: app + ", load_groups", find: in(groupForm(mapping)),
 	},
 	{
@@ -102,8 +101,8 @@ var groupRules = []Rule{
 	},
 	{
 		Name: "group-names-taken-apart", Severity: pins.Error,
-		Wrong: "this splits a group's name at :: into {parts} parts, and group {group} has {has}: the code around it " +
-			"fails, such as the start of each server",
+		Wrong: "this splits a group's name at :: into {parts} parts, and group {group} has {has}: the code around " +
+			"it fails, such as the start of each server",
 		Do: "check first that the name has that many parts", Source: "berkeley-dsep-infra/datahub#4267",
 		find: in(takenApart),
 	},
@@ -248,8 +247,8 @@ var roleRules = []Rule{
 	},
 	{
 		Name: "role-of-no-group", Number: 6,
-		Wrong: "role {role} is for group {group}, which load_groups does not have: the hub makes it silently, and it " +
-			"stays empty",
+		Wrong: "role {role} is for group {group}, which load_groups does not have: the hub makes it silently, and " +
+			"it stays empty",
 		Do:     "{near}",
 		Source: app + ", init_role_assignment",
 		find:   in(missingGroups),
@@ -272,12 +271,10 @@ var roleRules = []Rule{
 	},
 	{
 		Name: "role-name", Number: 8, Severity: pins.Error,
-		Wrong: "{role} is not a valid name of a role (3 to 255 lower-case letters, digits, - _ ~ and .): the " +
-			"hub does not " +
-			"start",
-		Do: "take the other characters out, such as :: and blanks; driftpin hub render makes such names " +
-			"from those of " +
-			"groups",
+		Wrong: "{role} is not a valid name of a role (3 to 255 lower-case letters, digits, - _ ~ and .): the hub " +
+			"does not start",
+		Do: "take the other characters out, such as :: and blanks; driftpin hub render makes such names from those " +
+			"of groups",
 		Source: "jupyterhub/jupyterhub jupyterhub/roles.py",
 		find: in(func(c *Config) (hits []hit) {
 			for _, role := range c.roles {
@@ -310,9 +307,8 @@ var roleRules = []Rule{
 	},
 	{
 		Name: "role-of-nobody", Number: 12,
-		Wrong: "role {role} is given to nobody: a group that is made later, on the admin page, does not " +
-			"get it before " +
-			"somebody writes it here and the hub is restarted",
+		Wrong: "role {role} is given to nobody: a group that is made later, on the admin page, does not get it " +
+			"before somebody writes it here and the hub is restarted",
 		Do:     "name the group here: the hub makes it",
 		Source: "jupyterhub/jupyterhub#4843",
 		find: in(func(c *Config) (hits []hit) {
@@ -659,9 +655,8 @@ func nobodyAllowed(c *Config) []hit {
 var chartRules = []Rule{
 	{
 		Name: "singleuser-extension", Number: 20, Severity: pins.Error,
-		Wrong: "JUPYTERHUB_SINGLEUSER_EXTENSION asks for Jupyter's server, and JUPYTERHUB_SINGLEUSER_APP " +
-			"({value}) is " +
-			"the classic notebook's: no server starts",
+		Wrong: "JUPYTERHUB_SINGLEUSER_EXTENSION asks for Jupyter's server, and JUPYTERHUB_SINGLEUSER_APP ({value}) " +
+			"is the classic notebook's: no server starts",
 		Do:     "set JUPYTERHUB_SINGLEUSER_APP to jupyter_server.serverapp.ServerApp, or take it out",
 		Source: "jupyterhub/jupyterhub jupyterhub/singleuser/__init__.py",
 		find: func(f *Facts) []hit {
@@ -703,9 +698,8 @@ var chartRules = []Rule{
 	},
 	{
 		Name: "late", Number: 22, Severity: pins.Error,
-		Wrong: "hub.extraConfig runs by its keys in order, and {key} uses {name}, which {later} defines: " +
-			"the hub does " +
-			"not start (NameError)",
+		Wrong: "hub.extraConfig runs by its keys in order, and {key} uses {name}, which {later} defines: the hub " +
+			"does not start (NameError)",
 		Do:     "name the keys so that {later} comes first",
 		Source: "jupyterhub/zero-to-jupyterhub-k8s jupyterhub/files/hub/jupyterhub_config.py",
 		find:   in(func(c *Config) []hit { return c.late }),
@@ -748,9 +742,8 @@ var chartRules = []Rule{
 	},
 	{
 		Name: "python", Number: 22, Severity: pins.Error,
-		Wrong: "this is not valid Python: a bracket or a string does not end, or a colon is missing: the hub " +
-			"does not start " +
-			"(SyntaxError)",
+		Wrong: "this is not valid Python: a bracket or a string does not end, or a colon is missing: the hub does " +
+			"not start (SyntaxError)",
 		Do:     "correct the code",
 		Source: "jupyterhub/zero-to-jupyterhub-k8s jupyterhub/files/hub/jupyterhub_config.py",
 		find:   in(func(c *Config) []hit { return at(c.broken...) }),

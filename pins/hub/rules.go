@@ -45,18 +45,16 @@ var launchRules = []Rule{
 	},
 	{
 		Name: "flag-of-lab-3", Number: 21, Of: []Range{lab4, collaboration},
-		Wrong: "{flag} is an option of jupyterlab 3, and {jupyterlab} is locked, where " +
-			"{jupyter-collaboration} does it " +
-			"without",
+		Wrong: "{flag} is an option of jupyterlab 3, and {jupyterlab} is locked, where {jupyter-collaboration} " +
+			"does it without",
 		Do:     "take the option out",
 		Source: "jupyterlab docs/source/getting_started/changelog.md, 4.0", find: setting("LabApp.collaborative"),
 	},
 	{
 		Name: "no-ydoc", Of: []Range{lab4, noCollaboration, noYdoc},
 		Wrong: "{flag}: with {jupyterlab} there is no YDocExtension without jupyter-collaboration",
-		Do: "pin jupyter-collaboration, and take the option out (SQLiteYStore.db_path says where its stock " +
-			"store keeps " +
-			"its file)",
+		Do: "pin jupyter-collaboration, and take the option out (SQLiteYStore.db_path says where its stock store " +
+			"keeps its file)",
 		Source: "jupyterlab docs/source/getting_started/changelog.md, 4.0",
 		find: func(f *Facts) (hits []hit) {
 			for trait, s := range f.launch.Settings {
@@ -69,19 +67,17 @@ var launchRules = []Rule{
 	},
 	{
 		Name: "store-base",
-		Wrong: "{flag}: {value} is {built} {has}, and {server} takes stores of {wants} only: the option " +
-			"is ignored with a " +
-			"TraitError in the log, and the history goes to .jupyter_ystore.db in the home",
-		Do: "take the option out, and set SQLiteYStore.db_path, which says where the stock store keeps its file; or " +
-			"pin a store of {wants}",
+		Wrong: "{flag}: {value} is {built} {has}, and {server} takes stores of {wants} only: the option is ignored " +
+			"with a TraitError in the log, and the history goes to .jupyter_ystore.db in the home",
+		Do: "take the option out, and set SQLiteYStore.db_path, which says where the stock store keeps its file; " +
+			"or pin a store of {wants}",
 		Source: "jupyterlab/jupyter-collaboration CHANGELOG.md, 2.0.0, 4.1.1, and seen", find: storeBase,
 	},
 	{
 		Name: "store-config", Of: []Range{{"jupyter-server-ydoc", ">=1.0.0a0"}},
 		Wrong: "{flag}: {jupyter-server-ydoc} makes a store with config=, which {value} does not take: no document " +
 			"opens",
-		Do: "take jupyter_server_ydoc.stores.SQLiteYStore, or a class derived from it, and set " +
-			"SQLiteYStore.db_path",
+		Do:     "take jupyter_server_ydoc.stores.SQLiteYStore, or a class derived from it, and set SQLiteYStore.db_path",
 		Source: "jupyterlab/jupyter-collaboration projects/jupyter-server-ydoc/jupyter_server_ydoc/app.py",
 		find: func(f *Facts) (hits []hit) {
 			s, ok := f.launch.set("YDocExtension.ystore_class")
@@ -94,9 +90,8 @@ var launchRules = []Rule{
 	},
 	{
 		Name: "store-missing",
-		Wrong: "{flag}: no package called {module} is locked, so {value} can't be imported: the option is " +
-			"ignored with a " +
-			"TraitError in the log, and the history goes to .jupyter_ystore.db in the home",
+		Wrong: "{flag}: no package called {module} is locked, so {value} can't be imported: the option is ignored " +
+			"with a TraitError in the log, and the history goes to .jupyter_ystore.db in the home",
 		Do: "pin the package that has it, or take the option out", Source: "seen", find: storeMissing,
 	},
 	{
@@ -118,9 +113,8 @@ var launchRules = []Rule{
 	},
 	{
 		Name: "no-singleuser", Of: []Range{{"jupyterhub", absent}},
-		Wrong: "{flag} is launched, but no jupyterhub, which provides it, is locked: unless the base image " +
-			"has one on its " +
-			"PATH, no server starts",
+		Wrong: "{flag} is launched, but no jupyterhub, which provides it, is locked: unless the base image has one " +
+			"on its PATH, no server starts",
 		Do: "pin jupyterhub, at the version of the hub",
 		find: func(f *Facts) []hit {
 			if len(f.launch.Cmd) == 0 || f.launch.Cmd[0].Value != "jupyterhub-singleuser" {
@@ -131,8 +125,8 @@ var launchRules = []Rule{
 	},
 	{
 		Name: "singleuser-app", Number: 20, Severity: pins.Error, Of: []Range{{"jupyterlab", ">=3.6.0a0"}},
-		Wrong: "JUPYTERHUB_SINGLEUSER_APP is {value}, the classic notebook's server, in which " +
-			"{jupyterlab} answers 404",
+		Wrong: "JUPYTERHUB_SINGLEUSER_APP is {value}, the classic notebook's server, in which {jupyterlab} answers " +
+			"404",
 		Do:     "set it to jupyter_server.serverapp.ServerApp",
 		Source: "jupyterhub/jupyterhub jupyterhub/singleuser/app.py",
 		find: func(f *Facts) []hit {
@@ -239,10 +233,9 @@ var bugRules = []Rule{
 		Name: "doubled-cells-on-disk", Of: []Range{doubling}, Severity: pins.Error,
 		Wrong: "{flag} keeps the history of shared notebooks in /tmp, which is lost with the pod, and " +
 			"BaseFileIdManager.db_path leaves the file ids in the home, which stay: with {jupyterlab}, a page that " +
-			"is " +
-			"open while its server gets a new pod doubles the notebook, on disk",
-		Do: "set BaseFileIdManager.db_path to /tmp/file_id_manager.db too, in launch.files or as an option; or take " +
-			"jupyterlab 3.6.2 or later",
+			"is open while its server gets a new pod doubles the notebook, on disk",
+		Do: "set BaseFileIdManager.db_path to /tmp/file_id_manager.db too, in launch.files or as an option; or " +
+			"take jupyterlab 3.6.2 or later",
 		Source: "jupyterlab/jupyterlab#14031, and seen",
 		find: func(f *Facts) []hit {
 			if !f.shared() || !f.launch.storeInTmp() || f.launch.inTmp("BaseFileIdManager.db_path") {
@@ -269,9 +262,8 @@ var bugRules = []Rule{
 	},
 	{
 		Name: "lab-3-collaboration", Of: []Range{lab3, collaboration}, Pins: true,
-		Wrong: "{jupyter-collaboration} is made for jupyterlab 4; in {jupyterlab} the rooms of shared " +
-			"documents answer " +
-			"404",
+		Wrong: "{jupyter-collaboration} is made for jupyterlab 4; in {jupyterlab} the rooms of shared documents " +
+			"answer 404",
 		Do:     "take jupyter-collaboration out: jupyterlab 3.6 brings its own, jupyter-server-ydoc",
 		Source: "jupyterlab/jupyter-collaboration#473",
 	},
@@ -279,8 +271,8 @@ var bugRules = []Rule{
 		Name: "collaboration-3-lab-4.4",
 		Of:   []Range{{"jupyter-collaboration", ">=3.0.0a0,<4.0.0a0"}, {"jupyterlab", ">=4.4.0a0"}},
 		Pins: true,
-		Wrong: "{jupyter-collaboration} is made for jupyterlab 4.2 and 4.3; with {jupyterlab} it floods the log with " +
-			"errors, and once a notebook was lost",
+		Wrong: "{jupyter-collaboration} is made for jupyterlab 4.2 and 4.3; with {jupyterlab} it floods the log " +
+			"with errors, and once a notebook was lost",
 		Do: "take jupyter-collaboration 4", Source: "jupyterlab/jupyter-collaboration#515",
 	},
 	{
@@ -301,8 +293,8 @@ var bugRules = []Rule{
 var homeRules = []Rule{
 	{
 		Name: "file-ids-in-home", Of: []Range{{"jupyter-server-fileid", ""}},
-		Wrong: "{store} is in /tmp, and the database of file ids ({jupyter-server-fileid}) stays in the home: on NFS " +
-			"it locks up, and saving fails",
+		Wrong: "{store} is in /tmp, and the database of file ids ({jupyter-server-fileid}) stays in the home: on " +
+			"NFS it locks up, and saving fails",
 		Do:     "set BaseFileIdManager.db_path to /tmp/file_id_manager.db",
 		Source: "2i2c-org/infrastructure#2245",
 		find: func(f *Facts) (hits []hit) {
@@ -319,9 +311,8 @@ var homeRules = []Rule{
 	},
 	{
 		Name: "file-ids-in-home", Severity: pins.Note, Of: []Range{{"jupyter-server-fileid", ""}},
-		Wrong: "the database of file ids ({jupyter-server-fileid}) is kept in the home: on NFS it locks " +
-			"up, and saving " +
-			"fails, with or without real-time collaboration",
+		Wrong: "the database of file ids ({jupyter-server-fileid}) is kept in the home: on NFS it locks up, and " +
+			"saving fails, with or without real-time collaboration",
 		Do:     "where homes are on NFS, set BaseFileIdManager.db_path to /tmp/file_id_manager.db",
 		Source: "2i2c-org/infrastructure#2245",
 		find: func(f *Facts) []hit {
@@ -348,9 +339,8 @@ var homeRules = []Rule{
 	},
 	{
 		Name: "sessions-in-home", Severity: pins.Note, Of: []Range{{"jupyter-server-ydoc", ">=2.3.0,<3.0.0a0"}},
-		Wrong: "{jupyter-server-ydoc} writes .jupyter/collaboration_sessions.json into the home, and no " +
-			"setting gives it " +
-			"another place",
+		Wrong: "{jupyter-server-ydoc} writes .jupyter/collaboration_sessions.json into the home, and no setting " +
+			"gives it another place",
 		Do:     "nothing is wrong with it; jupyter-collaboration 5 has --YDocExtension.session_store_path",
 		Source: "jupyterlab/jupyter-collaboration CHANGELOG.md, 4.3.0",
 	},
@@ -368,8 +358,8 @@ var homeRules = []Rule{
 	},
 	{
 		Name: "other-databases", Severity: pins.Note, Of: []Range{{"nbformat", ""}},
-		Wrong: "two SQLite files of other programs stay in the home: nbformat's .local/share/jupyter/nbsignatures.db " +
-			"and IPython's history.sqlite",
+		Wrong: "two SQLite files of other programs stay in the home: nbformat's " +
+			".local/share/jupyter/nbsignatures.db and IPython's history.sqlite",
 		Do:     "where they lock up on NFS too, set NotebookNotary.db_file and HistoryManager.hist_file to :memory:",
 		Source: "seen",
 		find: func(f *Facts) []hit {
@@ -394,8 +384,8 @@ var hubRules = []Rule{
 	},
 	{
 		Name: "hub-major", Number: 19, Of: []Range{{theHub, ""}, {"jupyterhub", ""}},
-		Wrong: "the hub is {the hub}, and the image's single-user server is {jupyterhub}: of another major version, " +
-			"which the hub warns of at each start",
+		Wrong: "the hub is {the hub}, and the image's single-user server is {jupyterhub}: of another major " +
+			"version, which the hub warns of at each start",
 		Do:     "change them together, or test the two together: driftpin's own tests run 3.1.1 under 6.1.1",
 		Source: "jupyterhub/jupyterhub jupyterhub/_version.py",
 		find: func(f *Facts) []hit {
@@ -414,9 +404,8 @@ var hubRules = []Rule{
 	},
 	{
 		Name: "link-share", Number: 17, Of: []Range{{"jupyterlab-link-share", ""}, {"jupyterhub", "<5.0.0a0"}},
-		Wrong: "{jupyterlab-link-share} shares links with the owner's own token: who has the link is the " +
-			"owner, and on " +
-			"a shared account may do what the account may",
+		Wrong: "{jupyterlab-link-share} shares links with the owner's own token: who has the link is the owner, " +
+			"and on a shared account may do what the account may",
 		Do:     "take it out: members of a group share its account",
 		Source: "jupyterhub/jupyterhub docs/source/reference/changelog.md, 5.0",
 		find: func(f *Facts) []hit {

@@ -123,8 +123,7 @@ func readValues(files []File, secrets *File) (*Config, pins.Findings) {
 
 // chartTop are the keys that the chart's schema has at its top.
 var chartTop = strings.Fields("cull custom debug enabled fullnameOverride global httpRoute hub imagePullSecret " +
-	"imagePullSecrets " +
-	"ingress nameOverride prePuller proxy rbac scheduling singleuser")
+	"imagePullSecrets ingress nameOverride prePuller proxy rbac scheduling singleuser")
 
 // chart finds the part of a file that the chart gets: all of it, or what is below
 // jupyterhub, as where the chart is another's dependency; or deeper.

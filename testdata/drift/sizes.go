@@ -37,8 +37,8 @@ func tools() string {
 
 var smallShared = arguments{
 	"TOOLS": tools(),
-	"APT": "r-base-core r-cran-jsonlite r-cran-r6 git python3-pip python3-setuptools python3-wheel " +
-		"python3-six nano less",
+	"APT": "r-base-core r-cran-jsonlite r-cran-r6 git python3-pip python3-setuptools python3-wheel python3-six " +
+		"nano less",
 	"APT_OLD": "rsync/bookworm p7zip/bookworm python3-httplib2/bookworm", // security has newer ones
 
 	"PIP_ENV": "jupyterlab==4.2.5 ipykernel==6.29.0 ipywidgets==8.1.2 jupyterlab-widgets==3.0.10 nbdime==4.0.1 " +
@@ -98,10 +98,9 @@ var smallB = arguments{
 
 var fullShared = arguments{
 	"APT": smallShared["APT"] + " nodejs npm r-cran-rcpp r-cran-ggplot2 r-cran-dplyr r-cran-tidyr r-cran-readr " +
-		"r-cran-purrr r-cran-stringr " +
-		"r-cran-lubridate r-cran-data.table r-cran-survival r-cran-httr r-cran-xml2 r-cran-rvest r-cran-zoo " +
-		"r-cran-xts r-cran-glmnet " +
-		"r-cran-haven r-cran-readxl r-cran-testthat r-cran-quantreg r-cran-irkernel r-cran-randomforest",
+		"r-cran-purrr r-cran-stringr r-cran-lubridate r-cran-data.table r-cran-survival r-cran-httr r-cran-xml2 " +
+		"r-cran-rvest r-cran-zoo r-cran-xts r-cran-glmnet r-cran-haven r-cran-readxl r-cran-testthat " +
+		"r-cran-quantreg r-cran-irkernel r-cran-randomforest",
 	"PIP_ENV": smallShared["PIP_ENV"] + " numpy==1.26.2 pandas==2.1.3 seaborn==0.12.2 bokeh==3.3.0",
 
 	"CONDA_WHEELS": smallShared["CONDA_WHEELS"] + " " + condaPure +
@@ -117,11 +116,9 @@ var fullShared = arguments{
 
 // condaPure are Python packages in the form of conda's.
 const condaPure = "jinja2==3.1.3 click==8.1.7 flask==3.0.0 werkzeug==3.0.1 itsdangerous==2.1.2 requests==2.31.0 " +
-	"urllib3==2.1.0 certifi==2024.2.2 " +
-	"tzdata==2023.4 python-dateutil==2.8.2 tqdm==4.66.1 attrs==23.2.0 jsonschema==4.21.1 referencing==0.33.0 " +
-	"pygments==2.17.2 rich==13.7.0 " +
-	"markdown-it-py==3.0.0 mdurl==0.1.2 traitlets==5.14.1 decorator==5.1.1 parso==0.8.3 jedi==0.19.1 " +
-	"wcwidth==0.2.13 colorama==0.4.6"
+	"urllib3==2.1.0 certifi==2024.2.2 tzdata==2023.4 python-dateutil==2.8.2 tqdm==4.66.1 attrs==23.2.0 " +
+	"jsonschema==4.21.1 referencing==0.33.0 pygments==2.17.2 rich==13.7.0 markdown-it-py==3.0.0 mdurl==0.1.2 " +
+	"traitlets==5.14.1 decorator==5.1.1 parso==0.8.3 jedi==0.19.1 wcwidth==0.2.13 colorama==0.4.6"
 
 var fullA = arguments{
 	"APT_ADD": smallA["APT_ADD"] + " texlive-latex-base texlive-latex-recommended r-cran-igraph",
