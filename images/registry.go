@@ -264,7 +264,7 @@ func (t retrying) RoundTrip(req *http.Request) (*http.Response, error) {
 			_ = resp.Body.Close() // its words are not those that count
 		}
 		if wait > maxPause {
-			return nil, fmt.Errorf("%s asks us to wait for %s: try again then", req.URL.Host, wait.Round(time.Second))
+			return nil, fmt.Errorf("%s asks to wait for %s: try again after that", req.URL.Host, wait.Round(time.Second))
 		}
 		if err := sleep(req.Context(), wait); err != nil {
 			return nil, err

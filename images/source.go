@@ -164,7 +164,7 @@ func candidates(ctx context.Context, s source, index *v1.IndexManifest, entries 
 		}
 		if isIndex(d, data) {
 			if depth >= maxIndexes {
-				return nil, fmt.Errorf("index %s: indexes in indexes, %d deep", d.Digest, maxIndexes+1)
+				return nil, fmt.Errorf("index %s: indexes are nested %d deep, which is too deep", d.Digest, maxIndexes+1)
 			}
 			inner, err := v1.ParseIndexManifest(bytes.NewReader(data))
 			if err != nil {

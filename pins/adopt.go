@@ -84,7 +84,7 @@ func NotAdopted(m *Manifest) (left Findings) {
 			left.warn(also.At, "duplicate", "%s: pinned twice: taken only once, from %s", also.Spec, r.At)
 		}
 		if m.conda(r) {
-			left.warn(r.At, "two-ecosystems", "%s: conda's is taken, once", r.Spec)
+			left.warn(r.At, "two-ecosystems", "%s is pinned for pip and for conda: only conda's package is taken", r.Spec)
 		}
 	}
 	return left

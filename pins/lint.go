@@ -46,7 +46,7 @@ func (m *Manifest) lintEcosystems() {
 		case isOwn(r.At.File):
 			m.Findings.fatal(r.At, "two-ecosystems",
 				"%s is pinned for pip, as %q here, and for conda, as %q at %s: keep one, or write replaces: %s on "+
-					"this pin, so that pip's stands for conda's", r.Name, r.Spec, c.Spec, c.At, c.Name)
+					"this pin, so that pip's package replaces conda's", r.Name, r.Spec, c.Spec, c.At, c.Name)
 		default:
 			m.Requests[i].Over = c.Name
 			m.Findings.warn(r.At, "two-ecosystems",

@@ -57,8 +57,8 @@ type Neighbours struct {
 }
 
 // A NoSolution is the error of a [Resolver] that finds that requests can't be
-// met, each alone or all together. Any other error of a Resolver says that it
-// could not find out.
+// met, each alone or all together, where other versions might be. Any other error
+// of a Resolver says that it could not find out, or that no index knows a name.
 type NoSolution struct {
 	Text     string    // what can't be met, and why; without the requests involved
 	Involved []Request // the requests that the solver's explanation names

@@ -133,7 +133,7 @@ func (o Options) bootstrap(ctx context.Context, work string, locked bool) error 
 		return errors.Join(err, ctx.Err())
 	}
 	if locked && strings.Contains(log.String(), "apt-cache: ") || locked && strings.Contains(log.String(), "E: ") {
-		return fmt.Errorf("%s: %w, or can't be reached; driftpin base --upgrade takes today's: %s", o.Lock, ErrMoved,
+		return fmt.Errorf("%s: %w, or it can't be reached (driftpin base --upgrade takes today's packages): %s", o.Lock, ErrMoved,
 			lastLine(log.String()))
 	}
 	return fmt.Errorf("mmdebstrap: %w: %s", err, lastLine(log.String()))
@@ -222,7 +222,7 @@ func writeLayout(dir, tar string, o Options) (string, error) {
 func replaceLayout(dir string, img v1.Image) error {
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		if _, err := os.Stat(filepath.Join(dir, "oci-layout")); err != nil {
-			return fmt.Errorf("%s holds something else than an OCI layout: name another folder", dir)
+			return fmt.Errorf("%s holds something other than an OCI layout: name another folder", dir)
 		}
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {

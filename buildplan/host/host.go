@@ -21,10 +21,10 @@ var caFiles = []string{
 	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/cert.pem",
 }
 
-// Read reads the settings of this machine. Where packages come from is
-// said by uv's settings (UV_DEFAULT_INDEX and its kin, uv.toml); where those
-// say nothing, by pip's (PIP_INDEX_URL and its kin, pip.conf); where neither
-// does, uv's default stands. Where channels are is said by conda's settings.
+// Read reads the settings of this machine. Indexes are configured where other
+// tools already look: uv's settings (UV_DEFAULT_INDEX and its kin, uv.toml), then
+// pip's (PIP_INDEX_URL and its kin, pip.conf), then uv's default. Channels come
+// from conda's settings.
 func Read() (Settings, error) {
 	h := Settings{Env: map[string]string{}, Proxies: llb.ProxyEnv{
 		HTTPProxy:  firstEnv("HTTP_PROXY", "http_proxy"),

@@ -2,6 +2,7 @@ package resolve
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,38 @@ func TestCondaFailure(t *testing.T) {
 		if err := r.condaFailure(&test.e); !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(),
 			"s3cret") {
 			t.Errorf("%s: got %q, want …%s…", name, err, test.want)
+		}
+	}
+}
+
+// A version that apt does not have is no solution; an unknown name is not one,
+// since no other version would help.
+func TestAptFailure(t *testing.T) {
+	var requests []pins.Request
+	for i, spec := range []string{"tree=2.0", "gti", "mawk"} {
+		q, err := pins.ParseApt(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.At = pins.Position{File: "pins.yaml", Line: 3 + i}
+		requests = append(requests, q)
+	}
+	r := &resolution{session: &session.Session{}, query: pins.Query{Requests: requests}}
+	for _, test := range []struct {
+		text, versions, want string
+		none                 bool
+	}{
+		{"unknown gti\n", "", "pins.yaml:4: apt knows no package gti: did you mean git?", false},
+		{"version tree 2.0\n", "mawk\t9\ntree\t2.1-1\ntree\t2.1-2\n", "pins.yaml:3: apt has no tree 2.0: it has 2.1-1, 2.1-2",
+			true},
+		{"version tree 2.0\n", "", "pins.yaml:3: apt has no tree 2.0", true},
+		{"Reading…\nThe following packages have unmet dependencies:\n mawk : Depends: libc6\n", "",
+			"the apt pins can't be met together:\nThe following packages have unmet dependencies:\n mawk : Depends: libc6\n" +
+				"Pins involved:\n  pins.yaml:5: mawk", true},
+	} {
+		err := r.aptFailure(test.text, []string{"git", "tree", "mawk"}, test.versions)
+		if none := errors.As(err, new(*pins.NoSolution)); err.Error() != test.want || none != test.none {
+			t.Errorf("%q: got %q, no solution %t; want %q, %t", test.text, err, none, test.want, test.none)
 		}
 	}
 }

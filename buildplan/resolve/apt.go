@@ -164,7 +164,7 @@ func (r *resolution) heldDebs(table string, debs []pins.Artifact) (held []pins.A
 
 // aptFailure words why apt can't install what is asked.
 func (r *resolution) aptFailure(text string, names []string, versions string) error {
-	var messages []string
+	var unknown, absent []string
 	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
 		words := strings.Fields(line)
 		switch {
@@ -173,7 +173,7 @@ func (r *resolution) aptFailure(text string, names []string, versions string) er
 			if near := pins.SuggestName(pins.Deb, words[1], names); near != "" {
 				hint = ": did you mean " + near + "?"
 			}
-			messages = append(messages, r.at(words[1], "apt knows no package %s%s", words[1], hint).Error())
+			unknown = append(unknown, r.at(words[1], "apt knows no package %s%s", words[1], hint).Error())
 		case len(words) == 3 && words[0] == "version":
 			var there []string
 			for _, l := range strings.Split(versions, "\n") {
@@ -181,12 +181,18 @@ func (r *resolution) aptFailure(text string, names []string, versions string) er
 					there = append(there, v)
 				}
 			}
-			messages = append(messages, r.at(words[1], "apt has no %s %s: it has %s", words[1], words[2],
-				strings.Join(there, ", ")).Error())
+			has := ""
+			if len(there) > 0 {
+				has = ": it has " + strings.Join(there, ", ")
+			}
+			absent = append(absent, r.at(words[1], "apt has no %s %s%s", words[1], words[2], has).Error())
 		}
 	}
-	if len(messages) > 0 {
-		return fmt.Errorf("%w", errorLines(messages))
+	switch {
+	case len(unknown) > 0:
+		return errorLines(unknown)
+	case len(absent) > 0:
+		return &pins.NoSolution{Text: strings.Join(absent, "\n")}
 	}
 	if i := strings.Index(text, "The following packages have unmet dependencies:"); i >= 0 {
 		text = text[i:]

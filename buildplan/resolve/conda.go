@@ -188,7 +188,7 @@ func (r *resolution) condaFailure(e *condaError) error {
 			", "), name, hint).Error())
 	}
 	if len(messages) > 0 {
-		return fmt.Errorf("%w", errorLines(messages))
+		return errorLines(messages)
 	}
 	for _, q := range r.query.Requests {
 		if text := r.noSuchVersion(q, e.Versions[q.Name]); text != "" {

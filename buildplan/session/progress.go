@@ -36,7 +36,7 @@ func (s *Session) show(ctx context.Context) (status chan *client.SolveStatus, wa
 
 // notice shows among the steps that a file is asked for again.
 func (s *Session) notice(file string, err error, wait time.Duration) {
-	text := fmt.Sprintf("fetch %s: %v; again in %v", file, err, wait.Round(100*time.Millisecond))
+	text := fmt.Sprintf("fetching %s: %v; trying again in %v", file, err, wait.Round(100*time.Millisecond))
 	now := time.Now()
 	v := &client.Vertex{Digest: digest.FromString(text + now.String()), Name: text, Started: &now, Completed: &now}
 	select {

@@ -34,7 +34,7 @@ func hubSetImage(s streams, name, path, ref string) error {
 		return err
 	}
 	if bytes.Equal(now, file.Data) {
-		fmt.Fprintf(s.err, "%s: %s is %s already\n", name, path, ref)
+		fmt.Fprintf(s.err, "%s: %s is already %s\n", name, path, ref)
 		return nil
 	}
 	if err := (change{{name, file.Data, now}}).write(); err != nil {

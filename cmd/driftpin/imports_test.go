@@ -71,7 +71,7 @@ func TestRooms(t *testing.T) {
 	}
 }
 
-// What of others' a room must not reach, by whatever way. pins knows nothing of
+// The third-party packages that a room must not import, directly or indirectly. pins knows nothing of
 // engines and registries, images nothing of engines.
 func TestForeignImports(t *testing.T) {
 	const buildkit, containerd = "github.com/moby/buildkit", "github.com/containerd/containerd"

@@ -79,12 +79,12 @@ func minimize(ctx context.Context, s streams, dir string, names []string, flags 
 func wordVerdict(v *bump.Verdict) string {
 	switch {
 	case v.None != nil:
-		return "needed: with any version, " + report.Clean(strings.ReplaceAll(v.None.Text, "\n", " "))
+		return "needed: without its version, " + report.Clean(strings.ReplaceAll(v.None.Text, "\n", " "))
 	case v.Hard != nil:
-		return fmt.Sprintf("needed: with any version, %s (%s, hard) would change %s", v.Hard.Name, v.Hard.Request.At,
+		return fmt.Sprintf("needed: without its version, the hard pin %s (%s) would change: %s", v.Hard.Name, v.Hard.Request.At,
 			wordMove(*v.Hard))
 	}
-	return "not needed for resolving: with any version " + wordMoved(v)
+	return "not needed for resolving: without its version, " + wordMoved(v)
 }
 
 // check builds a course without a pin, runs its checks, and says what comes of
@@ -99,10 +99,10 @@ func (c *course) check(ctx context.Context, e *session.Session, v *bump.Verdict)
 	case ctx.Err() != nil:
 		return false, "", ctx.Err()
 	case err != nil:
-		return true, fmt.Sprintf("needed: with any version %s, and then %s", wordMoved(v),
+		return true, fmt.Sprintf("needed: without its version, %s, and the build or a check fails: %s", wordMoved(v),
 			report.Clean(firstLine(err.Error()))), nil
 	}
-	return false, "not needed for resolving, nor for the checks: with any version " + wordMoved(v), nil
+	return false, "not needed for resolving, nor for the checks: without its version, " + wordMoved(v), nil
 }
 
 func wordMoved(v *bump.Verdict) string {
@@ -113,7 +113,7 @@ func wordMoved(v *bump.Verdict) string {
 	for _, m := range v.Moved {
 		moves = append(moves, m.Name+" "+wordMove(m))
 	}
-	return "this would change: " + strings.Join(moves, ", ")
+	return "these packages would change: " + strings.Join(moves, ", ")
 }
 
 func wordMove(m bump.Move) string { return cmp.Or(m.From, "none") + " → " + cmp.Or(m.To, "none") }

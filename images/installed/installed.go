@@ -13,6 +13,7 @@ package installed
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -245,7 +246,7 @@ func Reading() func(name string, size int64, r io.Reader) (Fact, error) {
 func read(name string, size int64, r io.Reader, understand func(data []byte) (Fact, error)) (Fact, error) {
 	i := readerOf(name)
 	if i < 0 {
-		return Fact{}, fmt.Errorf("nobody reads it")
+		return Fact{}, errors.New("no reader knows this file")
 	}
 	limit := int64(table[i].head)
 	if limit == 0 && size > maxBytes {

@@ -73,8 +73,8 @@ func Headline(d *drift.Drift) string {
 
 // NotVerified is a line on layers that were not hashed.
 func NotVerified(u drift.Unverified) string {
-	return fmt.Sprintf("not verified: %s of %s: uncompressed and not hashed; only sizes and ends were "+
-		"checked, and the order if names show it; --read-layers hashes all", plural(u.Layers, "layer"), Clean(u.Image))
+	return fmt.Sprintf("not verified: %s of %s, uncompressed, not hashed: only their sizes and ends were "+
+		"checked, and their order where file names show it; --read-layers hashes them", plural(u.Layers, "layer"), Clean(u.Image))
 }
 
 // Highlights are the lines that follow the headline: how far packages moved,

@@ -255,7 +255,7 @@ var roleRules = []Rule{
 	},
 	{
 		Name: "user-without-self", Number: 7, Severity: pins.Error,
-		Wrong:  "the role user has no scope self: it takes everybody's own server away",
+		Wrong:  "the role user has no scope self: users can't reach their own servers any more",
 		Do:     "add self",
 		Source: "jupyterhub/jupyterhub jupyterhub/roles.py",
 		find: in(func(c *Config) (hits []hit) {

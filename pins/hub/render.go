@@ -200,7 +200,7 @@ func (w *valuesWriter) header(m *pins.Manifest, o RenderOptions) string {
 	if o.Under != "" {
 		path = scalar(o.Under) + ": {" + path + "}"
 	}
-	return text + "# Who is in the groups belongs into a file of secrets:\n#   " + path + "\n"
+	return text + "# Who is in the groups belongs in a file of secrets:\n#   " + path + "\n"
 }
 
 // accounts writes the groups, the accounts and the roles.

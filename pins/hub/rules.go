@@ -46,7 +46,7 @@ var launchRules = []Rule{
 	{
 		Name: "flag-of-lab-3", Number: 21, Of: []Range{lab4, collaboration},
 		Wrong: "{flag} is an option of jupyterlab 3, and {jupyterlab} is locked, where {jupyter-collaboration} " +
-			"does it without",
+			"works without it",
 		Do:     "take the option out",
 		Source: "jupyterlab docs/source/getting_started/changelog.md, 4.0", find: setting("LabApp.collaborative"),
 	},
