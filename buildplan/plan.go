@@ -154,8 +154,8 @@ func (p *Plan) dealArtifacts(m *pins.Manifest, l *pins.Lock) error {
 		if file, ok := a.Sdist(); ok {
 			source, ok := byFile[file]
 			if !ok {
-				return fmt.Errorf("the lock has no line for %s, from which %s is built; write it anew with "+
-					"driftpin lock --upgrade %s", file, a.File, a.Name)
+				return fmt.Errorf("the lock has no line for %s, from which %s is built; run driftpin lock "+
+					"--upgrade %s to write it again", file, a.File, a.Name)
 			}
 			w.Source = &source
 		}

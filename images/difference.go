@@ -49,6 +49,9 @@ func (img *Image) inventory() drift.Inventory {
 	if img.HasConfig() {
 		v.Config = &img.Config
 	}
+	if img.layers != nil {
+		v.Layers = []drift.LayerInfo{} // an image may have none
+	}
 	for _, l := range img.layers {
 		v.Layers = append(v.Layers, drift.LayerInfo{DiffID: l.DiffID, Size: l.Size, Event: l.Event, Key: l.Key()})
 	}

@@ -125,8 +125,8 @@ func (l *Lock) text(checksum string) string {
 // ParseLock reads a lock's text. Anything that String would have written
 // otherwise is an error at file:line: a lock is not edited by hand. Where only
 // that is wrong, the lock is returned beside the error, for who wants to know what
-// it said. The error is a [NewerError] for a format of a later driftpin, and
-// [Conflicts] for a lock that git could not merge.
+// it said. The error is a [BadLockError], a [NewerError] for a format of a later
+// driftpin, and [Conflicts] for a lock that git could not merge.
 func ParseLock(name string, data []byte) (*Lock, error) {
 	if err := checkLockFormat(name, data); err != nil {
 		return nil, err
@@ -134,7 +134,7 @@ func ParseLock(name string, data []byte) (*Lock, error) {
 	l := &Lock{Inputs: map[Kind]string{}, Unsealed: true}
 	lines := strings.Split(string(data), "\n")
 	fail := func(i int, format string, args ...any) error {
-		return fmt.Errorf("%s:%d: %s; write the lock anew with driftpin lock", name, i+1, fmt.Sprintf(format, args...))
+		return &BadLockError{Position{File: name, Line: i + 1}, fmt.Sprintf(format, args...)}
 	}
 	if lines[len(lines)-1] != "" {
 		return nil, fail(len(lines)-1, "the lock was cut short: its last line does not end")
@@ -194,6 +194,7 @@ func checkLockFormat(name string, data []byte) error {
 		return found
 	}
 	first, rest, _ := strings.Cut(string(data), "\n")
+	at := Position{File: name, Line: 1}
 	switch {
 	case first == lockFormat:
 		return nil
@@ -206,12 +207,26 @@ func checkLockFormat(name string, data []byte) error {
 			ErrNoLock, first, lockFormat)
 	}
 	if strings.HasSuffix(first, "\r") {
-		return fmt.Errorf("%s:1: the lock has Windows line endings (CR LF), which git's core.autocrlf makes; write "+
-			"the lock anew with driftpin lock", name)
+		return &BadLockError{at, "the lock has Windows line endings (CR LF), which git's core.autocrlf makes"}
 	}
-	return fmt.Errorf("%s:1: not a lock that this driftpin reads: it begins with %.40q, not %q; write the lock "+
-		"anew with driftpin lock", name, first, lockFormat)
+	return &BadLockError{at, fmt.Sprintf("not a lock that this driftpin reads: it begins with %.40q, not %q", first,
+		lockFormat)}
 }
+
+// A BadLockError is the error for the text of a lock that is not as driftpin
+// writes it.
+type BadLockError struct {
+	At   Position
+	Text string // what is wrong
+}
+
+// Error says where the lock is wrong, and what to do.
+func (e *BadLockError) Error() string {
+	return fmt.Sprintf("%s; run driftpin lock to write the lock again", e.Reason())
+}
+
+// Reason says where the lock is wrong.
+func (e *BadLockError) Reason() string { return fmt.Sprintf("%s: %s", e.At, e.Text) }
 
 // ErrNoLock is wrapped by ParseLock's error for a file that is something else, and
 // not driftpin's to overwrite.

@@ -78,6 +78,14 @@ func New(kind Kind, name, version string) Pin {
 	return Pin{Kind: kind, Name: CanonicalName(kind, name), Version: version}
 }
 
+// Same reports whether two pins of one package mean the same bytes, as far as
+// both tell. A detail that only one of them knows is no difference.
+func (p Pin) Same(q Pin) bool {
+	differ := func(a, b string) bool { return a != "" && b != "" && a != b }
+	return (p.Version == q.Version || p.Kind.Scheme().Compare(p.Version, q.Version) == 0) &&
+		p.Commit == q.Commit && p.State == q.State && !differ(p.Build, q.Build) && !differ(p.Channel, q.Channel)
+}
+
 // Order sorts pins by kind, name, environment and version.
 func Order(a, b Pin) int {
 	return cmp.Or(

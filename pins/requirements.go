@@ -300,7 +300,7 @@ func (c *course) includeRequirements(values []string, file string, at Position) 
 	value := strings.Join(values, " ")
 	switch {
 	case len(values) != 1 || value == "":
-		c.m.Findings.fatal(at, "include", "-r %s: name one file; a name with a space stands in quotes", value)
+		c.m.Findings.fatal(at, "include", "-r %s: name one file; put a name with a space in quotes", value)
 	case strings.Contains(value, "://"):
 		c.m.Findings.fatal(at, "include",
 			"-r %s: a file at an address may change: put the file into the course's folder", withoutSecrets(value))

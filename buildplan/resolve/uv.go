@@ -241,8 +241,8 @@ func (u *uv) failure(text string) error {
 				return u.r.none(name, "%s %s is newer than as-of: it was published on %s (bump takes --as-of)", name,
 					version, late[1])
 			}
-			return u.r.none(name, "%s has no version %s: check for a typing error, or for the version of a related "+
-				"package", name, version)
+			return u.r.none(name, "%s has no version %s: check the spelling; %s may be the version of a related package",
+				name, version, version)
 		}
 	}
 	return u.r.together("the pip pins", explanation)

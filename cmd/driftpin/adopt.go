@@ -36,7 +36,7 @@ named, here and in a comment of the manifest; the exit status is then 3.`,
 func adopt(s streams, dir, base string, write bool) error {
 	file := filepath.Join(dir, pins.ManifestName)
 	if _, err := os.Lstat(file); err == nil {
-		return fmt.Errorf("%s: the course already has a manifest: move it away to adopt the course again", file)
+		return fmt.Errorf("%s: the course already has a manifest: adopt is for courses without one", file)
 	}
 	m, err := readCourse(dir, nil)
 	if m == nil {

@@ -168,7 +168,7 @@ func (c *course) relockMissing(ctx context.Context, s streams, e *session.Sessio
 		o.Names = append(o.Names, a.Name)
 		files = append(files, path.Base(a.File))
 	}
-	fmt.Fprintf(s.err, "%s: no index has %s any more: locking anew\n", c.lockFile, strings.Join(files, ", "))
+	fmt.Fprintf(s.err, "%s: no index has %s any more: locking the course again\n", c.lockFile, strings.Join(files, ", "))
 	l, err := pins.Relock(ctx, c.manifest, c.lock, c.resolver(e), o)
 	if err != nil {
 		return fmt.Errorf("locking %s: %w", c.manifest.Dir, err)

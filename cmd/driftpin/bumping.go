@@ -78,6 +78,14 @@ type bumped struct {
 	course *course
 }
 
+// bumpings are those of some courses.
+func bumpings(all []*bumped) (out []*bump.Bumping) {
+	for _, p := range all {
+		out = append(out, p.Bumping)
+	}
+	return out
+}
+
 // A solver answers a bump's questions, for one course.
 type solver struct {
 	*resolve.Resolver
@@ -112,17 +120,19 @@ func (f *bumpFlags) bump(ctx context.Context, s streams, dirs []string) (n int, 
 		}
 		n += len(p.Bumps)
 		all = append(all, p)
-		if len(p.Bumps) > 0 {
-			courses = append(courses, p.course)
-		}
 	}
 	for _, t := range f.targets {
 		if len(found) > 0 && !found[t] {
-			return 0, fmt.Errorf("no course pins %s: nothing is bumped", t.Name)
+			return 0, fmt.Errorf("no course pins %s: nothing is bumped", t.Package())
 		}
 	}
 	if n == 0 {
 		return len(found), nil
+	}
+	for _, p := range all {
+		if p.Touched(bumpings(all)) {
+			courses = append(courses, p.course)
+		}
 	}
 	e, err := f.solving(ctx, s, courses...)
 	if err != nil {
@@ -159,7 +169,7 @@ func (f *bumpFlags) selected(s streams, dir string, found map[bump.Target]bool) 
 		return nil, usageError{fmt.Errorf("--markdown %s: this is a file of the course %s: name another file",
 			f.markdown, dir)}
 	}
-	return &bumped{&bump.Bumping{Bumps: selection.Bumps, AsOf: f.asOf}, c}, nil
+	return &bumped{&bump.Bumping{Course: c.engine(nil), Bumps: selection.Bumps, AsOf: f.asOf}, c}, nil
 }
 
 // printSelection says which targets a course does not pin, and which pins need no
@@ -173,7 +183,7 @@ func printSelection(s streams, c *course, selection *bump.Selection) {
 			hint = fmt.Sprintf(", but %s %s is installed: see driftpin why %s %s", a.Locked.Name, a.Locked.Version,
 				c.manifest.Dir, a.Locked.Name)
 		}
-		fmt.Fprintf(s.err, "%s: the course does not pin %s%s\n", c.manifest.Dir, a.Name, hint)
+		fmt.Fprintf(s.err, "%s: the course does not pin %s%s\n", c.manifest.Dir, a.Package(), hint)
 	}
 	for _, r := range selection.There {
 		fmt.Fprintf(s.err, "%s: %s is already pinned\n", r.At, r.Spec)
@@ -183,12 +193,12 @@ func printSelection(s streams, c *course, selection *bump.Selection) {
 // carryOut chooses versions, resolves the edited courses, shows what changes, and
 // writes it if that is wanted: all files, or none where a course can't be bumped.
 func (f *bumpFlags) carryOut(ctx context.Context, s streams, e *session.Session, all []*bumped) error {
-	var bumpings []*bump.Bumping
 	courses := map[*bump.Bumping]*course{}
 	for _, p := range all {
 		p.Course = p.course.engine(e)
-		bumpings, courses[p.Bumping] = append(bumpings, p.Bumping), p.course
+		courses[p.Bumping] = p.course
 	}
+	bumpings := bumpings(all)
 	stays, err := bump.Choose(ctx, bumpings, f.to)
 	if err != nil {
 		return f.worded(err, bumpings)
@@ -200,14 +210,17 @@ func (f *bumpFlags) carryOut(ctx context.Context, s streams, e *session.Session,
 	}
 	known := knownOf(ctx, bumpings) // git takes its time, and so does the solver
 	var files change
-	outcomes, err := bump.Try(ctx, bumpings, func(o *bump.Outcome) error {
-		notes := known(o.Bumping)
+	outcomes, err := bump.Try(ctx, bumpings, func(o *bump.Outcome, err error) error {
 		for _, r := range o.Lost {
-			notes = append(notes, fmt.Sprintf("%s: %s: %s is removed, because it belongs to the old version", r.At,
-				r.Spec, r.Loses()))
+			fmt.Fprintf(s.err, "%s: %s: %s is removed, because it belongs to the old version\n", r.At,
+				report.Clean(r.Spec), r.Loses())
 		}
+		notes := known(o.Bumping)
 		for _, note := range notes {
 			fmt.Fprintln(s.err, report.Clean(note))
+		}
+		if err != nil {
+			return nil
 		}
 		return f.show(s, &outcome{o, courses[o.Bumping], notes})
 	})

@@ -167,8 +167,12 @@ func (c *course) sameCourse() pins.LockOptions {
 
 // stale says why the course's lock can't be built as it is; empty if it can.
 func (c *course) stale() string {
+	var bad *pins.BadLockError
+	if errors.As(c.broken, &bad) {
+		return bad.Reason()
+	}
 	if c.broken != nil {
-		return strings.TrimSuffix(c.broken.Error(), "; write the lock anew with driftpin lock")
+		return c.broken.Error()
 	}
 	if c.lock == nil {
 		return "there is no lock"

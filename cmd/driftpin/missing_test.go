@@ -64,7 +64,7 @@ func (l *lab) goesOn(course, file, now string) {
 		l.t.Error("the lock was changed")
 	}
 	_, said, err := l.output("home1", "build", course, "--relock-missing", "--output", out)
-	if err != nil || !strings.Contains(said, "locking anew") {
+	if err != nil || !strings.Contains(said, "locking the course again") {
 		l.t.Fatalf("build --relock-missing says %s: %v", said, err)
 	}
 	if lock := l.read(course + "/pins.lock"); !strings.Contains(lock, now) {

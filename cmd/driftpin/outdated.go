@@ -60,7 +60,7 @@ func outdated(ctx context.Context, s streams, dir string, names []string, asOf s
 	}
 	pinned, absent := c.engine(nil).Versioned(targets)
 	if len(absent) > 0 {
-		return fmt.Errorf("%s: the course does not pin %s", dir, absent[0].Name)
+		return fmt.Errorf("%s: the course does not pin %s", dir, absent[0].Package())
 	}
 	e, err := flags.solving(ctx, s, c)
 	if err != nil {

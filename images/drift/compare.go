@@ -103,7 +103,7 @@ func unpaired(a, b []installed.Package) []*pair {
 		var was []installed.Package
 		is := slices.Clone(after[k])
 		for _, p := range before[k] {
-			i := slices.IndexFunc(is, func(q installed.Package) bool { return same(p.Pin, q.Pin) })
+			i := slices.IndexFunc(is, func(q installed.Package) bool { return p.Same(q.Pin) })
 			if i < 0 {
 				was = append(was, p)
 				continue
@@ -125,14 +125,6 @@ func unpaired(a, b []installed.Package) []*pair {
 		}
 	}
 	return out
-}
-
-// same reports whether two pins of one package mean the same bytes, as far as
-// both tell. A detail that only one of them knows is no difference.
-func same(p, q pins.Pin) bool {
-	differ := func(a, b string) bool { return a != "" && b != "" && a != b }
-	return (p.Version == q.Version || p.Kind.Scheme().Compare(p.Version, q.Version) == 0) &&
-		p.Commit == q.Commit && p.State == q.State && !differ(p.Build, q.Build) && !differ(p.Channel, q.Channel)
 }
 
 // fold counts what belongs to other packages with those, and joins what became
@@ -176,7 +168,7 @@ func (f folding) foldOne(p, from, to *pair) {
 		p.a = from.a
 		from.goInto(p)
 	}
-	if p.a != nil && p.b != nil && placeOf(*p.a) == placeOf(*p.b) && same(p.a.Pin, p.b.Pin) {
+	if p.a != nil && p.b != nil && placeOf(*p.a) == placeOf(*p.b) && p.a.Same(p.b.Pin) {
 		p.gone = true
 	}
 }

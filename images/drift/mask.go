@@ -47,11 +47,11 @@ var (
 func Mask(list []Inventory) []Inventory {
 	all := OfImage
 	var named []installed.Package
-	everyNames := true
+	someNames, everyNames := false, true
 	for _, v := range list {
 		all.Kinds = max(all.Kinds, v.Knows.Kinds)
 		all.Places, all.Commits = all.Places && v.Knows.Places, all.Commits && v.Knows.Commits
-		everyNames = everyNames && v.Knows.NamedDebs
+		someNames, everyNames = someNames || v.Knows.NamedDebs, everyNames && v.Knows.NamedDebs
 		if v.Knows.NamedDebs {
 			named = append(named, v.Packages...)
 		}
@@ -62,7 +62,7 @@ func Mask(list []Inventory) []Inventory {
 		if all.Kinds == Locked {
 			*p = Lockable(*p)
 		}
-		if named != nil && !everyNames && !out[i].Knows.NamedDebs {
+		if someNames && !everyNames && !out[i].Knows.NamedDebs {
 			*p = lockedDebs(*p, named)
 		}
 		if !all.Commits {

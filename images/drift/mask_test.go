@@ -21,6 +21,7 @@ func TestMask(t *testing.T) {
 		at(pins.Pip, "a", "/usr", ""), at(pins.LabExtension, "l", "/opt/env", "")}}
 	lock := drift.Inventory{Name: "lock", Knows: drift.OfLock,
 		Packages: []installed.Package{at(pins.Deb, "git", "", ""), at(pins.Pip, "a", "/opt/env", "c0ffee")}}
+	empty := drift.Inventory{Name: "empty lock", Knows: drift.OfLock}
 	sbom := drift.Inventory{Name: "sbom", Knows: drift.Knowledge{Kinds: drift.Locked},
 		Packages: []installed.Package{at(pins.Deb, "libc6", "", ""), at(pins.Pip, "a", "", "")}}
 	for name, test := range map[string]struct {
@@ -32,6 +33,7 @@ func TestMask(t *testing.T) {
 			"git a:/opt/env@c0ffee"}},
 		"a lock and an image": {[]drift.Inventory{lock, image}, []string{"git a:/opt/env@c0ffee",
 			"git a:/opt/env@c0ffee a:/usr"}},
+		"an image and an empty lock": {[]drift.Inventory{image, empty}, []string{"a:/opt/env@c0ffee a:/usr", ""}},
 		"two locks": {[]drift.Inventory{lock, lock}, []string{"git a:/opt/env@c0ffee",
 			"git a:/opt/env@c0ffee"}},
 		"an image and an SBOM": {[]drift.Inventory{image, sbom}, []string{"git libc6 a", "libc6 a"}},

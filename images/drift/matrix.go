@@ -132,7 +132,7 @@ func wordCopies(copies []*installed.Package) string {
 // lacking are the copies of which the others have none that is the same.
 func lacking(copies, others []*installed.Package) []*installed.Package {
 	return slices.DeleteFunc(slices.Clone(copies), func(p *installed.Package) bool {
-		return slices.ContainsFunc(others, func(q *installed.Package) bool { return same(p.Pin, q.Pin) })
+		return slices.ContainsFunc(others, func(q *installed.Package) bool { return p.Same(q.Pin) })
 	})
 }
 

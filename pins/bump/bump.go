@@ -94,6 +94,14 @@ func ParseTarget(text string) (Target, error) {
 	return t, nil
 }
 
+// Package is the package as it is written: [KIND:]NAME.
+func (t Target) Package() string {
+	if t.Kind != "" {
+		return t.Kind.Key() + ":" + t.Name
+	}
+	return t.Name
+}
+
 // Pins are the course's pins that a target means.
 func (c *Course) Pins(t Target) []pins.Request {
 	return slices.DeleteFunc(c.effective(c.Manifest.Pinned(t.Name)),

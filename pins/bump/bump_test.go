@@ -3,6 +3,7 @@ package bump
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -138,12 +139,15 @@ func TestChooseShared(t *testing.T) {
 	}
 }
 
+// unseen shows nothing.
+func unseen(*Outcome, error) error { return nil }
+
 func TestTry(t *testing.T) {
 	s := &fakeSolver{universe: lab, overlaps: pins.Findings{{Message: "both own x"}}}
 	c := courseOf(t, s, "a", "pins:\n  pip: [lab==1.0, alone==1.0] # a comment\n")
 	p := bumping(t, c, "lab=2.0")
 	shown := 0
-	out, err := Try(t.Context(), []*Bumping{p}, func(*Outcome) error { shown++; return nil })
+	out, err := Try(t.Context(), []*Bumping{p}, func(*Outcome, error) error { shown++; return nil })
 	if err != nil || len(out) != 1 || shown != 1 {
 		t.Fatalf("got %v, %v; shown %d times", out, err, shown)
 	}
@@ -167,7 +171,7 @@ func TestTryKeeps(t *testing.T) {
 	c := courseOf(t, &fakeSolver{universe: lab}, "a", "as-of: 2023-01-15\npins: {pip: [lab==1.0, alone]}\n")
 	p := bumping(t, c, "lab=1.0.1")
 	p.AsOf = "2023-12-31"
-	out, err := Try(t.Context(), []*Bumping{p}, func(*Outcome) error { return nil })
+	out, err := Try(t.Context(), []*Bumping{p}, unseen)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,19 +190,19 @@ func TestAllOrNothing(t *testing.T) {
 		courseOf(t, s, "b", "pins: {pip: [lab==1.0, {pin: docs==5.0, need: hard}]}\n")
 	var shown []string
 	out, err := Try(t.Context(), []*Bumping{bumping(t, good, "lab=2.0"), bumping(t, bad, "lab=2.0")},
-		func(o *Outcome) error {
-			shown = append(shown, o.Course.Manifest.Dir)
+		func(o *Outcome, err error) error {
+			shown = append(shown, fmt.Sprintf("%s %t", o.Course.Manifest.Dir, err == nil))
 			return nil
 		})
 	var refusal *Refusal
 	if !errors.As(err, &refusal) || refusal.Dir != "b" || out != nil {
 		t.Fatalf("got %v, %v", out, err)
 	}
-	if strings.Join(shown, " ") != "a" {
+	if strings.Join(shown, ", ") != "a true, b false" {
 		t.Errorf("shown: %v", shown)
 	}
 	s.failing = errDown
-	if _, err := Try(t.Context(), []*Bumping{bumping(t, good, "lab=2.0")}, nil); !errors.Is(err, errDown) ||
+	if _, err := Try(t.Context(), []*Bumping{bumping(t, good, "lab=2.0")}, unseen); !errors.Is(err, errDown) ||
 		errors.As(err, &refusal) && refusal.Dir == "a" {
 		t.Errorf("an index that is down is told as %v", err)
 	}
@@ -232,7 +236,7 @@ func TestAdvice(t *testing.T) {
 				world[n] = v
 			}
 			c := courseOf(t, &fakeSolver{universe: world}, "a", test.manifest)
-			_, err := Try(t.Context(), []*Bumping{bumping(t, c, test.target)}, func(*Outcome) error { return nil })
+			_, err := Try(t.Context(), []*Bumping{bumping(t, c, test.target)}, unseen)
 			var refusal *Refusal
 			if !errors.As(err, &refusal) || refusal.Advice == nil || !test.check(refusal.Advice) {
 				t.Errorf("got %v, advice %+v", err, refusal.Advice)
@@ -247,7 +251,7 @@ func TestHeld(t *testing.T) {
 	c := courseOf(t, s, "a", "pins: {pip: [lab==1.0]}\n")
 	p := bumping(t, c, "lab=2.0")
 	s.failing = &pins.NoSolution{Text: "the base holds lab 1.0", Held: true}
-	_, err := Try(t.Context(), []*Bumping{p}, nil)
+	_, err := Try(t.Context(), []*Bumping{p}, unseen)
 	var refusal *Refusal
 	if !errors.As(err, &refusal) || refusal.Advice != nil || s.solves != 1 {
 		t.Errorf("got %v after %d solves", err, s.solves)
@@ -456,5 +460,97 @@ func TestCarry(t *testing.T) {
 				t.Errorf("got %v, want %s", got, test.want)
 			}
 		})
+	}
+}
+
+// A bump that has no solution is shown too: what people know of it helps then most.
+// A failure to show it does not hide the refusal.
+func TestTryShowsRefusals(t *testing.T) {
+	c := courseOf(t, &fakeSolver{universe: lab}, "a", "pins: {pip: [{pin: lab==1.0, why: 1.0 and no other}]}\n")
+	p := bumping(t, c, "lab=9.9")
+	var notes []Note
+	_, err := Try(t.Context(), []*Bumping{p}, func(o *Outcome, err error) error {
+		if !errors.As(err, new(*Refusal)) {
+			t.Errorf("shown with %v", err)
+		}
+		notes = o.Notes(t.Context(), fakePast(nil))
+		return errDown
+	})
+	if !errors.As(err, new(*Refusal)) {
+		t.Errorf("got %v", err)
+	}
+	if len(notes) != 1 || !notes[0].Reason {
+		t.Errorf("notes: %v", notes)
+	}
+}
+
+// A course is touched by bumps of a file that it shares, and by a date that stands
+// there.
+func TestTouched(t *testing.T) {
+	s := &fakeSolver{universe: lab}
+	dated := "as-of: 2023-01-15\npins: {pip: [lab==1.0]}\n"
+	for _, test := range []struct {
+		name, shared string // the file of the other course's pin, or of its date
+		asOf         string
+		want         bool
+	}{
+		{"another file", "b/pins.yaml", "2023-06-01", false},
+		{"a shared pin", "shared.yaml", "", true},
+		{"a shared date", "shared.yaml", "2023-06-01", true},
+	} {
+		a, b := courseOf(t, s, "a", dated), courseOf(t, s, "b", dated)
+		a.Manifest.Sources = append(a.Manifest.Sources, pins.Source{Name: "shared.yaml"})
+		other := bumping(t, b, "lab=2.0")
+		if test.asOf == "" {
+			other.Bumps[0].Request.At.File = test.shared
+		} else {
+			b.Manifest.AsOf.At.File = test.shared
+		}
+		p := &Bumping{Course: a, AsOf: test.asOf}
+		if got := p.Touched([]*Bumping{p, other}); got != test.want {
+			t.Errorf("%s: got %t", test.name, got)
+		}
+		if !other.Touched([]*Bumping{p, other}) && test.name == "another file" {
+			t.Error("a course is not touched by its own bump")
+		}
+	}
+}
+
+// Another build, channel or commit of the same version is a move; another spelling
+// of a version is none.
+func TestMoved(t *testing.T) {
+	lock := func(list ...pins.Pin) *pins.Lock {
+		l := &pins.Lock{Platforms: []string{"linux/amd64"}}
+		for _, p := range list {
+			l.Artifacts = append(l.Artifacts, pins.Artifact{Pin: p, Platform: "linux/amd64", Use: pins.Install})
+		}
+		return l
+	}
+	pin := func(kind pins.Kind, name, version string, d pins.Detail) pins.Pin {
+		p := pins.New(kind, name, version)
+		p.Detail = d
+		return p
+	}
+	for name, test := range map[string]struct {
+		a, b pins.Pin
+		want string
+	}{
+		"a build": {pin(pins.Conda, "numpy", "1.0", pins.Detail{Build: "h1_0", Channel: "main"}),
+			pin(pins.Conda, "numpy", "1.0", pins.Detail{Build: "h2_0", Channel: "main"}),
+			"moved numpy 1.0 h1_0 main→1.0 h2_0 main"},
+		"a commit": {pin(pins.Pip, "store", "0.1", pins.Detail{Commit: "aaaa"}),
+			pin(pins.Pip, "store", "0.1", pins.Detail{Commit: "bbbb"}), "moved store 0.1 aaaa→0.1 bbbb"},
+		"a spelling": {pin(pins.Pip, "a", "1.0", pins.Detail{}), pin(pins.Pip, "a", "1.0.0", pins.Detail{}), "moved"},
+		"a version": {pin(pins.Pip, "a", "1.0", pins.Detail{}), pin(pins.Pip, "a", "1.1", pins.Detail{}),
+			"moved a 1.0→1.1"},
+		"nothing": {pin(pins.Conda, "a", "1.0", pins.Detail{Build: "0"}),
+			pin(pins.Conda, "a", "1.0", pins.Detail{Build: "0"}), "moved"},
+	} {
+		if got := verdict(&Verdict{Moved: moved(lock(test.a), lock(test.b))}); got != test.want {
+			t.Errorf("%s: got %s, want %s", name, got, test.want)
+		}
+	}
+	if got := verdict(&Verdict{Moved: moved(lock(pins.New(pins.Pip, "a", "1.0")), lock())}); got != "moved a 1.0→" {
+		t.Errorf("one that goes: %s", got)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/driftpin/driftpin/pins"
 )
@@ -55,7 +56,7 @@ func (v *Verdict) Needed() bool { return v.None != nil || v.Hard != nil }
 type Move struct {
 	pins.Pin
 	Request  *pins.Request // the pin of that package, if it has one
-	From, To string        // versions; empty: none
+	From, To string        // versions, with build, channel and commit where the version is the same; empty: none
 }
 
 // Without resolves a course in which one of its pins asks for any version.
@@ -84,29 +85,41 @@ func (c *Course) Without(ctx context.Context, r pins.Request) (*Verdict, error) 
 	return v, nil
 }
 
-// moved are the packages that have other versions in two locks of a course, in
-// the order of their kinds and names.
+// moved are the packages that are others in two locks of a course, in the order
+// of their kinds and names.
 func moved(a, b *pins.Lock) (out []Move) {
-	from, to := versions(a), versions(b)
+	from, to := present(a), present(b)
 	both := maps.Clone(from)
 	maps.Copy(both, to)
-	for _, p := range slices.SortedFunc(maps.Keys(both), pins.Order) {
-		if from[p] != to[p] {
-			out = append(out, Move{Pin: p, From: from[p], To: to[p]})
+	for _, key := range slices.SortedFunc(maps.Keys(both), pins.Order) {
+		p, was := from[key]
+		q, is := to[key]
+		if !was || !is || !p.Same(q) {
+			m := Move{Pin: key, From: p.Version, To: q.Version}
+			if p.Version == q.Version {
+				m.From, m.To = detailed(p), detailed(q)
+			}
+			out = append(out, m)
 		}
 	}
 	return out
 }
 
-// versions are those of the packages that a lock installs, by package and place.
-func versions(l *pins.Lock) map[pins.Pin]string {
-	out := map[pins.Pin]string{}
+// present are the packages that a lock installs, by kind, name and place.
+func present(l *pins.Lock) map[pins.Pin]pins.Pin {
+	out := map[pins.Pin]pins.Pin{}
 	for _, a := range l.Present(l.Platforms[0]) {
-		p := pins.Pin{Kind: a.Kind, Name: a.Name}
+		key := pins.Pin{Kind: a.Kind, Name: a.Name}
 		if a.Kind == pins.Npm {
-			p.Where = path.Dir(a.File) // it may lie in several places
+			key.Where = path.Dir(a.File) // it may lie in several places
 		}
-		out[p] = a.Version
+		out[key] = a.Pin
 	}
 	return out
+}
+
+// detailed is a version with what it does not say itself.
+func detailed(p pins.Pin) string {
+	words := slices.DeleteFunc([]string{p.Version, p.Build, p.Channel, p.Commit}, func(w string) bool { return w == "" })
+	return strings.Join(words, " ")
 }

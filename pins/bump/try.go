@@ -33,10 +33,11 @@ func (e *Refusal) Error() string { return fmt.Sprintf("bumping %s: %v", e.Dir, e
 // Unwrap returns the cause.
 func (e *Refusal) Unwrap() error { return e.Cause }
 
-// Try resolves the edited courses, and hands each that resolves to show. It
-// returns their outcomes; if one course can't be bumped, none, and an error that
-// joins what keeps each from it: a *Refusal for no solution.
-func Try(ctx context.Context, all []*Bumping, show func(*Outcome) error) (outcomes []*Outcome, err error) {
+// Try resolves the edited courses, and hands each to show as soon as that has
+// ended, with the error if it can't be bumped: a *Refusal for no solution. It
+// returns their outcomes; if one course can't be bumped, or show fails, none, and
+// the errors of all.
+func Try(ctx context.Context, all []*Bumping, show func(*Outcome, error) error) (outcomes []*Outcome, err error) {
 	var failed []error
 	for _, p := range all {
 		edited, lost, err := p.edit(all)
@@ -47,9 +48,8 @@ func Try(ctx context.Context, all []*Bumping, show func(*Outcome) error) (outcom
 			continue
 		}
 		o := &Outcome{Bumping: p, Edited: edited, Lost: lost}
-		if err = o.resolve(ctx); err == nil {
-			err = show(o)
-		}
+		err = o.resolve(ctx)
+		err = cmp.Or(err, show(o, err))
 		if ctx.Err() != nil {
 			return nil, cmp.Or(err, ctx.Err())
 		}
@@ -63,6 +63,17 @@ func Try(ctx context.Context, all []*Bumping, show func(*Outcome) error) (outcom
 		return nil, errors.Join(failed...)
 	}
 	return outcomes, nil
+}
+
+// Touched reports whether files of the course will be edited: for itself, or for
+// others that share them.
+func (p *Bumping) Touched(all []*Bumping) bool {
+	m := p.Course.Manifest
+	return slices.ContainsFunc(all, func(other *Bumping) bool {
+		date := other.Course.Manifest.AsOf
+		return len(other.Bumps) > 0 && p.AsOf != "" && m.Reads(date.At.File) ||
+			slices.ContainsFunc(other.Bumps, func(b pins.Bump) bool { return m.Reads(b.Request.At.File) })
+	})
 }
 
 // edit returns the course's files as they will be: edited by what is asked of
