@@ -105,7 +105,7 @@ func FuzzDamages(f *testing.F) {
 			{"opt/env/lib64", link}, {"lib", link}})
 		opened, err := images.Open(t.Context(), saved(t, img), images.Options{})
 		if err != nil {
-			t.Skip()
+			return
 		}
 		_, _ = opened.Damages(t.Context())
 	})

@@ -38,7 +38,7 @@ func (r Reader) Drift(ctx context.Context, a, b *Image) (*drift.Drift, error) {
 	}
 	from.Packages, to.Packages = found[0], found[1]
 	d := drift.Between(from, to, shared(a, b))
-	tellHiding(d.Packages, a, b)
+	markHidden(d.Packages, a, b)
 	d.Unverified = r.Unverified(a, b)
 	return d, nil
 }
@@ -96,9 +96,9 @@ func shared(a, b *Image) map[string]bool {
 	return out
 }
 
-// tellHiding names the layer of the other image that hides what was removed, where
+// markHidden names the layer of the other image that hides what was removed, where
 // that lies in a layer that both images have; and likewise of what was added.
-func tellHiding(changes []drift.Change, a, b *Image) {
+func markHidden(changes []drift.Change, a, b *Image) {
 	both := shared(a, b)
 	for i := range changes {
 		c := &changes[i]

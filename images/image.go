@@ -108,9 +108,9 @@ type Carried struct {
 	Foreign bool
 }
 
-// tellEvents notes which history entries made the layers of the packages that an
+// setEvents notes which history entries made the layers of the packages that an
 // image carries along.
-func (img *Image) tellEvents() {
+func (img *Image) setEvents() {
 	if img.Carried == nil {
 		return
 	}

@@ -124,7 +124,7 @@ func openCandidate(ctx context.Context, s source, c candidate, several bool) (*I
 	}
 	if c.index != nil {
 		img.Carried, img.Trouble = carried(ctx, s, c.index, c.Digest)
-		img.tellEvents()
+		img.setEvents()
 	}
 	return img, ctx.Err()
 }

@@ -36,7 +36,8 @@ func writable(dir string) error {
 	return nil
 }
 
-// hint says what to do about an error that comes from deep below.
+// hint says what to do about an error that comes from deep below. A full disk is
+// known by its text alone: what an engine reports came as a message.
 func hint(err error) string {
 	dir, homeErr := stateDir()
 	if homeErr != nil || !strings.Contains(err.Error(), unix.ENOSPC.Error()) {

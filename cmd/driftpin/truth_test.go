@@ -53,7 +53,7 @@ func (l *lab) truths() {
 			"oci-layout:"+filepath.Join(out, side))), &found); err != nil {
 			l.t.Fatal(err)
 		}
-		want, got := tellTruths(told), tellFound(found.Packages)
+		want, got := truthLines(told), foundLines(found.Packages)
 		if diff := gocmp.Diff(want, got); diff != "" {
 			l.t.Errorf("image %s (-the managers +driftpin):\n%s", side, diff)
 		}
@@ -61,8 +61,8 @@ func (l *lab) truths() {
 	}
 }
 
-// tellTruths writes a line a package, as tellFound does.
-func tellTruths(told []truth) (lines []string) {
+// truthLines writes a line a package, as foundLines does.
+func truthLines(told []truth) (lines []string) {
 	native := ""
 	for _, p := range told {
 		if p.Kind == pins.Deb && p.Name == "dpkg" {
@@ -89,10 +89,10 @@ func tellTruths(told []truth) (lines []string) {
 	return lines
 }
 
-// tellFound writes a line a package that a manager would list: not what broke
+// foundLines writes a line a package that a manager would list: not what broke
 // off while it was installed, nor what Debian's packages carry of node's, nor
 // how the classic notebook is configured, which jupyter server does not show.
-func tellFound(found []images.Package) (lines []string) {
+func foundLines(found []images.Package) (lines []string) {
 	for _, p := range found {
 		if p.State != "" || p.Kind == pins.Npm && p.Owner != nil && p.Owner.Kind == pins.Deb ||
 			strings.HasSuffix(p.Name, " (notebook)") {

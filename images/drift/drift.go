@@ -211,8 +211,8 @@ func (d *Drift) Within(c Change) bool {
 	return slices.ContainsFunc(d.Trees, func(t Tree) bool { return t.Where == at && t.Change == c.Change })
 }
 
-// tellLayers are the layers of an inventory, as they stand to those of another.
-func tellLayers(layers, other []LayerInfo) []LayerInfo {
+// markShared are the layers of an inventory, as they stand to those of another.
+func markShared(layers, other []LayerInfo) []LayerInfo {
 	theirs := map[string]bool{}
 	for _, l := range other {
 		theirs[l.Key] = true

@@ -84,7 +84,7 @@ func Between(a, b Inventory, shared map[string]bool) *Drift {
 		d.Config = CompareConfigs(*a.Config, *b.Config)
 	}
 	if a.Layers != nil && b.Layers != nil {
-		d.Layers = &Layers{tellLayers(a.Layers, b.Layers), tellLayers(b.Layers, a.Layers)}
+		d.Layers = &Layers{markShared(a.Layers, b.Layers), markShared(b.Layers, a.Layers)}
 	}
 	masked := Mask([]Inventory{a, b})
 	x, y := masked[0].Packages, masked[1].Packages

@@ -82,7 +82,7 @@ func superseded(name string, facts Facts) bool {
 	return anchors > 0 && there == 0
 }
 
-func tellConda(name string, facts Facts) ([]Package, error) {
+func condaPackages(name string, facts Facts) ([]Package, error) {
 	if superseded(name, facts) {
 		return nil, nil
 	}

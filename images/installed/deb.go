@@ -80,9 +80,9 @@ func readDpkg(name string, data []byte) (out Fact, err error) {
 	return out, nil
 }
 
-// tellDpkg tells of packages. One of a foreign architecture is NAME:ARCH, as
+// dpkgPackages returns packages. One of a foreign architecture is NAME:ARCH, as
 // dpkg-query has it, whatever else is there.
-func tellDpkg(name string, facts Facts) ([]Package, error) {
+func dpkgPackages(name string, facts Facts) ([]Package, error) {
 	out := facts[name].packages(pins.Deb, "")
 	native := nativeArchitecture(facts)
 	for i := range out {

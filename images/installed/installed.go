@@ -76,24 +76,24 @@ type reader struct {
 // readers are tried in order; the first that matches reads the file.
 func readers() []reader {
 	return []reader{
-		{isDpkgStatus, readDpkg, tellDpkg, 0},
+		{isDpkgStatus, readDpkg, dpkgPackages, 0},
 		{isDpkgList, readDpkgList, nil, 0},
-		{isPythonMetadata, readPython, tellPython, headBytes},
+		{isPythonMetadata, readPython, pythonPackages, headBytes},
 		{isPythonOrigin, readOrigin, nil, 0},
 		{isInstaller, readNothing, nil, 1},
 		{isCondaCached, readCondaCached, nil, 0},
 		{isPythonRecord, readRecord, nil, 0},
-		{isEggLink, readEggLink, tellEggLink, headBytes},
-		{isEggFile, readEggFile, tellHere(pins.Pip), 1},
-		{isInterpreter, readInterpreter, tellInterpreter, interpreterBytes},
-		{isVenv, readVenv, tellVenv, headBytes},
-		{IsCondaMeta, readConda, tellConda, 0},
-		{isNodePackage, readNode, tellNode, 0},
-		{isLabExtension, readNode, tellLab, 0},
+		{isEggLink, readEggLink, eggLinkPackages, headBytes},
+		{isEggFile, readEggFile, herePackages(pins.Pip), 1},
+		{isInterpreter, readInterpreter, interpreterPackages, interpreterBytes},
+		{isVenv, readVenv, venvPackages, headBytes},
+		{IsCondaMeta, readConda, condaPackages, 0},
+		{isNodePackage, readNode, nodePackages, 0},
+		{isLabExtension, readNode, labPackages, 0},
 		{isNodeSource, readNode, nil, 0},
-		{isServerConfig, readServerConfig, tellServer, 0},
-		{isKernel, readKernel, tellKernel, 0},
-		{isRDescription, readR, tellR, headBytes},
+		{isServerConfig, readServerConfig, serverPackages, 0},
+		{isKernel, readKernel, kernelPackages, 0},
+		{isRDescription, readR, rPackages, headBytes},
 	}
 }
 
@@ -345,9 +345,9 @@ func told(a, b Package) bool {
 	return false
 }
 
-// tellHere tells of a file's items as packages of a kind; where they are is the
+// herePackages returns a file's items as packages of a kind; where they are is the
 // prefix of the folder that the file lies in.
-func tellHere(kind pins.Kind) func(string, Facts) ([]Package, error) {
+func herePackages(kind pins.Kind) func(string, Facts) ([]Package, error) {
 	return func(name string, facts Facts) ([]Package, error) {
 		return facts[name].packages(kind, prefix(path.Dir(name))), nil
 	}

@@ -17,7 +17,7 @@ func isLabExtension(dir, base string) bool {
 	return base == "package.json" && labExtension.MatchString(dir)
 }
 
-func tellLab(name string, facts Facts) ([]Package, error) {
+func labPackages(name string, facts Facts) ([]Package, error) {
 	return facts[name].packages(pins.LabExtension,
 		"/"+strings.TrimSuffix(labExtension.FindStringSubmatch(path.Dir(name))[1], "/")), nil
 }
@@ -55,7 +55,7 @@ func unreadable(name string) Fact {
 		Detail: pins.Detail{State: "unreadable"}}}}
 }
 
-func tellServer(name string, facts Facts) ([]Package, error) {
+func serverPackages(name string, facts Facts) ([]Package, error) {
 	return facts[name].packages(pins.ServerExtension,
 		"/"+strings.TrimSuffix(serverConfig.FindStringSubmatch(path.Dir(name))[1], "/")), nil
 }
@@ -78,7 +78,7 @@ func readKernel(name string, data []byte) (Fact, error) {
 		pins.Detail{Build: strings.Join(spec.texts("argv"), " ")}), nil
 }
 
-func tellKernel(name string, facts Facts) ([]Package, error) {
+func kernelPackages(name string, facts Facts) ([]Package, error) {
 	return facts[name].packages(pins.Kernel,
 		"/"+strings.TrimSuffix(kernel.FindStringSubmatch(path.Dir(name))[1], "/")), nil
 }

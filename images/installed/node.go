@@ -67,10 +67,10 @@ func readNode(_ string, data []byte) (Fact, error) {
 	return f, nil
 }
 
-// tellNode tells of a package; where it lies is the folder that holds its
+// nodePackages returns a package; where it lies is the folder that holds its
 // node_modules. What lies in a store is where the store is: once, whatever links to
 // it.
-func tellNode(name string, facts Facts) ([]Package, error) {
+func nodePackages(name string, facts Facts) ([]Package, error) {
 	dir := path.Dir(name)
 	folder := strings.LastIndex("/"+dir, "/node_modules/") + len("node_modules/")
 	if m := debianNodePlace.FindString(dir); m != "" && !strings.Contains(dir[len(m):], "node_modules/") {

@@ -41,9 +41,9 @@ func Vendored(folder string) bool { return vendored.MatchString(folder) }
 
 var vendored = regexp.MustCompile(`(?:^|/)(?:site|dist)-packages/`)
 
-// tellPython tells of a distribution; where it lies is the environment's
+// pythonPackages returns a distribution; where it lies is the environment's
 // prefix. An egg-info in a folder of sources counts only by an egg-link.
-func tellPython(name string, facts Facts) ([]Package, error) {
+func pythonPackages(name string, facts Facts) ([]Package, error) {
 	info := path.Dir(name)
 	if strings.HasSuffix(name, ".egg-info") {
 		info = name
@@ -131,8 +131,8 @@ func readEggLink(_ string, data []byte) (Fact, error) {
 	return Fact{Link: strings.TrimPrefix(path.Clean("/"+strings.TrimSpace(line)), "/")}, nil
 }
 
-// tellEggLink tells of the distribution whose egg-info lies where a link leads.
-func tellEggLink(name string, facts Facts) ([]Package, error) {
+// eggLinkPackages returns the distribution whose egg-info lies where a link leads.
+func eggLinkPackages(name string, facts Facts) ([]Package, error) {
 	link := strings.TrimSuffix(path.Base(name), ".egg-link")
 	for _, spelling := range []string{link, strings.ReplaceAll(link, "-", "_")} {
 		info := path.Join(facts[name].Link, spelling+".egg-info/PKG-INFO")
@@ -194,7 +194,7 @@ func readInterpreter(name string, data []byte) (Fact, error) {
 
 var pythonVersion = regexp.MustCompile(`^[23]\.[0-9]+\.[0-9]+(?:(?:a|b|rc)[0-9]+)?\+?$`)
 
-func tellInterpreter(name string, facts Facts) ([]Package, error) {
+func interpreterPackages(name string, facts Facts) ([]Package, error) {
 	where := path.Dir(path.Dir(name))
 	if strings.HasSuffix(path.Base(path.Dir(name)), "-linux-gnu") {
 		where = path.Dir(where)
@@ -218,7 +218,7 @@ func readVenv(_ string, data []byte) (Fact, error) {
 	return item("python", version, pins.Detail{}), nil
 }
 
-func tellVenv(name string, facts Facts) ([]Package, error) {
+func venvPackages(name string, facts Facts) ([]Package, error) {
 	return facts[name].packages(pins.Python, "/"+strings.TrimPrefix(path.Dir(name), ".")), nil
 }
 

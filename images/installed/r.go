@@ -31,8 +31,8 @@ func readR(name string, data []byte) (Fact, error) {
 	return item(f["Package"], f["Version"], d), nil
 }
 
-// tellR tells of a package; where it is is the library.
-func tellR(name string, facts Facts) ([]Package, error) {
+// rPackages returns a package; where it is is the library.
+func rPackages(name string, facts Facts) ([]Package, error) {
 	// what an installation that goes on, or broke off, leaves
 	for _, folder := range []string{"/00LOCK", "/renv/staging/"} {
 		if strings.Contains("/"+name, folder) {

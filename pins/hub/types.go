@@ -80,7 +80,7 @@ func (t *typeCheck) group(name string, group *Value) {
 
 // key is a key that the hub does not look at.
 func (t *typeCheck) key(k *Value, of, known, then string) {
-	t.hits = append(t.hits, told(k.at, "what", "a key of "+of, "is", known, "has", "another ("+k.shown()+")",
+	t.hits = append(t.hits, told(k.at, "what", "the key "+k.shown()+" of "+of, "is", known, "has", "unknown",
 		"then", then))
 }
 
