@@ -118,8 +118,9 @@ type student struct {
 	wire *relay
 	ctx  context.Context // of the page
 
-	browser context.Context
-	jar     cdp.BrowserContextID // her cookies
+	browser  context.Context
+	jar      cdp.BrowserContextID // her cookies
+	reloaded int                  // how often a page of hers was loaded again, see mostReloads
 }
 
 func (l *lab) student(browser context.Context, name, who string) *student {
@@ -231,20 +232,48 @@ func (s *student) status(path string) int64 {
 	return resp.Status
 }
 
+// patience is how long a page may take for what takes seconds on a machine that
+// does nothing else. mostReloads is how often a student may load one again: on a
+// machine that does much else, lab 3.6.1 sometimes leaves a notebook empty for good
+// that is opened after a restart.
+const (
+	patience    = 90 * time.Second
+	mostReloads = 1
+)
+
 // notebook is what the tests open.
 const notebook = "/user/collab-shared-1/lab/tree/n.ipynb"
 
 // open opens the shared notebook, and answers what the lab asks.
 func (s *student) open() {
 	s.t.Helper()
-	if got := s.visit(notebook); got != "lab" {
-		s.t.Fatalf("%s: %s", s.who, got)
+	loaded := s.load()
+	if !loaded && s.reloaded < mostReloads { // as a student would
+		s.reloaded++
+		s.t.Logf("%s: after %s there are no cells on the page, and it is loaded again", s.who, patience)
+		loaded = s.load()
 	}
-	s.until("cells", 60*time.Second, func() bool { return len(s.cells()) > 0 })
+	if !loaded {
+		s.t.Fatalf("%s: after %s there are no cells on the page", s.who, patience)
+	}
 	for range 12 { // dialogs come late
 		s.answer()
 		wait(400 * time.Millisecond)
 	}
+}
+
+// load visits the shared notebook, and reports whether its cells come.
+func (s *student) load() bool {
+	s.t.Helper()
+	if got := s.visit(notebook); got != "lab" {
+		s.t.Fatalf("%s: %s", s.who, got)
+	}
+	for start := time.Now(); time.Since(start) < patience; time.Sleep(100 * time.Millisecond) {
+		if len(s.cells()) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // answer answers a dialog: "Select Kernel" comes as the notebook opens before its
@@ -311,7 +340,7 @@ func (s *student) write(cell int, text string) {
 // took after the last key.
 func (s *student) sees(cell int, text string) time.Duration {
 	s.t.Helper()
-	return s.until(fmt.Sprintf("%q in cell %d", text, cell), 30*time.Second, func() bool {
+	return s.until(fmt.Sprintf("%q in cell %d", text, cell), patience, func() bool {
 		cells := s.cells()
 		return cell < len(cells) && strings.Contains(cells[cell], text)
 	})

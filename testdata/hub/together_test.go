@@ -158,8 +158,8 @@ func (s *session) names(image string) {
 	s.t.Helper()
 	s.a.people()
 	s.b.people()
-	s.a.until("name of the other", 30*time.Second, func() bool { return s.a.shows(s.b.name) })
-	s.b.until("name of the other", 30*time.Second, func() bool { return s.b.shows(s.a.name) })
+	s.a.until("name of the other", patience, func() bool { return s.a.shows(s.b.name) })
+	s.b.until("name of the other", patience, func() bool { return s.b.shows(s.a.name) })
 	s.a.picture(image + "-a.png")
 	s.b.picture(image + "-b.png")
 }
