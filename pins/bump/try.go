@@ -68,20 +68,14 @@ func Try(ctx context.Context, all []*Bumping, show func(*Outcome, error) error) 
 // Touched reports whether files of the course will be edited: for itself, or for
 // others that share them.
 func (p *Bumping) Touched(all []*Bumping) bool {
-	m := p.Course.Manifest
-	return slices.ContainsFunc(all, func(other *Bumping) bool {
-		date := other.Course.Manifest.AsOf
-		return len(other.Bumps) > 0 && p.AsOf != "" && m.Reads(date.At.File) ||
-			slices.ContainsFunc(other.Bumps, func(b pins.Bump) bool { return m.Reads(b.Request.At.File) })
-	})
+	bumps, dates := p.asked(all)
+	return len(bumps)+len(dates) > 0
 }
 
-// edit returns the course's files as they will be: edited by what is asked of
-// this course, and of others that share them.
-func (p *Bumping) edit(all []*Bumping) (edited map[string][]byte, lost []pins.Request, err error) {
+// asked is what is to be edited in the course's files: for this course, and for
+// others that share them.
+func (p *Bumping) asked(all []*Bumping) (bumps []pins.Bump, dates []pins.Date) {
 	m := p.Course.Manifest
-	var bumps []pins.Bump
-	var dates []pins.Date
 	for _, other := range all {
 		for _, b := range other.Bumps {
 			if m.Reads(b.Request.At.File) && !slices.ContainsFunc(bumps,
@@ -94,6 +88,14 @@ func (p *Bumping) edit(all []*Bumping) (edited map[string][]byte, lost []pins.Re
 			dates = append(dates, d)
 		}
 	}
+	return bumps, dates
+}
+
+// edit returns the course's files as they will be, and the pins that lose
+// something by that.
+func (p *Bumping) edit(all []*Bumping) (edited map[string][]byte, lost []pins.Request, err error) {
+	m := p.Course.Manifest
+	bumps, dates := p.asked(all)
 	if edited, err = m.EditAll(bumps); err != nil {
 		return nil, nil, err
 	}
