@@ -35,7 +35,10 @@ func corpus(t testing.TB) string {
 	return dir
 }
 
-func corpusPlace() string { return cmp.Or(os.Getenv("DRIFTPIN_CORPUS"), "../../shared/corpus") }
+// corpusPlace is as WalkDir writes paths, so that it is a prefix of them.
+func corpusPlace() string {
+	return filepath.Clean(cmp.Or(os.Getenv("DRIFTPIN_CORPUS"), "../../shared/corpus"))
+}
 
 // allCourses are those of our own forms, and of the corpus if it is here.
 func allCourses(t testing.TB) []string {
