@@ -36,6 +36,11 @@ type Result struct {
 // fetched for that, the addresses of all that is not at hand are looked up
 // anew, once.
 func (b Builder) Build(ctx context.Context, p *Plan, out Output) (*Result, error) {
+	n, err := b.connect(p, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer n.close(b)
 	res, others, err := b.build(ctx, p, out)
 	if session.Moved(err) && ctx.Err() == nil {
 		for _, a := range p.fetched() {
@@ -45,11 +50,14 @@ func (b Builder) Build(ctx context.Context, p *Plan, out Output) (*Result, error
 		}
 		res, others, err = b.build(ctx, p, out)
 	}
+	if err = n.explain(err); errors.As(err, new(*ScriptError)) {
+		return nil, err
+	}
 	if session.Gone(err) || errors.As(err, new(*missingError)) {
 		return nil, b.goneError(p, err, others)
 	}
 	if err != nil {
-		return nil, session.Explain(err)
+		return nil, explain(err)
 	}
 	return res, nil
 }
@@ -167,12 +175,20 @@ func (b Builder) gather(ctx context.Context, p *Plan) (trees, others map[string]
 	if err := b.whole(p); err != nil {
 		return nil, others, err
 	}
+	if err := b.keepFolder(p); err != nil {
+		return nil, others, err
+	}
 	trees, err = b.gitTrees(ctx, p)
 	return trees, others, err
 }
 
 // Check builds a plan and runs its checks, and exports nothing.
 func (b Builder) Check(ctx context.Context, p *Plan) error {
+	n, err := b.connect(p, nil, nil)
+	if err != nil {
+		return err
+	}
+	defer n.close(b)
 	trees, _, err := b.gather(ctx, p)
 	if err == nil {
 		_, err = b.Session.Run(ctx, p.Base, p.Platform, nil,
@@ -181,10 +197,7 @@ func (b Builder) Check(ctx context.Context, p *Plan) error {
 				return gateway.NewResult(), err
 			})
 	}
-	if err != nil {
-		return session.Explain(err)
-	}
-	return nil
+	return explain(n.explain(err))
 }
 
 // image solves a graph, with its checks.

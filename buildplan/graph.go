@@ -41,6 +41,7 @@ type graph struct {
 type imageGraph struct {
 	root    llb.State // the whole file system
 	steps   []installStep
+	scripts []llb.State // what each of the course's scripts changes
 	checks  []llb.State // each fails to solve if its check fails
 	history []ocispecs.History
 }
@@ -93,7 +94,17 @@ func (g *graph) image() imageGraph {
 		parts = append(parts, llb.Diff(env, g.placeFiles(env), llb.WithCustomName("layer files")))
 		img.history = append(img.history, steps.Event(fmt.Sprintf("files: %d", len(g.plan.Files))))
 	}
+	if f := g.plan.Folder; f != nil {
+		parts = append(parts, llb.Diff(env, g.CopyFolder(env, *f, g.Places.Lines()).Root(),
+			llb.WithCustomName("layer folder")))
+		img.history = append(img.history, steps.Event("folder "+f.Dir))
+	}
 	img.root = llb.Merge(parts, llb.WithCustomName("image "+g.plan.Course))
+	for _, r := range g.plan.Recorded {
+		img.scripts = append(img.scripts, llb.Diff(img.root, g.script(img.root, r)))
+		img.root = g.script(img.root, r)
+		img.history = append(img.history, steps.Event(r.Name))
+	}
 	for _, c := range g.plan.checks {
 		img.checks = append(img.checks, g.check(img.root, c))
 	}
@@ -154,6 +165,12 @@ func (g *graph) wheel(a pins.Artifact) llb.State {
 	w := g.plan.Wheels[i]
 	w.Tree = g.trees[w.File]
 	return g.Wheel(w)
+}
+
+// script runs one of the course's scripts in the image as it is built so far.
+func (g *graph) script(root llb.State, r Recorded) llb.State {
+	return g.RunScript(root, steps.ScriptRun{Name: r.Name, Dir: g.plan.Folder.Dir, Env: g.plan.environ(),
+		Recorded: r.Recording, At: g.Places.Lines(r.at)}).Root()
 }
 
 // placeFiles writes the course's files into st.

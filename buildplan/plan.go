@@ -60,10 +60,25 @@ type Plan struct {
 	Files     []File
 	Cmd       []string
 	Env       map[string]string
+	Folder    *steps.Folder `json:",omitempty"` // the course's
+	Start     string        `json:",omitempty"` // starts the container's command
+	Recorded  []Recorded    `json:",omitempty"` // scripts that run in the image, in this order
 
+	dir     string // the course's folder
+	edited  map[string][]byte
 	checks  []pins.Text
 	sources []pins.Source
 	places  steps.Places
+}
+
+// A Recorded is a script of the course, and what it is given again when it runs.
+type Recorded struct {
+	Name      string
+	Recording string // digest of what was recorded; empty if that is yet to be done
+	Steps     string // digest of what runs it
+
+	answers []pins.Answer
+	at      pins.Position
 }
 
 // A File is written into the image as it is.
@@ -104,10 +119,30 @@ func New(m *pins.Manifest, l *pins.Lock, platform string, base steps.Base) (*Pla
 			p.Replaced[conda] = slices.Sorted(slices.Values(append(p.Replaced[conda], name)))
 		}
 	}
+	p.readScripts(m, l)
 	if err := p.dealArtifacts(m, l); err != nil {
 		return nil, err
 	}
 	return p, p.readFiles(m)
+}
+
+// readScripts takes the course's folder and its scripts into the plan.
+func (p *Plan) readScripts(m *pins.Manifest, l *pins.Lock) {
+	if !m.Copied() {
+		return
+	}
+	p.dir, p.edited = m.Dir, m.Edited
+	p.Folder = &steps.Folder{Dir: m.RepoDir.Value, SHA256: m.FolderSum, Executables: m.Executables()}
+	if m.Start.Value != "" {
+		p.Start = path.Join(m.RepoDir.Value, m.Start.Value)
+	}
+	for _, s := range m.Scripts {
+		r := Recorded{Name: s.Name, Steps: steps.RecordedDigest(), at: s.At}
+		if known := l.Recording(s.Name); known != nil {
+			r.Recording, r.answers = known.Digest(), known.Answers
+		}
+		p.Recorded = append(p.Recorded, r)
+	}
 }
 
 // dealArtifacts deals the lock's artifacts out to the steps that need them.
@@ -143,6 +178,20 @@ func (p *Plan) dealArtifacts(m *pins.Manifest, l *pins.Lock) error {
 			return fmt.Errorf("the lock has %s %s: %s packages can't be built yet", a.Kind, a.Name, a.Kind)
 		}
 	}
+	if err := p.planWheels(m, l, wheels, byFile); err != nil {
+		return err
+	}
+	fixed := p.Base.Layers + 5 // python, env, apt, npm, files
+	if p.Folder != nil {
+		fixed += 1 + len(p.Recorded)
+	}
+	p.Conda, p.Layers = steps.Deal(conda, wheels, fixed)
+	return nil
+}
+
+// planWheels plans those of some wheels that are built; byFile are the lock's
+// artifacts.
+func (p *Plan) planWheels(m *pins.Manifest, l *pins.Lock, wheels []pins.Artifact, byFile map[string]pins.Artifact) error {
 	for _, a := range wheels {
 		if !a.Built() {
 			continue
@@ -167,7 +216,6 @@ func (p *Plan) dealArtifacts(m *pins.Manifest, l *pins.Lock) error {
 		}
 		p.Wheels = append(p.Wheels, w)
 	}
-	p.Conda, p.Layers = steps.Deal(conda, wheels, p.Base.Layers+5) // python, env, apt, npm, files
 	return nil
 }
 
@@ -273,6 +321,9 @@ func (p *Plan) Config() ocispecs.Image {
 	if !p.Base.Extended {
 		c.Config.Entrypoint = nil
 	}
+	if p.Start != "" {
+		c.Config.Entrypoint = []string{p.Start}
+	}
 	c.Config.User, c.Config.WorkingDir = "1000", "/home/jovyan"
 	if len(p.Cmd) > 0 {
 		c.Config.Cmd = p.Cmd
@@ -309,6 +360,9 @@ func (p *Plan) environ() []string {
 	env["NB_USER"], env["NB_UID"], env["HOME"] = "jovyan", "1000", "/home/jovyan"
 	if len(p.Conda) > 0 {
 		env["CONDA_PREFIX"] = p.prefix() // by which packages find their data
+	}
+	if p.Folder != nil {
+		env["REPO_DIR"] = p.Folder.Dir
 	}
 	maps.Copy(env, p.Env)
 	out := []string{"PATH=" + env["PATH"]}

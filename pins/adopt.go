@@ -3,7 +3,6 @@ package pins
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -15,9 +14,6 @@ import (
 // no words for is said in comments.
 func Adopt(m *Manifest, base string) ([]byte, error) {
 	root := &yaml.Node{Kind: yaml.MappingNode}
-	set := func(n *yaml.Node, key string, value *yaml.Node) {
-		n.Content = append(n.Content, text(key), value)
-	}
 	set(root, "course", text(m.Course))
 	if base != "" {
 		set(root, "base", text(base))
@@ -42,20 +38,22 @@ func Adopt(m *Manifest, base string) ([]byte, error) {
 		}
 	}
 	set(root, "pins", pinned)
-	if len(m.Launch.Env) > 0 {
-		env := &yaml.Node{Kind: yaml.MappingNode}
-		for _, name := range slices.Sorted(maps.Keys(m.Launch.Env)) {
-			value := text(m.Launch.Env[name])
-			value.Style = yaml.DoubleQuotedStyle // ON and 1 are texts here
-			set(env, name, value)
-		}
-		launch := &yaml.Node{Kind: yaml.MappingNode}
-		set(launch, "env", env)
+	if launch := adoptedLaunch(m); len(launch.Content) > 0 {
 		set(root, "launch", launch)
 	}
+	if m.Copied() {
+		set(root, "repo-dir", text(m.RepoDir.Value))
+	}
+	if len(m.Scripts) > 0 {
+		run := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
+		for _, s := range m.Scripts {
+			run.Content = append(run.Content, text(s.Name))
+		}
+		set(root, "run", run)
+	}
 	var out bytes.Buffer
-	for _, s := range m.Sources {
-		fmt.Fprintf(&out, "# adopted from %s\n", strings.TrimPrefix(s.Name, strings.TrimSuffix(m.Dir, "/")+"/"))
+	for _, name := range m.PinFiles() {
+		fmt.Fprintf(&out, "# adopted from %s\n", strings.TrimPrefix(name, strings.TrimSuffix(m.Dir, "/")+"/"))
 	}
 	for _, f := range NotAdopted(m) {
 		fmt.Fprintf(&out, "# not adopted: %s\n", strings.ReplaceAll(f.Error(), "\n", " "))
@@ -66,6 +64,40 @@ func Adopt(m *Manifest, base string) ([]byte, error) {
 	}
 	out.Write(data)
 	return out.Bytes(), nil
+}
+
+// set adds a key to a mapping.
+func set(n *yaml.Node, key string, value *yaml.Node) { n.Content = append(n.Content, text(key), value) }
+
+// adoptedLaunch is how the image is started.
+func adoptedLaunch(m *Manifest) *yaml.Node {
+	launch := &yaml.Node{Kind: yaml.MappingNode}
+	if m.Start.Value != "" {
+		set(launch, "start", text(m.Start.Value))
+	}
+	if len(m.Launch.Env) > 0 {
+		env := &yaml.Node{Kind: yaml.MappingNode}
+		for _, name := range sortedKeys(m.Launch.Env) {
+			value := text(m.Launch.Env[name])
+			value.Style = yaml.DoubleQuotedStyle // ON and 1 are texts here
+			set(env, name, value)
+		}
+		set(launch, "env", env)
+	}
+	return launch
+}
+
+// PinFiles are the files that the manifest's pins were read from: its sources
+// without its programs.
+func (m *Manifest) PinFiles() (names []string) {
+	for _, s := range m.Sources {
+		program := slices.ContainsFunc(m.Scripts, func(p Script) bool { return p.At.File == s.Name }) ||
+			m.Start.At.File == s.Name
+		if !program {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 // NotAdopted are the files, keys and lines of a course that Adopt leaves out, each

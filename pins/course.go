@@ -23,11 +23,12 @@ func ReadCourse(dir string) (*Manifest, error) { return ReadCourseWith(dir, Read
 type ReadOptions struct {
 	Edited  map[string][]byte // other contents of some files, by the names that positions give them
 	Outside bool              // files are read wherever they lie; else only within the course's repository
+	RepoDir string            // where the folder lies in the image, unless the manifest says; empty: as repo2docker does
 }
 
 // ReadCourseWith is ReadCourse with options.
 func ReadCourseWith(dir string, o ReadOptions) (*Manifest, error) {
-	m := &Manifest{Dir: dir, Platforms: []string{"linux/amd64"}}
+	m := &Manifest{Dir: dir, Platforms: []string{"linux/amd64"}, Edited: o.Edited}
 	c := course{m: m, reading: map[string]bool{}, edited: o.Edited}
 	if !o.Outside {
 		c.bounds = boundsOf(dir)
@@ -39,6 +40,7 @@ func ReadCourseWith(dir string, o ReadOptions) (*Manifest, error) {
 		for _, inc := range m.includes {
 			c.include(inc.Value, inc.At)
 		}
+		c.programs()
 		c.extend(m, ManifestName)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		if err := c.repo2docker(); err != nil {
@@ -54,6 +56,13 @@ func ReadCourseWith(dir string, o ReadOptions) (*Manifest, error) {
 	}
 	c.checkPlaces()
 	c.ghosts()
+	if m.RepoDir.Value == "" && o.RepoDir != "" {
+		if why := unfitRepoDir(o.RepoDir); why != "" {
+			return m, fmt.Errorf("--repo-dir: %s", why)
+		}
+		m.RepoDir.Value = o.RepoDir
+	}
+	c.copied()
 	m.lint()
 	m.Findings.Sort()
 	return m, m.Findings.Err()
@@ -224,7 +233,9 @@ func (c *course) ghosts() {
 		}
 		for _, name := range scripts {
 			name = path.Join(root, name)
-			if c.exists(name) && !slices.ContainsFunc(c.m.Files, func(f File) bool { return f.Source == name }) {
+			used := slices.ContainsFunc(c.m.Files, func(f File) bool { return f.Source == name }) ||
+				slices.ContainsFunc(c.m.Scripts, func(s Script) bool { return s.Name == name }) || c.m.Start.Value == name
+			if c.exists(name) && !used {
 				c.m.Findings.warn(Position{File: c.name(name)}, "no-effect",
 					"repo2docker would use this file, but driftpin builds from %s: the file has no effect here",
 					ManifestName)

@@ -33,6 +33,7 @@ type Lock struct {
 	Tools       []Tool          // what resolved and will install
 	Inputs      map[Kind]string // per kind, the digest of what was asked for
 	Artifacts   []Artifact
+	Recordings  []Recording // of the course's scripts, in the order in which they run
 	// Unsealed is set where a lock's text has no checksum: one that an older driftpin
 	// wrote.
 	Unsealed bool
@@ -58,6 +59,9 @@ func (l *Lock) Sort() {
 		l.Artifacts[i].Roots = slices.Compact(slices.Sorted(slices.Values(l.Artifacts[i].Roots)))
 	}
 	slices.SortFunc(l.Artifacts, orderArtifacts)
+	for i := range l.Recordings {
+		l.Recordings[i].sort()
+	}
 }
 
 // Installed returns what the lock says will be installed on a platform, one
@@ -78,7 +82,19 @@ func (l *Lock) Present(platform string) []Artifact {
 	return out
 }
 
-const lockFormat = "driftpin-lock 1"
+// The formats of a lock: recordings came later, and a lock without is as it was.
+const (
+	lockFormat      = "driftpin-lock 1"
+	recordingFormat = "driftpin-lock 2"
+)
+
+// format is that of the lock's text.
+func (l *Lock) format() string {
+	if len(l.Recordings) > 0 {
+		return recordingFormat
+	}
+	return lockFormat
+}
 
 // String returns the lock's text.
 func (l *Lock) String() string {
@@ -91,7 +107,7 @@ func (l *Lock) String() string {
 // text is the lock's text with a checksum, if one is given.
 func (l *Lock) text(checksum string) string {
 	var b strings.Builder
-	b.WriteString(lockFormat + "\n")
+	b.WriteString(l.format() + "\n")
 	line := func(words ...string) { b.WriteString(strings.Join(words, " ") + "\n") }
 	line("course", l.Course)
 	if l.AsOf != "" {
@@ -114,6 +130,11 @@ func (l *Lock) text(checksum string) string {
 	}
 	if checksum != "" {
 		line("checksum", checksum)
+	}
+	for _, r := range l.Recordings {
+		for _, words := range r.lines() {
+			line(words...)
+		}
 	}
 	line("artifacts", strconv.Itoa(len(l.Artifacts)))
 	for _, a := range l.Artifacts {
@@ -182,7 +203,7 @@ type NewerError struct{ File, Format string }
 // Error implements error.
 func (e *NewerError) Error() string {
 	return fmt.Sprintf("%s:1: the lock was written by a newer driftpin (its format is %q, and this one knows %q): "+
-		"update driftpin", e.File, e.Format, lockFormat)
+		"update driftpin", e.File, e.Format, recordingFormat)
 }
 
 var lockFormatLine = regexp.MustCompile(`^driftpin-lock [!-~]+`)
@@ -196,10 +217,10 @@ func checkLockFormat(name string, data []byte) error {
 	first, rest, _ := strings.Cut(string(data), "\n")
 	at := Position{File: name, Line: 1}
 	switch {
-	case first == lockFormat:
+	case first == lockFormat, first == recordingFormat:
 		return nil
 	case lockFormatLine.MatchString(first) && first != "driftpin-lock 0" && strings.TrimRight(first,
-		"\r") != lockFormat:
+		"\r") != lockFormat && strings.TrimRight(first, "\r") != recordingFormat:
 		return &NewerError{name, first}
 	case len(data) > 0 && !strings.HasPrefix(first, "driftpin-lock") &&
 		!(strings.Contains("\n"+rest, "\nplatform ") && strings.Contains(rest, "\nartifacts ")):
@@ -236,6 +257,7 @@ func (l *Lock) sorted() *Lock {
 	s := *l
 	s.Artifacts = slices.Clone(l.Artifacts)
 	s.Tools = slices.Clone(l.Tools)
+	s.Recordings = slices.Clone(l.Recordings)
 	s.Sort()
 	return &s
 }
@@ -250,6 +272,9 @@ func (l *Lock) parseLine(words []string) error {
 		if !lockWord.MatchString(w) {
 			return fmt.Errorf("%q is not a word of a lock", w)
 		}
+	}
+	if ok, err := l.parseRecording(words); ok {
+		return err
 	}
 	switch key := words[0]; {
 	case key == "course" && len(words) == 2:

@@ -29,15 +29,22 @@ type Manifest struct {
 	Requests  []Request
 	Files     []File
 	Launch    Launch
+	RepoDir   Text     // where the course's folder lies in the image; empty if it is not copied
+	FolderSum string   // sha256 of its archive, as WriteFolder writes it
+	Scripts   []Script // that run while the image is built, in this order
+	Start     Text     // the program of the folder that the container's command is started by; empty if there is none
 	Checks    []Text
 	Overlaps  []Text // paths, or globs, that several packages may own
 	Accounts  Accounts
 	Sync      Sync
-	Sources   []Source // the files read, pins.yaml first
+	Sources   []Source          // the files read, pins.yaml first
+	Edited    map[string][]byte // other contents of some files, which the manifest was read with
 	Findings  Findings
 
 	includes []Text
 	extends  Text
+	runs     []Text
+	start    Text
 }
 
 // Text is a text and where it was written.
@@ -128,6 +135,10 @@ func (m *Manifest) parse(name string, data []byte) {
 		field{"pins", func(n *yaml.Node) { m.readPins(r, n) }},
 		field{"files", func(n *yaml.Node) { m.readFiles(r, n) }},
 		field{"launch", func(n *yaml.Node) { m.readLaunch(r, n) }},
+		field{"repo-dir", func(n *yaml.Node) { m.readRepoDir(r, n) }},
+		field{"run", func(n *yaml.Node) {
+			r.list(n, "run", func(n *yaml.Node) { m.runs = append(m.runs, r.positioned(n, "a script")) })
+		}},
 		field{"checks", func(n *yaml.Node) {
 			r.list(n, "checks", func(n *yaml.Node) { m.Checks = append(m.Checks, r.positioned(n, "a check")) })
 		}},

@@ -159,10 +159,10 @@ var readCourseCases = map[string]struct {
 			"requirements.txt:5: -c"},
 	},
 	"not yet": {
-		files: map[string]string{"environment.yml": "dependencies: [git]\n", "postBuild": "#!/bin/sh\n",
+		files: map[string]string{"environment.yml": "dependencies: [git]\n", "Project.toml": "[deps]\n",
 			"requirements.txt": "numpy\n"},
 		want:  []string{"conda git 1 "},
-		errs:  []string{"postBuild:1: "},
+		errs:  []string{"Project.toml:1: "},
 		warns: []string{"requirements.txt: nothing includes this file"},
 	},
 	"channels": {

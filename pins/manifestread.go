@@ -3,6 +3,7 @@ package pins
 import (
 	_ "embed"
 	"encoding/json"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -21,6 +22,25 @@ func (m *Manifest) readOverlap(r yamlReader, n *yaml.Node) {
 		return
 	}
 	m.Overlaps = append(m.Overlaps, t)
+}
+
+func (m *Manifest) readRepoDir(r yamlReader, n *yaml.Node) {
+	m.RepoDir = r.positioned(n, "repo-dir")
+	if why := unfitRepoDir(m.RepoDir.Value); why != "" {
+		r.wrong(n, "path", "repo-dir: %s", why)
+	}
+}
+
+// unfitRepoDir says why a course's folder can't be copied to a place; empty if it
+// can.
+func unfitRepoDir(dir string) string {
+	switch {
+	case !isCleanAbs(dir):
+		return fmt.Sprintf("%q must be a plain absolute path, such as /srv/repo", dir)
+	case !isKept(dir) || dir == Env || strings.HasPrefix(dir, Env+"/"):
+		return fmt.Sprintf("the course's folder can't lie in %s: name another place, such as /srv/repo", dir)
+	}
+	return ""
 }
 
 func (m *Manifest) readCourseName(r yamlReader, n *yaml.Node) {
@@ -186,6 +206,7 @@ func (m *Manifest) readLaunch(r yamlReader, n *yaml.Node) {
 				m.Launch.setEnv(key.Value, r.text(value, key.Value), r.at(key))
 			})
 		}},
+		field{"start", func(n *yaml.Node) { m.start = r.positioned(n, "launch.start") }},
 		field{"files", func(n *yaml.Node) {
 			r.entries(n, "launch.files", func(key, value *yaml.Node) { m.readLaunchFile(r, key, value) })
 		}},

@@ -22,6 +22,12 @@ type LockOptions struct {
 	// false it is forgotten for Names alone.
 	Upgrade bool
 	Names   []string
+	// Recorder runs the course's scripts. If it is nil, what the old lock has of them
+	// is taken over, and the lock may be stale.
+	Recorder Recorder
+	// Again has scripts run that are recorded already; what they were told before, they
+	// are told again.
+	Again bool
 	// Doubted says that the old lock was edited by hand or merged: its versions are
 	// preferred, and nothing of it is taken over without a solve.
 	Doubted bool
@@ -67,6 +73,9 @@ func Relock(ctx context.Context, m *Manifest, old *Lock, r Resolver, o LockOptio
 		l.Artifacts = append(l.Artifacts, below...)
 	}
 	l.Sort()
+	if err := record(ctx, m, old, l, o); err != nil {
+		return nil, err
+	}
 	written, err := ParseLock(LockName, []byte(l.String()))
 	if err != nil {
 		return nil, fmt.Errorf("the resolver returned what a lock can't hold: %w", err)
@@ -115,7 +124,7 @@ func Stale(m *Manifest, l *Lock, o LockOptions) string {
 			return "other " + k.Key() + " pins are asked for" + changedRequests(m, l, k)
 		}
 	}
-	return ""
+	return unrecorded(m, l)
 }
 
 // changedRequests names requests that the lock can't satisfy, as a hint.

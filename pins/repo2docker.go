@@ -104,8 +104,7 @@ func (f folder) unmoved(file, why string) {
 // anything.
 func (f folder) read() bool {
 	found := false
-	for _, name := range []string{"Dockerfile", "Project.toml", "JuliaProject.toml", "default.nix", "postBuild",
-		"start"} {
+	for _, name := range []string{"Dockerfile", "Project.toml", "JuliaProject.toml", "default.nix"} {
 		if f.has(name) {
 			found = true
 			f.cannot(path.Join(f.root, name))
@@ -114,6 +113,14 @@ func (f folder) read() bool {
 	if f.has("REQUIRE") && !f.has("Project.toml") && !f.has("JuliaProject.toml") {
 		found = true
 		f.cannot(path.Join(f.root, "REQUIRE"))
+	}
+	if script := path.Join(f.root, "postBuild"); f.exists(script) {
+		found = true
+		f.script(script, Position{File: f.name(script)})
+	}
+	if start := path.Join(f.root, "start"); f.exists(start) {
+		found = true
+		f.starts(start, Position{File: f.name(start)})
 	}
 	environment, why := f.first("environment.yml", "environment.yaml"), ""
 	pixi := f.first("pixi.toml")

@@ -8,15 +8,16 @@ missing() {
 	echo "scripts.sh: $1 is not installed: its part is left out" >&2
 }
 
-for script in buildplan/steps/*.sh buildplan/debian/*.sh testdata/*.sh testdata/hub/*.sh; do
+for script in buildplan/steps/*.sh buildplan/steps/recorded/*.sh buildplan/debian/*.sh testdata/*.sh testdata/hub/*.sh; do
 	sh -n "$script"
 done
 # SC2115: the variable is a constant of the script. SC3013: -nt is in every sh that we know.
 if command -v shellcheck >/dev/null; then
-	shellcheck --shell=sh --severity=warning --exclude=SC2115,SC3013 buildplan/steps/*.sh buildplan/debian/*.sh testdata/*.sh testdata/hub/*.sh
+	shellcheck --shell=sh --severity=warning --exclude=SC2115,SC3013 buildplan/steps/*.sh buildplan/steps/recorded/*.sh buildplan/debian/*.sh testdata/*.sh testdata/hub/*.sh
 else
 	missing shellcheck
 fi
+perl -c buildplan/steps/recorded/run-script.pl 2>/dev/null
 # One import that nobody uses stays: with other bytes of a script every plan would have another digest.
 if command -v pyflakes3 >/dev/null; then
 	! pyflakes3 buildplan/steps/*.py | grep -v "conda-provides.py:9:1: 'asyncio' imported but unused"

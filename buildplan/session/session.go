@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"strconv"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/driftpin/driftpin/buildplan/git"
 	"github.com/driftpin/driftpin/buildplan/host"
 	"github.com/driftpin/driftpin/buildplan/owns"
+	"github.com/driftpin/driftpin/buildplan/record"
 	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/buildplan/store"
 	"github.com/driftpin/driftpin/pins"
@@ -36,6 +38,8 @@ type Session struct {
 	Files  *store.Store
 	Git    *git.Kept
 	Owned  owns.Memory
+	// Scripts are the proxies of the courses' scripts that run.
+	Scripts record.Agent
 	// Progress receives what the engine is doing; nil shows nothing. Mode is
 	// auto, tty, plain or quiet.
 	Progress io.Writer
@@ -92,7 +96,9 @@ func (s *Session) Run(ctx context.Context, base steps.Base, platform string, exp
 		}
 		opt.OCIStores[steps.BaseID] = store
 	}
-	opt.Session = append([]session.Attachable{secretsprovider.FromMap(s.Host.Secrets())}, registryAuth())
+	secrets := s.Host.Secrets()
+	maps.Copy(secrets, s.Scripts.Secrets())
+	opt.Session = []session.Attachable{secretsprovider.FromMap(secrets), registryAuth(), &s.Scripts}
 	opt.FrontendAttrs = map[string]string{"build-arg:SOURCE_DATE_EPOCH": strconv.FormatInt(pins.Epoch.Unix(), 10)}
 
 	status, wait, err := s.show(ctx)

@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"path"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/driftpin/driftpin/pins"
@@ -27,13 +29,23 @@ const Dir = "/run/driftpin/steps/"
 // step. Each step mounts only the script it runs, so that another's change
 // does not rerun it.
 func Script(name string) llb.RunOption {
-	data, err := scripts.ReadFile(name)
+	base := path.Base(name)
+	st := llb.Scratch().File(llb.Mkfile("/"+base, 0o755, read(name), llb.WithCreatedTime(pins.Epoch)),
+		llb.WithCustomName("driftpin "+base))
+	return llb.AddMount(Dir+name, st, llb.SourcePath("/"+base), llb.Readonly)
+}
+
+// read returns the text of a script.
+func read(name string) []byte {
+	from := scripts
+	if strings.HasPrefix(name, "recorded/") {
+		from = recorded
+	}
+	data, err := from.ReadFile(name)
 	if err != nil {
 		panic(err) // it is embedded
 	}
-	st := llb.Scratch().File(llb.Mkfile("/"+name, 0o755, data, llb.WithCreatedTime(pins.Epoch)),
-		llb.WithCustomName("driftpin "+name))
-	return llb.AddMount(Dir+name, st, llb.SourcePath("/"+name), llb.Readonly)
+	return data
 }
 
 // Digest is the digest of all scripts.

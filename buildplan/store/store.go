@@ -164,6 +164,9 @@ func (s *Store) Has(sha256 string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
+// Transport reaches servers as the store does, without saying who we are.
+func (s *Store) Transport() http.RoundTripper { return s.client.Transport }
+
 // Wait waits for fetches that go on.
 func (s *Store) Wait() { s.running.Wait() }
 
@@ -266,14 +269,17 @@ func withoutUser(address string) string {
 }
 
 // Add moves a file that lies on the same file system into the store, and
-// returns its sha256. address says how it can be made again.
+// returns its sha256. address says how it can be made again; it is empty if it
+// can't.
 func (s *Store) Add(file, address string) (string, error) {
 	sum, err := Sum(file)
 	if err != nil {
 		return "", err
 	}
-	if err := s.Remember(sum, address); err != nil {
-		return "", err
+	if address != "" {
+		if err := s.Remember(sum, address); err != nil {
+			return "", err
+		}
 	}
 	return sum, s.place(file, sum)
 }

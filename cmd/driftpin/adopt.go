@@ -21,8 +21,9 @@ func adoptCommand(s streams) *cobra.Command {
 		Long: `Write a pins.yaml from the files that repo2docker reads. The comment beside a pin
 becomes its reason. Without --write the manifest is only printed. The old files stay,
 but driftpin no longer reads them once there is a pins.yaml. Every file, key and line
-that was not taken over (postBuild, a Dockerfile, a file that nothing includes, …) is
-named, here and in a comment of the manifest; the exit status is then 3.`,
+that was not taken over (a Dockerfile, a file that nothing includes, …) is named, here and in a
+comment of the manifest; the exit status is then 3. postBuild and start stay scripts:
+run: and launch.start: name them.`,
 		Example: `  driftpin adopt courses/data8
   driftpin adopt courses/data8 --base oci-layout:../base --write`,
 		Args: arguments(1, 1, "a course"),
@@ -58,12 +59,8 @@ func adopt(s streams, dir, base string, write bool) error {
 	if !write {
 		_, err = s.out.Write(text)
 	} else if err = whole.WriteFile(file, text, 0o644); err == nil {
-		var names []string
-		for _, source := range m.Sources {
-			names = append(names, source.Name)
-		}
 		fmt.Fprintf(s.err, "%s: pins adopted: %d, from %s; driftpin no longer reads those files\n", file,
-			len(m.Requests), strings.Join(names, ", "))
+			len(m.Requests), strings.Join(m.PinFiles(), ", "))
 	}
 	if err == nil && len(left) > 0 {
 		return errFound

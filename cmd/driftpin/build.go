@@ -155,6 +155,12 @@ func (f *buildFlags) buildLocked(ctx context.Context, s streams, c *course, e *s
 	}
 	fmt.Fprintf(s.err, "%s: built in %.1f s, checks %.1f s, in all %.1f s\n", p.Course, r.Build.Seconds(),
 		r.Checks.Seconds(), time.Since(start).Seconds())
+	for _, r := range c.lock.Recordings {
+		if n := len(r.Varying); n > 0 {
+			fmt.Fprintf(s.err, "%s: the layer of %s is not reproducible: %d of its files are written otherwise each time: %s\n",
+				p.Course, r.Script, n, some(r.Varying))
+		}
+	}
 	_, err = fmt.Fprintf(s.out, "%s %s %s\n", p.Course, r.Tag, cmp.Or(r.Manifest, r.Digest))
 	return err
 }
@@ -171,6 +177,9 @@ func (c *course) relockMissing(ctx context.Context, s streams, e *session.Sessio
 	fmt.Fprintf(s.err, "%s: no index has %s any more: locking the course again\n", c.lockFile, strings.Join(files, ", "))
 	l, err := pins.Relock(ctx, c.manifest, c.lock, c.resolver(e), o)
 	if err != nil {
+		return fmt.Errorf("locking %s: %w", c.manifest.Dir, err)
+	}
+	if l, err = c.recorded(ctx, s, e, c.manifest, l); err != nil {
 		return fmt.Errorf("locking %s: %w", c.manifest.Dir, err)
 	}
 	if err := whole.WriteFile(c.lockFile, []byte(l.String()), 0o644); err != nil {
@@ -199,6 +208,15 @@ func attach(ctx context.Context, s streams, c *course, out buildplan.Output, r *
 	defer done()
 	r.Digest, err = reader.Attach(ctx, ref, drift.Reason{Manifest: c.manifest, Lock: c.lock})
 	return err
+}
+
+// some names the first of many, and how many more there are.
+func some(names []string) string {
+	const shown = 5
+	if more := len(names) - shown; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:shown], ", "), more)
+	}
+	return strings.Join(names, ", ")
 }
 
 func parseOutput(output, push string, p *buildplan.Plan) (buildplan.Output, error) {

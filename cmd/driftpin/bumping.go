@@ -228,11 +228,17 @@ func (f *bumpFlags) carryOut(ctx context.Context, s streams, e *session.Session,
 		return f.worded(err, bumpings)
 	}
 	for _, o := range outcomes {
+		c := courses[o.Bumping]
+		if f.write {
+			if o.Lock, err = c.recorded(ctx, s, e, o.Manifest, o.Lock); err != nil {
+				return fmt.Errorf("bumping %s: %w", c.manifest.Dir, err)
+			}
+		}
 		for name, data := range o.Edited {
 			was, _ := o.Course.Manifest.Source(name)
 			files.file(name, was, data)
 		}
-		files.file(courses[o.Bumping].lockFile, []byte(o.Course.Lock.String()), []byte(o.Lock.String()))
+		files.file(c.lockFile, []byte(o.Course.Lock.String()), []byte(o.Lock.String()))
 	}
 	if len(files) == 0 {
 		return nil

@@ -202,9 +202,14 @@ func (c *course) preferred() (l *pins.Lock, doubted bool) {
 // --allow-outside.
 const outsideVariable = "DRIFTPIN_ALLOW_OUTSIDE"
 
+// repoDirVariable says where a course's folder lies in its image, unless its
+// manifest does; so does --repo-dir.
+const repoDirVariable = "DRIFTPIN_REPO_DIR"
+
 // readCourse reads a course, with other contents of some of its files.
 func readCourse(dir string, edited map[string][]byte) (*pins.Manifest, error) {
-	return pins.ReadCourseWith(dir, pins.ReadOptions{Edited: edited, Outside: os.Getenv(outsideVariable) != ""})
+	return pins.ReadCourseWith(dir, pins.ReadOptions{Edited: edited, Outside: os.Getenv(outsideVariable) != "",
+		RepoDir: os.Getenv(repoDirVariable)})
 }
 
 // sources are the files that a course is read from today, as far as it can be read.

@@ -29,11 +29,12 @@ var rooms = []struct{ name, mayImport string }{
 	{"buildplan/owns", "pins pins/whole"},
 	{"buildplan/git", "pins pins/gitcmd pins/whole buildplan/store buildplan/engine buildplan/host"},
 	{"buildplan/steps", "pins"},
+	{"buildplan/record", "pins buildplan/store"},
 	{"buildplan/session", "pins buildplan/store buildplan/engine buildplan/host buildplan/owns buildplan/git " +
-		"buildplan/steps"},
+		"buildplan/steps buildplan/record"},
 	{"buildplan/resolve", "pins pins/pylock buildplan/host buildplan/owns buildplan/steps buildplan/session"},
 	{"buildplan", "pins pins/whole buildplan/engine buildplan/owns buildplan/steps buildplan/session " +
-		"buildplan/resolve"},
+		"buildplan/resolve buildplan/record"},
 
 	{"images/inflate", ""},
 	{"images/installed", "pins"},

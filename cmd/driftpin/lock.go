@@ -19,8 +19,9 @@ import (
 // lockFlags are the flags of lock.
 type lockFlags struct {
 	engineFlags
-	check, upgrade, diff bool
-	names                []string // packages to upgrade; none: all
+	check, upgrade, diff, twice bool
+
+	names []string // packages and scripts to upgrade; none: all
 }
 
 func lockCommand(s streams) *cobra.Command {
@@ -71,6 +72,8 @@ could not merge a lock, lock prefers the versions on either side.`,
 	f.add(cmd)
 	cmd.Flags().BoolVar(&f.check, "check", false, "write nothing; only check that the locks satisfy the pins")
 	cmd.Flags().BoolVar(&f.upgrade, "upgrade", false, "forget the old lock, or the packages named")
+	cmd.Flags().BoolVar(&f.twice, "twice", false,
+		"run each script that is recorded again, and tell which files it writes otherwise then")
 	cmd.Flags().BoolVar(&f.diff, "diff", false, "print the lines of the lock that changed")
 	return cmd
 }
@@ -88,6 +91,10 @@ func checkNames(courses, names []string) error {
 			for _, r := range c.manifest.Requests {
 				known = append(known, r.Name)
 				found = found || r.Name != "" && r.Name == pins.CanonicalName(r.Kind, name)
+			}
+			for _, script := range c.manifest.Scripts {
+				known = append(known, script.Name)
+				found = found || script.Name == name
 			}
 			for _, l := range []*pins.Lock{c.lock, c.doubted} {
 				if l == nil {
@@ -144,7 +151,8 @@ func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
 	if c.foreign() {
 		return c.broken
 	}
-	if !f.upgrade && c.stale() == "" {
+	again := f.twice && len(c.manifest.Scripts) > 0
+	if !f.upgrade && !again && c.stale() == "" {
 		fmt.Fprintf(s.err, "%s: up to date\n", c.lockFile)
 		return worse(c.printLaunch(s.err, c.lock), c.printOverlaps(s))
 	}
@@ -184,7 +192,8 @@ func (f lockFlags) resolve(ctx context.Context, s streams,
 	o := c.options()
 	o.Upgrade, o.Names = f.upgrade && len(f.names) == 0, f.names
 	old, doubted := c.preferred()
-	o.Doubted = doubted
+	o.Again = f.twice
+	o.Doubted, o.Recorder = doubted, recorder{s, c, e, f.twice}
 	l, err := pins.Relock(ctx, c.manifest, old, c.resolver(e), o)
 	if err != nil {
 		return nil, nil, err

@@ -51,7 +51,24 @@ func (l *lab) remote() {
 		filepath.Join(l.dir, "image3")).CombinedOutput(); err != nil {
 		l.t.Errorf("%s", out)
 	}
+	l.remoteScript(remote)
 	l.secrets(remote)
+}
+
+// remoteScript records a script here, and replays it on the buildkitd, which can't
+// tell that the network is this machine's: the same image.
+func (l *lab) remoteScript(remote *lab) {
+	s := l.startServer()
+	env := []string{"SSL_CERT_FILE=" + s.trusted, "DRIFTPIN_BASE=oci-layout:base"}
+	l.scripted("far", "curl -fsS "+s.URL+"/data > ~/data\n")
+	l.with(env...).run("home1", "lock", "far")
+	here := l.with(env...).run("home1", "build", "far", "--output", "oci-layout:near-image")
+	if there := remote.with(env...).run("home2", "build", "far", "--output", "oci-layout:far-image"); there != here {
+		l.t.Errorf("buildkitd built %q, and the embedded engine %q", there, here)
+	}
+	l.scripted("afar", "curl -fsS "+s.URL+"/other > ~/data\n")
+	remote.with(env...).run("home2", "lock", "afar")
+	l.with(env...).run("home1", "build", "afar", "--output", "oci-layout:near-image")
 }
 
 // secrets locks and builds with an index and a git server that want
@@ -162,7 +179,7 @@ func makeCertificates(dir string) error {
 		IsCA: true, BasicConstraintsValid: true,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign}
 	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "leaf"},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(127, 0, 0, 2)},
 		NotBefore:   authority.NotBefore, NotAfter: authority.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

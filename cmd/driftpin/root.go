@@ -69,13 +69,20 @@ stale lock, findings). Results go to stdout, all else to stderr.`,
 		return usageError{fmt.Errorf("%w: see %s --help", err, cmd.CommandPath())}
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
+	repoDir := root.PersistentFlags().String("repo-dir", "",
+		"where the folder of a course without a pins.yaml lies in the image ($"+repoDirVariable+")")
 	outside := root.PersistentFlags().Bool("allow-outside", false,
 		"allow a course's files to name files outside of its repository ($"+outsideVariable+")")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
-		if !*outside {
+		if *outside {
+			if err := os.Setenv(outsideVariable, "1"); err != nil {
+				return err
+			}
+		}
+		if *repoDir == "" {
 			return nil
 		}
-		return os.Setenv(outsideVariable, "1")
+		return os.Setenv(repoDirVariable, *repoDir)
 	}
 	root.AddCommand(pinsCommand(s), lockCommand(s), bumpCommand(s), syncCommand(s), outdatedCommand(s),
 		buildCommand(s), driftCommand(s), inventoryCommand(s),

@@ -376,6 +376,12 @@ func LockPackages(l *pins.Lock) []installed.Package {
 		}
 		out = append(out, p)
 	}
+	for _, r := range l.Recordings {
+		for _, b := range r.Brought { // a script may put another version in the place of a locked one
+			same := func(p installed.Package) bool { return p.Kind == b.Kind && p.Name == b.Name && p.Where == b.Where }
+			out = append(slices.DeleteFunc(out, same), installed.Package{Pin: b})
+		}
+	}
 	slices.SortFunc(out, func(a, b installed.Package) int { return pins.Order(a.Pin, b.Pin) })
 	return out
 }

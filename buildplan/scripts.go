@@ -1,0 +1,224 @@
+package buildplan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/driftpin/driftpin/buildplan/engine"
+	"github.com/driftpin/driftpin/buildplan/record"
+	"github.com/driftpin/driftpin/buildplan/session"
+	"github.com/driftpin/driftpin/buildplan/steps"
+	"github.com/driftpin/driftpin/pins"
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// A ScriptError says that a script of the course could not be given what it asked
+// for.
+type ScriptError struct {
+	At       pins.Position
+	Failures []record.Failure
+	Err      error // the engine's
+}
+
+// Error names what was asked for, a line each, and the way on.
+func (e *ScriptError) Error() string {
+	var lines []string
+	replayed := ""
+	for _, f := range e.Failures {
+		line := fmt.Sprintf("%s: %s %s %s", e.At, f.Method, f.URL, f.Why)
+		if f.Err != nil {
+			line += ": " + f.Err.Error()
+		}
+		if !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+		if f.Why == record.Unrecorded || f.Why == record.Lost {
+			replayed = f.Script
+		}
+	}
+	if replayed != "" {
+		lines = append(lines, "record it anew with driftpin lock --upgrade COURSE "+replayed)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap returns the engine's error.
+func (e *ScriptError) Unwrap() error { return e.Err }
+
+// A network is what the scripts of a plan reach while it is built.
+type network struct {
+	plan    *Plan
+	proxies []*record.Proxy
+}
+
+// connect has the session serve the plan's scripts: what is recorded is played
+// again. A script that is yet to be recorded asks the servers, if they are given;
+// known is what it was told before.
+func (b Builder) connect(p *Plan, known []pins.Answer, servers http.RoundTripper) (n *network, err error) {
+	n = &network{plan: p}
+	for _, r := range p.Recorded {
+		answers, through := r.answers, http.RoundTripper(nil)
+		if r.Recording == "" {
+			answers, through = known, servers
+		}
+		proxy, err := record.New(r.Name, b.Session.Files, answers, through)
+		if err != nil {
+			return nil, errors.Join(err, n.close(b))
+		}
+		n.proxies = append(n.proxies, proxy)
+		b.Session.Scripts.Add(steps.SocketID(r.Name), steps.CASecret(r.Name), proxy)
+	}
+	return n, nil
+}
+
+func (n *network) close(b Builder) (err error) {
+	b.Session.Scripts.Clear()
+	for _, p := range n.proxies {
+		err = errors.Join(err, p.Close())
+	}
+	return err
+}
+
+// explain words the error of a build by what a script was not given.
+func (n *network) explain(err error) error {
+	for i, p := range n.proxies {
+		if failures := p.Failures(); err != nil && len(failures) > 0 {
+			return &ScriptError{n.plan.Recorded[i].at, failures, err}
+		}
+		if err != nil && p.Bypassed() > 0 {
+			return &bypassError{err, n.plan.Recorded[i].Name}
+		}
+	}
+	return err
+}
+
+// A bypassError is an error of a script that tried to open connections of its own.
+type bypassError struct {
+	error
+	script string
+}
+
+// Unwrap returns the engine's error.
+func (e *bypassError) Unwrap() error { return e.error }
+
+// explain words an error of a build.
+func explain(err error) error {
+	var script *ScriptError
+	var bypass *bypassError
+	if errors.As(err, &script) {
+		return script
+	}
+	if err == nil {
+		return nil
+	}
+	worded := session.Explain(err)
+	if errors.As(err, &bypass) {
+		worded = fmt.Errorf("%w\n%s tried to open connections past the proxy, which are blocked: a script has HTTP and "+
+			"HTTPS through the proxy of HTTP_PROXY and HTTPS_PROXY, and no other network", worded, bypass.script)
+	}
+	return worded
+}
+
+// keepFolder has the store keep the archive of a course's folder.
+func (b Builder) keepFolder(p *Plan) error {
+	if p.Folder == nil || b.Session.Files.Has(p.Folder.SHA256) {
+		return nil
+	}
+	dir, release, err := b.Session.Files.Work()
+	if err != nil {
+		return err
+	}
+	defer release()
+	file := filepath.Join(dir, "folder.tar")
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(pins.WriteFolder(f, p.dir, p.edited), f.Close()); err != nil {
+		return fmt.Errorf("%s: %w", p.dir, err)
+	}
+	sum, err := b.Session.Files.Add(file, "")
+	if err == nil && sum != p.Folder.SHA256 {
+		err = fmt.Errorf("%s: files in it were changed while the image was built: build again", p.dir)
+	}
+	return err
+}
+
+// A RecordedRun is a script as Record has seen it run.
+type RecordedRun struct {
+	Answers  []pins.Answer
+	Bypassed int // packets of connections past the proxy
+}
+
+// Record runs the first script of a plan that is not recorded yet, in the image as
+// it is built so far, and writes what it changes as an image of one layer into the
+// OCI layout in dir. The answers of known are given again as far as they are asked
+// for.
+func (b Builder) Record(ctx context.Context, p *Plan, known []pins.Answer, dir string) (*RecordedRun, error) {
+	i := slices.IndexFunc(p.Recorded, func(r Recorded) bool { return r.Recording == "" })
+	if i < 0 {
+		return nil, errors.New("all scripts of the plan are recorded")
+	}
+	n, err := b.connect(p, known, b.Session.Files.Transport())
+	if err != nil {
+		return nil, err
+	}
+	defer n.close(b)
+	if err := b.exportScript(ctx, p, i, dir); err != nil {
+		return nil, explain(n.explain(err))
+	}
+	return &RecordedRun{n.proxies[i].Answers(), n.proxies[i].Bypassed()}, nil
+}
+
+// Replay runs a recorded script of a plan, and writes what it changes as Record does.
+func (b Builder) Replay(ctx context.Context, p *Plan, script, dir string) error {
+	n, err := b.connect(p, nil, nil)
+	if err != nil {
+		return err
+	}
+	defer n.close(b)
+	i := slices.IndexFunc(p.Recorded, func(r Recorded) bool { return r.Name == script })
+	return explain(n.explain(b.exportScript(ctx, p, i, dir)))
+}
+
+// exportScript exports what the plan's script number i changes.
+func (b Builder) exportScript(ctx context.Context, p *Plan, i int, dir string) error {
+	trees, _, err := b.gather(ctx, p)
+	if err != nil {
+		return err
+	}
+	entry, err := engine.LayoutExport(dir, map[string]string{"compression": "uncompressed", "force-compression": "true"})
+	if err != nil {
+		return err
+	}
+	resp, err := b.Session.Run(ctx, p.Base, p.Platform, []client.ExportEntry{entry},
+		func(ctx context.Context, t session.Talk) (*gateway.Result, error) {
+			img := newGraph(p, trees).image()
+			if err := install(ctx, t, img); err != nil {
+				return nil, err
+			}
+			ref, err := t.Solve(ctx, img.scripts[i])
+			if err != nil {
+				return nil, err
+			}
+			res := gateway.NewResult()
+			res.SetRef(ref)
+			res.AddMeta(exptypes.ExporterImageConfigKey, steps.JSON(ocispecs.Image{Platform: steps.Platform(p.Platform),
+				RootFS: ocispecs.RootFS{Type: "layers"}}))
+			return res, nil
+		})
+	if err != nil {
+		return err
+	}
+	_, err = engine.FinishLayout(dir, resp, "")
+	return err
+}

@@ -1,0 +1,321 @@
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestRecorded locks and builds courses whose folders have scripts.
+func TestRecorded(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	s := l.startServer()
+	l = l.with("SSL_CERT_FILE="+s.trusted, "DRIFTPIN_BASE=oci-layout:base")
+	l.t.Run("replay", func(t *testing.T) { l.at(t).replay(s) })
+	l.t.Run("refusals", func(t *testing.T) { l.at(t).refusals(s) })
+	l.t.Run("credentials", func(t *testing.T) { l.at(t).scriptCredentials(s) })
+	l.t.Run("killed", func(t *testing.T) { l.at(t).killedRecording(s) })
+}
+
+// A scriptServer is what scripts ask, over HTTPS: by a name of this machine that
+// no program takes for its own.
+type scriptServer struct {
+	*httptest.Server
+	trusted string // the system's certificates, and its own
+
+	mu    sync.Mutex
+	files map[string]string
+	hold  chan struct{} // answers of /slow wait for it
+	asked []string
+}
+
+// startServer starts it, with a certificate of an authority of its own.
+func (l *lab) startServer() *scriptServer {
+	l.t.Helper()
+	certs := filepath.Join(l.dir, "server-certs")
+	l.must(nil, makeCertificates(certs))
+	cert, err := tls.LoadX509KeyPair(filepath.Join(certs, "cert.pem"), filepath.Join(certs, "key.pem"))
+	l.must(nil, err)
+	system := os.Getenv("SSL_CERT_FILE")
+	if system == "" {
+		system = "/etc/ssl/certs/ca-certificates.crt"
+	}
+	bundle := string(l.must(os.ReadFile(system))) + l.read("server-certs/ca.pem")
+	l.write("server-certs/trusted.pem", bundle)
+	s := &scriptServer{files: map[string]string{"/data": "the data\n", "/other": "something else\n"},
+		trusted: filepath.Join(l.dir, "server-certs", "trusted.pem"), hold: make(chan struct{})}
+	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
+	s.Listener.Close()
+	if s.Listener, err = net.Listen("tcp", "127.0.0.2:0"); err != nil {
+		l.cannot(err)
+	}
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
+	s.StartTLS()
+	l.t.Cleanup(s.Close)
+	return s
+}
+
+func (s *scriptServer) serve(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	s.asked = append(s.asked, r.URL.Path)
+	text, ok := s.files[r.URL.Path]
+	s.mu.Unlock()
+	if r.URL.Path == "/slow" {
+		select {
+		case <-s.hold:
+		case <-r.Context().Done():
+		}
+	}
+	if user, _, _ := r.BasicAuth(); r.URL.Path == "/private" && user == "" {
+		w.Header().Set("WWW-Authenticate", "Basic realm=x")
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	fmt.Fprint(w, text)
+}
+
+func (s *scriptServer) set(path, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.files[path] = text
+}
+
+// scripted writes a course with a postBuild.
+func (l *lab) scripted(course, postBuild string) {
+	l.write(course+"/requirements.txt", "idna==3.3\npip\n")
+	l.write(course+"/apt.txt", "curl\nwget\n")
+	l.write(course+"/overrides.json", "{}\n")
+	l.write(course+"/postBuild", "#!/bin/bash -e\n"+postBuild)
+	// what apt and pip say is taken from another such course
+	if _, err := os.Stat(filepath.Join(l.dir, "scripted", "pins.lock")); err == nil && course != "scripted" {
+		l.write(course+"/pins.lock", l.read("scripted/pins.lock"))
+	}
+}
+
+// replay: what a script is sent is recorded, and sent again when the server is
+// gone, by an engine that has never seen it.
+func (l *lab) replay(s *scriptServer) {
+	l.scripted("scripted", `mkdir -p $NB_PYTHON_PREFIX/share/jupyter
+cp overrides.json $NB_PYTHON_PREFIX/share/jupyter/overrides.json
+curl -fsS `+s.URL+`/data > ~/curl
+wget -q -O ~/wget `+s.URL+`/data
+python -c 'import urllib.request as u; print(u.urlopen("`+s.URL+`/other").read().decode(), end="")' > ~/python
+if curl -fsS `+s.URL+`/none; then exit 1; fi
+pip install six==1.16.0
+[ "$(id -u) $PWD $REPO_DIR $USER" = "1000 /home/jovyan /home/jovyan jovyan" ]
+`)
+	l.write("scripted/start", "#!/bin/sh\nexport STARTED=yes\nexec \"$@\"\n")
+	l.run("home1", "lock", "scripted", "--twice")
+	lock := l.read("scripted/pins.lock")
+	for _, want := range []string{"driftpin-lock 2\n", "\nanswer postBuild GET " + s.URL + "/data 200 sha256:",
+		"\nanswer postBuild GET " + s.URL + "/none 404 - 0", "\nbrought postBuild pip six 1.16.0 %2Fopt%2Fenv\n"} {
+		if !strings.Contains(lock, want) {
+			l.t.Errorf("the lock has no %q:\n%s", want, lock)
+		}
+	}
+	if strings.Contains(lock, "\nvarying ") {
+		l.t.Errorf("the script writes the same each time:\n%s", lock)
+	}
+	l.run("home1", "lock", "--check", "scripted")
+	built := l.run("home1", "build", "scripted", "--output", "oci-layout:scripted-image")
+	l.run("home1", "verify", "scripted", "oci-layout:scripted-image", "--deep")
+
+	l.holdsScripted()
+
+	// Another engine, the server gone, and the index as good as gone.
+	l.must(nil, os.Mkdir(filepath.Join(l.dir, "home3"), 0o755))
+	l.must(exec.Command("cp", "-al", filepath.Join(l.dir, "home1", "files"), filepath.Join(l.dir, "home3")).Output())
+	asked := len(s.asked)
+	offline := l.with("HTTPS_PROXY=http://127.0.0.1:1", "HTTP_PROXY=http://127.0.0.1:1")
+	if again := offline.run("home3", "build", "scripted", "--output", "oci-layout:again"); again != built {
+		l.t.Errorf("built again, it is %q, not %q", again, built)
+	}
+	if len(s.asked) != asked {
+		l.t.Error("the server was asked while building")
+	}
+
+	// A bump runs the script again, with what is recorded.
+	l.write("scripted/requirements.txt", "idna==3.4\npip\n")
+	l.fails(3, "other pip pins are asked for", "build", "scripted", "--output", "oci-layout:no")
+	l.run("home1", "lock", "scripted")
+	if len(s.asked) != asked {
+		l.t.Errorf("what was recorded was asked for again: %v", s.asked[asked:])
+	}
+	l.run("home1", "build", "scripted", "--output", "oci-layout:scripted-image")
+	l.run("home1", "verify", "scripted", "oci-layout:scripted-image")
+}
+
+// holdsScripted looks at what the script has left in the image, whose it is, and how
+// the image starts.
+func (l *lab) holdsScripted() {
+	root := l.unpack("scripted-image")
+	for file, want := range map[string]string{"home/jovyan/curl": "the data\n", "home/jovyan/wget": "the data\n",
+		"home/jovyan/python": "something else\n", "opt/env/share/jupyter/overrides.json": "{}\n"} {
+		info, err := os.Stat(filepath.Join(root, file))
+		if err != nil {
+			l.t.Error(err)
+			continue
+		}
+		owner := uint32(1000)
+		if strings.HasPrefix(file, "opt/") {
+			owner = 0
+		}
+		if data, err := os.ReadFile(filepath.Join(root, file)); err != nil || string(data) != want ||
+			info.Sys().(*syscall.Stat_t).Uid != owner || info.ModTime().After(time.Date(2020, 1, 1, 0, 0, 1, 0, time.UTC)) {
+			l.t.Errorf("%s: %q, %v, of user %d, of %v", file, data, err, info.Sys().(*syscall.Stat_t).Uid, info.ModTime())
+		}
+	}
+	config, err := l.open("scripted-image").ConfigFile()
+	l.must(nil, err)
+	args := append([]string{"--userspec=1000:1000", root}, config.Config.Entrypoint...)
+	if out, err := exec.Command("chroot", append(args, "printenv", "STARTED")...).Output(); err != nil ||
+		string(out) != "yes\n" {
+		l.t.Errorf("start does not start a command: %q, %v", out, err)
+	}
+}
+
+// refusals: what a build can't give a script as it was recorded.
+func (l *lab) refusals(s *scriptServer) {
+	l.scripted("other", "curl -fsS "+s.URL+"/data\n")
+	l.run("home1", "lock", "other")
+	s.set("/data", "other data\n")
+	defer s.set("/data", "the data\n")
+	elsewhere := "home4"
+	l.must(exec.Command("cp", "-al", filepath.Join(l.dir, "home1"), filepath.Join(l.dir, elsewhere)).Output())
+	for _, sum := range recordedSums(l.read("other/pins.lock")) {
+		os.Remove(filepath.Join(l.dir, elsewhere, "files", "blobs", "sha256", sum))
+	}
+	_, stderr, err := l.output(elsewhere, "build", "other", "--output", "oci-layout:no")
+	for _, want := range []string{"other/postBuild:1: GET " + s.URL + "/data was recorded, and its bytes can't be had any " +
+		"more", "has the sha256", "driftpin lock --upgrade COURSE postBuild"} {
+		if err == nil || !strings.Contains(stderr, want) {
+			l.t.Errorf("other bytes: %v, %s; want …%s…", err, stderr, want)
+		}
+	}
+	l.run(elsewhere, "lock", "other", "--upgrade", "postBuild")
+	l.run(elsewhere, "build", "other", "--output", "oci-layout:other-image")
+
+	// Edited, it is stale; what it did not ask for when it was recorded, it does not get.
+	l.write("other/postBuild", "#!/bin/sh\ncurl -fsS "+s.URL+"/data\necho\n")
+	l.fails(3, "postBuild was recorded in another image, or with other files in the course's folder", "build", "other",
+		"--output", "oci-layout:no")
+	l.scripted("random", "curl -sS "+s.URL+"/$RANDOM$RANDOM$RANDOM || true\n")
+	l.run("home1", "lock", "random")
+	l.fails(1, " was not recorded\nrecord it anew with driftpin lock --upgrade COURSE postBuild", "build", "random",
+		"--output", "oci-layout:no")
+
+	// A raw connection leads nowhere, and is told of.
+	l.scripted("raw", `python -c 'import socket; socket.create_connection(("192.0.2.1", 443), 5)'`+"\n")
+	l.fails(1, "postBuild tried to open connections past the proxy, which are blocked", "lock", "raw")
+	if strings.Contains(l.read("raw/pins.lock"), "course raw") {
+		l.t.Error("a lock was written")
+	}
+
+	// What a script writes otherwise each time is told of, by lock and by build.
+	l.scripted("timed", "date +%N > ~/date; echo same > ~/same\n")
+	l.run("home1", "lock", "timed", "--twice")
+	if lock := l.read("timed/pins.lock"); !strings.Contains(lock, "\nvarying postBuild %2Fhome%2Fjovyan%2Fdate\n") ||
+		strings.Count(lock, "\nvarying ") != 1 {
+		l.t.Errorf("what varies is not told:\n%s", lock)
+	}
+	_, stderr, err = l.output("home1", "build", "timed", "--output", "oci-layout:timed-image")
+	if err != nil || !strings.Contains(stderr, "the layer of postBuild is not reproducible: 1 of its files are written "+
+		"otherwise each time: /home/jovyan/date") {
+		l.t.Errorf("%v: %s", err, stderr)
+	}
+}
+
+// recordedSums are the files of a lock's answers.
+func recordedSums(lock string) (sums []string) {
+	for _, line := range strings.Split(lock, "\n") {
+		if words := strings.Fields(line); len(words) > 6 && words[0] == "answer" {
+			sums = append(sums, strings.TrimPrefix(words[5], "sha256:"))
+		}
+	}
+	return sums
+}
+
+// scriptCredentials looks for a password in all that a recorded script leaves.
+func (l *lab) scriptCredentials(s *scriptServer) {
+	const password = "hush-hush-hush"
+	s.set("/private", "private data\n")
+	// The script itself has it in a file that is not in the course's folder.
+	signed := strings.Replace(s.URL, "https://", "https://me:$(rev <<<'"+reversed(password)+"')@", 1)
+	l.scripted("private", "curl -fsS "+signed+"/private > ~/private\n")
+	_, said, err := l.output("home1", "lock", "private", "--progress", "plain")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	out, said2, err := l.output("home1", "build", "private", "--progress", "plain", "--output", "oci-layout:private-image0")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.run("home1", "build", "private", "--output", "oci-layout:private-image1")
+	l.write("said", said+out+said2+" private==1.0 ")
+	l.tellsNone(password)
+	if !strings.Contains(l.read("private/pins.lock"), s.URL+"/private 200 ") {
+		l.t.Error("nothing was recorded")
+	}
+}
+
+func reversed(s string) string {
+	b := []byte(s)
+	for i, j := 0, len(b)-1; i < j; i, j = i+1, j-1 {
+		b[i], b[j] = b[j], b[i]
+	}
+	return string(b)
+}
+
+// killedRecording kills a run while a script waits for a server.
+func (l *lab) killedRecording(s *scriptServer) {
+	s.set("/slow", "slow\n")
+	l.scripted("slow", "curl -fsS "+s.URL+"/data; curl -fsS "+s.URL+"/slow > ~/slow\n")
+	before := l.read("slow/pins.lock")
+	cmd := exec.Command(l.program, "lock", "slow")
+	cmd.Dir, cmd.Env = l.dir, append(l.env, "DRIFTPIN_HOME="+filepath.Join(l.dir, "home1"))
+	l.must(nil, cmd.Start())
+	for start := time.Now(); !s.was("/slow"); time.Sleep(10 * time.Millisecond) {
+		if time.Since(start) > 2*time.Minute {
+			l.t.Fatal("the script does not get that far")
+		}
+	}
+	l.must(nil, cmd.Process.Kill())
+	_ = cmd.Wait() // it was killed
+	if l.read("slow/pins.lock") != before {
+		l.t.Error("the lock was written to")
+	}
+	close(s.hold)
+	l.run("home1", "lock", "slow")
+	l.run("home1", "build", "slow", "--output", "oci-layout:slow-image")
+	parts, _ := filepath.Glob(filepath.Join(l.dir, "home1", "files", "blobs", "sha256", ".part-*"))
+	if len(parts) > 0 {
+		l.t.Errorf("left: %v", parts)
+	}
+}
+
+// was reports whether a path was asked for.
+func (s *scriptServer) was(path string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.asked {
+		if p == path {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,108 @@
+package pins
+
+import (
+	"archive/tar"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+)
+
+// maxFolder is the most that a course's folder may hold to be copied, in bytes.
+const maxFolder = 256 << 20
+
+// WriteFolder writes a course's folder as a tar archive, without its lock and
+// without git's: the same files give the same bytes. edited are other contents of
+// some files, by the names that positions give them. Links are not followed.
+func WriteFolder(w io.Writer, dir string, edited map[string][]byte) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	t := tar.NewWriter(w)
+	left := int64(maxFolder)
+	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.Name() == ".git" && d.IsDir():
+			return fs.SkipDir
+		case name == "." || name == LockName || d.Name() == ".git":
+			return nil
+		}
+		return addEntry(t, root, name, d, edited[filepath.ToSlash(filepath.Join(dir, name))], &left)
+	})
+	if err != nil {
+		return err
+	}
+	return t.Close()
+}
+
+// addEntry writes a file, a folder or a link into an archive.
+func addEntry(t *tar.Writer, root *os.Root, name string, d fs.DirEntry, edited []byte, left *int64) error {
+	h := &tar.Header{Name: name, Mode: 0o644, Uid: 1000, Gid: 1000, ModTime: Epoch, Format: tar.FormatPAX}
+	info, err := d.Info()
+	if err != nil {
+		return err
+	}
+	if info.Mode()&0o100 != 0 {
+		h.Mode = 0o755
+	}
+	switch {
+	case d.IsDir():
+		h.Typeflag, h.Name, h.Mode = tar.TypeDir, name+"/", 0o755
+		return t.WriteHeader(h)
+	case d.Type() == fs.ModeSymlink:
+		h.Typeflag, h.Mode = tar.TypeSymlink, 0o777
+		if h.Linkname, err = root.Readlink(name); err != nil {
+			return err
+		}
+		return t.WriteHeader(h)
+	case !d.Type().IsRegular():
+		return fmt.Errorf("%s is neither a file nor a folder: take it out", name)
+	}
+	if *left -= info.Size(); *left < 0 {
+		return fmt.Errorf("it holds more than %d MiB: large data belongs in a package or a volume", maxFolder>>20)
+	}
+	data := edited
+	if data == nil {
+		if data, err = root.ReadFile(name); err != nil {
+			return err
+		}
+	}
+	h.Size = int64(len(data))
+	if err := t.WriteHeader(h); err != nil {
+		return err
+	}
+	_, err = t.Write(data)
+	return err
+}
+
+// folderSum is the sha256 of what WriteFolder writes, in hex.
+func folderSum(dir string, edited map[string][]byte) (string, error) {
+	h := sha256.New()
+	if err := WriteFolder(h, dir, edited); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// Executables are the files that are run, though their mode may not say so.
+func (m *Manifest) Executables() (files []string) {
+	for _, s := range m.Scripts {
+		files = append(files, path.Join(m.RepoDir.Value, s.Name))
+	}
+	if m.Start.Value != "" {
+		files = append(files, path.Join(m.RepoDir.Value, m.Start.Value))
+	}
+	return files
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

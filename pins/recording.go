@@ -1,0 +1,192 @@
+package pins
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Recording is what a script of a course did when the course was locked: what
+// it was sent by servers, and the packages that came by it. A build lets the
+// script have these answers and no others.
+type Recording struct {
+	Script  string // as Script.Name
+	Inputs  string // digest of all that the script ran on
+	Answers []Answer
+	Brought []Pin    // the packages that came by it
+	Varying []string // paths of the image that two runs wrote differently; known of those that were run twice
+}
+
+// An Answer is one that a script got from a server over HTTP or HTTPS.
+type Answer struct {
+	Method string // GET, HEAD or POST
+	URL    string // without credentials
+	Sent   string // sha256 of what a POST sent, in lower-case hex
+	Status int    // of HTTP
+	SHA256 string // of the answer's body, in lower-case hex; empty if it has none
+	Size   int64  // of the body, in bytes; of a HEAD, what the server said
+	Header map[string]string
+}
+
+// AnswerHeaders are the headers of an answer that are kept: those that say how to
+// read it, or where else to look.
+var AnswerHeaders = []string{"Content-Disposition", "Content-Type", "Link", "Location"}
+
+// Key tells one answer of a script from another.
+func (a Answer) Key() string { return strings.Join([]string{a.Method, a.URL, a.Sent}, " ") }
+
+// Recording returns what is recorded of a script, or nil.
+func (l *Lock) Recording(script string) *Recording {
+	i := slices.IndexFunc(l.Recordings, func(r Recording) bool { return r.Script == script })
+	if i < 0 {
+		return nil
+	}
+	return &l.Recordings[i]
+}
+
+// Digest is the digest of what is recorded.
+func (r Recording) Digest() string {
+	var b strings.Builder
+	for _, words := range r.lines() {
+		b.WriteString(strings.Join(words, " ") + "\n")
+	}
+	return digest(b.String())
+}
+
+// sort puts a recording in the order in which it is written.
+func (r *Recording) sort() {
+	r.Answers = slices.SortedFunc(slices.Values(r.Answers), func(a, b Answer) int {
+		return cmp.Or(cmp.Compare(a.URL, b.URL), cmp.Compare(a.Key(), b.Key()))
+	})
+	r.Brought = slices.SortedFunc(slices.Values(r.Brought), func(a, b Pin) int {
+		return cmp.Or(Order(a, b), cmp.Compare(a.Where, b.Where))
+	})
+	r.Varying = slices.Compact(slices.Sorted(slices.Values(r.Varying)))
+}
+
+// lines are a recording's, in a lock:
+//
+//	script NAME INPUTS
+//	answer NAME METHOD URL STATUS DIGEST SIZE [sent=DIGEST] [HEADER=VALUE…]
+//	brought NAME KIND PACKAGE VERSION WHERE
+//	varying NAME PATH
+//
+// In headers, places and paths what is no plain letter is written as %XX; what is
+// empty is a dash.
+func (r Recording) lines() (lines [][]string) {
+	name := url.PathEscape(r.Script)
+	lines = append(lines, []string{"script", name, r.Inputs})
+	for _, a := range r.Answers {
+		words := []string{"answer", name, a.Method, a.URL, strconv.Itoa(a.Status), "-", strconv.FormatInt(a.Size, 10)}
+		if a.SHA256 != "" {
+			words[5] = "sha256:" + a.SHA256
+		}
+		if a.Sent != "" {
+			words = append(words, "sent=sha256:"+a.Sent)
+		}
+		for _, k := range slices.Sorted(maps.Keys(a.Header)) {
+			words = append(words, k+"="+url.QueryEscape(a.Header[k]))
+		}
+		lines = append(lines, words)
+	}
+	for _, p := range r.Brought {
+		lines = append(lines, []string{"brought", name, string(p.Kind), p.Name, url.QueryEscape(p.Version),
+			cmp.Or(url.PathEscape(p.Where), "-")})
+	}
+	for _, p := range r.Varying {
+		lines = append(lines, []string{"varying", name, url.PathEscape(p)})
+	}
+	return lines
+}
+
+// parseRecording reads a line of a recording; ok says whether it is one.
+func (l *Lock) parseRecording(words []string) (ok bool, err error) {
+	if !slices.Contains([]string{"script", "answer", "brought", "varying"}, words[0]) || len(words) < 3 {
+		return false, nil
+	}
+	name, err := url.PathUnescape(words[1])
+	if err != nil {
+		return true, fmt.Errorf("%q is not the name of a script", words[1])
+	}
+	if words[0] == "script" {
+		if len(words) != 3 || !digestText.MatchString(words[2]) || l.Recording(name) != nil {
+			return true, fmt.Errorf("%q does not begin a recording", strings.Join(words, " "))
+		}
+		l.Recordings = append(l.Recordings, Recording{Script: name, Inputs: words[2]})
+		return true, nil
+	}
+	r := l.Recording(name)
+	if r == nil {
+		return true, fmt.Errorf("%q belongs to no script before it", strings.Join(words, " "))
+	}
+	switch key := words[0]; {
+	case key == "answer" && len(words) >= 7:
+		a, err := parseAnswer(words[2:])
+		if err != nil {
+			return true, err
+		}
+		r.Answers = append(r.Answers, a)
+		return true, nil
+	case key == "brought" && len(words) == 6:
+		version, err1 := url.QueryUnescape(words[4])
+		where, err2 := url.PathUnescape(strings.TrimPrefix(words[5], "-"))
+		p := New(Kind(words[2]), words[3], version)
+		p.Where = where
+		if err := cmp.Or(err1, err2); err != nil {
+			return true, err
+		}
+		r.Brought = append(r.Brought, p)
+		return true, nil
+	case key == "varying" && len(words) == 3:
+		p, err := url.PathUnescape(words[2])
+		r.Varying = append(r.Varying, p)
+		return true, err
+	}
+	return true, fmt.Errorf("%q is not a line of a recording", strings.Join(words, " "))
+}
+
+// parseAnswer reads METHOD URL STATUS DIGEST SIZE and what may follow.
+func parseAnswer(words []string) (a Answer, err error) {
+	a = Answer{Method: words[0], URL: words[1]}
+	u, err := url.Parse(a.URL)
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return a, fmt.Errorf("%q is not an address of HTTP without a user", a.URL)
+	}
+	if !slices.Contains([]string{"GET", "HEAD", "POST"}, a.Method) {
+		return a, fmt.Errorf("%q is not GET, HEAD or POST", a.Method)
+	}
+	if a.Status, err = strconv.Atoi(words[2]); err != nil || a.Status < 200 || a.Status > 599 {
+		return a, fmt.Errorf("%q is not a status of HTTP", words[2])
+	}
+	if words[3] != "-" {
+		if !digestText.MatchString(words[3]) {
+			return a, fmt.Errorf("%q is not a sha256 digest", words[3])
+		}
+		a.SHA256 = strings.TrimPrefix(words[3], "sha256:")
+	}
+	if a.Size, err = strconv.ParseInt(words[4], 10, 64); err != nil || a.Size < 0 {
+		return a, fmt.Errorf("%q is not a size in bytes", words[4])
+	}
+	for _, w := range words[5:] {
+		key, value, _ := strings.Cut(w, "=")
+		if key == "sent" && digestText.MatchString(value) {
+			a.Sent = strings.TrimPrefix(value, "sha256:")
+			continue
+		}
+		if !slices.Contains(AnswerHeaders, key) {
+			return a, fmt.Errorf("%q is not a header that is kept of an answer", w)
+		}
+		if value, err = url.QueryUnescape(value); err != nil {
+			return a, err
+		}
+		if a.Header == nil {
+			a.Header = map[string]string{}
+		}
+		a.Header[key] = value
+	}
+	return a, nil
+}

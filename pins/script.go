@@ -1,0 +1,177 @@
+package pins
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// A Script is a program in a course's folder that runs while the course's image is
+// built, in the folder's copy there. What it is sent by servers is recorded when the
+// course is locked.
+type Script struct {
+	Name string // its file, relative to the course's folder
+	At   Position
+}
+
+// home is that of the image's user. repo2docker copies a course's folder there,
+// unless it is told another place.
+const home = "/home/jovyan"
+
+// A Recorder runs scripts in the image as it is built so far.
+type Recorder interface {
+	// Record runs a script of a course. l is the course's lock, with the recordings
+	// of the scripts before it. known are the answers of an earlier recording, which
+	// are given again as far as the script still asks for them.
+	Record(ctx context.Context, m *Manifest, l *Lock, s Script, known []Answer) (Recording, error)
+}
+
+// Copied reports whether the course's folder is in the image.
+func (m *Manifest) Copied() bool { return m.RepoDir.Value != "" }
+
+// script notes a script of the course.
+func (c *course) script(file string, from Position) {
+	file = path.Clean(file)
+	if slices.ContainsFunc(c.m.Scripts, func(s Script) bool { return s.Name == file }) {
+		c.m.Findings.fatal(from, "duplicate", "run: %s is named twice: keep one", file)
+	} else if c.program(file, "run", from) {
+		c.m.Findings.note(Position{File: c.name(file), Line: 1}, "script",
+			"the script runs while the image is built; what it downloads is recorded by driftpin lock")
+		c.m.Scripts = append(c.m.Scripts, Script{file, Position{File: c.name(file), Line: 1}})
+	}
+}
+
+// starts notes the program that starts the container's command.
+func (c *course) starts(file string, from Position) {
+	if file = path.Clean(file); c.program(file, "launch.start", from) {
+		c.m.Start = Text{file, Position{File: c.name(file), Line: 1}}
+	}
+}
+
+// program reports whether a file in the course's folder can be run, or notes why
+// not.
+func (c *course) program(file, key string, from Position) bool {
+	if path.IsAbs(file) || file == ".." || strings.HasPrefix(file, "../") {
+		c.m.Findings.fatal(from, "path", "%s: %q lies outside of the course's folder: copy it inside", key, file)
+		return false
+	}
+	if c.alone {
+		return false
+	}
+	if _, err := c.load(file); err != nil {
+		c.failed(from, fmt.Sprintf("%s: %s", key, file), err)
+		return false
+	}
+	return true
+}
+
+// programs reads what pins.yaml names of programs in the course's folder.
+func (c *course) programs() {
+	for _, run := range c.m.runs {
+		c.script(run.Value, run.At)
+	}
+	if start := c.m.start; start.Value != "" {
+		c.starts(start.Value, start.At)
+	}
+}
+
+// copied learns what the copy of the course's folder holds, if there is to be one.
+func (c *course) copied() {
+	m := c.m
+	if m.RepoDir.Value == "" && (len(m.Scripts) > 0 || m.Start.Value != "") {
+		m.RepoDir.Value = home
+	}
+	if !m.Copied() {
+		return
+	}
+	sum, err := folderSum(m.Dir, c.edited)
+	if err != nil {
+		at := m.RepoDir.At
+		if at.File == "" && len(m.Scripts) > 0 {
+			at = m.Scripts[0].At
+		}
+		c.m.Findings.fatal(at, "folder", "the course's folder can't be copied into the image: %v", err)
+	}
+	m.FolderSum = sum
+}
+
+// recordInputs is the digest of all that decides what a script of a course does,
+// besides the network: the image as it is built so far, and the course's folder.
+func recordInputs(m *Manifest, l *Lock, script string) string {
+	lines := []string{"script " + script, "base " + l.Base, "environment " + l.Environment,
+		"repo-dir " + m.RepoDir.Value, "folder " + m.FolderSum}
+	for _, a := range l.Artifacts {
+		if a.InImage() {
+			lines = append(lines, strings.Join(a.words(), " "))
+		}
+	}
+	for _, name := range sortedKeys(m.Launch.Env) {
+		lines = append(lines, "env "+name+"="+m.Launch.Env[name])
+	}
+	for _, f := range m.Launch.Files {
+		lines = append(lines, "file "+f.Path+" "+digest(string(f.Content)))
+	}
+	for _, f := range m.Files {
+		lines = append(lines, "copy "+f.Source+" "+f.Target)
+	}
+	for _, r := range l.Recordings {
+		if r.Script == script {
+			break
+		}
+		for _, words := range r.lines() {
+			lines = append(lines, strings.Join(words, " "))
+		}
+	}
+	return digest(strings.Join(lines, "\n"))
+}
+
+// record adds to a lock what is recorded of the course's scripts: by the old lock
+// where nothing has changed, else anew.
+func record(ctx context.Context, m *Manifest, old, l *Lock, o LockOptions) error {
+	for _, s := range m.Scripts {
+		inputs := recordInputs(m, l, s.Name)
+		forget := o.Upgrade || slices.Contains(o.Names, s.Name)
+		var was *Recording
+		if old != nil && !forget {
+			was = old.Recording(s.Name)
+		}
+		if was != nil && (was.Inputs == inputs && !o.Doubted && !o.Again || o.Recorder == nil) {
+			l.Recordings = append(l.Recordings, *was)
+			continue
+		}
+		if o.Recorder == nil {
+			continue // who needs it finds the lock stale
+		}
+		var known []Answer
+		if was != nil {
+			known = was.Answers
+		}
+		r, err := o.Recorder.Record(ctx, m, l, s, known)
+		if err != nil {
+			return err
+		}
+		r.Script, r.Inputs = s.Name, inputs
+		r.sort()
+		l.Recordings = append(l.Recordings, r)
+	}
+	return nil
+}
+
+// unrecorded says which scripts of a course a lock does not record as they are;
+// empty if it records all.
+func unrecorded(m *Manifest, l *Lock) string {
+	for i, s := range m.Scripts {
+		if i >= len(l.Recordings) || l.Recordings[i].Script != s.Name {
+			return s.Name + " is not recorded"
+		}
+		if l.Recordings[i].Inputs != recordInputs(m, l, s.Name) {
+			return s.Name + " was recorded in another image, or with other files in the course's folder"
+		}
+	}
+	if len(l.Recordings) > len(m.Scripts) {
+		return "it records " + l.Recordings[len(m.Scripts)].Script + ", which the course does not run"
+	}
+	return ""
+}
