@@ -29,17 +29,23 @@ type Manifest struct {
 	Requests  []Request
 	Files     []File
 	Launch    Launch
-	RepoDir   Text     // where the course's folder lies in the image; empty if it is not copied
-	FolderSum string   // sha256 of its archive, as WriteFolder writes it
-	Scripts   []Script // that run while the image is built, in this order
-	Start     Text     // the program of the folder that the container's command is started by; empty if there is none
-	Checks    []Text
-	Overlaps  []Text // paths, or globs, that several packages may own
-	Accounts  Accounts
-	Sync      Sync
-	Sources   []Source          // the files read, pins.yaml first
-	Edited    map[string][]byte // other contents of some files, which the manifest was read with
-	Findings  Findings
+	// Dockerfile is the file that the course is built by, if it is one: then nothing is
+	// resolved. Images are those that it uses, and Listed what it and the files that it
+	// copies ask for, which its instructions install.
+	Dockerfile Text
+	Images     []Text
+	Listed     []Request
+	RepoDir    Text     // where the course's folder lies in the image; empty if it is not copied
+	FolderSum  string   // sha256 of its archive, as WriteFolder writes it
+	Scripts    []Script // that run while the image is built, in this order
+	Start      Text     // the program of the folder that the container's command is started by; empty if there is none
+	Checks     []Text
+	Overlaps   []Text // paths, or globs, that several packages may own
+	Accounts   Accounts
+	Sync       Sync
+	Sources    []Source          // the files read, pins.yaml first
+	Edited     map[string][]byte // other contents of some files, which the manifest was read with
+	Findings   Findings
 
 	includes []Text
 	extends  Text

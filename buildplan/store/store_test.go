@@ -437,7 +437,7 @@ func TestEndless(t *testing.T) {
 			}
 		}
 	})
-	s := open(t, Options{})
+	s := open(t, Options{Stall: time.Minute})
 	s.Expect(sum(wheel), "pin-1.whl", int64(len(wheel)))
 	if err := s.Remember(sum(wheel), x.URL); err != nil {
 		t.Fatal(err)
