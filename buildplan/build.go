@@ -202,7 +202,11 @@ func (b Builder) Check(ctx context.Context, p *Plan) error {
 
 // image solves a graph, with its checks.
 func image(ctx context.Context, t session.Talk, g *graph, res *Result) (*gateway.Result, error) {
-	p, img := g.plan, g.image()
+	p := g.plan
+	img, err := g.build(ctx, t)
+	if err != nil {
+		return nil, err
+	}
 	if err := install(ctx, t, img); err != nil {
 		return nil, err
 	}
@@ -230,6 +234,11 @@ func describeImage(p *Plan, img imageGraph, root gateway.Reference) (*gateway.Re
 	config.History = img.history
 	res := gateway.NewResult()
 	res.SetRef(root)
+	if img.config != nil {
+		res.AddMeta(exptypes.ExporterImageConfigKey, img.config)
+		res.AddMeta(exptypes.ExporterImageBaseConfigKey, img.baseConfig)
+		return res, nil
+	}
 	for key, v := range map[string]any{exptypes.ExporterImageConfigKey: config,
 		exptypes.ExporterImageBaseConfigKey: p.Base.Config} {
 		data, err := json.Marshal(v)

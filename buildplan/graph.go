@@ -1,12 +1,14 @@
 package buildplan
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path"
 	"slices"
 	"strings"
 
+	"github.com/driftpin/driftpin/buildplan/session"
 	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client/llb"
@@ -44,6 +46,8 @@ type imageGraph struct {
 	scripts []llb.State // what each of the course's scripts changes
 	checks  []llb.State // each fails to solve if its check fails
 	history []ocispecs.History
+	// The configs of the image and of its base, as JSON, where the plan does not say all.
+	config, baseConfig []byte
 }
 
 // An installStep is one that installs packages. The larger their size, in bytes,
@@ -54,6 +58,14 @@ type installStep struct {
 }
 
 func newGraph(p *Plan, trees map[string]string) *graph { return &graph{p.ground(), p, trees} }
+
+// build returns the graph of the whole image, by whom it is described.
+func (g *graph) build(ctx context.Context, t session.Talk) (imageGraph, error) {
+	if g.plan.Dockerfile != nil {
+		return g.fromDockerfile(ctx, t)
+	}
+	return g.image(), nil
+}
 
 // image returns the graph of the whole image.
 func (g *graph) image() imageGraph {

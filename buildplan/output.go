@@ -96,9 +96,12 @@ func exporter(ctx context.Context, p *Plan, out Output) (export, error) {
 		err = errors.New("no output given: name --output or --push")
 	}
 	if err != nil {
-		err = fmt.Errorf("output %s: %w", out, err)
+		return e, fmt.Errorf("output %s: %w", out, err)
 	}
-	return e, err
+	if p.Dockerfile != nil { // what Dockerfiles copy sets the times of folders, in no step of ours
+		e.entry.Attrs["rewrite-timestamp"] = "true"
+	}
+	return e, nil
 }
 
 // toArchive writes an archive.

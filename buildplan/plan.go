@@ -63,6 +63,8 @@ type Plan struct {
 	Folder    *steps.Folder `json:",omitempty"` // the course's
 	Start     string        `json:",omitempty"` // starts the container's command
 	Recorded  []Recorded    `json:",omitempty"` // scripts that run in the image, in this order
+	// Dockerfile builds the image, instead of all that is resolved.
+	Dockerfile *Dockerfile `json:",omitempty"`
 
 	dir     string // the course's folder
 	edited  map[string][]byte
@@ -120,6 +122,7 @@ func New(m *pins.Manifest, l *pins.Lock, platform string, base steps.Base) (*Pla
 		}
 	}
 	p.readScripts(m, l)
+	p.readDockerfile(m, l)
 	if err := p.dealArtifacts(m, l); err != nil {
 		return nil, err
 	}
@@ -136,6 +139,11 @@ func (p *Plan) readScripts(m *pins.Manifest, l *pins.Lock) {
 	if m.Start.Value != "" {
 		p.Start = path.Join(m.RepoDir.Value, m.Start.Value)
 	}
+	p.record(m, l)
+}
+
+// record takes what is recorded of the scripts into the plan.
+func (p *Plan) record(m *pins.Manifest, l *pins.Lock) {
 	for _, s := range m.Scripts {
 		r := Recorded{Name: s.Name, Steps: steps.RecordedDigest(), at: s.At}
 		if known := l.Recording(s.Name); known != nil {
@@ -334,12 +342,25 @@ func (p *Plan) Config() ocispecs.Image {
 	if c.Config.Labels == nil {
 		c.Config.Labels = map[string]string{}
 	}
-	maps.Copy(c.Config.Labels, map[string]string{
-		pins.CourseLabel: p.Course,
-		pins.LockLabel:   p.LockDigest,
-		pins.PlanLabel:   p.Digest(),
-	})
+	maps.Copy(c.Config.Labels, p.labels())
 	return c
+}
+
+// labels say what the image is.
+func (p *Plan) labels() map[string]string {
+	return map[string]string{pins.CourseLabel: p.Course, pins.LockLabel: p.LockDigest, pins.PlanLabel: p.Digest()}
+}
+
+// folder is the sha256 of the archive of the course's folder; empty if it is not
+// needed.
+func (p *Plan) folder() string {
+	switch {
+	case p.Dockerfile != nil:
+		return p.Dockerfile.Folder
+	case p.Folder != nil:
+		return p.Folder.SHA256
+	}
+	return ""
 }
 
 // environ is the environment of the image: the base's, then driftpin's, then

@@ -130,7 +130,7 @@ func explain(err error) error {
 
 // keepFolder has the store keep the archive of a course's folder.
 func (b Builder) keepFolder(p *Plan) error {
-	if p.Folder == nil || b.Session.Files.Has(p.Folder.SHA256) {
+	if p.folder() == "" || b.Session.Files.Has(p.folder()) {
 		return nil
 	}
 	dir, release, err := b.Session.Files.Work()
@@ -147,7 +147,7 @@ func (b Builder) keepFolder(p *Plan) error {
 		return fmt.Errorf("%s: %w", p.dir, err)
 	}
 	sum, err := b.Session.Files.Add(file, "")
-	if err == nil && sum != p.Folder.SHA256 {
+	if err == nil && sum != p.folder() {
 		err = fmt.Errorf("%s: files in it were changed while the image was built: build again", p.dir)
 	}
 	return err
@@ -202,7 +202,10 @@ func (b Builder) exportScript(ctx context.Context, p *Plan, i int, dir string) e
 	}
 	resp, err := b.Session.Run(ctx, p.Base, p.Platform, []client.ExportEntry{entry},
 		func(ctx context.Context, t session.Talk) (*gateway.Result, error) {
-			img := newGraph(p, trees).image()
+			img, err := newGraph(p, trees).build(ctx, t)
+			if err != nil {
+				return nil, err
+			}
 			if err := install(ctx, t, img); err != nil {
 				return nil, err
 			}

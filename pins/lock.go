@@ -27,6 +27,7 @@ type Lock struct {
 	AsOf      string // as the manifest wrote it; may be empty
 	Base      string // the base image's digest
 	Platforms []string
+	Images    []Image // those that a Dockerfile names
 	// Environment is where the packages of the environment are: empty for the one
 	// that driftpin makes, /opt/env.
 	Environment string
@@ -38,6 +39,10 @@ type Lock struct {
 	// wrote.
 	Unsealed bool
 }
+
+// An Image is one that a Dockerfile names, and what the name meant when the course
+// was locked.
+type Image struct{ Ref, Digest string }
 
 // A Tool is a program that driftpin mounts into its build steps.
 type Tool struct{ Name, Version string }
@@ -59,6 +64,7 @@ func (l *Lock) Sort() {
 		l.Artifacts[i].Roots = slices.Compact(slices.Sorted(slices.Values(l.Artifacts[i].Roots)))
 	}
 	slices.SortFunc(l.Artifacts, orderArtifacts)
+	slices.SortFunc(l.Images, func(a, b Image) int { return cmp.Compare(a.Ref, b.Ref) })
 	for i := range l.Recordings {
 		l.Recordings[i].sort()
 	}
@@ -90,7 +96,7 @@ const (
 
 // format is that of the lock's text.
 func (l *Lock) format() string {
-	if len(l.Recordings) > 0 {
+	if len(l.Recordings)+len(l.Images) > 0 {
 		return recordingFormat
 	}
 	return lockFormat
@@ -114,6 +120,9 @@ func (l *Lock) text(checksum string) string {
 		line("as-of", l.AsOf)
 	}
 	line("base", l.Base)
+	for _, i := range l.Images {
+		line("image", i.Ref, i.Digest)
+	}
 	if l.Environment != "" {
 		line("environment", l.Environment)
 	}
@@ -257,6 +266,7 @@ func (l *Lock) sorted() *Lock {
 	s := *l
 	s.Artifacts = slices.Clone(l.Artifacts)
 	s.Tools = slices.Clone(l.Tools)
+	s.Images = slices.Clone(l.Images)
 	s.Recordings = slices.Clone(l.Recordings)
 	s.Sort()
 	return &s
@@ -283,6 +293,8 @@ func (l *Lock) parseLine(words []string) error {
 		l.AsOf = words[1]
 	case key == "base" && len(words) == 2 && digestText.MatchString(words[1]):
 		l.Base = words[1]
+	case key == "image" && len(words) == 3 && digestText.MatchString(words[2]):
+		l.Images = append(l.Images, Image{words[1], words[2]})
 	case key == "environment" && len(words) == 2 && isCleanAbs(words[1]):
 		l.Environment = words[1]
 	case key == "platform" && len(words) == 2 && platform.MatchString(words[1]):

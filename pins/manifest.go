@@ -253,6 +253,9 @@ func (m *Manifest) requestsOf(k Kind) []Request {
 // kinds are those that a lock of the manifest resolves, each on top of those
 // before it.
 func (m *Manifest) kinds() []Kind {
+	if m.Dockerfile.Value != "" {
+		return nil
+	}
 	kinds := []Kind{Deb}
 	if len(m.requestsOf(Conda)) > 0 {
 		kinds = append(kinds, Conda)

@@ -12,6 +12,9 @@ import (
 type LockOptions struct {
 	Base       string // the base's reference as it is written, where that may come to mean another image
 	BaseDigest string // of the base image, as the resolver found it
+	// Images are those that the course's Dockerfile names, as far as their digests are
+	// known.
+	Images []Image
 	// Environment is that of a base which is extended, if it is not /opt/env.
 	Environment string
 	Tools       []Tool // what resolves and installs: other tools, another lock
@@ -109,6 +112,8 @@ func Stale(m *Manifest, l *Lock, o LockOptions) string {
 		return "the base image has changed since it was locked"
 	case !slices.Equal(l.Platforms, want.Platforms):
 		return "the course's platforms have changed"
+	case !slices.Equal(l.Images, want.Images):
+		return "the Dockerfile names other images, or they have changed"
 	case !slices.Equal(l.Tools, want.Tools):
 		return "it was made with other versions of driftpin's tools"
 	case l.AsOf != want.AsOf:
@@ -150,8 +155,9 @@ func changedRequests(m *Manifest, l *Lock, k Kind) string {
 
 func header(m *Manifest, o LockOptions) *Lock {
 	l := &Lock{
-		Course: m.Course, AsOf: m.AsOf.Text, Base: o.BaseDigest, Environment: o.Environment,
-		Platforms: slices.Sorted(slices.Values(m.Platforms)), Tools: slices.Clone(o.Tools), Inputs: map[Kind]string{},
+		Course: m.Course, AsOf: m.AsOf.Text, Base: o.BaseDigest, Environment: o.Environment, Inputs: map[Kind]string{},
+		Images: slices.Clone(o.Images), Platforms: slices.Sorted(slices.Values(m.Platforms)),
+		Tools: slices.Clone(o.Tools),
 	}
 	l.Sort()
 	return l

@@ -104,7 +104,17 @@ func (f folder) unmoved(file, why string) {
 // anything.
 func (f folder) read() bool {
 	found := false
-	for _, name := range []string{"Dockerfile", "Project.toml", "JuliaProject.toml", "default.nix"} {
+	if file := path.Join(f.root, "Dockerfile"); f.exists(file) {
+		f.course.dockerfile(file)
+		for _, name := range []string{"postBuild", "start"} {
+			if f.has(name) {
+				f.unmoved(path.Join(f.root, name), file+" comes first")
+			}
+		}
+		f.hidden()
+		return true
+	}
+	for _, name := range []string{"Project.toml", "JuliaProject.toml", "default.nix"} {
 		if f.has(name) {
 			found = true
 			f.cannot(path.Join(f.root, name))

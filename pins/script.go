@@ -80,10 +80,10 @@ func (c *course) programs() {
 // copied learns what the copy of the course's folder holds, if there is to be one.
 func (c *course) copied() {
 	m := c.m
-	if m.RepoDir.Value == "" && (len(m.Scripts) > 0 || m.Start.Value != "") {
+	if m.RepoDir.Value == "" && m.Dockerfile.Value == "" && (len(m.Scripts) > 0 || m.Start.Value != "") {
 		m.RepoDir.Value = home
 	}
-	if !m.Copied() {
+	if !m.Copied() && m.Dockerfile.Value == "" {
 		return
 	}
 	sum, err := folderSum(m.Dir, c.edited)
@@ -102,6 +102,9 @@ func (c *course) copied() {
 func recordInputs(m *Manifest, l *Lock, script string) string {
 	lines := []string{"script " + script, "base " + l.Base, "environment " + l.Environment,
 		"repo-dir " + m.RepoDir.Value, "folder " + m.FolderSum}
+	for _, i := range l.Images {
+		lines = append(lines, "image "+i.Ref+" "+i.Digest)
+	}
 	for _, a := range l.Artifacts {
 		if a.InImage() {
 			lines = append(lines, strings.Join(a.words(), " "))
@@ -145,8 +148,8 @@ func record(ctx context.Context, m *Manifest, old, l *Lock, o LockOptions) error
 			continue // who needs it finds the lock stale
 		}
 		var known []Answer
-		if was != nil {
-			known = was.Answers
+		if old != nil && !forget {
+			known = knownAnswers(old, s.Name)
 		}
 		r, err := o.Recorder.Record(ctx, m, l, s, known)
 		if err != nil {
@@ -157,6 +160,27 @@ func record(ctx context.Context, m *Manifest, old, l *Lock, o LockOptions) error
 		l.Recordings = append(l.Recordings, r)
 	}
 	return nil
+}
+
+// knownAnswers are what an old lock has recorded, the script's own before those of
+// others: a Dockerfile's lines move.
+func knownAnswers(old *Lock, script string) (known []Answer) {
+	seen := map[string]bool{}
+	add := func(r Recording) {
+		for _, a := range r.Answers {
+			if !seen[a.Key()] {
+				seen[a.Key()] = true
+				known = append(known, a)
+			}
+		}
+	}
+	if own := old.Recording(script); own != nil {
+		add(*own)
+	}
+	for _, r := range old.Recordings {
+		add(r)
+	}
+	return known
 }
 
 // unrecorded says which scripts of a course a lock does not record as they are;

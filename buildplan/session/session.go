@@ -98,6 +98,7 @@ func (s *Session) Run(ctx context.Context, base steps.Base, platform string, exp
 	}
 	secrets := s.Host.Secrets()
 	maps.Copy(secrets, s.Scripts.Secrets())
+	maps.Copy(secrets, steps.RecordSecrets())
 	opt.Session = []session.Attachable{secretsprovider.FromMap(secrets), registryAuth(), &s.Scripts}
 	opt.FrontendAttrs = map[string]string{"build-arg:SOURCE_DATE_EPOCH": strconv.FormatInt(pins.Epoch.Unix(), 10)}
 

@@ -1,13 +1,18 @@
 package steps
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
 )
 
 // The scripts of the steps that only courses with scripts of their own have: they
@@ -41,6 +46,12 @@ func (g Ground) CopyFolder(st llb.State, f Folder, at llb.ConstraintsOpt) llb.Ex
 	args := append([]string{"/bin/sh", Dir + "recorded/folder.sh", folderFile, f.Dir}, f.Executables...)
 	return st.Run(Step("folder "+f.Dir, args, Script("recorded/folder.sh"), at,
 		llb.AddMount(folderFile, archive, llb.SourcePath("/folder.tar"), llb.Readonly))...)
+}
+
+// Folder is a state that holds a course's folder, by the sha256 of its archive.
+func (g Ground) Folder(sha256 string) llb.State {
+	return llb.Scratch().File(llb.Copy(g.file("folder.tar", sha256, pins.Artifact{}), "/folder.tar", "/",
+		&llb.CopyInfo{AttemptUnpack: true}), llb.WithCustomName("folder"))
 }
 
 // A ScriptRun is a script of a course in a step of its own.
@@ -85,8 +96,8 @@ var scriptEnv = []string{
 func (g Ground) RunScript(st llb.State, s ScriptRun) llb.ExecState {
 	wgetrc := llb.Scratch().File(llb.Mkfile("/wgetrc", 0o644, []byte("ca_certificate="+caPath+"\n"),
 		llb.WithCreatedTime(pins.Epoch)))
-	options := Step(s.Name, []string{"perl", Dir + "recorded/run-script.pl", socketPath, g.Prefix(), s.Dir, "/bin/sh",
-		"-c", `exec "$0"`, "./" + s.Name},
+	options := Step(s.Name, []string{"perl", Dir + "recorded/run-script.pl", socketPath, "1000", g.Prefix(),
+		s.Dir, "/bin/sh", "-c", `exec "$0"`, "./" + s.Name},
 		Script("recorded/run-script.pl"), s.At,
 		llb.AddMount(Dir+"wgetrc", wgetrc, llb.SourcePath("/wgetrc"), llb.Readonly),
 		llb.AddSSHSocket(llb.SSHID(SocketID(s.Name)), llb.SSHSocketOpt(socketPath, 0, 0, 0o600)),
@@ -100,4 +111,51 @@ func (g Ground) RunScript(st llb.State, s ScriptRun) llb.ExecState {
 		return st.Run(append(options, Uncached())...)
 	}
 	return st.Run(append(options, llb.AddEnv("DRIFTPIN_RECORDED", s.Recorded))...)
+}
+
+// The places of what Record shows to a step, besides its proxy's.
+const (
+	runnerPath = "/run/driftpin/run-script.pl"
+	aptPath    = "/run/driftpin/apt.conf"
+	wgetPath   = "/run/driftpin/wgetrc"
+)
+
+// RecordSecrets are files that Record shows to steps. They are secrets to the engine,
+// though they hold none: they need no state of their own.
+func RecordSecrets() map[string][]byte {
+	return map[string][]byte{
+		runnerPath: read("recorded/run-script.pl"),
+		wgetPath:   []byte("ca_certificate=" + caPath + "\n"),
+		// What apt was told when it was recorded is good when it is told so again.
+		aptPath: []byte("Acquire::https::CaInfo \"" + caPath + "\";\nAcquire::Check-Valid-Until \"false\";\n" +
+			"Acquire::Check-Date \"false\";\n"),
+	}
+}
+
+// Record has a step of a Dockerfile run as RunScript has a script: what it reaches is
+// the socket of its proxy.
+func Record(exec *pb.ExecOp, s ScriptRun) {
+	user := exec.Meta.User
+	if !slices.ContainsFunc(exec.Meta.Env, func(kv string) bool { return strings.HasPrefix(kv, "HOME=") }) {
+		user = "~" + user
+	}
+	cwd := cmp.Or(exec.Meta.Cwd, "/")
+	exec.Meta.Args = append([]string{"perl", runnerPath, socketPath, user, "", cwd}, exec.Meta.Args...)
+	exec.Meta.User, exec.Meta.Cwd, exec.Network = "0", "/", pb.NetMode_NONE
+	env := slices.Concat(scriptEnv, []string{"SOURCE_DATE_EPOCH=" + strconv.FormatInt(pins.Epoch.Unix(), 10),
+		"PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "APT_CONFIG=" + aptPath, "WGETRC=" + wgetPath})
+	if s.Recorded != "" {
+		env = append(env, "DRIFTPIN_RECORDED="+s.Recorded, "DRIFTPIN_STEPS="+RecordedDigest())
+	} else {
+		env = append(env, "DRIFTPIN_ASKED="+time.Now().UTC().Format(time.RFC3339Nano))
+	}
+	exec.Meta.Env = append(exec.Meta.Env, env...)
+	secret := func(dest, id string, mode uint32) *pb.Mount {
+		return &pb.Mount{Input: int64(pb.Empty), Output: int64(pb.SkipOutput), Dest: dest, MountType: pb.MountType_SECRET,
+			SecretOpt: &pb.SecretOpt{ID: id, Mode: mode}}
+	}
+	exec.Mounts = append(exec.Mounts, secret(runnerPath, runnerPath, 0o555), secret(aptPath, aptPath, 0o444),
+		secret(wgetPath, wgetPath, 0o444), secret(caPath, CASecret(s.Name), 0o444),
+		&pb.Mount{Input: int64(pb.Empty), Output: int64(pb.SkipOutput), Dest: socketPath, MountType: pb.MountType_SSH,
+			SSHOpt: &pb.SSHOpt{ID: SocketID(s.Name), Mode: 0o600}})
 }

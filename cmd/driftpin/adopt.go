@@ -48,6 +48,9 @@ func adopt(s streams, dir, base string, write bool) error {
 			return fmt.Errorf("fix these errors in the course's files first, so that no pin is lost: %w", err)
 		}
 	}
+	if at := m.Dockerfile.At; at.File != "" {
+		return fmt.Errorf("%s: the course is built by its Dockerfile, as it is: there is nothing to adopt", at)
+	}
 	left := pins.NotAdopted(m)
 	for _, f := range left {
 		fmt.Fprintln(s.err, "not adopted: "+report.Clean(f.Error()))

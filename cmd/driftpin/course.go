@@ -24,7 +24,9 @@ type course struct {
 	doubted  *pins.Lock // what could be read of it nevertheless
 	lockFile string
 	base     steps.Base
-	learnt   bool // all of the base is known
+	learnt   bool         // all of the base is known
+	images   []pins.Image // that a Dockerfile names, once they are learnt
+	fresh    bool         // they are to be learnt anew, though the lock knows them
 }
 
 // openManifest reads a course's manifest and lock.
@@ -148,6 +150,9 @@ func (c *course) options() pins.LockOptions {
 	o := pins.LockOptions{Base: c.base.Ref, BaseDigest: c.base.Digest, Tools: steps.Tools(c.manifest)}
 	if o.BaseDigest == "" && c.lock != nil {
 		o.BaseDigest = c.lock.Base
+	}
+	if o.Images = c.images; o.Images == nil && c.lock != nil {
+		o.Images = c.lock.Images
 	}
 	if o.Environment = c.base.Environment(); o.Environment == pins.Env {
 		o.Environment = ""

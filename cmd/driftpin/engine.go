@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/driftpin/driftpin/buildplan/engine"
 	"github.com/driftpin/driftpin/buildplan/host"
 	"github.com/driftpin/driftpin/buildplan/resolve"
 	"github.com/driftpin/driftpin/buildplan/session"
+	"github.com/driftpin/driftpin/buildplan/steps"
+	"github.com/driftpin/driftpin/pins"
 	"github.com/spf13/cobra"
 )
 
@@ -79,11 +82,53 @@ func (c *course) learn(ctx context.Context, e *session.Session) error {
 	if c.learnt {
 		return nil
 	}
+	if err := c.learnImages(ctx, e); err != nil {
+		return err
+	}
 	base, err := e.Learn(ctx, c.base, c.manifest.Platforms[0])
 	if err == nil {
 		c.base, c.learnt = base, true
 	}
 	return err
+}
+
+// learnImages learns what the images that a Dockerfile names are today, as far as the
+// lock does not say what they were.
+func (c *course) learnImages(ctx context.Context, e *session.Session) error {
+	platform := c.manifest.Platforms[0]
+	for _, ref := range c.manifest.Images {
+		image := pins.Image{Ref: ref.Value, Digest: c.lockedImage(ref.Value)}
+		if image.Digest == "" {
+			base, err := steps.OpenBase(ref.Value, c.manifest.Dir, platform)
+			if err == nil {
+				base, err = e.Learn(ctx, base, platform)
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", ref.At, err)
+			}
+			image.Digest = base.Digest
+		}
+		if ref.Value == c.manifest.Base.Value {
+			c.base.Digest = image.Digest
+		}
+		c.images = append(c.images, image)
+	}
+	slices.SortFunc(c.images, func(a, b pins.Image) int { return cmp.Compare(a.Ref, b.Ref) })
+	return nil
+}
+
+// lockedImage is the digest that the lock has for an image, unless that is to be
+// forgotten.
+func (c *course) lockedImage(ref string) string {
+	if c.lock == nil || c.fresh {
+		return ""
+	}
+	for _, i := range c.lock.Images {
+		if i.Ref == ref {
+			return i.Digest
+		}
+	}
+	return ""
 }
 
 // resolver resolves on the course's base.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/driftpin/driftpin/buildplan"
@@ -92,6 +93,10 @@ func checkNames(courses, names []string) error {
 				known = append(known, r.Name)
 				found = found || r.Name != "" && r.Name == pins.CanonicalName(r.Kind, name)
 			}
+			for _, image := range c.manifest.Images {
+				known = append(known, image.Value)
+				found = found || image.Value == name
+			}
 			for _, script := range c.manifest.Scripts {
 				known = append(known, script.Name)
 				found = found || script.Name == name
@@ -152,6 +157,8 @@ func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
 		return c.broken
 	}
 	again := f.twice && len(c.manifest.Scripts) > 0
+	c.fresh = f.upgrade && (len(f.names) == 0 || slices.ContainsFunc(c.manifest.Images,
+		func(t pins.Text) bool { return slices.Contains(f.names, t.Value) }))
 	if !f.upgrade && !again && c.stale() == "" {
 		fmt.Fprintf(s.err, "%s: up to date\n", c.lockFile)
 		return worse(c.printLaunch(s.err, c.lock), c.printOverlaps(s))

@@ -87,7 +87,7 @@ func showPins(s streams, courses, pages []string, format string, failOn pins.Sev
 			fatal = errors.Join(fatal, err)
 			continue
 		}
-		for _, r := range m.Requests {
+		for _, r := range slices.Concat(m.Requests, m.Listed) {
 			report.Pins = append(report.Pins, pinJSON{r.Kind.Key(), r.Name, r.Whole(), r.At.File, r.At.Line,
 				r.Need, r.Why})
 		}

@@ -138,8 +138,7 @@ pip install six==1.16.0
 	l.holdsScripted()
 
 	// Another engine, the server gone, and the index as good as gone.
-	l.must(nil, os.Mkdir(filepath.Join(l.dir, "home3"), 0o755))
-	l.must(exec.Command("cp", "-al", filepath.Join(l.dir, "home1", "files"), filepath.Join(l.dir, "home3")).Output())
+	l.must(nil, copyFiles(filepath.Join(l.dir, "home1"), filepath.Join(l.dir, "home3")))
 	asked := len(s.asked)
 	offline := l.with("HTTPS_PROXY=http://127.0.0.1:1", "HTTP_PROXY=http://127.0.0.1:1")
 	if again := offline.run("home3", "build", "scripted", "--output", "oci-layout:again"); again != built {
@@ -187,6 +186,14 @@ func (l *lab) holdsScripted() {
 		string(out) != "yes\n" {
 		l.t.Errorf("start does not start a command: %q, %v", out, err)
 	}
+}
+
+// copyFiles makes a home of what another has fetched, with nothing else.
+func copyFiles(from, to string) error {
+	if err := os.Mkdir(to, 0o755); err != nil {
+		return err
+	}
+	return exec.Command("cp", "-al", filepath.Join(from, "files"), to).Run()
 }
 
 // refusals: what a build can't give a script as it was recorded.

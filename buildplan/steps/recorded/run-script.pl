@@ -1,6 +1,8 @@
 #!/usr/bin/perl
 # Run a course's script with no network but driftpin's proxy, which is behind a socket, and leave the same files each time.
-#   run-script.pl SOCKET PREFIX DIR COMMAND...     as root; the command runs as user 1000, and may write what root owns
+#   run-script.pl SOCKET USER PREFIX DIR COMMAND...
+# As root. PREFIX is the environment, which stays root's, and which USER may write to; empty for a Dockerfile's RUN.
+# USER is NAME[:GROUP] or UID[:GID]; behind a ~ if HOME is to be the user's.
 use strict;
 use warnings;
 use IO::Select;
@@ -8,7 +10,7 @@ use IO::Socket::INET;
 use IO::Socket::UNIX;
 use POSIX ();
 
-my ($socket, $prefix, $dir, @command) = @ARGV;
+my ($socket, $user, $prefix, $dir, @command) = @ARGV;
 my $port = 3128;
 my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 128, ReuseAddr => 1)
 	or die "port $port of the step: $@\n";
@@ -56,15 +58,32 @@ sub bypassed {
 	return $n;
 }
 
+# What the command runs as: a prefix to it.
+sub identity {
+	my $sets_home = $user =~ s/^~//;
+	my ($name, $group) = split /:/, $user, 2;
+	$name = 0 if !defined $name || $name eq '';
+	my ($login, $uid, $gid, $home) = ($name =~ /^\d+$/ ? getpwuid $name : getpwnam $name)[0, 2, 3, 7];
+	$uid //= $name =~ /^\d+$/ ? $name : die "the image has no user $name\n";
+	if (defined $group) {
+		$gid = $group =~ /^\d+$/ ? $group : getgrnam($group) // die "the image has no group $group\n";
+	}
+	$ENV{HOME} = $home // '/' if $sets_home;
+	return if $uid == 0 && !($gid // 0);
+	my @as = ('setpriv', "--reuid=$uid", '--regid=' . ($gid // 0), defined $login ? '--init-groups' : '--clear-groups');
+	push @as, '--securebits=+no_setuid_fixup', '--inh-caps=-all,+dac_override,+fowner',
+		'--ambient-caps=-all,+dac_override,+fowner' if $prefix ne '';
+	return (@as, '--');
+}
+
 open my $f, '>', '/dev/shm/start' or die "/dev/shm/start: $!\n";
 close $f;
 select undef, undef, undef, 0.05; # what is changed from now on is the script's
 chdir $dir or die "$dir: $!\n";
 umask 022;
 my $before = bypassed();
-my $status = system 'setpriv', '--reuid=1000', '--regid=1000', '--init-groups', '--securebits=+no_setuid_fixup',
-	'--inh-caps=-all,+dac_override,+fowner', '--ambient-caps=-all,+dac_override,+fowner', '--', @command;
-die "setpriv: $!\n" if $status < 0;
+my $status = system identity(), @command;
+die "$command[0]: $!\n" if $status < 0;
 my $code = $status & 127 ? 128 + ($status & 127) : $status >> 8;
 my $bypassed = bypassed() - $before;
 kill 'TERM', $relays;
@@ -81,9 +100,15 @@ while (defined(my $line = <$end>)) {
 exit $code if $code;
 exit 1 unless defined $first && $first =~ m{^HTTP/1\.\d 200 };
 
-# The environment is root's, and nothing is newer than the epoch; what is mounted is not ours.
+# The environment is root's, no log tells of this run, and nothing is newer than the epoch; what is mounted is not ours.
 exec '/bin/sh', '-euc', <<'SH', 'sh', $prefix or die "sh: $!\n";
 mounts=$(awk '$5 != "/" { printf "-path %s -prune -o ", $5 }' /proc/self/mountinfo)
-[ ! -d "$1" ] || find "$1" -xdev -cnewer /dev/shm/start -exec chown -h 0:0 {} +
+if [ -n "$1" ]; then
+	[ ! -d "$1" ] || find "$1" -xdev -cnewer /dev/shm/start -exec chown -h 0:0 {} +
+else
+	find /var/log -type f -cnewer /dev/shm/start -exec truncate -s 0 {} +
+	rm -rf /var/cache/ldconfig/aux-cache /var/cache/apt/*.bin /var/cache/debconf/*-old /var/lib/dpkg/*-old
+	rm -f /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid-
+fi
 find / -xdev $mounts -cnewer /dev/shm/start -newermt "@$SOURCE_DATE_EPOCH" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 SH

@@ -1,0 +1,267 @@
+package pins
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// An instruction is one of a Dockerfile (Docker's documentation, "Dockerfile
+// reference").
+type instruction struct {
+	line int    // its first
+	name string // in capitals
+	text string // what follows it, without comments and ends of lines
+}
+
+var (
+	escapeDirective = regexp.MustCompile("(?i)^#[ \t]*escape[ \t]*=[ \t]*([\\\\`])[ \t]*$")
+	directive       = regexp.MustCompile(`^#[ \t]*[A-Za-z]+[ \t]*=`)
+	heredoc         = regexp.MustCompile(`<<-?["']?([A-Za-z_][A-Za-z0-9_]*)["']?`)
+)
+
+// readInstructions takes a Dockerfile apart.
+func readInstructions(text string) (all []instruction) {
+	lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
+	escape := `\`
+	for _, line := range lines {
+		if m := escapeDirective.FindStringSubmatch(line); m != nil {
+			escape = m[1]
+		}
+		if !directive.MatchString(line) {
+			break
+		}
+	}
+	for i := 0; i < len(lines); i++ {
+		line := strings.TrimLeft(lines[i], " \t")
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		first := i + 1
+		var body strings.Builder
+		for {
+			rest, goes := strings.CutSuffix(strings.TrimRight(line, " \t"), escape)
+			body.WriteString(rest)
+			if !goes || i+1 >= len(lines) {
+				break
+			}
+			for i++; i+1 < len(lines) && passedOver(lines[i]); i++ { // comments, and empty lines, may lie between
+			}
+			line = lines[i]
+			if passedOver(line) {
+				break
+			}
+		}
+		name, rest, _ := strings.Cut(strings.ReplaceAll(body.String(), "\t", " "), " ")
+		in := instruction{line: first, name: strings.ToUpper(name), text: strings.TrimSpace(rest)}
+		if in.name == "RUN" || in.name == "COPY" || in.name == "ADD" {
+			for _, m := range heredoc.FindAllStringSubmatch(in.text, -1) {
+				for i++; i < len(lines) && strings.TrimLeft(lines[i], "\t") != m[1]; i++ {
+				}
+			}
+		}
+		all = append(all, in)
+	}
+	return all
+}
+
+func passedOver(line string) bool {
+	line = strings.TrimSpace(line)
+	return line == "" || line[0] == '#'
+}
+
+// A stage is a part of a Dockerfile, from one FROM to the next.
+type stage struct {
+	name string
+	from Text
+	on   int // the number of the stage that it goes on from; -1 for an image
+}
+
+// dockerfile reads a course that is a Dockerfile, which BuildKit's own frontend
+// builds: the images that it starts from are locked by digest, and its RUN
+// instructions are recorded as scripts are.
+func (c *course) dockerfile(file string) {
+	data, err := c.load(file)
+	if err != nil {
+		c.failed(Position{File: c.name(file)}, file, err)
+		return
+	}
+	c.m.Dockerfile = Text{file, Position{File: c.name(file), Line: 1}}
+	d := dockerfileReader{course: c, file: file, args: map[string]string{}}
+	for _, in := range readInstructions(string(data)) {
+		d.read(in)
+	}
+	if len(d.stages) == 0 {
+		c.m.Findings.fatal(c.m.Dockerfile.At, "dockerfile", "there is no FROM: name the image that it starts from")
+		return
+	}
+	last := d.stages[len(d.stages)-1]
+	for last.on >= 0 {
+		last = d.stages[last.on]
+	}
+	if last.from.Value == "scratch" {
+		c.m.Findings.fatal(last.from.At, "dockerfile", "the image starts from nothing: driftpin needs an image that "+
+			"has a shell and perl, as Debian's and Ubuntu's have")
+		return
+	}
+	c.m.Base = last.from
+}
+
+// A dockerfileReader reads a Dockerfile.
+type dockerfileReader struct {
+	*course
+	file   string
+	args   map[string]string // of ARG before the first FROM
+	stages []stage
+}
+
+func (d *dockerfileReader) at(in instruction) Position {
+	return Position{File: d.name(d.file), Line: in.line}
+}
+
+func (d *dockerfileReader) read(in instruction) {
+	flags, words := options(in.text)
+	switch in.name {
+	case "ARG":
+		for _, w := range words {
+			if name, value, ok := strings.Cut(w, "="); ok && len(d.stages) == 0 {
+				d.args[name] = strings.Trim(value, `"'`)
+			}
+		}
+	case "FROM":
+		d.from(in, words)
+	case "RUN":
+		name := d.file + ":" + strconv.Itoa(in.line)
+		d.m.Scripts = append(d.m.Scripts, Script{name, d.at(in)})
+		d.m.Findings.note(d.at(in), "script", "what it downloads is recorded by driftpin lock")
+		d.installs(in)
+	case "COPY", "ADD":
+		d.copies(in, flags, words)
+	case "ONBUILD":
+		d.m.Findings.fatal(d.at(in), "dockerfile", "ONBUILD is for images that others build on: take it out")
+	}
+}
+
+// options are the --NAME=VALUE before an instruction's words.
+func options(text string) (flags map[string]string, words []string) {
+	flags = map[string]string{}
+	words = strings.Fields(text)
+	for len(words) > 0 && strings.HasPrefix(words[0], "--") {
+		name, value, _ := strings.Cut(words[0][2:], "=")
+		flags[name] = value
+		words = words[1:]
+	}
+	return flags, words
+}
+
+var dockerVariable = regexp.MustCompile(`\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|([A-Za-z_][A-Za-z0-9_]*))`)
+
+// expand puts the values of ARG into a text.
+func (d *dockerfileReader) expand(text string, at Position) string {
+	return dockerVariable.ReplaceAllStringFunc(text, func(use string) string {
+		m := dockerVariable.FindStringSubmatch(use)
+		name := m[1] + m[3]
+		if value, ok := d.args[name]; ok {
+			return value
+		}
+		if m[2] == "" {
+			d.m.Findings.fatal(at, "dockerfile", "%s: ARG %s has no value: write ARG %s=VALUE before FROM", text, name, name)
+		}
+		return m[2]
+	})
+}
+
+// from reads FROM IMAGE [AS NAME].
+func (d *dockerfileReader) from(in instruction, words []string) {
+	if len(words) == 0 {
+		d.m.Findings.fatal(d.at(in), "dockerfile", "FROM names no image")
+		return
+	}
+	s := stage{from: Text{d.expand(words[0], d.at(in)), d.at(in)}, on: -1}
+	if len(words) == 3 && strings.EqualFold(words[1], "as") {
+		s.name = strings.ToLower(words[2])
+	}
+	if s.on = d.stage(s.from.Value); s.on < 0 {
+		d.image(s.from)
+	}
+	d.stages = append(d.stages, s)
+}
+
+// stage is the number of a stage by its name; -1 if there is none.
+func (d *dockerfileReader) stage(name string) int {
+	for i, s := range slices.Backward(d.stages) {
+		if s.name != "" && strings.EqualFold(s.name, name) {
+			return i
+		}
+	}
+	return -1
+}
+
+// image notes an image that is used.
+func (d *dockerfileReader) image(ref Text) {
+	if ref.Value != "scratch" && !slices.ContainsFunc(d.m.Images, func(t Text) bool { return t.Value == ref.Value }) {
+		d.m.Images = append(d.m.Images, ref)
+	}
+}
+
+// copies reads COPY and ADD: what they copy may hold pins.
+func (d *dockerfileReader) copies(in instruction, flags map[string]string, words []string) {
+	if from, ok := flags["from"]; ok {
+		if _, err := strconv.Atoi(from); err != nil && d.stage(from) < 0 {
+			d.image(Text{d.expand(from, d.at(in)), d.at(in)})
+		}
+		return
+	}
+	for _, source := range words[:max(0, len(words)-1)] {
+		source = strings.Trim(source, `"[],`)
+		if in.name == "ADD" && (strings.Contains(source, "://") || strings.HasPrefix(source, "git@")) {
+			d.m.Findings.fatal(d.at(in), "unsupported", "ADD of an address can't be locked yet: fetch it in RUN, with curl "+
+				"or wget, which is recorded")
+			continue
+		}
+		if parse := d.listed(source); parse != nil {
+			parse()
+		}
+	}
+}
+
+// listed returns what reads the pins of a file that a Dockerfile copies, or nil.
+func (d *dockerfileReader) listed(source string) func() {
+	file := path.Clean(strings.TrimPrefix(source, "/"))
+	if !HoldsPins(path.Base(file)) || !d.exists(file) || slices.Contains(d.course.read, file) {
+		return nil
+	}
+	return func() {
+		data, err := d.load(file)
+		if err != nil {
+			d.failed(Position{File: d.name(file)}, file, err)
+			return
+		}
+		for _, r := range ReadAlone(file, data) {
+			r.At.File = d.name(r.At.File)
+			d.m.Listed = append(d.m.Listed, r)
+		}
+	}
+}
+
+var aptInstall = regexp.MustCompile(`\bapt(?:-get)?\b[^&|;]*?\binstall\b([^&|;>]*)`)
+
+// installs lists what RUN installs by apt, as far as it is named there.
+func (d *dockerfileReader) installs(in instruction) {
+	for _, m := range aptInstall.FindAllStringSubmatch(in.text, -1) {
+		for _, word := range strings.Fields(m[1]) {
+			if strings.HasPrefix(word, "-") || strings.ContainsAny(word, "$/`(){}\"'") {
+				continue // an option, a file, or what only the shell knows
+			}
+			r, err := ParseApt(word)
+			if err != nil {
+				d.m.Findings.warn(d.at(in), "apt", "%v", err)
+				continue
+			}
+			r.At, r.Need = d.at(in), Wanted
+			d.m.Listed = append(d.m.Listed, r)
+		}
+	}
+}

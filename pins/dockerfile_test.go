@@ -1,0 +1,110 @@
+package pins_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/driftpin/driftpin/pins"
+	"github.com/google/go-cmp/cmp"
+)
+
+// What a Dockerfile says: its images, the base, RUN instructions, what it asks for
+// and what is wrong, a line each.
+func TestDockerfiles(t *testing.T) {
+	for name, test := range map[string]struct {
+		text string
+		want string
+	}{
+		"plain": {"FROM debian:12\nRUN echo\n", "base debian:12\nimage debian:12\nrun 2"},
+		"variables": {"ARG V=12\nARG W\nFROM debian:${V}\nRUN echo\nFROM a${X:-b}$V\n",
+			"base ab12\nimage debian:12\nimage ab12\nrun 4"},
+		"no value": {"ARG V\nFROM debian:$V\n", "base debian:\nimage debian:\n" +
+			"fatal 2 debian:$V: ARG V has no value: write ARG V=VALUE before FROM"},
+		"stages": {"FROM a AS one\nFROM one as Two\nFROM two\nCOPY --from=one /x /x\nCOPY --from=0 /x /y\n" +
+			"COPY --from=other:1 /z /z\n", "base a\nimage a\nimage other:1"},
+		"continued": {"from a\nRUN one && \\\n  # a comment\n\n  two \\\n  three\nRUN four\\\nfive\n",
+			"base a\nimage a\nrun 2\nrun 7"},
+		"here": {"FROM a\nRUN <<EOF\nFROM b\nRUN c\nEOF\nCOPY <<-\"X\" /y\n\tRUN d\n\tX\nRUN e\n",
+			"base a\nimage a\nrun 2\nrun 9"},
+		"escape":  {"# escape=`\nFROM a\nRUN x `\n  y\nRUN c:\\\n", "base a\nimage a\nrun 3\nrun 5"},
+		"ends":    {"FROM a\nRUN x \\", "base a\nimage a\nrun 2"},
+		"windows": {"FROM a\r\nRUN x \\\r\n y\r\nRUN z\r\n", "base a\nimage a\nrun 2\nrun 4"},
+		"platform": {"FROM --platform=linux/amd64 a AS b\nFROM b\n",
+			"base a\nimage a"},
+		"scratch": {"FROM scratch\nCOPY x /\n", "fatal 1 the image starts from nothing: driftpin needs an image that " +
+			"has a shell and perl, as Debian's and Ubuntu's have"},
+		"nothing": {"# nothing\n", "fatal 1 there is no FROM: name the image that it starts from"},
+		"onbuild": {"FROM a\nONBUILD RUN x\n", "base a\nimage a\nfatal 2 ONBUILD is for images that others build on: take it out"},
+		"add": {"FROM a\nADD https://example.test/x /x\nADD x.tar /\n", "base a\nimage a\n" +
+			"fatal 2 ADD of an address can't be locked yet: fetch it in RUN, with curl or wget, which is recorded"},
+		"apt": {"FROM a\nRUN apt-get update -qq && \\\n apt-get install --yes git less=1.2 $(cat x) /tmp/y.deb > /dev/null && " +
+			"apt install tini; pip install apt\n",
+			"base a\nimage a\nrun 2\nasks 2 deb git\nasks 2 deb less=1.2\nasks 2 deb tini"},
+		"copied": {"FROM a\nCOPY requirements.txt apt.txt /tmp/\n", "base a\nimage a\nasks 1 pip idna==3.3\nasks 2 deb tmux"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := write(t, map[string]string{"Dockerfile": test.text, "requirements.txt": "idna==3.3\n",
+				"apt.txt": "# x\ntmux\n"})
+			m, err := pins.ReadCourse(dir)
+			if m == nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, said(m)); diff != "" {
+				t.Error(diff)
+			}
+			if len(m.Requests) > 0 {
+				t.Errorf("it would resolve %v", m.Requests)
+			}
+		})
+	}
+}
+
+// said is what a Dockerfile says, a line each.
+func said(m *pins.Manifest) string {
+	var b strings.Builder
+	if m.Base.Value != "" {
+		fmt.Fprintln(&b, "base", m.Base.Value)
+	}
+	for _, i := range m.Images {
+		fmt.Fprintln(&b, "image", i.Value)
+	}
+	for _, s := range m.Scripts {
+		fmt.Fprintln(&b, "run", s.At.Line)
+		if s.Name != fmt.Sprint("Dockerfile:", s.At.Line) {
+			fmt.Fprintln(&b, "named", s.Name)
+		}
+	}
+	for _, r := range m.Listed {
+		fmt.Fprintln(&b, "asks", r.At.Line, r.Kind, r.Spec)
+	}
+	for _, f := range m.Findings.Fatal() {
+		fmt.Fprintln(&b, "fatal", f.Line, f.Message)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func FuzzDockerfile(f *testing.F) {
+	f.Add("FROM a\nRUN x \\\n  y\n")
+	f.Add("# escape=`\nARG V=1\nFROM ${V:-a} AS b\nCOPY --from=c <<EOF /x\nEOF\nADD http://x /y")
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, text string) {
+		if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		m, _ := pins.ReadCourse(dir)
+		if m == nil {
+			return
+		}
+		lines := strings.Count(text, "\n") + 1
+		last := 0
+		for _, s := range m.Scripts {
+			if s.At.Line <= last || s.At.Line > lines {
+				t.Errorf("RUN at %d after %d, of %d lines", s.At.Line, last, lines)
+			}
+			last = s.At.Line
+		}
+	})
+}
