@@ -36,22 +36,17 @@ type Result struct {
 // fetched for that, the addresses of all that is not at hand are looked up
 // anew, once.
 func (b Builder) Build(ctx context.Context, p *Plan, out Output) (*Result, error) {
-	n, err := b.connect(p, nil, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer n.close(b)
-	res, others, err := b.build(ctx, p, out)
+	res, others, err := b.connected(ctx, p, out)
 	if session.Moved(err) && ctx.Err() == nil {
 		for _, a := range p.fetched() {
 			if !b.Session.Files.Has(a.SHA256) {
 				b.Session.Files.Forget(a.SHA256)
 			}
 		}
-		res, others, err = b.build(ctx, p, out)
+		res, others, err = b.connected(ctx, p, out)
 	}
-	if err = n.explain(err); errors.As(err, new(*ScriptError)) {
-		return nil, err
+	if errors.As(err, new(*ScriptError)) {
+		return nil, explain(err)
 	}
 	if session.Gone(err) || errors.As(err, new(*missingError)) {
 		return nil, b.goneError(p, err, others)
@@ -60,6 +55,17 @@ func (b Builder) Build(ctx context.Context, p *Plan, out Output) (*Result, error
 		return nil, explain(err)
 	}
 	return res, nil
+}
+
+// connected is build, with what the plan's scripts reach.
+func (b Builder) connected(ctx context.Context, p *Plan, out Output) (res *Result, others map[string]string, err error) {
+	n, err := b.connect(p, nil, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer n.close(b)
+	res, others, err = b.build(ctx, p, out)
+	return res, others, n.explain(err)
 }
 
 // A GoneError says that locked files can't be had any more.

@@ -23,6 +23,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/driftpin/driftpin/buildplan/engine"
 	"github.com/driftpin/driftpin/buildplan/steps"
@@ -66,11 +67,13 @@ type Plan struct {
 	// Dockerfile builds the image, instead of all that is resolved.
 	Dockerfile *Dockerfile `json:",omitempty"`
 
-	dir     string // the course's folder
-	edited  map[string][]byte
-	checks  []pins.Text
-	sources []pins.Source
-	places  steps.Places
+	dir    string // the course's folder
+	edited map[string][]byte
+	// The day whose R packages are taken, where a mirror of CRAN has dated ones.
+	cranDate string
+	checks   []pins.Text
+	sources  []pins.Source
+	places   steps.Places
 }
 
 // A Recorded is a script of the course, and what it is given again when it runs.
@@ -138,6 +141,10 @@ func (p *Plan) readScripts(m *pins.Manifest, l *pins.Lock) {
 	p.Folder = &steps.Folder{Dir: m.RepoDir.Value, SHA256: m.FolderSum, Executables: m.Executables()}
 	if m.Start.Value != "" {
 		p.Start = path.Join(m.RepoDir.Value, m.Start.Value)
+	}
+	p.cranDate = m.CRANDate
+	if p.cranDate == "" && !m.AsOf.End.IsZero() {
+		p.cranDate = m.AsOf.End.AddDate(0, 0, -1).Format(time.DateOnly)
 	}
 	p.record(m, l)
 }

@@ -24,6 +24,7 @@ import (
 // A ScriptError says that a script of the course could not be given what it asked
 // for.
 type ScriptError struct {
+	Dir      string // the course
 	At       pins.Position
 	Failures []record.Failure
 	Err      error // the engine's
@@ -34,7 +35,7 @@ func (e *ScriptError) Error() string {
 	var lines []string
 	replayed := ""
 	for _, f := range e.Failures {
-		line := fmt.Sprintf("%s: %s %s %s", e.At, f.Method, f.URL, f.Why)
+		line := fmt.Sprintf("%s: %s %s %s", e.At, f.Asked.Method, f.Asked.URL, f.Why)
 		if f.Err != nil {
 			line += ": " + f.Err.Error()
 		}
@@ -46,7 +47,8 @@ func (e *ScriptError) Error() string {
 		}
 	}
 	if replayed != "" {
-		lines = append(lines, "record it anew with driftpin lock --upgrade COURSE "+replayed)
+		lines = append(lines, fmt.Sprintf("record it anew with driftpin lock --upgrade %s %s; if it asks for other "+
+			"addresses each time, it can't be replayed", e.Dir, replayed))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -70,7 +72,8 @@ func (b Builder) connect(p *Plan, known []pins.Answer, servers http.RoundTripper
 		if r.Recording == "" {
 			answers, through = known, servers
 		}
-		proxy, err := record.New(r.Name, b.Session.Files, answers, through)
+		proxy, err := record.New(r.Name, b.Session.Files, record.Options{Known: answers, Servers: through,
+			CRAN: b.Session.Host.CRAN(p.cranDate)})
 		if err != nil {
 			return nil, errors.Join(err, n.close(b))
 		}
@@ -92,9 +95,9 @@ func (n *network) close(b Builder) (err error) {
 func (n *network) explain(err error) error {
 	for i, p := range n.proxies {
 		if failures := p.Failures(); err != nil && len(failures) > 0 {
-			return &ScriptError{n.plan.Recorded[i].at, failures, err}
+			return &ScriptError{n.plan.dir, n.plan.Recorded[i].at, failures, err}
 		}
-		if err != nil && p.Bypassed() > 0 {
+		if err != nil && p.End().Bypassed > 0 {
 			return &bypassError{err, n.plan.Recorded[i].Name}
 		}
 	}
@@ -155,8 +158,9 @@ func (b Builder) keepFolder(p *Plan) error {
 
 // A RecordedRun is a script as Record has seen it run.
 type RecordedRun struct {
+	record.End
 	Answers  []pins.Answer
-	Bypassed int // packets of connections past the proxy
+	Replaced []pins.Answer // of an earlier recording, which could not be had any more
 }
 
 // Record runs the first script of a plan that is not recorded yet, in the image as
@@ -176,7 +180,8 @@ func (b Builder) Record(ctx context.Context, p *Plan, known []pins.Answer, dir s
 	if err := b.exportScript(ctx, p, i, dir); err != nil {
 		return nil, explain(n.explain(err))
 	}
-	return &RecordedRun{n.proxies[i].Answers(), n.proxies[i].Bypassed()}, nil
+	proxy := n.proxies[i]
+	return &RecordedRun{proxy.End(), proxy.Answers(), proxy.Replaced()}, nil
 }
 
 // Replay runs a recorded script of a plan, and writes what it changes as Record does.

@@ -3,6 +3,7 @@ package pins
 import (
 	"bytes"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -134,7 +135,7 @@ func (m *Manifest) conda(r Request) bool {
 // adopted is a pin as a pins.yaml has it.
 func adopted(r Request) *yaml.Node {
 	spec := r.Whole()
-	if r.Kind == Conda && r.At.File != "" && strings.HasPrefix(spec, "python-") { // of a runtime.txt
+	if r.Kind == Conda && path.Base(r.At.File) == "runtime.txt" {
 		spec = r.MatchSpec()
 	}
 	if fixed, odd := lenient(spec); r.Kind == Pip && odd != "" {

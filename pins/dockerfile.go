@@ -230,7 +230,9 @@ func (d *dockerfileReader) copies(in instruction, flags map[string]string, words
 // listed returns what reads the pins of a file that a Dockerfile copies, or nil.
 func (d *dockerfileReader) listed(source string) func() {
 	file := path.Clean(strings.TrimPrefix(source, "/"))
-	if !HoldsPins(path.Base(file)) || !d.exists(file) || slices.Contains(d.course.read, file) {
+	source = path.Base(file)
+	isR := strings.EqualFold(path.Ext(source), ".r")
+	if !HoldsPins(source) && !isR || !d.exists(file) || slices.Contains(d.course.read, file) {
 		return nil
 	}
 	return func() {
@@ -239,7 +241,11 @@ func (d *dockerfileReader) listed(source string) func() {
 			d.failed(Position{File: d.name(file)}, file, err)
 			return
 		}
-		for _, r := range ReadAlone(file, data) {
+		requests := ReadAlone(file, data)
+		if isR {
+			requests = readR(file, string(data))
+		}
+		for _, r := range requests {
 			r.At.File = d.name(r.At.File)
 			d.m.Listed = append(d.m.Listed, r)
 		}

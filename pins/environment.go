@@ -2,6 +2,8 @@ package pins
 
 import (
 	"bytes"
+	"os"
+	"path"
 	"regexp"
 	"strings"
 	"time"
@@ -227,13 +229,33 @@ func (c *course) runtimeTxt(file string, data []byte) {
 	case name == "python":
 		c.runtimePython(line, version, date)
 	case name == "r" && date != "":
-		c.add(Request{Pin: New(R, "r", version), Spec: text}, nil, line)
+		c.runtimeR(line, version, date)
 	case name == "r":
 		c.m.Findings.fatal(line.at, "runtime", "%q has no date, so repo2docker ignores it: write r-4.3-2023-08-01",
 			text)
 	default:
 		c.m.Findings.fatal(line.at, "runtime", "%q: repo2docker ignores %s: write python-3.11, or r-4.3-2023-08-01",
 			text, name)
+	}
+}
+
+// runtimeR reads what is asked of R. conda has the version that is named, where there
+// is an environment of conda's; Debian has one.
+func (c *course) runtimeR(line textLine, version, date string) {
+	c.m.CRANDate = date
+	if !runtimeVersion.MatchString(version) {
+		c.m.Findings.fatal(line.at, "runtime", "%q is not a version of R: write r-4.3-2023-08-01", version)
+		return
+	}
+	dir := path.Dir(strings.TrimPrefix(line.at.File, strings.TrimSuffix(c.m.Dir, "/")+"/"))
+	if c.exists(path.Join(dir, "environment.yml")) || c.exists(path.Join(dir, "environment.yaml")) {
+		c.add(Request{Pin: New(Conda, "r-base", version), Spec: line.text, Constraint: "=" + version}, nil, line)
+		return
+	}
+	c.m.Findings.warn(line.at, "runtime", "%s: the R of the base image's apt sources is taken, in its version: write an "+
+		"environment.yml to have conda's r-base in the version %s", line.text, version)
+	if data, err := os.ReadFile(c.path(path.Join(dir, "apt.txt"))); err != nil || !strings.Contains(string(data), "r-base") {
+		c.add(Request{Pin: New(Deb, "r-base-core", ""), Spec: "r-base-core"}, nil, line)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // maxFolder is the most that a course's folder may hold to be copied, in bytes.
@@ -28,6 +29,7 @@ func WriteFolder(w io.Writer, dir string, edited map[string][]byte) error {
 	defer root.Close()
 	t := tar.NewWriter(w)
 	left := int64(maxFolder)
+	var folders []string // those of which nothing was written yet: git keeps no empty ones
 	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -37,6 +39,19 @@ func WriteFolder(w io.Writer, dir string, edited map[string][]byte) error {
 		case name == "." || name == LockName || d.Name() == ".git":
 			return nil
 		}
+		for len(folders) > 0 && !strings.HasPrefix(name, folders[len(folders)-1]+"/") {
+			folders = folders[:len(folders)-1]
+		}
+		if d.IsDir() {
+			folders = append(folders, name)
+			return nil
+		}
+		for _, f := range folders {
+			if err := t.WriteHeader(entryHeader(f+"/", tar.TypeDir, 0o755)); err != nil {
+				return err
+			}
+		}
+		folders = folders[:0]
 		return addEntry(t, root, name, d, edited[filepath.ToSlash(filepath.Join(dir, name))], &left)
 	})
 	if err != nil {
@@ -45,9 +60,14 @@ func WriteFolder(w io.Writer, dir string, edited map[string][]byte) error {
 	return t.Close()
 }
 
-// addEntry writes a file, a folder or a link into an archive.
+// entryHeader is an archive's for an entry that the image's user owns.
+func entryHeader(name string, kind byte, mode int64) *tar.Header {
+	return &tar.Header{Name: name, Typeflag: kind, Mode: mode, Uid: 1000, Gid: 1000, ModTime: Epoch, Format: tar.FormatPAX}
+}
+
+// addEntry writes a file or a link into an archive.
 func addEntry(t *tar.Writer, root *os.Root, name string, d fs.DirEntry, edited []byte, left *int64) error {
-	h := &tar.Header{Name: name, Mode: 0o644, Uid: 1000, Gid: 1000, ModTime: Epoch, Format: tar.FormatPAX}
+	h := entryHeader(name, tar.TypeReg, 0o644)
 	info, err := d.Info()
 	if err != nil {
 		return err
@@ -56,9 +76,6 @@ func addEntry(t *tar.Writer, root *os.Root, name string, d fs.DirEntry, edited [
 		h.Mode = 0o755
 	}
 	switch {
-	case d.IsDir():
-		h.Typeflag, h.Name, h.Mode = tar.TypeDir, name+"/", 0o755
-		return t.WriteHeader(h)
 	case d.Type() == fs.ModeSymlink:
 		h.Typeflag, h.Mode = tar.TypeSymlink, 0o777
 		if h.Linkname, err = root.Readlink(name); err != nil {

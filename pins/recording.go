@@ -18,6 +18,7 @@ type Recording struct {
 	Inputs  string // digest of all that the script ran on
 	Answers []Answer
 	Brought []Pin    // the packages that came by it
+	Removed []Pin    // the locked packages that it took away
 	Varying []string // paths of the image that two runs wrote differently; known of those that were run twice
 }
 
@@ -25,19 +26,20 @@ type Recording struct {
 type Answer struct {
 	Method string // GET, HEAD or POST
 	URL    string // without credentials
-	Sent   string // sha256 of what a POST sent, in lower-case hex
+	Accept string // what the script said that it takes, if it is not everything
+	Sent   string // sha256 of what it sent, in lower-case hex; empty if that is nothing
 	Status int    // of HTTP
 	SHA256 string // of the answer's body, in lower-case hex; empty if it has none
-	Size   int64  // of the body, in bytes; of a HEAD, what the server said
+	Size   int64  // of the body, in bytes; of a HEAD, what the server said, or -1
 	Header map[string]string
 }
 
 // AnswerHeaders are the headers of an answer that are kept: those that say how to
 // read it, or where else to look.
-var AnswerHeaders = []string{"Content-Disposition", "Content-Type", "Link", "Location"}
+var AnswerHeaders = []string{"Content-Disposition", "Content-Encoding", "Content-Type", "Link", "Location"}
 
 // Key tells one answer of a script from another.
-func (a Answer) Key() string { return strings.Join([]string{a.Method, a.URL, a.Sent}, " ") }
+func (a Answer) Key() string { return strings.Join([]string{a.Method, a.URL, a.Accept, a.Sent}, " ") }
 
 // Recording returns what is recorded of a script, or nil.
 func (l *Lock) Recording(script string) *Recording {
@@ -62,21 +64,22 @@ func (r *Recording) sort() {
 	r.Answers = slices.SortedFunc(slices.Values(r.Answers), func(a, b Answer) int {
 		return cmp.Or(cmp.Compare(a.URL, b.URL), cmp.Compare(a.Key(), b.Key()))
 	})
-	r.Brought = slices.SortedFunc(slices.Values(r.Brought), func(a, b Pin) int {
-		return cmp.Or(Order(a, b), cmp.Compare(a.Where, b.Where))
-	})
+	order := func(a, b Pin) int { return cmp.Or(Order(a, b), cmp.Compare(a.Where, b.Where)) }
+	r.Brought = slices.SortedFunc(slices.Values(r.Brought), order)
+	r.Removed = slices.SortedFunc(slices.Values(r.Removed), order)
 	r.Varying = slices.Compact(slices.Sorted(slices.Values(r.Varying)))
 }
 
 // lines are a recording's, in a lock:
 //
 //	script NAME INPUTS
-//	answer NAME METHOD URL STATUS DIGEST SIZE [sent=DIGEST] [HEADER=VALUE…]
+//	answer NAME METHOD URL STATUS DIGEST SIZE [accept=TYPES] [sent=DIGEST] [HEADER=VALUE…]
 //	brought NAME KIND PACKAGE VERSION WHERE
+//	removed NAME KIND PACKAGE VERSION WHERE
 //	varying NAME PATH
 //
-// In headers, places and paths what is no plain letter is written as %XX; what is
-// empty is a dash.
+// In names, headers, places and paths what is no plain letter is written as %XX; what
+// is empty, or not known, is a dash.
 func (r Recording) lines() (lines [][]string) {
 	name := url.PathEscape(r.Script)
 	lines = append(lines, []string{"script", name, r.Inputs})
@@ -84,6 +87,12 @@ func (r Recording) lines() (lines [][]string) {
 		words := []string{"answer", name, a.Method, a.URL, strconv.Itoa(a.Status), "-", strconv.FormatInt(a.Size, 10)}
 		if a.SHA256 != "" {
 			words[5] = "sha256:" + a.SHA256
+		}
+		if a.Size < 0 {
+			words[6] = "-"
+		}
+		if a.Accept != "" {
+			words = append(words, "accept="+url.QueryEscape(a.Accept))
 		}
 		if a.Sent != "" {
 			words = append(words, "sent=sha256:"+a.Sent)
@@ -93,10 +102,14 @@ func (r Recording) lines() (lines [][]string) {
 		}
 		lines = append(lines, words)
 	}
-	for _, p := range r.Brought {
-		lines = append(lines, []string{"brought", name, string(p.Kind), p.Name, url.QueryEscape(p.Version),
-			cmp.Or(url.PathEscape(p.Where), "-")})
+	packages := func(word string, all []Pin) {
+		for _, p := range all {
+			lines = append(lines, []string{word, name, string(p.Kind), url.QueryEscape(p.Name),
+				cmp.Or(url.QueryEscape(p.Version), "-"), cmp.Or(url.PathEscape(p.Where), "-")})
+		}
 	}
+	packages("brought", r.Brought)
+	packages("removed", r.Removed)
 	for _, p := range r.Varying {
 		lines = append(lines, []string{"varying", name, url.PathEscape(p)})
 	}
@@ -105,7 +118,7 @@ func (r Recording) lines() (lines [][]string) {
 
 // parseRecording reads a line of a recording; ok says whether it is one.
 func (l *Lock) parseRecording(words []string) (ok bool, err error) {
-	if !slices.Contains([]string{"script", "answer", "brought", "varying"}, words[0]) || len(words) < 3 {
+	if !slices.Contains([]string{"script", "answer", "brought", "removed", "varying"}, words[0]) || len(words) < 3 {
 		return false, nil
 	}
 	name, err := url.PathUnescape(words[1])
@@ -131,15 +144,16 @@ func (l *Lock) parseRecording(words []string) (ok bool, err error) {
 		}
 		r.Answers = append(r.Answers, a)
 		return true, nil
-	case key == "brought" && len(words) == 6:
-		version, err1 := url.QueryUnescape(words[4])
-		where, err2 := url.PathUnescape(strings.TrimPrefix(words[5], "-"))
-		p := New(Kind(words[2]), words[3], version)
-		p.Where = where
-		if err := cmp.Or(err1, err2); err != nil {
+	case (key == "brought" || key == "removed") && len(words) == 6:
+		p, err := parsePackage(words[2:])
+		if err != nil {
 			return true, err
 		}
-		r.Brought = append(r.Brought, p)
+		if key == "brought" {
+			r.Brought = append(r.Brought, p)
+		} else {
+			r.Removed = append(r.Removed, p)
+		}
 		return true, nil
 	case key == "varying" && len(words) == 3:
 		p, err := url.PathUnescape(words[2])
@@ -147,6 +161,16 @@ func (l *Lock) parseRecording(words []string) (ok bool, err error) {
 		return true, err
 	}
 	return true, fmt.Errorf("%q is not a line of a recording", strings.Join(words, " "))
+}
+
+// parsePackage reads KIND PACKAGE VERSION WHERE.
+func parsePackage(words []string) (Pin, error) {
+	name, err1 := url.QueryUnescape(words[1])
+	version, err2 := url.QueryUnescape(strings.TrimPrefix(words[2], "-"))
+	where, err3 := url.PathUnescape(strings.TrimPrefix(words[3], "-"))
+	p := New(Kind(words[0]), name, version)
+	p.Where = where
+	return p, cmp.Or(err1, err2, err3)
 }
 
 // parseAnswer reads METHOD URL STATUS DIGEST SIZE and what may follow.
@@ -168,7 +192,9 @@ func parseAnswer(words []string) (a Answer, err error) {
 		}
 		a.SHA256 = strings.TrimPrefix(words[3], "sha256:")
 	}
-	if a.Size, err = strconv.ParseInt(words[4], 10, 64); err != nil || a.Size < 0 {
+	if words[4] == "-" {
+		a.Size = -1
+	} else if a.Size, err = strconv.ParseInt(words[4], 10, 64); err != nil || a.Size < 0 {
 		return a, fmt.Errorf("%q is not a size in bytes", words[4])
 	}
 	for _, w := range words[5:] {
@@ -177,11 +203,15 @@ func parseAnswer(words []string) (a Answer, err error) {
 			a.Sent = strings.TrimPrefix(value, "sha256:")
 			continue
 		}
-		if !slices.Contains(AnswerHeaders, key) {
-			return a, fmt.Errorf("%q is not a header that is kept of an answer", w)
-		}
 		if value, err = url.QueryUnescape(value); err != nil {
 			return a, err
+		}
+		if key == "accept" {
+			a.Accept = value
+			continue
+		}
+		if !slices.Contains(AnswerHeaders, key) {
+			return a, fmt.Errorf("%q is not a header that is kept of an answer", w)
 		}
 		if a.Header == nil {
 			a.Header = map[string]string{}

@@ -124,10 +124,6 @@ func (f folder) read() bool {
 		found = true
 		f.cannot(path.Join(f.root, "REQUIRE"))
 	}
-	if script := path.Join(f.root, "postBuild"); f.exists(script) {
-		found = true
-		f.script(script, Position{File: f.name(script)})
-	}
 	if start := path.Join(f.root, "start"); f.exists(start) {
 		found = true
 		f.starts(start, Position{File: f.name(start)})
@@ -149,10 +145,18 @@ func (f folder) read() bool {
 	switch install := path.Join(f.root, "install.R"); {
 	case !f.exists(install):
 	case r:
-		f.cannot(install)
+		taken = true
+		f.script(install, Position{File: f.name(install)})
+		if data, ok := f.m.Source(f.name(install)); ok {
+			f.m.Listed = append(f.m.Listed, readR(f.name(install), string(data))...)
+		}
 	default:
 		taken = taken || f.exists(path.Join(f.root, "apt.txt"))
 		f.unmoved(install, "only a runtime.txt of R, or a DESCRIPTION, makes it install R's packages")
+	}
+	if script := path.Join(f.root, "postBuild"); f.exists(script) {
+		found = true
+		f.script(script, Position{File: f.name(script)})
 	}
 	if apt := path.Join(f.root, "apt.txt"); f.exists(apt) {
 		taken = true

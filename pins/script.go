@@ -60,8 +60,22 @@ func (c *course) program(file, key string, from Position) bool {
 	if c.alone {
 		return false
 	}
-	if _, err := c.load(file); err != nil {
+	data, err := c.load(file)
+	if err != nil {
 		c.failed(from, fmt.Sprintf("%s: %s", key, file), err)
+		return false
+	}
+	at := Position{File: c.name(file), Line: 1}
+	if real, err := realPath(c.path(file)); err == nil {
+		if dir, err := realPath(c.m.Dir); err == nil && !strings.HasPrefix(real, strings.TrimSuffix(dir, "/")+"/") {
+			c.m.Findings.fatal(at, "outside", "the file is a link that leads out of the course's folder, and the folder's "+
+				"copy in the image does not have it: copy the file inside")
+			return false
+		}
+	}
+	if first, _, _ := strings.Cut(string(data), "\n"); strings.HasPrefix(first, "#!") && strings.HasSuffix(first, "\r") {
+		c.m.Findings.fatal(at, "program", "the first line ends in CR LF, and no program of that name is found when the "+
+			"file is run: save it with LF alone")
 		return false
 	}
 	return true
@@ -88,11 +102,7 @@ func (c *course) copied() {
 	}
 	sum, err := folderSum(m.Dir, c.edited)
 	if err != nil {
-		at := m.RepoDir.At
-		if at.File == "" && len(m.Scripts) > 0 {
-			at = m.Scripts[0].At
-		}
-		c.m.Findings.fatal(at, "folder", "the course's folder can't be copied into the image: %v", err)
+		c.m.Findings.fatal(Position{File: c.name(".")}, "folder", "the course's folder can't be copied into the image: %v", err)
 	}
 	m.FolderSum = sum
 }

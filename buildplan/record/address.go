@@ -1,15 +1,40 @@
 package record
 
 import (
+	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
 )
 
 // secretParameter are the names of what in a query says who asks, or is a ticket
-// that somebody signed.
-var secretParameter = regexp.MustCompile(`(?i)^(x-amz-.+|x-goog-.+|sig|signature|.*token|.*secret|auth|authorization|` +
-	`api[-_]?key|pass(word|wd)?|pwd|credentials?|jwt)$`)
+// that somebody signed; pageParameter those of a place in a list, which is no
+// secret.
+var (
+	secretParameter = regexp.MustCompile(`(?i)^(x-amz-.+|x-goog-.+|sig|.*signature|.*token|.*secret|auth|authorization|` +
+		`(api|access|private)?[-_]?key|pass(word|wd)?|pwd|credentials?|jwt|code|sas|hmac)$`)
+	pageParameter = regexp.MustCompile(`(?i)^(next[-_]?)?(page|continuation|next|sync|cursor|skip)[-_]?token$`)
+)
+
+func isSecret(name string) bool {
+	return secretParameter.MatchString(name) && !pageParameter.MatchString(name)
+}
+
+// credentials are what address leaves out of a request's address, and its header of
+// that name.
+func credentials(r *http.Request) string {
+	said := []string{r.Header.Get("Authorization")}
+	if r.URL.User != nil {
+		said = append(said, r.URL.User.String())
+	}
+	for _, part := range strings.Split(r.URL.RawQuery, "&") {
+		name, value, _ := strings.Cut(part, "=")
+		if plain, err := url.QueryUnescape(name); err == nil && isSecret(plain) {
+			said = append(said, value)
+		}
+	}
+	return strings.Join(said, "\n")
+}
 
 // address is an address as a lock may hold it: without a user, a password and a
 // fragment, and with the values of secret parameters crossed out. It is ASCII.
@@ -25,7 +50,7 @@ func address(u *url.URL) string {
 	parts := strings.Split(clean.RawQuery, "&")
 	for i, part := range parts {
 		name, _, valued := strings.Cut(part, "=")
-		if plain, err := url.QueryUnescape(name); err == nil && valued && secretParameter.MatchString(plain) {
+		if plain, err := url.QueryUnescape(name); err == nil && valued && isSecret(plain) {
 			parts[i] = name + "=-"
 		}
 	}

@@ -17,16 +17,18 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/driftpin/driftpin/buildplan/store"
@@ -39,25 +41,35 @@ type Proxy struct {
 	script    string
 	files     *store.Store
 	servers   http.RoundTripper // nil: only what is recorded
+	cran      string            // CRAN's mirror
 	authority *authority
 	server    *http.Server
 	conns     *queue
 
+	running  atomic.Int32 // requests that are answered
 	mu       sync.Mutex
 	known    map[string]pins.Answer // recorded before, by key
 	given    map[string]pins.Answer
-	whole    map[string]string      // addresses as they were asked, by how they are recorded
+	refused  map[string]pins.Answer // 401s: the script may say who it is, and ask again
+	asker    map[string]string      // who asked for what was given, by key
 	busy     map[string]*sync.Mutex // a key is answered once at a time
 	failures []Failure
-	bypassed int
+	replaced []pins.Answer
+	end      End
+}
+
+// An End is what a step tells when its script has ended.
+type End struct {
+	Bypassed int // packets that went nowhere: those of connections past the proxy
+	Left     int // programs that still ran, and were ended
 }
 
 // A Failure is a request of a script that could not be answered as promised.
 type Failure struct {
-	Script, Method string
-	URL            string // without credentials
-	Why            Why
-	Err            error // what the network said; may be nil
+	Script string
+	Asked  pins.Answer // what was asked for: an answer without what was answered
+	Why    Why
+	Err    error // what the network said; may be nil
 }
 
 // Why says what kind of failure one is.
@@ -76,31 +88,46 @@ const (
 
 // String says what happened, in one line.
 func (f Failure) String() string {
-	said := fmt.Sprintf("%s: %s %s %s", f.Script, f.Method, f.URL, f.Why)
+	said := fmt.Sprintf("%s: %s %s %s", f.Script, f.Asked.Method, f.Asked.URL, f.Why)
 	if f.Err != nil {
 		said += ": " + f.Err.Error()
 	}
 	return said
 }
 
-// New returns a proxy for a script. Answers that are known are given again from
-// files, where they are fetched if need be; for others it asks the servers. If
-// servers is nil there are no others.
-func New(script string, files *store.Store, known []pins.Answer, servers http.RoundTripper) (*Proxy, error) {
+// Options say what a proxy answers.
+type Options struct {
+	// Known are answers of an earlier recording, which are given again from the
+	// store, where they are fetched if need be.
+	Known []pins.Answer
+	// Servers are asked for others. If it is nil there are no others.
+	Servers http.RoundTripper
+	// CRAN is the address of CRAN's mirror, which scripts know as [CRAN]; empty: what
+	// R takes by itself.
+	CRAN string
+}
+
+// CRAN is what scripts take for CRAN: which mirror that is, is this machine's
+// configuration, and stands in no lock.
+const CRAN = "http://cran.driftpin.invalid"
+
+// New returns a proxy for a script.
+func New(script string, files *store.Store, o Options) (*Proxy, error) {
 	a, err := newAuthority()
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{script: script, files: files, servers: servers, authority: a, conns: newQueue(),
-		known: map[string]pins.Answer{}, given: map[string]pins.Answer{}, whole: map[string]string{},
-		busy: map[string]*sync.Mutex{}}
-	for _, answer := range known {
+	p := &Proxy{script: script, files: files, servers: o.Servers, cran: o.CRAN, authority: a, conns: newQueue(),
+		known: map[string]pins.Answer{}, given: map[string]pins.Answer{}, asker: map[string]string{},
+		refused: map[string]pins.Answer{}, busy: map[string]*sync.Mutex{}}
+	for _, answer := range o.Known {
 		p.known[answer.Key()] = answer
-		if answer.SHA256 != "" && answer.Method == http.MethodGet && !files.Known(answer.SHA256) {
-			if err := files.Remember(answer.SHA256, answer.URL); err != nil {
+		if answer.SHA256 != "" && fetchable(answer) && !files.Known(answer.SHA256) {
+			if err := files.Remember(answer.SHA256, p.real(answer.URL)); err != nil {
 				return nil, err
 			}
 		}
+		files.Accept(answer.SHA256, answer.Accept)
 		files.Expect(answer.SHA256, answer.URL, answer.Size)
 	}
 	p.server = &http.Server{Handler: p, ReadHeaderTimeout: time.Minute,
@@ -113,6 +140,9 @@ func New(script string, files *store.Store, known []pins.Answer, servers http.Ro
 	go p.server.Serve(p.conns) // ends with Close
 	return p, nil
 }
+
+// fetchable reports whether an answer can be had again by its address.
+func fetchable(a pins.Answer) bool { return a.Method == http.MethodGet && a.Sent == "" }
 
 // Serve answers on a connection, until that or the proxy is closed.
 func (p *Proxy) Serve(conn net.Conn) { p.conns.add(conn) }
@@ -130,7 +160,20 @@ func (p *Proxy) Answers() (all []pins.Answer) {
 	for _, a := range p.given {
 		all = append(all, a)
 	}
+	for key, a := range p.refused {
+		if _, ok := p.given[key]; !ok {
+			all = append(all, a)
+		}
+	}
 	return all
+}
+
+// Replaced are the answers of an earlier recording whose bytes could not be had any
+// more, so that the servers were asked anew.
+func (p *Proxy) Replaced() []pins.Answer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.replaced)
 }
 
 // Failures are what could not be answered, and was not answered later either.
@@ -138,27 +181,24 @@ func (p *Proxy) Failures() (all []Failure) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, f := range p.failures {
-		late := slices.ContainsFunc(slices.Collect(maps.Values(p.given)),
-			func(a pins.Answer) bool { return a.Method == f.Method && a.URL == f.URL })
-		if f.Why != Unanswered || !late {
+		if _, late := p.given[f.Asked.Key()]; f.Why != Unanswered || !late {
 			all = append(all, f)
 		}
 	}
 	return all
 }
 
-// Bypassed is how many packets of the script went nowhere: those of connections
-// that it tried to open past the proxy.
-func (p *Proxy) Bypassed() int {
+// End is what the step told when the script had ended.
+func (p *Proxy) End() End {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.bypassed
+	return p.end
 }
 
-func (p *Proxy) fail(r *http.Request, address string, why Why, err error) {
+func (p *Proxy) fail(asked pins.Answer, why Why, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.failures = append(p.failures, Failure{p.script, r.Method, address, why, err})
+	p.failures = append(p.failures, Failure{p.script, asked, why, err})
 }
 
 // Own is the host under which the step itself speaks to the proxy.
@@ -172,56 +212,95 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case inside:
 		r.URL.Scheme, r.URL.Host = "https", host
-	case r.URL.Host == "":
-		http.Error(w, "this is a proxy", http.StatusBadRequest)
+	case r.URL.Host == Own && r.URL.Path == "/cran":
+		p.setCRAN(r.URL.Query().Get("default"))
 		return
 	case r.URL.Host == Own:
-		p.end(w, r)
+		p.ended(w, r)
 		return
 	}
-	where := address(r.URL)
-	sent, err := p.suited(r)
+	if r.URL.Hostname() == "" {
+		http.Error(w, "this is a proxy", http.StatusBadRequest)
+		return
+	}
+	p.running.Add(1)
+	defer p.running.Add(-1)
+	asked, body, err := asks(r)
 	if err != nil {
-		p.fail(r, where, Unsuited, err)
+		p.fail(asked, Unsuited, err)
 		http.Error(w, err.Error(), http.StatusNotImplemented)
 		return
 	}
-	answer := pins.Answer{Method: r.Method, URL: where, Sent: sent.sum}
-	defer p.lock(answer.Key())()
-	if !p.same(where, r.URL) {
-		p.fail(r, where, Ambiguous, nil)
-		http.Error(w, string(Ambiguous), http.StatusConflict)
-		return
-	}
-	known, ok := p.recorded(answer.Key())
+	defer p.lock(asked.Key())()
+	known, ok := p.recorded(asked.Key())
 	switch {
+	case ok && p.servers != nil && !p.sameAsker(asked.Key(), r):
+		p.fail(asked, Ambiguous, nil)
+		http.Error(w, string(Ambiguous), http.StatusConflict)
 	case ok:
-		err = p.give(w, r, known)
-		if err != nil && p.servers != nil && !p.isGiven(answer.Key()) { // the old recording is of no use
-			p.files.Failure()
-			p.record(w, r, answer, sent.data)
-			return
-		}
-		if err != nil {
-			p.fail(r, where, Lost, err)
-			http.Error(w, "driftpin: "+string(Lost), http.StatusBadGateway)
-			return
-		}
-		p.note(known)
+		p.again(w, r, asked, known, body)
 	case p.servers == nil:
-		p.fail(r, where, Unrecorded, nil)
+		p.fail(asked, Unrecorded, nil)
 		http.Error(w, "driftpin: "+string(Unrecorded), http.StatusForbidden)
 	default:
-		p.record(w, r, answer, sent.data)
+		p.record(w, r, asked, body)
 	}
 }
 
-// end tells the step whether all was answered as promised. The step says how many
-// packets went nowhere.
-func (p *Proxy) end(w http.ResponseWriter, r *http.Request) {
-	n, _ := strconv.Atoi(r.URL.Query().Get("bypassed")) // a step that can't tell says nothing
+// setCRAN takes R's own mirror where none is configured.
+func (p *Proxy) setCRAN(address string) {
 	p.mu.Lock()
-	p.bypassed += n
+	defer p.mu.Unlock()
+	if p.cran != "" || !strings.HasPrefix(address, "http") {
+		return
+	}
+	p.cran = strings.TrimSuffix(address, "/")
+	for _, a := range p.known {
+		if strings.HasPrefix(a.URL, CRAN+"/") && fetchable(a) && a.SHA256 != "" && !p.files.Has(a.SHA256) {
+			_ = p.files.Remember(a.SHA256, p.cran+strings.TrimPrefix(a.URL, CRAN)) // it is a help for later
+		}
+	}
+}
+
+// real is where an address leads: to CRAN's mirror, if it is one of CRAN's.
+func (p *Proxy) real(address string) string {
+	if rest, ok := strings.CutPrefix(address, CRAN+"/"); ok && p.cran != "" {
+		return p.cran + "/" + rest
+	}
+	return address
+}
+
+// again gives an answer that was given before, now or when the lock was made.
+func (p *Proxy) again(w http.ResponseWriter, r *http.Request, asked, known pins.Answer, body []byte) {
+	err := p.give(w, r, known)
+	if err == nil {
+		p.note(known, r)
+		return
+	}
+	if p.servers != nil && !p.isGiven(asked.Key()) { // the old recording is of no use
+		p.files.Failure()
+		p.mu.Lock()
+		p.replaced = append(p.replaced, known)
+		p.mu.Unlock()
+		p.record(w, r, asked, body)
+		return
+	}
+	p.fail(asked, Lost, err)
+	http.Error(w, "driftpin: "+string(Lost), http.StatusBadGateway)
+}
+
+// ended tells the step whether all was answered as promised, once all is. The step
+// tells how the script ended.
+func (p *Proxy) ended(w http.ResponseWriter, r *http.Request) {
+	for p.running.Load() > 0 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	number := func(name string) int {
+		n, _ := strconv.Atoi(r.URL.Query().Get(name)) // a step that can't tell says nothing
+		return n
+	}
+	p.mu.Lock()
+	p.end = End{p.end.Bypassed + number("bypassed"), p.end.Left + number("left")}
 	p.mu.Unlock()
 	failures := p.Failures()
 	if len(failures) > 0 {
@@ -232,33 +311,46 @@ func (p *Proxy) end(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// maxSent is the most that a POST may send, in bytes.
+// maxSent is the most that a request may send, in bytes.
 const maxSent = 16 << 20
 
-// A sent is what a request sends.
-type sent struct {
-	data []byte
-	sum  string
-}
-
-// suited says whether a request is one whose answer can be recorded, and what it
-// sends.
-func (p *Proxy) suited(r *http.Request) (s sent, err error) {
+// asks is what a request asks for, and what it sends; err says why its answer can't
+// be recorded.
+func asks(r *http.Request) (asked pins.Answer, body []byte, err error) {
+	asked = pins.Answer{Method: r.Method, URL: address(r.URL), Accept: accepts(r.Header)}
 	switch {
-	case r.Header.Get("Upgrade") != "":
-		return s, fmt.Errorf("the connection would be taken over by %.40q", r.Header.Get("Upgrade"))
-	case r.Method == http.MethodGet || r.Method == http.MethodHead:
-		return s, nil
-	case r.Method != http.MethodPost:
-		return s, fmt.Errorf("only GET, HEAD and POST can")
+	case strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
+		return asked, nil, errors.New("it is a connection of WebSocket's")
+	case r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost:
+		return asked, nil, errors.New("only GET, HEAD and POST can")
 	}
-	s.data, err = io.ReadAll(io.LimitReader(r.Body, maxSent+1))
-	if err == nil && len(s.data) > maxSent {
+	body, err = io.ReadAll(io.LimitReader(r.Body, maxSent+1))
+	if err == nil && len(body) > maxSent {
 		err = fmt.Errorf("it sends more than %d MiB", maxSent>>20)
 	}
-	sum := sha256.Sum256(s.data)
-	s.sum = hex.EncodeToString(sum[:])
-	return s, err
+	if len(body) > 0 || r.Method == http.MethodPost {
+		sum := sha256.Sum256(body)
+		asked.Sent = hex.EncodeToString(sum[:])
+	}
+	return asked, body, err
+}
+
+// accepts is what a request says that it takes; empty for everything.
+func accepts(h http.Header) string {
+	said := strings.Join(h.Values("Accept"), ", ")
+	if said == "*/*" {
+		return ""
+	}
+	return said
+}
+
+// sameAsker reports whether a request has the credentials of the one that was
+// answered under its key before, if one was.
+func (p *Proxy) sameAsker(key string, r *http.Request) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	was, ok := p.asker[key]
+	return !ok || was == credentials(r)
 }
 
 // lock waits until nobody else is answered what has a key.
@@ -272,18 +364,6 @@ func (p *Proxy) lock(key string) (unlock func()) {
 	p.mu.Unlock()
 	m.Lock()
 	return m.Unlock
-}
-
-// same reports whether an address is the one that was recorded in its place.
-func (p *Proxy) same(recorded string, u *url.URL) bool {
-	asked := *u
-	asked.Fragment = ""
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.whole[recorded] == "" {
-		p.whole[recorded] = asked.String()
-	}
-	return p.whole[recorded] == asked.String()
 }
 
 // recorded is an answer that was given before, now or when the lock was made.
@@ -303,19 +383,20 @@ func (p *Proxy) isGiven(key string) bool {
 	return ok
 }
 
-func (p *Proxy) note(a pins.Answer) {
+// note keeps an answer, and who it was given to.
+func (p *Proxy) note(a pins.Answer, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.given[a.Key()] = a
+	p.given[a.Key()], p.asker[a.Key()] = a, credentials(r)
 }
 
 // give gives a recorded answer. On error nothing was given.
 func (p *Proxy) give(w http.ResponseWriter, r *http.Request, a pins.Answer) error {
 	if a.SHA256 == "" {
-		head(w, a)
+		head(w, a, a.Header)
 		return nil
 	}
-	file, err := p.files.File(r.Context(), a.SHA256)
+	file, err := p.files.File(context.WithoutCancel(r.Context()), a.SHA256)
 	if err != nil {
 		return err
 	}
@@ -324,14 +405,14 @@ func (p *Proxy) give(w http.ResponseWriter, r *http.Request, a pins.Answer) erro
 		return err
 	}
 	defer f.Close()
-	head(w, a)
+	head(w, a, a.Header)
 	_, _ = io.Copy(w, f) // who does not listen any more does not matter
 	return nil
 }
 
-// head writes the head of an answer: what a lock keeps of it.
-func head(w http.ResponseWriter, a pins.Answer) {
-	for k, v := range a.Header {
+// head writes the head of an answer, with some headers.
+func head(w http.ResponseWriter, a pins.Answer, headers map[string]string) {
+	for k, v := range headers {
 		w.Header().Set(k, v)
 	}
 	if w.Header().Get("Content-Type") == "" {
@@ -365,7 +446,7 @@ func (p *Proxy) tunnel(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		conn.Close()
 		u := &url.URL{Scheme: "https", Host: r.URL.Host}
-		p.fail(r, address(u), Unsuited, fmt.Errorf("its TLS was refused, perhaps since it trusts other "+
+		p.fail(pins.Answer{Method: r.Method, URL: address(u)}, Unsuited, fmt.Errorf("its TLS was refused, perhaps since it trusts other "+
 			"certificates than the system's: %w", err))
 		return
 	}

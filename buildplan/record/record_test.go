@@ -61,14 +61,14 @@ func (w *world) proxy(t *testing.T, files *store.Store, known []pins.Answer, onl
 	if online {
 		servers = w.Client().Transport
 	}
-	p, err := New("postBuild", files, known, servers)
+	p, err := New("postBuild", files, Options{Known: known, Servers: servers})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.Close() })
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(p.CA())
-	transport := &http.Transport{
+	transport := &http.Transport{DisableCompression: true,
 		Proxy:           http.ProxyURL(&url.URL{Scheme: "http", Host: "127.0.0.1:1"}),
 		TLSClientConfig: &tls.Config{RootCAs: pool},
 		DialContext: func(context.Context, string, string) (net.Conn, error) {
@@ -86,9 +86,13 @@ func (w *world) proxy(t *testing.T, files *store.Store, known []pins.Answer, onl
 // get says how an address is answered: the status, the body.
 func get(t *testing.T, c *http.Client, method, address, body string) string {
 	t.Helper()
+	method, accept, _ := strings.Cut(method, " ")
 	req, err := http.NewRequest(method, address, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if accept != "" {
+		req.Header.Set("Accept", accept)
 	}
 	resp, err := c.Do(req)
 	if err != nil {
@@ -99,7 +103,11 @@ func get(t *testing.T, c *http.Client, method, address, body string) string {
 	if err != nil {
 		return "cut short"
 	}
-	return fmt.Sprint(resp.StatusCode, " ", strings.TrimSpace(string(data)))
+	said := fmt.Sprint(resp.StatusCode, " ", strings.TrimSpace(string(data)))
+	if packed := resp.Header.Get("Content-Encoding"); packed != "" {
+		said += " " + packed
+	}
+	return said
 }
 
 // script is what a script asks, and what it is told, the same when recorded and
@@ -119,6 +127,14 @@ var script = []struct{ method, path, body, want string }{
 	{"GET", "/q?b=2&a=1", "", "200 b=2&a=1"},
 	{"GET", "/empty", "", "200 "},
 	{"GET", "/ä%20ö", "", "200 /ä ö"},
+	{"GET a/1", "/accept", "", "200 a/1"},
+	{"GET b/2", "/accept", "", "200 b/2"},
+	{"GET", "/echo", "a body", "200 a body"},
+	{"GET", "/packed", "", "200 packed gzip"},
+	{"GET", "/refused", "", "401 "},
+	{"GET", "/list?pageToken=1", "", "200 pageToken=1"},
+	{"GET", "/list?pageToken=2", "", "200 pageToken=2"},
+	{"HEAD", "/flushed", "", "200 "},
 }
 
 func serve(count *atomic.Int32) http.HandlerFunc {
@@ -145,6 +161,18 @@ func serve(count *atomic.Int32) http.HandlerFunc {
 			io.WriteString(w, "at last")
 		case "/count":
 			fmt.Fprint(w, count.Add(100)/100)
+		case "/accept":
+			io.WriteString(w, r.Header.Get("Accept"))
+		case "/packed":
+			w.Header().Set("Content-Encoding", "gzip")
+			w.Header().Set("Link", `<https://example.test/x?access_token=hush>; rel="next"`)
+			io.WriteString(w, "packed")
+		case "/refused":
+			w.WriteHeader(http.StatusUnauthorized)
+		case "/flushed":
+			w.(http.Flusher).Flush()
+		case "/list":
+			io.WriteString(w, r.URL.RawQuery)
 		case "/q":
 			io.WriteString(w, r.URL.RawQuery)
 		case "/empty":
@@ -196,7 +224,7 @@ func TestRecordAndReplay(t *testing.T) {
 	if got := get(t, c, "GET", w.URL+"/other", ""); got != "403 driftpin: was not recorded" {
 		t.Errorf("what was not recorded: %q", got)
 	}
-	want := []Failure{{"postBuild", "GET", w.URL + "/other", Unrecorded, nil}}
+	want := []Failure{{"postBuild", pins.Answer{Method: "GET", URL: w.URL + "/other"}, Unrecorded, nil}}
 	if diff := cmp.Diff(want, p.Failures()); diff != "" {
 		t.Error(diff)
 	}
@@ -273,6 +301,8 @@ func TestCredentials(t *testing.T) {
 		{signed + "/a", "200 secret bytes"},
 		{w.URL + "/b?token=hush&v=1", "200 secret bytes"},
 		{w.URL + "/b?token=other&v=1", "409 was asked with two different credentials"},
+		{strings.Replace(signed, "hush", "other", 1) + "/a", "409 was asked with two different credentials"},
+		{strings.Replace(w.URL, "https", "HTTPS", 1) + "/b?token=hush&v=1", "200 secret bytes"},
 	} {
 		if got := get(t, c, "GET", ask.address, ""); got != ask.want {
 			t.Errorf("%s: %q, want %q", ask.address, got, ask.want)
@@ -306,13 +336,18 @@ func TestFaults(t *testing.T) {
 			io.WriteString(rw, "short")
 		case "/down":
 			http.Error(rw, "", http.StatusServiceUnavailable)
+		case "/some":
+			if body, _ := io.ReadAll(r.Body); string(body) == "bad" {
+				http.Error(rw, "", http.StatusInternalServerError)
+			}
 		}
 	})
 	p, c := w.proxy(t, w.files, nil, true)
-	for _, ask := range []struct{ method, path, want string }{
-		{"GET", "/cut", "error"}, {"GET", "/down", "503 "}, {"PUT", "/x", "501 only GET, HEAD and POST can"},
+	for _, ask := range []struct{ method, path, body, want string }{
+		{"GET", "/cut", "", "error"}, {"GET", "/down", "", "503 "}, {"PUT", "/x", "", "501 only GET, HEAD and POST can"},
+		{"POST", "/some", "bad", "500 "}, {"POST", "/some", "good", "200 "},
 	} {
-		if got := get(t, c, ask.method, w.URL+ask.path, ""); got != ask.want {
+		if got := get(t, c, ask.method, w.URL+ask.path, ask.body); got != ask.want {
 			t.Errorf("%s: %q, want %q", ask.path, got, ask.want)
 		}
 	}
@@ -320,15 +355,41 @@ func TestFaults(t *testing.T) {
 	for _, f := range p.Failures() {
 		whys = append(whys, f.Why)
 	}
-	if !slices.Equal(whys, []Why{Unanswered, Unanswered, Unsuited}) || len(p.Answers()) > 0 {
+	if !slices.Equal(whys, []Why{Unanswered, Unanswered, Unsuited, Unanswered}) || len(p.Answers()) != 1 {
 		t.Errorf("%v %v", p.Failures(), p.Answers())
 	}
-	if left, _ := filepath.Glob(filepath.Join(w.home, "files", "blobs", "sha256", "*")); len(left) > 0 {
+	if left, _ := filepath.Glob(filepath.Join(w.home, "files", "blobs", "sha256", ".*")); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
-	got := get(t, c, "GET", "http://"+Own+"/end?bypassed=2", "")
-	if !strings.HasPrefix(got, "409 postBuild: GET "+w.URL+"/cut was not answered") || p.Bypassed() != 2 {
-		t.Errorf("the end: %q, bypassed %d", got, p.Bypassed())
+	got := get(t, c, "GET", "http://"+Own+"/end?bypassed=2&left=1", "")
+	if !strings.HasPrefix(got, "409 postBuild: GET "+w.URL+"/cut was not answered") || p.End() != (End{2, 1}) {
+		t.Errorf("the end: %q, %v", got, p.End())
+	}
+}
+
+// What a script does not wait for is recorded as a whole all the same, before the
+// step is told how it went.
+func TestCutOff(t *testing.T) {
+	went := make(chan struct{})
+	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
+		io.WriteString(rw, strings.Repeat("a", 1<<20))
+		rw.(http.Flusher).Flush()
+		<-went
+		io.WriteString(rw, "end")
+	})
+	p, c := w.proxy(t, w.files, nil, true)
+	resp, err := c.Get(w.URL + "/big")
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.ReadFull(resp.Body, make([]byte, 100))
+	resp.Body.Close()
+	time.AfterFunc(100*time.Millisecond, func() { close(went) })
+	if got := get(t, c, "GET", "http://"+Own+"/end", ""); got != "200 " {
+		t.Errorf("the end: %q", got)
+	}
+	if a := p.Answers(); len(a) != 1 || a[0].Size != 1<<20+3 {
+		t.Errorf("recorded: %v", a)
 	}
 }
 
@@ -343,7 +404,7 @@ func TestRefusedTLS(t *testing.T) {
 			t.Fatal("nobody says so")
 		}
 	}
-	if f := p.Failures()[0]; f.Why != Unsuited || f.URL != w.URL+"/" {
+	if f := p.Failures()[0]; f.Why != Unsuited || f.Asked.URL != w.URL+"/" {
 		t.Error(f)
 	}
 }
@@ -360,7 +421,7 @@ func FuzzProxy(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := New("postBuild", files, nil, nil)
+		p, err := New("postBuild", files, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -373,8 +434,8 @@ func FuzzProxy(f *testing.F) {
 		}()
 		io.Copy(io.Discard, ours)
 		for _, a := range p.Failures() {
-			if strings.ContainsAny(a.URL, " \n") {
-				t.Errorf("%q is no address of a lock", a.URL)
+			if strings.ContainsAny(a.Asked.URL, " \n") {
+				t.Errorf("%q is no address of a lock", a.Asked.URL)
 			}
 		}
 	})

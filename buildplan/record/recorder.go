@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -28,63 +29,105 @@ var hidden = []string{"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Aut
 	"Transfer-Encoding", "Upgrade", "Range", "If-Range", "If-None-Match", "If-Modified-Since", "If-Match",
 	"If-Unmodified-Since"}
 
-// record asks the server, gives the script what it says, and notes the answer.
+// stall is how long a server may send nothing.
+const stall = 2 * time.Minute
+
+// record asks the server, gives the script what it says, and notes the answer. It
+// goes on when the script does not listen any more: what was asked for is recorded
+// as a whole.
 func (p *Proxy) record(w http.ResponseWriter, r *http.Request, a pins.Answer, body []byte) {
-	resp, err := p.ask(r, body)
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
+	defer cancel(nil)
+	patience := time.AfterFunc(stall, func() { cancel(fmt.Errorf("no data came for %v", stall)) })
+	defer patience.Stop()
+	resp, err := p.ask(r.WithContext(ctx), body, patience)
 	if err != nil {
-		p.fail(r, a.URL, Unanswered, err)
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		p.fail(a, Unanswered, err)
 		http.Error(w, "driftpin: "+err.Error(), http.StatusBadGateway)
 		return
 	}
 	defer resp.Body.Close()
-	a.Status, a.Header = resp.StatusCode, keptHeaders(resp)
-	for _, cookie := range resp.Header.Values("Set-Cookie") { // recorded they are of no use
-		w.Header().Add("Set-Cookie", cookie)
-	}
+	var given map[string]string
+	a.Status = resp.StatusCode
+	given, a.Header = headers(resp)
 	switch {
 	case resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests:
-		p.fail(r, a.URL, Unanswered, errors.New(resp.Status))
-		head(w, a)
+		p.fail(a, Unanswered, errors.New(resp.Status))
+		head(w, a, given)
 		return
 	case resp.StatusCode == http.StatusUnauthorized: // the program may say who it is, and ask again
 		w.Header()["Www-Authenticate"] = resp.Header.Values("WWW-Authenticate")
-		head(w, a)
+		p.mu.Lock()
+		p.refused[a.Key()] = a
+		p.mu.Unlock()
+		head(w, a, given)
 		return
 	case r.Method == http.MethodHead:
-		a.Size = max(resp.ContentLength, 0)
+		a.Size = resp.ContentLength
 	case resp.StatusCode < 300 && resp.StatusCode != http.StatusNoContent:
-		if err := p.keep(w, r, &a, resp); err != nil {
-			p.fail(r, a.URL, Unanswered, err)
+		resp.Body = &patient{resp.Body, patience}
+		if err := p.keep(w, &a, given, resp); err != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				err = cause
+			}
+			p.fail(a, Unanswered, err)
 			panic(http.ErrAbortHandler) // the script sees that the answer is not whole
 		}
-		p.note(a)
+		p.note(a, r)
 		return
 	}
-	head(w, a) // what a server says besides that it has nothing is of no use to a program
-	p.note(a)
+	head(w, a, given) // what a server says besides that it has nothing is of no use to a program
+	p.note(a, r)
 }
 
-// keptHeaders are the headers of an answer that a lock keeps.
-func keptHeaders(resp *http.Response) map[string]string {
-	kept := map[string]string{}
+// A patient is a body whose reader waits anew after each byte.
+type patient struct {
+	io.ReadCloser
+	patience *time.Timer
+}
+
+// Read implements io.Reader.
+func (b *patient) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.patience.Reset(stall)
+	return n, err
+}
+
+var linked = regexp.MustCompile(`<([^<>]*)>`)
+
+// headers are those of an answer that a script is given, and as a lock keeps them:
+// without credentials in addresses.
+func headers(resp *http.Response) (given, kept map[string]string) {
+	given, kept = map[string]string{}, map[string]string{}
 	for _, k := range pins.AnswerHeaders {
 		if v := strings.Join(resp.Header.Values(k), ", "); v != "" {
-			kept[k] = v
+			given[k], kept[k] = v, v
 		}
 	}
-	if to, err := resp.Location(); err == nil {
-		kept["Location"] = address(to)
-	} else {
-		delete(kept, "Location")
+	clean := func(text string) string {
+		u, err := resp.Request.URL.Parse(text)
+		if err != nil {
+			return "-"
+		}
+		return address(u)
+	}
+	if v, ok := given["Location"]; ok {
+		kept["Location"] = clean(v)
+	}
+	if v, ok := given["Link"]; ok {
+		kept["Link"] = linked.ReplaceAllStringFunc(v, func(s string) string { return "<" + clean(s[1:len(s)-1]) + ">" })
 	}
 	if len(kept) == 0 {
-		return nil
+		return nil, nil
 	}
-	return kept
+	return given, kept
 }
 
 // keep passes the body of an answer on to the script, and into the store.
-func (p *Proxy) keep(w http.ResponseWriter, r *http.Request, a *pins.Answer, resp *http.Response) error {
+func (p *Proxy) keep(w http.ResponseWriter, a *pins.Answer, given map[string]string, resp *http.Response) error {
 	dir, release, err := p.files.Work()
 	if err != nil {
 		return err
@@ -97,7 +140,7 @@ func (p *Proxy) keep(w http.ResponseWriter, r *http.Request, a *pins.Answer, res
 	}
 	defer f.Close() // errors of writing show before
 	a.Size = resp.ContentLength
-	head(w, *a)
+	head(w, *a, given)
 	sum := sha256.New()
 	a.Size, err = io.Copy(io.MultiWriter(f, sum, quiet{w}), resp.Body)
 	if err == nil && resp.ContentLength >= 0 && a.Size != resp.ContentLength {
@@ -110,10 +153,13 @@ func (p *Proxy) keep(w http.ResponseWriter, r *http.Request, a *pins.Answer, res
 		return err
 	}
 	a.SHA256 = hex.EncodeToString(sum.Sum(nil))
-	from := a.URL
-	if r.Method != http.MethodGet {
+	p.mu.Lock()
+	from := p.real(a.URL)
+	p.mu.Unlock()
+	if !fetchable(*a) {
 		from = "" // nothing to fetch it by again
 	}
+	p.files.Accept(a.SHA256, a.Accept)
 	_, err = p.files.Add(file, from)
 	return err
 }
@@ -130,8 +176,9 @@ func (q quiet) Write(p []byte) (int, error) {
 // ask asks the server of a request, again if it does not answer. Where it sends
 // to an address that is another server's, or has a query, which may be a ticket,
 // the recorder goes there itself: such addresses do not last.
-func (p *Proxy) ask(r *http.Request, body []byte) (resp *http.Response, err error) {
+func (p *Proxy) ask(r *http.Request, body []byte, patience *time.Timer) (resp *http.Response, err error) {
 	for n := range tries {
+		patience.Reset(stall)
 		if n > 0 {
 			select {
 			case <-time.After(pause << (n - 1)):
@@ -158,6 +205,12 @@ const maxRedirects = 10
 func (p *Proxy) follow(r *http.Request, body []byte) (*http.Response, error) {
 	out := r.Clone(r.Context())
 	out.RequestURI = ""
+	p.mu.Lock()
+	real := p.real(out.URL.String())
+	p.mu.Unlock()
+	if to, err := url.Parse(real); err == nil {
+		out.URL = to
+	}
 	send(out, body)
 	for _, k := range append(hidden, strings.Split(r.Header.Get("Connection"), ",")...) {
 		out.Header.Del(strings.TrimSpace(k))
@@ -176,7 +229,7 @@ func (p *Proxy) follow(r *http.Request, body []byte) (*http.Response, error) {
 		to, err := resp.Location()
 		if err != nil || resp.StatusCode >= 400 || resp.StatusCode < 300 || resp.StatusCode == http.StatusNotModified ||
 			to.Host == r.URL.Host && to.RawQuery == "" && to.Scheme == r.URL.Scheme {
-			return resp, nil
+			return resp, nil // CRAN's are followed: the script knows its mirror by another name
 		}
 		resp.Body.Close()
 		if n == maxRedirects {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +25,7 @@ var recorded embed.FS
 // RecordedDigest is the digest of the scripts of CopyFolder and RunScript.
 func RecordedDigest() string {
 	h := sha256.New()
+	h.Write([]byte(rCode)) // a hash returns no error
 	for _, name := range []string{"folder.sh", "run-script.pl"} {
 		h.Write(read("recorded/" + name))
 	}
@@ -92,13 +94,32 @@ var scriptEnv = []string{
 	"npm_config_audit=false", "npm_config_fund=false", "PIP_NO_INPUT=1",
 }
 
+// rCode has R take its packages from the proxy's CRAN, tell the proxy which mirror it
+// would take by itself, and run a file.
+const rCode = `local({
+  mirror <- getOption("repos")[["CRAN"]]
+  if (is.null(mirror) || mirror == "@CRAN@")
+    mirror <- utils::read.csv(file.path(R.home("doc"), "CRAN_mirrors.csv"))$URL[1]
+  readLines(url(paste0("http://driftpin.invalid/cran?default=", utils::URLencode(mirror, TRUE))))
+  options(repos = c(CRAN = "http://cran.driftpin.invalid"))
+})
+source(commandArgs(TRUE)[1])`
+
+// command runs a script in the course's folder: by R, if it is R's.
+func command(script string) []string {
+	if strings.EqualFold(path.Ext(script), ".r") {
+		return []string{"Rscript", "-e", rCode, script}
+	}
+	return []string{"/bin/sh", "-c", `exec "$0"`, "./" + script}
+}
+
 // RunScript runs a course's script. All that it reaches is the socket of its proxy.
 func (g Ground) RunScript(st llb.State, s ScriptRun) llb.ExecState {
 	wgetrc := llb.Scratch().File(llb.Mkfile("/wgetrc", 0o644, []byte("ca_certificate="+caPath+"\n"),
 		llb.WithCreatedTime(pins.Epoch)))
-	options := Step(s.Name, []string{"perl", Dir + "recorded/run-script.pl", socketPath, "1000", g.Prefix(),
-		s.Dir, "/bin/sh", "-c", `exec "$0"`, "./" + s.Name},
-		Script("recorded/run-script.pl"), s.At,
+	args := append([]string{"perl", Dir + "recorded/run-script.pl", socketPath, "1000", g.Prefix(), s.Dir},
+		command(s.Name)...)
+	options := Step(s.Name, args, Script("recorded/run-script.pl"), s.At,
 		llb.AddMount(Dir+"wgetrc", wgetrc, llb.SourcePath("/wgetrc"), llb.Readonly),
 		llb.AddSSHSocket(llb.SSHID(SocketID(s.Name)), llb.SSHSocketOpt(socketPath, 0, 0, 0o600)),
 		llb.AddSecret(caPath, llb.SecretID(CASecret(s.Name)), llb.SecretFileOpt(0, 0, 0o444)))

@@ -207,7 +207,7 @@ func (d *download) try(ctx context.Context) error {
 	if d.size > 0 {
 		missing = fmt.Sprintf("bytes=%d-", d.size)
 	}
-	resp, err := d.store.ask(ctx, d.address, missing)
+	resp, err := d.store.ask(ctx, d.sum, d.address, missing)
 	if err != nil {
 		return d.classify(ctx, err)
 	}
@@ -232,8 +232,8 @@ func (d *download) try(ctx context.Context) error {
 	}
 }
 
-// ask sends a request, for a range unless that is empty.
-func (s *Store) ask(ctx context.Context, address, bytes string) (*http.Response, error) {
+// ask sends a request for a file, for a range unless that is empty.
+func (s *Store) ask(ctx context.Context, sum, address, bytes string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, backoff.Permanent(err)
@@ -242,6 +242,11 @@ func (s *Store) ask(ctx context.Context, address, bytes string) (*http.Response,
 	if bytes != "" {
 		req.Header.Set("Range", bytes)
 	}
+	s.mu.Lock()
+	if types := s.accept[sum]; types != "" {
+		req.Header.Set("Accept", types)
+	}
+	s.mu.Unlock()
 	s.options.authorize(req)
 	resp, err := s.client.Do(req)
 	var quoting *url.Error

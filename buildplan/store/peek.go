@@ -96,7 +96,7 @@ func (r *remoteFile) block(i int64) ([]byte, error) {
 func (r *remoteFile) fetch(data []byte, from int64) error {
 	ctx, cancel := context.WithTimeout(r.ctx, r.store.options.Stall)
 	defer cancel()
-	resp, err := r.store.ask(ctx, r.address, fmt.Sprintf("bytes=%d-%d", from, from+int64(len(data))-1))
+	resp, err := r.store.ask(ctx, "", r.address, fmt.Sprintf("bytes=%d-%d", from, from+int64(len(data))-1))
 	if err != nil {
 		return err
 	}

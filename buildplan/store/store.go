@@ -64,6 +64,7 @@ type Store struct {
 	names   map[string]string      // of files, by hash, for messages
 	sizes   map[string]int64       // about
 	private map[string]string      // addresses that are not written down
+	accept  map[string]string      // what to say that we take, where an address has a file in several forms
 	busy    map[string]*sync.Mutex // a file is fetched once at a time
 	failure *Error
 }
@@ -84,7 +85,7 @@ func Open(dir string, o Options) (*Store, error) {
 		o.Pause = time.Second
 	}
 	s := &Store{dir: dir, options: o, client: newClient(o), fetches: semaphore.NewWeighted(maxFetches),
-		names: map[string]string{}, sizes: map[string]int64{}, private: map[string]string{},
+		names: map[string]string{}, sizes: map[string]int64{}, private: map[string]string{}, accept: map[string]string{},
 		busy: map[string]*sync.Mutex{}}
 	for _, d := range []string{s.blobs(), s.addresses()} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
@@ -183,6 +184,16 @@ const (
 	tolerance = 64 << 20 // bytes that a file may be longer than told
 	maxFile   = 32 << 30 // bytes of one of which nothing was told
 )
+
+// Accept says which form of a file an address is asked for, as the header of that
+// name has it; empty for any.
+func (s *Store) Accept(sha256, types string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if types != "" {
+		s.accept[sha256] = types
+	}
+}
 
 // limit is how many bytes of a file are fetched.
 func (s *Store) limit(sha256 string) int64 {

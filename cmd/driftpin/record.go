@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/driftpin/driftpin/buildplan"
 	"github.com/driftpin/driftpin/buildplan/session"
 	"github.com/driftpin/driftpin/images"
 	"github.com/driftpin/driftpin/images/drift"
+	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
 )
 
@@ -41,12 +44,10 @@ func (r recorder) Record(ctx context.Context, m *pins.Manifest, l *pins.Lock, sc
 		return out, err
 	}
 	out = pins.Recording{Script: script.Name, Answers: run.Answers}
-	if run.Bypassed > 0 {
-		fmt.Fprintf(r.s.err, "%s: warning: it tried to open connections past the proxy, which were blocked\n", script.At)
-	}
-	if out.Brought, err = r.brought(ctx, l, first); err != nil {
+	if err := r.changes(ctx, l, first, &out); err != nil {
 		return out, err
 	}
+	r.warn(m, l, script, run, out)
 	if r.twice {
 		out.Varying, err = r.varying(ctx, m, l, out, work)
 	}
@@ -70,29 +71,66 @@ func (r recorder) plan(m *pins.Manifest, l *pins.Lock) (*buildplan.Plan, error) 
 	return buildplan.New(m, l, l.Platforms[0], r.course.base)
 }
 
-// brought are the packages in the layer of a script that are neither locked nor the
-// base's.
-func (r recorder) brought(ctx context.Context, l *pins.Lock, layout string) (brought []pins.Pin, err error) {
-	found, err := readLayer(ctx, layout, func(img *images.Image) ([]images.Package, error) { return img.Inventory(ctx) })
-	if err != nil {
-		return nil, err
+// warn tells what a user may not expect of a recorded script.
+func (r recorder) warn(m *pins.Manifest, l *pins.Lock, script pins.Script, run *buildplan.RecordedRun,
+	rec pins.Recording) {
+	say := func(format string, args ...any) {
+		fmt.Fprintf(r.s.err, "%s: warning: %s\n", script.At, report.Clean(fmt.Sprintf(format, args...)))
 	}
-	known := map[pins.Pin]bool{}
+	if run.Bypassed > 0 {
+		say("it tried to open connections past the proxy, which were blocked")
+	}
+	if run.Left > 0 {
+		say("it left programs running (%d), which were ended: what they had not written yet is missing", run.Left)
+	}
+	for _, a := range run.Replaced {
+		say("what was recorded of %s can't be had any more; the server was asked anew", a.URL)
+	}
+	for _, p := range drift.LockPackages(l) {
+		at := ""
+		if q := m.Request(p.Kind, p.Name, ""); q != nil {
+			at = fmt.Sprintf(", which %s asks for,", q.At)
+		}
+		for _, b := range rec.Brought {
+			if b.Kind == p.Kind && b.Name == p.Name && b.Where == p.Where {
+				say("it replaces %s %s%s with %s", p.Name, p.Version, at, b.Version)
+			}
+		}
+		if slices.Contains(rec.Removed, plain(p.Pin)) {
+			say("it removes %s %s%s", p.Name, p.Version, strings.TrimSuffix(at, ","))
+		}
+	}
+}
+
+// changes are the packages in the layer of a script that are neither locked nor the
+// base's, and the locked ones that it took away.
+func (r recorder) changes(ctx context.Context, l *pins.Lock, layout string, rec *pins.Recording) error {
+	type contents struct {
+		packages []images.Package
+		files    map[string]string
+	}
+	layer, err := readLayer(ctx, layout, func(img *images.Image) (c contents, err error) {
+		if c.packages, err = img.Inventory(ctx); err == nil {
+			c.files, err = img.Files(ctx)
+		}
+		return c, err
+	})
+	if err != nil {
+		return err
+	}
+	found, known := drift.Lockable(layer.packages), map[pins.Pin]bool{}
 	for _, p := range drift.LockPackages(l) {
 		known[plain(p.Pin)] = true
-	}
-	found = drift.Lockable(found)
-	if slices.ContainsFunc(found, func(p images.Package) bool { return p.Kind == pins.Deb }) {
-		c := *r.course
-		c.lock = l
-		base, err := c.openBase(ctx)
-		if err != nil {
-			return nil, err
+		if removed(p.Pin, layer.files) && !slices.ContainsFunc(found, func(f images.Package) bool {
+			return f.Kind == p.Kind && f.Name == p.Name && f.Where == p.Where
+		}) {
+			rec.Removed = append(rec.Removed, plain(p.Pin))
 		}
-		defer func() { err = errors.Join(err, base.Close()) }()
-		below, err := base.Inventory(ctx)
+	}
+	if slices.ContainsFunc(found, func(p images.Package) bool { return p.Kind == pins.Deb }) {
+		below, err := r.below(ctx, l)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, p := range below {
 			known[plain(p.Pin)] = true
@@ -100,10 +138,46 @@ func (r recorder) brought(ctx context.Context, l *pins.Lock, layout string) (bro
 	}
 	for _, p := range found {
 		if !known[plain(p.Pin)] {
-			brought = append(brought, plain(p.Pin))
+			rec.Brought = append(rec.Brought, plain(p.Pin))
 		}
 	}
-	return brought, nil
+	return nil
+}
+
+// below are the packages of the course's base.
+func (r recorder) below(ctx context.Context, l *pins.Lock) (found []images.Package, err error) {
+	c := *r.course
+	c.lock = l
+	base, err := c.openBase(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, base.Close()) }()
+	return base.Inventory(ctx)
+}
+
+// removed reports whether a layer takes away what says that a Python or conda package
+// is installed: its whiteouts (OCI's image specification, "Whiteouts") name it.
+func removed(p pins.Pin, files map[string]string) bool {
+	for file := range files {
+		dir, base := path.Split(file)
+		gone, ok := strings.CutPrefix(base, ".wh.")
+		if !ok || !strings.HasPrefix(dir, p.Where+"/") {
+			continue
+		}
+		stem, isPython := strings.CutSuffix(gone, ".dist-info")
+		if isPython && p.Kind == pins.Pip {
+			name, version, _ := strings.Cut(stem, "-")
+			if pins.CanonicalName(pins.Pip, name) == p.Name && version == p.Version {
+				return true
+			}
+		}
+		if p.Kind == pins.Conda && strings.HasSuffix(dir, "/conda-meta/") &&
+			strings.HasPrefix(gone, p.Name+"-"+p.Version+"-") {
+			return true
+		}
+	}
+	return false
 }
 
 // plain is a pin without what its version does not say.

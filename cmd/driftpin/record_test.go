@@ -209,7 +209,7 @@ func (l *lab) refusals(s *scriptServer) {
 	}
 	_, stderr, err := l.output(elsewhere, "build", "other", "--output", "oci-layout:no")
 	for _, want := range []string{"other/postBuild:1: GET " + s.URL + "/data was recorded, and its bytes can't be had any " +
-		"more", "has the sha256", "driftpin lock --upgrade COURSE postBuild"} {
+		"more", "has the sha256", "driftpin lock --upgrade other postBuild"} {
 		if err == nil || !strings.Contains(stderr, want) {
 			l.t.Errorf("other bytes: %v, %s; want …%s…", err, stderr, want)
 		}
@@ -223,7 +223,7 @@ func (l *lab) refusals(s *scriptServer) {
 		"--output", "oci-layout:no")
 	l.scripted("random", "curl -sS "+s.URL+"/$RANDOM$RANDOM$RANDOM || true\n")
 	l.run("home1", "lock", "random")
-	l.fails(1, " was not recorded\nrecord it anew with driftpin lock --upgrade COURSE postBuild", "build", "random",
+	l.fails(1, " was not recorded\nrecord it anew with driftpin lock --upgrade random postBuild", "build", "random",
 		"--output", "oci-layout:no")
 
 	// A raw connection leads nowhere, and is told of.
@@ -232,6 +232,31 @@ func (l *lab) refusals(s *scriptServer) {
 	if strings.Contains(l.read("raw/pins.lock"), "course raw") {
 		l.t.Error("a lock was written")
 	}
+
+	l.told()
+}
+
+// told: what a script does that its course does not say.
+func (l *lab) told() {
+	// What a script does to pinned packages, and what it leaves running, is told of, and verify knows.
+	l.scripted("changes", "pip install -q idna==3.4\n(while :; do date >> ticks; sleep 0.01; done) &\n")
+	_, stderr, err := l.output("home1", "lock", "changes")
+	for _, want := range []string{"changes/postBuild:1: warning: it replaces idna 3.3, which changes/requirements.txt:1 asks " +
+		"for, with 3.4\n", "changes/postBuild:1: warning: it left programs running"} {
+		if err != nil || !strings.Contains(stderr, want) {
+			l.t.Errorf("%v: %s; want %s", err, stderr, want)
+		}
+	}
+	l.run("home1", "build", "changes", "--output", "oci-layout:changes-image")
+	l.run("home1", "verify", "changes", "oci-layout:changes-image")
+	l.scripted("removes", "pip uninstall -q -y idna\n")
+	_, stderr, err = l.output("home1", "lock", "removes")
+	if want := "it removes idna 3.3, which removes/requirements.txt:1 asks for\n"; err != nil ||
+		!strings.Contains(stderr, want) {
+		l.t.Errorf("%v: %s; want %s", err, stderr, want)
+	}
+	l.run("home1", "build", "removes", "--output", "oci-layout:changes-image")
+	l.run("home1", "verify", "removes", "oci-layout:changes-image")
 
 	// What a script writes otherwise each time is told of, by lock and by build.
 	l.scripted("timed", "date +%N > ~/date; echo same > ~/same\n")

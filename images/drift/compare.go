@@ -377,6 +377,11 @@ func LockPackages(l *pins.Lock) []installed.Package {
 		out = append(out, p)
 	}
 	for _, r := range l.Recordings {
+		for _, gone := range r.Removed {
+			out = slices.DeleteFunc(out, func(p installed.Package) bool {
+				return p.Kind == gone.Kind && p.Name == gone.Name && p.Where == gone.Where
+			})
+		}
 		for _, b := range r.Brought { // a script may put another version in the place of a locked one
 			same := func(p installed.Package) bool { return p.Kind == b.Kind && p.Name == b.Name && p.Where == b.Where }
 			out = append(slices.DeleteFunc(out, same), installed.Package{Pin: b})

@@ -76,6 +76,7 @@ sub identity {
 	return (@as, '--');
 }
 
+delete @ENV{qw(DRIFTPIN_ASKED DRIFTPIN_RECORDED DRIFTPIN_STEPS SSH_AUTH_SOCK)}; # the same to the script each time
 open my $f, '>', '/dev/shm/start' or die "/dev/shm/start: $!\n";
 close $f;
 select undef, undef, undef, 0.05; # what is changed from now on is the script's
@@ -86,11 +87,16 @@ my $status = system identity(), @command;
 die "$command[0]: $!\n" if $status < 0;
 my $code = $status & 127 ? 128 + ($status & 127) : $status >> 8;
 my $bypassed = bypassed() - $before;
-kill 'TERM', $relays;
+
+# What the script left running would go on writing.
+sub parent { open my $f, '<', "/proc/$_[0]/stat" or return 0; return <$f> =~ /\) \S+ (\d+)/ ? $1 : 0 }
+my @left = grep { $_ != $$ && $_ != $relays && parent($_) != $relays && parent($_) } map { m{(\d+)} } glob '/proc/[0-9]*';
+kill 'KILL', @left, $relays;
+my $left = @left;
 
 # The proxy knows whether all was answered as promised.
 my $end = proxy() or die "driftpin's proxy does not answer: $!\n";
-print $end "GET http://driftpin.invalid/end?bypassed=$bypassed HTTP/1.0\r\nHost: driftpin.invalid\r\n\r\n";
+print $end "GET http://driftpin.invalid/end?bypassed=$bypassed&left=$left HTTP/1.0\r\nHost: driftpin.invalid\r\n\r\n";
 $end->flush;
 my ($first, $head) = (scalar <$end>, 1);
 while (defined(my $line = <$end>)) {

@@ -1,0 +1,274 @@
+package pins
+
+import (
+	"path"
+	"strings"
+)
+
+// An rToken is a word of R's: a name (with :: and dots), a text, a number or a sign
+// (R's language definition, "Parser").
+type rToken struct {
+	kind byte // 'n' name, 's' text, '#' number, else the sign itself
+	text string
+	line int
+}
+
+// rTokens takes R's source apart. What is no token of R's is passed over.
+func rTokens(source string) (all []rToken) {
+	line := 1
+	isName := func(c byte) bool {
+		return c == '.' || c == '_' || c == ':' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c >= 0x80
+	}
+	for i := 0; i < len(source); {
+		c := source[i]
+		switch {
+		case c == '\n':
+			line++
+			i++
+		case c == '#':
+			for i < len(source) && source[i] != '\n' {
+				i++
+			}
+		case c == '"' || c == '\'':
+			var b strings.Builder
+			first := line
+			for i++; i < len(source) && source[i] != c; i++ {
+				if source[i] == '\\' && i+1 < len(source) {
+					i++
+				}
+				if source[i] == '\n' {
+					line++
+				}
+				b.WriteByte(source[i])
+			}
+			i++
+			all = append(all, rToken{'s', b.String(), first})
+		case isName(c):
+			start := i
+			for i < len(source) && isName(source[i]) {
+				i++
+			}
+			kind := byte('n')
+			if c >= '0' && c <= '9' {
+				kind = '#'
+			}
+			all = append(all, rToken{kind, source[start:i], line})
+		case c == '<' && strings.HasPrefix(source[i:], "<-"):
+			all = append(all, rToken{'=', "<-", line})
+			i += 2
+		case c == ' ' || c == '\t' || c == '\r':
+			i++
+		default:
+			all = append(all, rToken{c, string(c), line})
+			i++
+		}
+	}
+	return all
+}
+
+// An rArgument is one of a call's: a text, a vector of texts, or something else, which
+// has no values.
+type rArgument struct {
+	name     string
+	values   []rToken
+	variable string // whose values they are
+	indexed  string // the variable of which it is an element
+}
+
+// An rReader reads what R's source installs.
+type rReader struct {
+	tokens  []rToken
+	vectors map[string][]rToken // that variables hold
+	found   []Request
+	file    string
+}
+
+// readR returns the packages that R's source asks for, in the forms that are known:
+// install.packages, BiocManager::install, install_version and install_github of
+// remotes and devtools, also in a loop over pairs, and
+// class_libs_install_version(CLASS, c("PACKAGE", "VERSION", …)). What is computed
+// otherwise is not followed.
+func readR(file, source string) []Request {
+	r := &rReader{tokens: rTokens(source), vectors: map[string][]rToken{}, file: file}
+	for i := range r.tokens {
+		r.at(i)
+	}
+	return r.found
+}
+
+func (r *rReader) sign(i int, c byte) bool { return i < len(r.tokens) && r.tokens[i].kind == c }
+
+// at looks at an assignment, or at a call, that begins at a token.
+func (r *rReader) at(i int) {
+	t := r.tokens[i]
+	if t.kind != 'n' {
+		return
+	}
+	if r.sign(i+1, '=') && r.sign(i+2, 'n') && r.tokens[i+2].text == "c" && r.sign(i+3, '(') {
+		if args, ok := r.arguments(i + 3); ok {
+			r.vectors[t.text] = flat(args)
+		}
+		return
+	}
+	if !r.sign(i+1, '(') || i > 0 && r.tokens[i-1].text == "function" {
+		return
+	}
+	name := t.text
+	if _, after, qualified := strings.Cut(name, "::"); qualified {
+		name = strings.TrimPrefix(after, ":")
+	}
+	args, ok := r.arguments(i + 1)
+	if !ok {
+		return
+	}
+	switch name {
+	case "install.packages", "install_cran", "install":
+		if name == "install" && t.text != "BiocManager::install" {
+			return
+		}
+		for _, v := range r.values(argument(args, 0, "pkgs")) {
+			r.add(v, "", "")
+		}
+	case "install_version":
+		a, b := argument(args, 0, "package"), argument(args, 1, "version")
+		if pairs := r.vectors[a.indexed]; a.indexed != "" && a.indexed == b.indexed { // for (i in …) of v[i], v[i + 1]
+			r.pairs(pairs)
+			return
+		}
+		packages, versions := r.values(a), r.values(b)
+		if len(packages) == 1 && len(versions) <= 1 {
+			r.add(packages[0], first(versions), "")
+		}
+	case "install_github":
+		ref := first(r.values(argument(args, 1, "ref")))
+		for _, v := range r.values(argument(args, 0, "repo")) {
+			r.add(v, "", ref)
+		}
+	case "class_libs_install_version":
+		r.pairs(r.values(argument(args, 1, "class_libs")))
+	}
+}
+
+// pairs notes packages, each with its version behind it.
+func (r *rReader) pairs(all []rToken) {
+	for k := 0; k+1 < len(all); k += 2 {
+		r.add(all[k], all[k+1].text, "")
+	}
+}
+
+func first(tokens []rToken) string {
+	if len(tokens) == 0 {
+		return ""
+	}
+	return tokens[0].text
+}
+
+// argument is the one of a name, or the one at a place among those without.
+func argument(args []rArgument, place int, name string) rArgument {
+	for _, a := range args {
+		if a.name == name {
+			return a
+		}
+	}
+	for _, a := range args {
+		if a.name != "" {
+			continue
+		}
+		if place == 0 {
+			return a
+		}
+		place--
+	}
+	return rArgument{}
+}
+
+// values are the texts of an argument, or of the variable that it names.
+func (r *rReader) values(a rArgument) []rToken {
+	if a.variable != "" {
+		return r.vectors[a.variable]
+	}
+	return a.values
+}
+
+// flat are the texts of all arguments.
+func flat(args []rArgument) (all []rToken) {
+	for _, a := range args {
+		all = append(all, a.values...)
+	}
+	return all
+}
+
+// maxNested is how deep calls may lie in each other.
+const maxNested = 50
+
+// arguments reads what stands between parentheses, from the first; ok is false where
+// the last is missing.
+func (r *rReader) arguments(open int) (args []rArgument, ok bool) {
+	depth := 0
+	var a rArgument
+	plain := true // of the argument only texts, and vectors of them, were seen
+	end := func() {
+		if !plain {
+			a.values, a.variable, a.indexed = nil, "", ""
+		}
+		args, a, plain = append(args, a), rArgument{}, true
+	}
+	for i := open; i < len(r.tokens); i++ {
+		switch t := r.tokens[i]; {
+		case t.kind == '(':
+			if depth++; depth > maxNested {
+				return nil, false
+			}
+			if i > open && r.tokens[i-1].text != "c" {
+				plain = false
+			}
+		case t.kind == ')':
+			if depth--; depth == 0 {
+				end()
+				return args, true
+			}
+		case t.kind == ',' && depth == 1:
+			end()
+		case t.kind == 'n' && depth == 1 && r.sign(i+1, '=') && r.tokens[i+1].text == "=":
+			a.name = t.text
+			i++
+		case t.kind == 's':
+			a.values = append(a.values, t)
+		case t.kind == 'n' && t.text == "c" && r.sign(i+1, '('), t.kind == ',', t.kind == '=':
+		case t.kind == 'n' && depth == 1 && r.sign(i+1, '['):
+			a.indexed = t.text
+			for i < len(r.tokens) && r.tokens[i].kind != ']' {
+				i++
+			}
+		case t.kind == 'n' && depth == 1 && (r.sign(i+1, ',') || r.sign(i+1, ')')):
+			a.variable = t.text
+		case t.kind == 'n' && r.sign(i+1, '='): // the name of an element
+			i++
+		default:
+			plain = false
+		}
+	}
+	return nil, false
+}
+
+// add notes a package; ref is a commit, tag or branch of a package on GitHub.
+func (r *rReader) add(t rToken, version, ref string) {
+	name, spec := t.text, t.text
+	if owner, repository, ok := strings.Cut(name, "/"); ok {
+		repository, at, _ := strings.Cut(repository, "@")
+		if ref == "" {
+			ref = at
+		}
+		name, spec = path.Base(repository), "github::"+owner+"/"+repository
+		if ref != "" {
+			spec += "@" + ref
+		}
+	} else if version != "" {
+		spec += "@" + version
+	}
+	if name == "" || strings.ContainsAny(spec, " \t\n") {
+		return
+	}
+	r.found = append(r.found, Request{Pin: New(R, name, version), Spec: spec, Need: Wanted,
+		At: Position{File: r.file, Line: t.line}})
+}
