@@ -95,15 +95,41 @@ var scriptEnv = []string{
 }
 
 // rCode has R take its packages from the proxy's CRAN, tell the proxy which mirror it
-// would take by itself, and run a file.
-const rCode = `local({
+// would take by itself, and run a file. A package says when it was built, which is
+// the same each time then.
+const rCode = `driftpin <- Sys.time() - 1
+local({
   mirror <- getOption("repos")[["CRAN"]]
   if (is.null(mirror) || mirror == "@CRAN@")
     mirror <- utils::read.csv(file.path(R.home("doc"), "CRAN_mirrors.csv"))$URL[1]
   readLines(url(paste0("http://driftpin.invalid/cran?default=", utils::URLencode(mirror, TRUE))))
   options(repos = c(CRAN = "http://cran.driftpin.invalid"))
 })
-source(commandArgs(TRUE)[1])`
+source(commandArgs(TRUE)[1])
+local({
+  epoch <- as.POSIXct(as.numeric(Sys.getenv("SOURCE_DATE_EPOCH")), origin = "1970-01-01", tz = "UTC")
+  stamp <- format(epoch, "%Y-%m-%d %H:%M:%S UTC", tz = "UTC")
+  built <- function(text) sub("^([^;]*;[^;]*; )[^;]*", paste0("\\1", stamp), text)
+  for (package in list.files(.libPaths(), full.names = TRUE)) {
+    meta <- file.path(package, "Meta", "package.rds")
+    if (!file.exists(meta) || file.mtime(meta) < driftpin) next
+    description <- file.path(package, "DESCRIPTION")
+    lines <- readLines(description)
+    ours <- startsWith(lines, "Built: ")
+    lines[ours] <- built(lines[ours])
+    writeLines(lines, description, useBytes = TRUE)
+    x <- readRDS(meta)
+    x$Built$Date <- stamp
+    x$DESCRIPTION[["Built"]] <- built(x$DESCRIPTION[["Built"]])
+    saveRDS(x, meta)
+    help <- file.path(package, "help", "paths.rds") # of files in a temporary folder
+    if (file.exists(help) && !is.null(first <- attr(x <- readRDS(help), "first"))) {
+      if (length(x)) x[] <- paste0("/man/", substring(x, first))
+      attr(x, "first") <- nchar("/man/") + 1L
+      saveRDS(x, help)
+    }
+  }
+})`
 
 // command runs a script in the course's folder: by R, if it is R's.
 func command(script string) []string {
