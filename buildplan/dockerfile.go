@@ -1,6 +1,7 @@
 package buildplan
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -104,6 +105,10 @@ func (g *graph) fromDockerfile(ctx context.Context, t session.Talk) (img imageGr
 			return img, err
 		}
 		img.scripts = append(img.scripts, llb.Diff(before, after))
+	}
+	for _, c := range g.plan.checks {
+		img.checks = append(img.checks, g.check(img.root, c, res.Image.Config.ImageConfig,
+			cmp.Or(res.Image.Config.WorkingDir, "/")))
 	}
 	created := pins.Epoch
 	res.Image.Created = &created

@@ -1,6 +1,7 @@
 package buildplan
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -117,8 +118,13 @@ func (g *graph) image() imageGraph {
 		img.root = g.script(img.root, r)
 		img.history = append(img.history, steps.Event(r.Name))
 	}
+	folder := "/home/jovyan"
+	if g.plan.Folder != nil {
+		folder = g.plan.Folder.Dir
+	}
 	for _, c := range g.plan.checks {
-		img.checks = append(img.checks, g.check(img.root, c))
+		img.checks = append(img.checks, g.check(img.root, c, ocispecs.ImageConfig{Env: g.plan.environ(), User: "1000",
+			WorkingDir: "/home/jovyan"}, folder))
 	}
 	return img
 }
@@ -204,15 +210,19 @@ func (g *graph) placeFiles(st llb.State) llb.State {
 		llb.AddMount("/run/driftpin/files", in, llb.Readonly), g.Places.Lines(places...))...).Root()
 }
 
-// check runs a command in the finished image, as its user.
-func (g *graph) check(root llb.State, c pins.Text) llb.State {
+// check runs a command, or a notebook, in the finished image, as its config says.
+func (g *graph) check(root llb.State, c check, config ocispecs.ImageConfig, folder string) llb.State {
 	options := []llb.RunOption{
-		llb.Args([]string{"/bin/sh", "-ec", c.Value}), llb.Network(pb.NetMode_NONE), llb.Dir("/home/jovyan"),
-		llb.User("1000"),
+		llb.Network(pb.NetMode_NONE), llb.Dir(cmp.Or(config.WorkingDir, "/")), llb.User(config.User),
 		llb.AddMount("/tmp", llb.Scratch(), llb.Tmpfs()), llb.WithCustomName("check: " + caption(c.Value)),
 		g.Places.Lines(c.At),
 	}
-	for _, kv := range g.plan.environ() {
+	if c.notebook == nil {
+		options = append(options, llb.Args([]string{"/bin/sh", "-ec", c.Value}))
+	} else {
+		options = append(options, steps.Notebook(c.Value, c.notebook, folder)...)
+	}
+	for _, kv := range config.Env {
 		k, v, _ := strings.Cut(kv, "=")
 		options = append(options, llb.AddEnv(k, v))
 	}

@@ -71,7 +71,7 @@ type Plan struct {
 	edited map[string][]byte
 	// The day whose R packages are taken, where a mirror of CRAN has dated ones.
 	cranDate string
-	checks   []pins.Text
+	checks   []check
 	sources  []pins.Source
 	places   steps.Places
 }
@@ -84,6 +84,23 @@ type Recorded struct {
 
 	answers []pins.Answer
 	at      pins.Position
+}
+
+// A check runs in the finished image: a command, or a notebook.
+type check struct {
+	pins.Text
+	notebook []byte
+}
+
+// checksOf are a course's.
+func checksOf(m *pins.Manifest) (all []check) {
+	for _, c := range m.Checks {
+		all = append(all, check{Text: c})
+	}
+	for _, n := range m.Notebooks {
+		all = append(all, check{n.Text, n.Content})
+	}
+	return all
 }
 
 // A File is written into the image as it is.
@@ -107,7 +124,7 @@ func New(m *pins.Manifest, l *pins.Lock, platform string, base steps.Base) (*Pla
 	p := &Plan{
 		Format: planFormat, Course: m.Course, Platform: platform, LockDigest: l.Digest(), Base: base,
 		Steps: steps.Digest(), BuildKit: engine.BuildKitVersion(), Layering: compression, Tools: l.Tools,
-		Env: m.Launch.Env, checks: m.Checks, sources: m.Sources, places: steps.NewPlaces(m, l),
+		Env: m.Launch.Env, checks: checksOf(m), sources: m.Sources, places: steps.NewPlaces(m, l),
 	}
 	for _, t := range m.Launch.Cmd {
 		p.Cmd = append(p.Cmd, t.Value)

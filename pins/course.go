@@ -62,6 +62,7 @@ func ReadCourseWith(dir string, o ReadOptions) (*Manifest, error) {
 		}
 		m.RepoDir.Value = o.RepoDir
 	}
+	c.notebooks()
 	c.copied()
 	m.lint()
 	m.Findings.Sort()

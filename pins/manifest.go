@@ -41,7 +41,8 @@ type Manifest struct {
 	CRANDate   string   // the day whose R packages are taken, where a mirror of CRAN has dated ones; empty: as-of's
 	Start      Text     // the program of the folder that the container's command is started by; empty if there is none
 	Checks     []Text
-	Overlaps   []Text // paths, or globs, that several packages may own
+	Notebooks  []Notebook // that are executed as checks, after those
+	Overlaps   []Text     // paths, or globs, that several packages may own
 	Accounts   Accounts
 	Sync       Sync
 	Sources    []Source          // the files read, pins.yaml first
@@ -52,6 +53,7 @@ type Manifest struct {
 	extends  Text
 	runs     []Text
 	start    Text
+	checked  []Text // notebooks
 }
 
 // Text is a text and where it was written.
@@ -88,6 +90,12 @@ type LaunchFile struct {
 	Path    string
 	Content []byte
 	At      Position
+}
+
+// A Notebook is one of Jupyter's, in the course's folder.
+type Notebook struct {
+	Text    // its file
+	Content []byte
 }
 
 // Sync says what a course and another must have in common.
@@ -147,7 +155,7 @@ func (m *Manifest) parse(name string, data []byte) {
 			r.list(n, "run", func(n *yaml.Node) { m.runs = append(m.runs, r.positioned(n, "a script")) })
 		}},
 		field{"checks", func(n *yaml.Node) {
-			r.list(n, "checks", func(n *yaml.Node) { m.Checks = append(m.Checks, r.positioned(n, "a check")) })
+			r.list(n, "checks", func(n *yaml.Node) { m.readCheck(r, n) })
 		}},
 		field{"overlaps", func(n *yaml.Node) {
 			r.list(n, "overlaps", func(n *yaml.Node) { m.readOverlap(r, n) })

@@ -24,6 +24,17 @@ func (m *Manifest) readOverlap(r yamlReader, n *yaml.Node) {
 	m.Overlaps = append(m.Overlaps, t)
 }
 
+// readCheck reads a command, or {notebook: FILE}.
+func (m *Manifest) readCheck(r yamlReader, n *yaml.Node) {
+	if n.Kind != yaml.MappingNode {
+		m.Checks = append(m.Checks, r.positioned(n, "a check"))
+		return
+	}
+	r.mapping(n, "a check", field{"notebook", func(n *yaml.Node) {
+		m.checked = append(m.checked, r.positioned(n, "notebook"))
+	}})
+}
+
 func (m *Manifest) readRepoDir(r yamlReader, n *yaml.Node) {
 	m.RepoDir = r.positioned(n, "repo-dir")
 	if why := unfitRepoDir(m.RepoDir.Value); why != "" {

@@ -104,14 +104,8 @@ func (f folder) unmoved(file, why string) {
 // anything.
 func (f folder) read() bool {
 	found := false
-	if file := path.Join(f.root, "Dockerfile"); f.exists(file) {
-		f.course.dockerfile(file)
-		for _, name := range []string{"postBuild", "start"} {
-			if f.has(name) {
-				f.unmoved(path.Join(f.root, name), file+" comes first")
-			}
-		}
-		f.hidden()
+	if f.has("Dockerfile") {
+		f.builtBy(path.Join(f.root, "Dockerfile"))
 		return true
 	}
 	for _, name := range []string{"Project.toml", "JuliaProject.toml", "default.nix"} {
@@ -142,17 +136,8 @@ func (f folder) read() bool {
 		f.consider(name, why, &taken)
 	}
 	f.considerPackage(why, r, &taken)
-	switch install := path.Join(f.root, "install.R"); {
-	case !f.exists(install):
-	case r:
-		taken = true
-		f.script(install, Position{File: f.name(install)})
-		if data, ok := f.m.Source(f.name(install)); ok {
-			f.m.Listed = append(f.m.Listed, readR(f.name(install), string(data))...)
-		}
-	default:
-		taken = taken || f.exists(path.Join(f.root, "apt.txt"))
-		f.unmoved(install, "only a runtime.txt of R, or a DESCRIPTION, makes it install R's packages")
+	if install := path.Join(f.root, "install.R"); f.exists(install) {
+		taken = f.installsR(install, r) || taken
 	}
 	if script := path.Join(f.root, "postBuild"); f.exists(script) {
 		found = true
@@ -164,6 +149,30 @@ func (f folder) read() bool {
 	}
 	f.hidden()
 	return found || taken
+}
+
+// builtBy reads a Dockerfile, beside which nothing else counts.
+func (f folder) builtBy(file string) {
+	f.course.dockerfile(file)
+	for _, name := range []string{"postBuild", "start"} {
+		if f.has(name) {
+			f.unmoved(path.Join(f.root, name), file+" comes first")
+		}
+	}
+	f.hidden()
+}
+
+// installsR looks at R's source, and reports whether that makes the folder a course.
+func (f folder) installsR(install string, r bool) bool {
+	if !r {
+		f.unmoved(install, "only a runtime.txt of R, or a DESCRIPTION, makes it install R's packages")
+		return f.has("apt.txt")
+	}
+	f.script(install, Position{File: f.name(install)})
+	if data, ok := f.m.Source(f.name(install)); ok {
+		f.m.Listed = append(f.m.Listed, readR(f.name(install), string(data))...)
+	}
+	return true
 }
 
 // first is the first of some files that is there.

@@ -3,6 +3,8 @@ package pins
 import (
 	"context"
 	"fmt"
+	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -90,6 +92,39 @@ func (c *course) programs() {
 		c.starts(start.Value, start.At)
 	}
 }
+
+// notebooks reads the notebooks that are executed as checks: those that pins.yaml
+// names, and those of image-tests, as repo2docker-action has them.
+func (c *course) notebooks() {
+	checked := c.m.checked
+	found, _ := fs.Glob(os.DirFS(c.m.Dir), "image-tests/*.ipynb") // the pattern is well-formed
+	for _, file := range found {
+		if !slices.ContainsFunc(checked, func(t Text) bool { return path.Clean(t.Value) == file }) {
+			checked = append(checked, Text{file, Position{File: c.name(file)}})
+		}
+	}
+	for _, t := range checked {
+		file := path.Clean(t.Value)
+		full := c.path(file)
+		info, err := os.Stat(full)
+		switch {
+		case path.IsAbs(file) || file == ".." || strings.HasPrefix(file, "../") || c.bounds != nil && !c.bounds.hold(full):
+			c.m.Findings.fatal(t.At, "path", "notebook: %q lies outside of the course's folder: copy it inside", file)
+		case err != nil || !info.Mode().IsRegular() || info.Size() > maxNotebook:
+			c.m.Findings.fatal(t.At, "notebook", "notebook: %s is not there, or not a file of at most %d MiB", file,
+				maxNotebook>>20)
+		default:
+			data, err := os.ReadFile(full)
+			if err != nil {
+				c.failed(t.At, "notebook: "+file, err)
+			}
+			c.m.Notebooks = append(c.m.Notebooks, Notebook{Text{file, t.At}, data})
+		}
+	}
+}
+
+// maxNotebook is the size of the largest notebook that is a check, in bytes.
+const maxNotebook = 2 << 20
 
 // copied learns what the copy of the course's folder holds, if there is to be one.
 func (c *course) copied() {

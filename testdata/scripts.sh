@@ -20,7 +20,7 @@ fi
 perl -c buildplan/steps/recorded/run-script.pl 2>/dev/null
 # One import that nobody uses stays: with other bytes of a script every plan would have another digest.
 if command -v pyflakes3 >/dev/null; then
-	! pyflakes3 buildplan/steps/*.py | grep -v "conda-provides.py:9:1: 'asyncio' imported but unused"
+	! pyflakes3 buildplan/steps/*.py buildplan/steps/recorded/*.py | grep -v "conda-provides.py:9:1: 'asyncio' imported but unused"
 else
 	missing pyflakes3
 fi

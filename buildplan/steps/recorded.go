@@ -206,3 +206,18 @@ func Record(exec *pb.ExecOp, s ScriptRun) {
 		&pb.Mount{Input: int64(pb.Empty), Output: int64(pb.SkipOutput), Dest: socketPath, MountType: pb.MountType_SSH,
 			SSHOpt: &pb.SSHOpt{ID: SocketID(s.Name), Mode: 0o600}})
 }
+
+// notebookPath is where a step finds a notebook.
+const notebookPath = "/run/driftpin/notebook.ipynb"
+
+// Notebook are the options of a step that executes a notebook in a folder of the
+// image, with the image's own Python.
+func Notebook(name string, content []byte, folder string) []llb.RunOption {
+	file := llb.Scratch().File(llb.Mkfile("/notebook.ipynb", 0o644, content, llb.WithCreatedTime(pins.Epoch)),
+		llb.WithCustomName("notebook "+name))
+	return []llb.RunOption{
+		llb.Args([]string{"python", Dir + "recorded/notebook.py", notebookPath, name, folder}),
+		Script("recorded/notebook.py"),
+		llb.AddMount(notebookPath, file, llb.SourcePath("/notebook.ipynb"), llb.Readonly),
+	}
+}
