@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/driftpin/driftpin/buildplan/session"
+	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
@@ -47,6 +48,11 @@ func (b Builder) Build(ctx context.Context, p *Plan, out Output) (*Result, error
 	}
 	if errors.As(err, new(*ScriptError)) {
 		return nil, explain(err)
+	}
+	if session.Gone(err) && slices.ContainsFunc(p.Downloads, func(d steps.Download) bool {
+		return !b.Session.Files.Has(d.SHA256)
+	}) {
+		return nil, fmt.Errorf("%w: name another address in downloads, or ask who keeps the server", explain(err))
 	}
 	if session.Gone(err) || errors.As(err, new(*missingError)) {
 		return nil, b.goneError(p, err, others)
@@ -183,6 +189,12 @@ func (b Builder) gather(ctx context.Context, p *Plan) (trees, others map[string]
 	}
 	if err := b.keepFolder(p); err != nil {
 		return nil, others, err
+	}
+	for _, d := range p.Downloads {
+		b.Session.Files.Expect(d.SHA256, path.Base(d.URL), d.Size)
+		if err := b.Session.Files.Remember(d.SHA256, d.URL); err != nil {
+			return nil, others, err
+		}
 	}
 	trees, err = b.gitTrees(ctx, p)
 	return trees, others, err

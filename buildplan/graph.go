@@ -103,15 +103,7 @@ func (g *graph) image() imageGraph {
 		parts = append(parts, run.GetMount(steps.LayerDir))
 		img.history = append(img.history, steps.Event(npmTitle(g.plan.Npm)))
 	}
-	if len(g.plan.Files) > 0 {
-		parts = append(parts, llb.Diff(env, g.placeFiles(env), llb.WithCustomName("layer files")))
-		img.history = append(img.history, steps.Event(fmt.Sprintf("files: %d", len(g.plan.Files))))
-	}
-	if f := g.plan.Folder; f != nil {
-		parts = append(parts, llb.Diff(env, g.CopyFolder(env, *f, g.Places.Lines()).Root(),
-			llb.WithCustomName("layer folder")))
-		img.history = append(img.history, steps.Event("folder "+f.Dir))
-	}
+	parts = append(parts, g.placed(env, &img)...)
 	img.root = llb.Merge(parts, llb.WithCustomName("image "+g.plan.Course))
 	for _, r := range g.plan.Recorded {
 		img.scripts = append(img.scripts, llb.Diff(img.root, g.script(img.root, r)))
@@ -127,6 +119,26 @@ func (g *graph) image() imageGraph {
 			WorkingDir: "/home/jovyan"}, folder))
 	}
 	return img
+}
+
+// placed are the layers of what is copied into the image: the course's files, its
+// downloads and its folder.
+func (g *graph) placed(env llb.State, img *imageGraph) (parts []llb.State) {
+	if len(g.plan.Files) > 0 {
+		parts = append(parts, llb.Diff(env, g.placeFiles(env), llb.WithCustomName("layer files")))
+		img.history = append(img.history, steps.Event(fmt.Sprintf("files: %d", len(g.plan.Files))))
+	}
+	if n := len(g.plan.Downloads); n > 0 {
+		parts = append(parts, llb.Diff(env, g.PlaceDownloads(env, g.plan.Downloads).Root(),
+			llb.WithCustomName("layer downloads")))
+		img.history = append(img.history, steps.Event(fmt.Sprintf("downloads: %d", n)))
+	}
+	if f := g.plan.Folder; f != nil {
+		parts = append(parts, llb.Diff(env, g.CopyFolder(env, *f, g.Places.Lines()).Root(),
+			llb.WithCustomName("layer folder")))
+		img.history = append(img.history, steps.Event("folder "+f.Dir))
+	}
+	return parts
 }
 
 func total(artifacts []pins.Artifact) (size int64) {

@@ -59,6 +59,7 @@ type Plan struct {
 	Wheels    []steps.Wheel       // wheels that are built
 	Compilers []pins.Artifact     `json:"Toolchain"` // debs the wheels are built with; another JSON name were another plan
 	Files     []File
+	Downloads []steps.Download `json:",omitempty"`
 	Cmd       []string
 	Env       map[string]string
 	Folder    *steps.Folder `json:",omitempty"` // the course's
@@ -141,12 +142,25 @@ func New(m *pins.Manifest, l *pins.Lock, platform string, base steps.Base) (*Pla
 			p.Replaced[conda] = slices.Sorted(slices.Values(append(p.Replaced[conda], name)))
 		}
 	}
+	p.readDownloads(m, l)
 	p.readScripts(m, l)
 	p.readDockerfile(m, l)
 	if err := p.dealArtifacts(m, l); err != nil {
 		return nil, err
 	}
 	return p, p.readFiles(m)
+}
+
+// readDownloads takes the course's downloads into the plan.
+func (p *Plan) readDownloads(m *pins.Manifest, l *pins.Lock) {
+	for _, d := range m.Downloads {
+		for _, f := range l.Downloads {
+			if f.URL == d.URL {
+				p.Downloads = append(p.Downloads, steps.Download{SHA256: f.SHA256, To: d.To, Unpack: d.Unpack,
+					Steps: steps.RecordedDigest(), URL: f.URL, Size: f.Size, At: d.At})
+			}
+		}
+	}
 }
 
 // readScripts takes the course's folder and its scripts into the plan.
@@ -213,7 +227,7 @@ func (p *Plan) dealArtifacts(m *pins.Manifest, l *pins.Lock) error {
 	if err := p.planWheels(m, l, wheels, byFile); err != nil {
 		return err
 	}
-	fixed := p.Base.Layers + 5 // python, env, apt, npm, files
+	fixed := p.Base.Layers + 5 + min(1, len(p.Downloads)) // python, env, apt, npm, files
 	if p.Folder != nil {
 		fixed += 1 + len(p.Recorded)
 	}

@@ -34,6 +34,7 @@ type Lock struct {
 	Tools       []Tool          // what resolved and will install
 	Inputs      map[Kind]string // per kind, the digest of what was asked for
 	Artifacts   []Artifact
+	Downloads   []Fetched
 	Recordings  []Recording // of the course's scripts, in the order in which they run
 	// Unsealed is set where a lock's text has no checksum: one that an older driftpin
 	// wrote.
@@ -64,6 +65,7 @@ func (l *Lock) Sort() {
 		l.Artifacts[i].Roots = slices.Compact(slices.Sorted(slices.Values(l.Artifacts[i].Roots)))
 	}
 	slices.SortFunc(l.Artifacts, orderArtifacts)
+	slices.SortFunc(l.Downloads, func(a, b Fetched) int { return cmp.Compare(a.URL, b.URL) })
 	slices.SortFunc(l.Images, func(a, b Image) int { return cmp.Compare(a.Ref, b.Ref) })
 	for i := range l.Recordings {
 		l.Recordings[i].sort()
@@ -96,7 +98,7 @@ const (
 
 // format is that of the lock's text.
 func (l *Lock) format() string {
-	if len(l.Recordings)+len(l.Images) > 0 {
+	if len(l.Recordings)+len(l.Images)+len(l.Downloads) > 0 {
 		return recordingFormat
 	}
 	return lockFormat
@@ -139,6 +141,9 @@ func (l *Lock) text(checksum string) string {
 	}
 	if checksum != "" {
 		line("checksum", checksum)
+	}
+	for _, f := range l.Downloads {
+		line("download", f.URL, "sha256:"+f.SHA256, strconv.FormatInt(f.Size, 10))
 	}
 	for _, r := range l.Recordings {
 		for _, words := range r.lines() {
@@ -266,7 +271,7 @@ func (l *Lock) sorted() *Lock {
 	s := *l
 	s.Artifacts = slices.Clone(l.Artifacts)
 	s.Tools = slices.Clone(l.Tools)
-	s.Images = slices.Clone(l.Images)
+	s.Images, s.Downloads = slices.Clone(l.Images), slices.Clone(l.Downloads)
 	s.Recordings = slices.Clone(l.Recordings)
 	s.Sort()
 	return &s
@@ -295,6 +300,12 @@ func (l *Lock) parseLine(words []string) error {
 		l.Base = words[1]
 	case key == "image" && len(words) == 3 && digestText.MatchString(words[2]):
 		l.Images = append(l.Images, Image{words[1], words[2]})
+	case key == "download" && len(words) == 4:
+		f, err := parseFetched(words[1:])
+		if err != nil {
+			return err
+		}
+		l.Downloads = append(l.Downloads, f)
 	case key == "environment" && len(words) == 2 && isCleanAbs(words[1]):
 		l.Environment = words[1]
 	case key == "platform" && len(words) == 2 && platform.MatchString(words[1]):

@@ -29,6 +29,7 @@ type Manifest struct {
 	Requests  []Request
 	Files     []File
 	Launch    Launch
+	Downloads []Download
 	// Dockerfile is the file that the course is built by, if it is one: then nothing is
 	// resolved. Images are those that it uses, and Listed what it and the files that it
 	// copies ask for, which its instructions install.
@@ -150,6 +151,9 @@ func (m *Manifest) parse(name string, data []byte) {
 		field{"pins", func(n *yaml.Node) { m.readPins(r, n) }},
 		field{"files", func(n *yaml.Node) { m.readFiles(r, n) }},
 		field{"launch", func(n *yaml.Node) { m.readLaunch(r, n) }},
+		field{"downloads", func(n *yaml.Node) {
+			r.list(n, "downloads", func(n *yaml.Node) { m.readDownload(r, n) })
+		}},
 		field{"repo-dir", func(n *yaml.Node) { m.readRepoDir(r, n) }},
 		field{"run", func(n *yaml.Node) {
 			r.list(n, "run", func(n *yaml.Node) { m.runs = append(m.runs, r.positioned(n, "a script")) })

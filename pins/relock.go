@@ -25,6 +25,9 @@ type LockOptions struct {
 	// false it is forgotten for Names alone.
 	Upgrade bool
 	Names   []string
+	// Fetch has a download brought here. If it is nil, what the old lock has is taken
+	// over, and the lock may be stale.
+	Fetch func(context.Context, Download) (Fetched, error)
 	// Recorder runs the course's scripts. If it is nil, what the old lock has of them
 	// is taken over, and the lock may be stale.
 	Recorder Recorder
@@ -76,6 +79,9 @@ func Relock(ctx context.Context, m *Manifest, old *Lock, r Resolver, o LockOptio
 		l.Artifacts = append(l.Artifacts, below...)
 	}
 	l.Sort()
+	if err := fetch(ctx, m, old, l, o); err != nil {
+		return nil, err
+	}
 	if err := record(ctx, m, old, l, o); err != nil {
 		return nil, err
 	}
@@ -128,6 +134,9 @@ func Stale(m *Manifest, l *Lock, o LockOptions) string {
 		if l.Inputs[k] != want.Inputs[k] {
 			return "other " + k.Key() + " pins are asked for" + changedRequests(m, l, k)
 		}
+	}
+	if why := unfetched(m, l); why != "" {
+		return why
 	}
 	return unrecorded(m, l)
 }

@@ -158,6 +158,12 @@ func recordInputs(m *Manifest, l *Lock, script string) string {
 	for _, name := range sortedKeys(m.Launch.Env) {
 		lines = append(lines, "env "+name+"="+m.Launch.Env[name])
 	}
+	for _, d := range m.Downloads {
+		lines = append(lines, fmt.Sprintf("download %s %s %t", d.URL, d.To, d.Unpack))
+	}
+	for _, f := range l.Downloads {
+		lines = append(lines, "download "+f.URL+" "+f.SHA256)
+	}
 	for _, f := range m.Launch.Files {
 		lines = append(lines, "file "+f.Path+" "+digest(string(f.Content)))
 	}

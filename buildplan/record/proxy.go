@@ -127,8 +127,10 @@ func New(script string, files *store.Store, o Options) (*Proxy, error) {
 				return nil, err
 			}
 		}
-		files.Accept(answer.SHA256, answer.Accept)
-		files.Expect(answer.SHA256, answer.URL, answer.Size)
+		if answer.SHA256 != "" {
+			files.Accept(answer.SHA256, answer.Accept)
+			files.Expect(answer.SHA256, answer.URL, answer.Size)
+		}
 	}
 	p.server = &http.Server{Handler: p, ReadHeaderTimeout: time.Minute,
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {

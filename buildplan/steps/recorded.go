@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"fmt"
 	"path"
 	"slices"
 	"strconv"
@@ -26,10 +27,41 @@ var recorded embed.FS
 func RecordedDigest() string {
 	h := sha256.New()
 	h.Write([]byte(rCode)) // a hash returns no error
-	for _, name := range []string{"folder.sh", "run-script.pl"} {
+	for _, name := range []string{"folder.sh", "run-script.pl", "downloads.sh"} {
 		h.Write(read("recorded/" + name))
 	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+}
+
+// A Download is a file of some server in the image.
+type Download struct {
+	SHA256 string
+	To     string // the file, or the folder that it is unpacked in
+	Unpack bool
+	Steps  string // digest of what places it
+
+	URL  string        `json:"-"`
+	Size int64         `json:"-"`
+	At   pins.Position `json:"-"`
+}
+
+// PlaceDownloads copies downloads into the image, or unpacks them there.
+func (g Ground) PlaceDownloads(st llb.State, all []Download) llb.ExecState {
+	args := []string{"/bin/sh", Dir + "recorded/downloads.sh"}
+	var places []pins.Position
+	options := []llb.RunOption{Script("recorded/downloads.sh")}
+	for i, d := range all {
+		how := "copy"
+		if d.Unpack {
+			how = "unpack"
+		}
+		args = append(args, how, d.To)
+		places = append(places, d.At)
+		name := fmt.Sprintf("%04d", i)
+		options = append(options, llb.AddMount("/run/driftpin/downloads/"+name, g.file(name, d.SHA256, pins.Artifact{}),
+			llb.SourcePath("/"+name), llb.Readonly))
+	}
+	return st.Run(Step(fmt.Sprintf("downloads: %d", len(all)), args, append(options, g.Places.Lines(places...))...)...)
 }
 
 // A Folder is a course's folder in its image.

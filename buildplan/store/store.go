@@ -165,6 +165,29 @@ func (s *Store) Has(sha256 string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
+// Learn brings a file here of which nothing but the address is known, and returns
+// its sha256 and its size in bytes. An error of fetching is an *[Error].
+func (s *Store) Learn(ctx context.Context, address string) (sum string, size int64, err error) {
+	dir, release, err := s.Work()
+	if err != nil {
+		return "", 0, err
+	}
+	defer release()
+	part := filepath.Join(dir, "file")
+	if err := s.download(ctx, "", address, part); err != nil {
+		if ctx.Err() != nil {
+			return "", 0, context.Cause(ctx)
+		}
+		return "", 0, &Error{File: s.name("", address), From: host(address), Err: err}
+	}
+	info, err := os.Stat(part)
+	if err != nil {
+		return "", 0, err
+	}
+	sum, err = s.Add(part, address)
+	return sum, info.Size(), err
+}
+
 // Transport reaches servers as the store does, without saying who we are.
 func (s *Store) Transport() http.RoundTripper { return s.client.Transport }
 

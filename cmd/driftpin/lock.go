@@ -93,6 +93,10 @@ func checkNames(courses, names []string) error {
 				known = append(known, r.Name)
 				found = found || r.Name != "" && r.Name == pins.CanonicalName(r.Kind, name)
 			}
+			for _, d := range c.manifest.Downloads {
+				known = append(known, d.URL)
+				found = found || d.URL == name
+			}
 			for _, image := range c.manifest.Images {
 				known = append(known, image.Value)
 				found = found || image.Value == name
@@ -200,7 +204,8 @@ func (f lockFlags) resolve(ctx context.Context, s streams,
 	o.Upgrade, o.Names = f.upgrade && len(f.names) == 0, f.names
 	old, doubted := c.preferred()
 	o.Again = f.twice
-	o.Doubted, o.Recorder = doubted, recorder{s, c, e, f.twice}
+	r := recorder{s, c, e, f.twice}
+	o.Doubted, o.Recorder, o.Fetch = doubted, r, r.fetch
 	l, err := pins.Relock(ctx, c.manifest, old, c.resolver(e), o)
 	if err != nil {
 		return nil, nil, err

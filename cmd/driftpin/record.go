@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -24,6 +25,27 @@ type recorder struct {
 	course  *course
 	session *session.Session
 	twice   bool // each script is run again, and what it writes otherwise then is noted
+}
+
+// fetch brings a course's download here.
+func (r recorder) fetch(ctx context.Context, d pins.Download) (pins.Fetched, error) {
+	if d.SHA256 != "" && r.session.Files.Has(d.SHA256) {
+		file, err := r.session.Files.File(ctx, d.SHA256)
+		if err != nil {
+			return pins.Fetched{}, err
+		}
+		info, err := os.Stat(file)
+		if err != nil {
+			return pins.Fetched{}, err
+		}
+		return pins.Fetched{URL: d.URL, SHA256: d.SHA256, Size: info.Size()}, nil
+	}
+	sum, size, err := r.session.Files.Learn(ctx, d.URL)
+	if err == nil && d.SHA256 != "" && sum != d.SHA256 {
+		err = fmt.Errorf("the file at %s has the sha256 %s, and downloads asks for %s: one of the two is wrong", d.URL, sum,
+			d.SHA256)
+	}
+	return pins.Fetched{URL: d.URL, SHA256: sum, Size: size}, err
 }
 
 // Record implements pins.Recorder.
@@ -58,11 +80,12 @@ func (r recorder) Record(ctx context.Context, m *pins.Manifest, l *pins.Lock, sc
 // the lock has it.
 func (c *course) recorded(ctx context.Context, s streams, e *session.Session, m *pins.Manifest,
 	l *pins.Lock) (*pins.Lock, error) {
-	if len(m.Scripts) == 0 {
+	if len(m.Scripts)+len(m.Downloads) == 0 {
 		return l, nil
 	}
 	o := c.options()
-	o.Was, o.Recorder = m, recorder{s: s, course: c, session: e}
+	r := recorder{s: s, course: c, session: e}
+	o.Was, o.Recorder, o.Fetch = m, r, r.fetch
 	return pins.Relock(ctx, m, l, c.resolver(e), o)
 }
 

@@ -25,6 +25,7 @@ func TestRecorded(t *testing.T) {
 	l.t.Run("replay", func(t *testing.T) { l.at(t).replay(s) })
 	l.t.Run("refusals", func(t *testing.T) { l.at(t).refusals(s) })
 	l.t.Run("credentials", func(t *testing.T) { l.at(t).scriptCredentials(s) })
+	l.t.Run("downloads", func(t *testing.T) { l.at(t).downloads(s) })
 	l.t.Run("killed", func(t *testing.T) { l.at(t).killedRecording(s) })
 }
 
@@ -350,4 +351,51 @@ func (s *scriptServer) was(path string) bool {
 		}
 	}
 	return false
+}
+
+// downloads: files of a server, copied and unpacked; the lock keeps what they were.
+func (l *lab) downloads(s *scriptServer) {
+	packed := filepath.Join(l.dir, "packed")
+	l.write("packed/tool/bin/run", "#!/bin/sh\necho unpacked\n")
+	l.must(nil, os.Chmod(filepath.Join(packed, "tool", "bin", "run"), 0o755))
+	for _, pack := range []string{"tar -czf t.tar.gz tool", "python3 -m zipfile -c t.zip tool"} {
+		cmd := exec.Command("sh", "-c", pack)
+		cmd.Dir = packed
+		l.must(cmd.CombinedOutput())
+	}
+	s.set("/t.tar.gz", l.read("packed/t.tar.gz"))
+	s.set("/t.zip", l.read("packed/t.zip"))
+	const text = "course: downloads\nbase: oci-layout:../base\npins: {pip: [idna==3.3]}\ndownloads:\n" +
+		"  - {url: URL/data, to: /home/jovyan/data.txt}\n  - {url: URL/t.tar.gz, to: /opt/tool, unpack: true}\n" +
+		"  - {url: URL/t.zip, to: /opt/zip, unpack: true}\nchecks:\n" +
+		"  - '[ \"$(/opt/tool/tool/bin/run) $(cat ~/data.txt)\" = \"unpacked the data\" ]'\n  - test -f /opt/zip/tool/bin/run\n"
+	l.write("downloads/pins.yaml", strings.ReplaceAll(text, "URL", s.URL))
+	l.fails(1, "there is no lock", "build", "downloads", "--output", "oci-layout:no")
+	l.run("home1", "lock", "downloads")
+	lock := l.read("downloads/pins.lock")
+	if strings.Count(lock, "\ndownload "+s.URL+"/") != 3 {
+		l.t.Errorf("the lock has not all downloads:\n%s", lock)
+	}
+	built := l.run("home1", "build", "downloads", "--output", "oci-layout:downloads-image")
+	l.run("home1", "verify", "downloads", "oci-layout:downloads-image")
+
+	// The server has other bytes: what is at hand is taken, and elsewhere the build says so.
+	s.set("/data", "other data\n")
+	defer s.set("/data", "the data\n")
+	l.run("home1", "lock", "downloads")
+	if l.read("downloads/pins.lock") != lock {
+		l.t.Error("the lock follows the server by itself")
+	}
+	if again := l.run("home1", "build", "downloads", "--output", "oci-layout:downloads-image"); again != built {
+		l.t.Errorf("built again it is %q, not %q", again, built)
+	}
+	_, stderr, err := l.output("home6", "build", "downloads", "--output", "oci-layout:no")
+	if err == nil || !strings.Contains(stderr, "this machine can't fetch data from 127.0.0.2:") ||
+		!strings.Contains(stderr, "and the lock has") {
+		l.t.Errorf("other bytes: %v: %s", err, stderr)
+	}
+	l.write("downloads/pins.yaml", strings.Replace(l.read("downloads/pins.yaml"), "/data, to", "/data, sha256: "+
+		strings.Repeat("0", 64)+", to", 1))
+	l.fails(3, "is locked with another sha256", "build", "downloads", "--output", "oci-layout:no")
+	l.fails(1, "downloads/pins.yaml:5: the file at "+s.URL+"/data has the sha256 ", "lock", "downloads")
 }

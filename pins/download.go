@@ -1,0 +1,120 @@
+package pins
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// A Download is a file of some server that a course has in its image.
+type Download struct {
+	URL    string // of HTTP or HTTPS, without a user
+	SHA256 string // in lower-case hex; empty if it is learnt when locking
+	To     string // absolute, in the image: the file, or the folder that it is unpacked in
+	Unpack bool
+	At     Position
+}
+
+// A Fetched is a download as it is locked.
+type Fetched struct {
+	URL, SHA256 string
+	Size        int64 // in bytes
+}
+
+// readDownload reads {url, sha256, to, unpack}.
+func (m *Manifest) readDownload(r yamlReader, n *yaml.Node) {
+	d := Download{At: r.at(n)}
+	to := n
+	r.mapping(n, "a download",
+		field{"url", func(n *yaml.Node) { d.URL = r.text(n, "url") }},
+		field{"sha256", func(n *yaml.Node) { d.SHA256 = strings.TrimPrefix(r.text(n, "sha256"), "sha256:") }},
+		field{"to", func(n *yaml.Node) { d.To, to = r.text(n, "to"), n }},
+		field{"unpack", func(n *yaml.Node) { d.Unpack = r.boolean(n, "unpack") }},
+	)
+	u, err := url.Parse(d.URL)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.ContainsAny(d.URL, " \t\n"):
+		r.wrong(n, "download", "downloads: %q is not an address of HTTP or HTTPS", d.URL)
+	case u.User != nil:
+		r.wrong(n, "download", "downloads: the address holds a user or a password, which would stand in the lock: put "+
+			"them into ~/.netrc")
+	case d.SHA256 != "" && !digestText.MatchString("sha256:"+d.SHA256):
+		r.wrong(n, "download", "downloads: sha256 has 64 digits of 0-9 and a-f")
+	case !isCleanAbs(d.To):
+		r.wrong(to, "path", "downloads: the target %q must be a plain absolute path", d.To)
+	case !isKept(d.To):
+		r.wrong(to, "path", "downloads: what is written to %q is not kept in an image", d.To)
+	case slices.ContainsFunc(m.Downloads, func(o Download) bool { return o.To == d.To && !(o.Unpack && d.Unpack) }):
+		r.wrong(to, "path", "downloads: two have the target %s: keep one", d.To)
+	default:
+		m.Downloads = append(m.Downloads, d)
+	}
+}
+
+// fetch adds to a lock what a course's downloads are: what the old lock has, else what
+// their servers have.
+func fetch(ctx context.Context, m *Manifest, old, l *Lock, o LockOptions) error {
+	for _, d := range m.Downloads {
+		if slices.ContainsFunc(l.Downloads, func(f Fetched) bool { return f.URL == d.URL }) {
+			continue
+		}
+		forget := o.Upgrade || slices.Contains(o.Names, d.URL)
+		if old != nil && !forget {
+			i := slices.IndexFunc(old.Downloads,
+				func(f Fetched) bool { return f.URL == d.URL && (d.SHA256 == "" || f.SHA256 == d.SHA256) })
+			if i >= 0 {
+				l.Downloads = append(l.Downloads, old.Downloads[i])
+				continue
+			}
+		}
+		if o.Fetch == nil {
+			continue // who needs it finds the lock stale
+		}
+		f, err := o.Fetch(ctx, d)
+		if err != nil {
+			return fmt.Errorf("%s: %w", d.At, err)
+		}
+		l.Downloads = append(l.Downloads, f)
+	}
+	return nil
+}
+
+// unfetched says which downloads a lock does not have; empty if it has all.
+func unfetched(m *Manifest, l *Lock) string {
+	for _, d := range m.Downloads {
+		i := slices.IndexFunc(l.Downloads, func(f Fetched) bool { return f.URL == d.URL })
+		switch {
+		case i < 0:
+			return fmt.Sprintf("the download of %s (%s) is not locked", d.URL, d.At)
+		case d.SHA256 != "" && l.Downloads[i].SHA256 != d.SHA256:
+			return fmt.Sprintf("the download of %s (%s) is locked with another sha256", d.URL, d.At)
+		}
+	}
+	for _, f := range l.Downloads {
+		if !slices.ContainsFunc(m.Downloads, func(d Download) bool { return d.URL == f.URL }) {
+			return "it locks the download of " + f.URL + ", which the course does not ask for"
+		}
+	}
+	return ""
+}
+
+// parseFetched reads URL DIGEST SIZE.
+func parseFetched(words []string) (f Fetched, err error) {
+	u, err := url.Parse(words[0])
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return f, fmt.Errorf("%q is not an address of HTTP without a user", words[0])
+	}
+	if !digestText.MatchString(words[1]) {
+		return f, fmt.Errorf("%q is not a sha256 digest", words[1])
+	}
+	size, err := strconv.ParseInt(words[2], 10, 64)
+	if err != nil || size < 0 {
+		return f, fmt.Errorf("%q is not a size in bytes", words[2])
+	}
+	return Fetched{words[0], strings.TrimPrefix(words[1], "sha256:"), size}, nil
+}
