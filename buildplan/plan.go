@@ -420,8 +420,8 @@ func (p *Plan) environ() []string {
 	if len(p.Conda) > 0 {
 		env["CONDA_PREFIX"] = p.prefix() // by which packages find their data
 	}
-	if p.Folder != nil {
-		env["REPO_DIR"] = p.Folder.Dir
+	if p.Folder != nil { // what scripts that were written for repo2docker look at
+		env["REPO_DIR"], env["CONDA_DIR"], env["KERNEL_PYTHON_PREFIX"] = p.Folder.Dir, p.prefix(), p.prefix()
 	}
 	maps.Copy(env, p.Env)
 	out := []string{"PATH=" + env["PATH"]}

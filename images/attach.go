@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/driftpin/driftpin/images/drift"
@@ -63,7 +64,7 @@ func (r Reader) Attach(ctx context.Context, ref string, why drift.Reason) (strin
 // when it was locked.
 func requests(why drift.Reason) []Asked {
 	out := []Asked{}
-	for _, q := range why.Manifest.Requests {
+	for _, q := range slices.Concat(why.Manifest.Requests, why.Manifest.Listed) {
 		n := q.Name
 		for _, a := range why.Lock.Artifacts {
 			if found := why.Manifest.Request(a.Kind, a.Name, a.From); n == "" && a.From != "" && found != nil &&

@@ -42,6 +42,13 @@ func Adopt(m *Manifest, base string) ([]byte, error) {
 	if launch := adoptedLaunch(m); len(launch.Content) > 0 {
 		set(root, "launch", launch)
 	}
+	if len(m.Files) > 0 {
+		files := &yaml.Node{Kind: yaml.MappingNode}
+		for _, f := range m.Files {
+			set(files, f.Source, text(f.Target))
+		}
+		set(root, "files", files)
+	}
 	if m.Copied() {
 		set(root, "repo-dir", text(m.RepoDir.Value))
 	}
@@ -110,6 +117,10 @@ func NotAdopted(m *Manifest) (left Findings) {
 		}
 	}
 	for _, r := range m.Requests {
+		if r.Kind == Npm {
+			left.warn(r.At, "npm-scripts", "%s: npm install runs install scripts, and a pin does not: write {pin: …, "+
+				"scripts: true} if the package needs its own", r.Spec)
+		}
 		if len(r.Hashes) > 0 {
 			left.warn(r.At, "hashes", "the hashes of %s: not needed, since the lock has a hash for every file", r.Name)
 		}

@@ -77,7 +77,7 @@ const folderFile = "/run/driftpin/folder.tar"
 // CopyFolder copies a course's folder into the image.
 func (g Ground) CopyFolder(st llb.State, f Folder, at llb.ConstraintsOpt) llb.ExecState {
 	archive := g.file("folder.tar", f.SHA256, pins.Artifact{})
-	args := append([]string{"/bin/sh", Dir + "recorded/folder.sh", folderFile, f.Dir}, f.Executables...)
+	args := append([]string{"/bin/sh", Dir + "recorded/folder.sh", folderFile, f.Dir, g.Prefix()}, f.Executables...)
 	return st.Run(Step("folder "+f.Dir, args, Script("recorded/folder.sh"), at,
 		llb.AddMount(folderFile, archive, llb.SourcePath("/folder.tar"), llb.Readonly))...)
 }

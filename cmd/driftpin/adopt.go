@@ -22,8 +22,9 @@ func adoptCommand(s streams) *cobra.Command {
 becomes its reason. Without --write the manifest is only printed. The old files stay,
 but driftpin no longer reads them once there is a pins.yaml. Every file, key and line
 that was not taken over (a Dockerfile, a file that nothing includes, …) is named, here and in a
-comment of the manifest; the exit status is then 3. postBuild and start stay scripts:
-run: and launch.start: name them.`,
+comment of the manifest; the exit status is then 3. postBuild and start become pins,
+files and variables if all that they do is of a few plain forms (cp, npm install -g,
+pip install, export); otherwise they stay scripts, named by run: and launch.start:.`,
 		Example: `  driftpin adopt courses/data8
   driftpin adopt courses/data8 --base oci-layout:../base --write`,
 		Args: arguments(1, 1, "a course"),
@@ -51,6 +52,7 @@ func adopt(s streams, dir, base string, write bool) error {
 	if at := m.Dockerfile.At; at.File != "" {
 		return fmt.Errorf("%s: the course is built by its Dockerfile, as it is: there is nothing to adopt", at)
 	}
+	m = m.Plain()
 	left := pins.NotAdopted(m)
 	for _, f := range left {
 		fmt.Fprintln(s.err, "not adopted: "+report.Clean(f.Error()))

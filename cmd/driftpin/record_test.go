@@ -118,7 +118,8 @@ wget -q -O ~/wget `+s.URL+`/data
 python -c 'import urllib.request as u; print(u.urlopen("`+s.URL+`/other").read().decode(), end="")' > ~/python
 if curl -fsS `+s.URL+`/none; then exit 1; fi
 pip install six==1.16.0
-[ "$(id -u) $PWD $REPO_DIR $USER" = "1000 /home/jovyan /home/jovyan jovyan" ]
+[ "$(id -u) $PWD $REPO_DIR $USER $CONDA_DIR" = "1000 /home/jovyan /home/jovyan jovyan $NB_PYTHON_PREFIX" ]
+touch /srv/conda/envs/notebook/there && [ -e $NB_PYTHON_PREFIX/there ]
 `)
 	l.write("scripted/start", "#!/bin/sh\nexport STARTED=yes\nexec \"$@\"\n")
 	l.run("home1", "lock", "scripted", "--twice")

@@ -32,6 +32,10 @@ func whyCommand(s streams) *cobra.Command {
 func explainPackage(s streams, c *course, name string) error {
 	found := false
 	for _, kind := range []pins.Kind{pins.Pip, pins.Conda, pins.Npm, pins.R, pins.Deb} {
+		for _, c := range c.lock.Comings(c.manifest, kind, name) {
+			found = true
+			fmt.Fprintln(s.out, oneLine(fmt.Sprintf("%s %s %s  %s: came by %s", c.Kind, c.Name, c.Version, c.At, c.Script)))
+		}
 		chain, by := pins.Why(c.manifest, c.lock, kind, name)
 		if chain == nil {
 			continue

@@ -61,7 +61,10 @@ func explain(changes []Change, a, b *Reason) {
 		if c.Change == Removed {
 			r, why = a, reasons[0]
 		}
-		if r == nil || !r.about(*c) {
+		if r == nil {
+			continue
+		}
+		if c.Cause = r.came(*c); c.Cause != nil || !r.about(*c) {
 			continue
 		}
 		if c.Cause = r.cause(why, c.Kind, c.Name); c.Cause == nil {
@@ -81,6 +84,16 @@ func explain(changes []Change, a, b *Reason) {
 			}
 		}
 	}
+}
+
+// came is the cause of a package that came by a recorded script; nil for others.
+func (r *Reason) came(c Change) *Cause {
+	for _, coming := range r.Lock.Comings(r.Manifest, c.Kind, c.Name) {
+		if coming.Where == c.Where {
+			return &Cause{Chain: []string{coming.Script, coming.Name}, File: coming.At.File, Line: coming.At.Line}
+		}
+	}
+	return nil
 }
 
 // about reports whether a change is in the environment that the lock is about.

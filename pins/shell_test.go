@@ -1,0 +1,80 @@
+package pins_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/driftpin/driftpin/pins"
+)
+
+// Scripts of known forms are taken over; of others nothing is guessed.
+func TestPlain(t *testing.T) {
+	const settings = "/opt/env/share/jupyter/lab/settings"
+	for name, test := range map[string]struct{ postBuild, start, want string }{
+		"copies": {"#!/bin/sh\nset -eux\nmkdir -p $NB_PYTHON_PREFIX/share/jupyter/lab/settings\n" +
+			"cp -p x.json \"${NB_PYTHON_PREFIX}/share/jupyter/lab/settings\"\n", "", "x.json: " + settings + "/x.json"},
+		"packages":           {"npm install -g a@1.0 b\npip install --no-cache-dir 'c==2'\n", "", "npm a@1.0, npm b, pip c==2"},
+		"variables":          {"", "export A=${CONDA_DIR}\nexport B='c d'\nexec \"$@\"\n", "A=/opt/env, B=c d"},
+		"a condition":        {"if true; then cp x.json /y/x.json; fi\n", "", "run"},
+		"a pipe":             {"cp x.json /y/x.json | cat\n", "", "run"},
+		"a substitution":     {"cp x.json /y/$(id)/x.json\n", "", "run"},
+		"an unknown name":    {"cp x.json $NOWHERE/x.json\n", "", "run"},
+		"a range":            {"pip install c>=2\n", "", "run"},
+		"a file not there":   {"cp y.json /y/y.json\n", "", "run"},
+		"maybe a folder":     {"cp x.json /y\n", "", "run"},
+		"an empty folder":    {"mkdir -p /y\n", "", "run"},
+		"an option":          {"pip install -r x.txt\n", "", "run"},
+		"a url":              {"npm install -g https://example.test/x.tgz\n", "", "run"},
+		"partly":             {"npm install -g a\nplaywright install chromium\n", "", "run"},
+		"start does more":    {"", "export A=1\nmkdir -p ~/x\nexec \"$@\"\n", "start"},
+		"start, no exec":     {"", "export A=1\n", "A=1"},
+		"export while built": {"export A=1\n", "", "run"},
+		"quotes":             {"cp \"x.json\" '/y/x.json\n", "", "run"},
+		"not kept":           {"cp x.json /tmp/x.json\n", "", "run"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := map[string]string{"apt.txt": "git\n", "x.json": "{}"}
+			if test.postBuild != "" {
+				files["postBuild"] = test.postBuild
+			}
+			if test.start != "" {
+				files["start"] = test.start
+			}
+			m, err := pins.ReadCourse(write(t, files))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := plainly(m.Plain()); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+			if len(m.Files)+len(m.Launch.Env) > 0 || len(m.Requests) != 1 {
+				t.Error("the manifest itself was changed")
+			}
+		})
+	}
+}
+
+// plainly is what a manifest has of scripts.
+func plainly(m *pins.Manifest) string {
+	var all []string
+	for _, r := range m.Requests {
+		if r.Kind != pins.Deb {
+			all = append(all, r.Kind.Key()+" "+r.Spec)
+		}
+	}
+	for _, f := range m.Files {
+		all = append(all, f.Source+": "+f.Target)
+	}
+	for _, name := range []string{"A", "B"} {
+		if v, ok := m.Launch.Env[name]; ok {
+			all = append(all, name+"="+v)
+		}
+	}
+	if len(m.Scripts) > 0 {
+		all = append(all, "run")
+	}
+	if m.Start.Value != "" {
+		all = append(all, "start")
+	}
+	return strings.Join(all, ", ")
+}
