@@ -78,23 +78,7 @@ func (l *lab) dockerfile() {
 		l.t.Errorf("config %+v", config.Config)
 	}
 
-	for name, want := range map[string]string{"idna": "pip idna 3.3  docker/requirements.txt:1: came by Dockerfile:15\n",
-		"less": "  docker/Dockerfile:7: came by Dockerfile:7\n"} {
-		if out := l.run("home1", "why", "docker", name); !strings.Contains(out, want) {
-			l.t.Errorf("why %s says %q, not …%s…", name, out, want)
-		}
-	}
-
-	// A change is explained by its line.
-	l.write("docker/requirements.txt", "# why not\nidna==3.4\n")
-	l.run("home1", "lock", "docker")
-	l.run("home1", "build", "docker", "--output", "oci-layout:docker-bumped")
-	out, err := l.try("home1", "drift", "oci-layout:docker-image", "oci-layout:docker-bumped")
-	if want := "docker/requirements.txt:2"; err == nil || !strings.Contains(err.Error()+out, want) {
-		l.t.Errorf("drift does not explain by %s: %s %v", want, out, err)
-	}
-	l.write("docker/requirements.txt", "idna==3.3\n")
-	l.write("docker/pins.lock", lock)
+	l.explainsDocker(lock)
 
 	// The tag moves: the lock stays with what it was, until it is told otherwise.
 	other, err := mutate.Config(l.open("base"), v1.Config{Env: []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "MOVED=yes"}})
@@ -113,6 +97,27 @@ func (l *lab) dockerfile() {
 	if l.read("docker/pins.lock") == lock {
 		l.t.Error("the lock does not take the new image")
 	}
+}
+
+// explainsDocker: what a Dockerfile brings, and what changes, is explained by its line.
+func (l *lab) explainsDocker(lock string) {
+	for name, want := range map[string]string{"idna": "pip idna 3.3  docker/requirements.txt:1: came by Dockerfile:15\n",
+		"less": "  docker/Dockerfile:7: came by Dockerfile:7\n"} {
+		if out := l.run("home1", "why", "docker", name); !strings.Contains(out, want) {
+			l.t.Errorf("why %s says %q, not …%s…", name, out, want)
+		}
+	}
+
+	// A change is explained by its line.
+	l.write("docker/requirements.txt", "# why not\nidna==3.4\n")
+	l.run("home1", "lock", "docker")
+	l.run("home1", "build", "docker", "--output", "oci-layout:docker-bumped")
+	out, err := l.try("home1", "drift", "oci-layout:docker-image", "oci-layout:docker-bumped")
+	if want := "docker/requirements.txt:2"; err == nil || !strings.Contains(err.Error()+out, want) {
+		l.t.Errorf("drift does not explain by %s: %s %v", want, out, err)
+	}
+	l.write("docker/requirements.txt", "idna==3.3\n")
+	l.write("docker/pins.lock", lock)
 }
 
 // differing are the files that two layouts' images have otherwise.
