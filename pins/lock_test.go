@@ -165,6 +165,7 @@ func TestBadLocks(t *testing.T) {
 func FuzzParseLock(f *testing.F) {
 	f.Add([]byte(exampleLock().String()))
 	f.Add([]byte(extendingLock().String()))
+	f.Add([]byte(recordedLock().String()))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		l, err := pins.ParseLock("pins.lock", data)
 		if err == nil && l.String() != string(data) {

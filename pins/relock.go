@@ -118,7 +118,7 @@ func Stale(m *Manifest, l *Lock, o LockOptions) string {
 		return "the base image has changed since it was locked"
 	case !slices.Equal(l.Platforms, want.Platforms):
 		return "the course's platforms have changed"
-	case !slices.Equal(l.Images, want.Images):
+	case !slices.Equal(l.Images, want.Images) || !m.names(l.Images):
 		return "the Dockerfile names other images, or they have changed"
 	case !slices.Equal(l.Tools, want.Tools):
 		return "it was made with other versions of driftpin's tools"
@@ -139,6 +139,16 @@ func Stale(m *Manifest, l *Lock, o LockOptions) string {
 		return why
 	}
 	return unrecorded(m, l)
+}
+
+// names reports whether a manifest's Dockerfile names some images, and no others.
+func (m *Manifest) names(images []Image) bool {
+	for _, ref := range m.Images {
+		if !slices.ContainsFunc(images, func(i Image) bool { return i.Ref == ref.Value }) {
+			return false
+		}
+	}
+	return len(images) == len(m.Images)
 }
 
 // changedRequests names requests that the lock can't satisfy, as a hint.
