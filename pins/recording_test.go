@@ -25,6 +25,17 @@ func (r *fakeRecorder) Record(_ context.Context, _ *pins.Manifest, l *pins.Lock,
 		Status: 200, SHA256: hashA, Size: int64(len(l.Recordings))}}}, nil
 }
 
+// wants holds which scripts ran, and what they were told again, against what is wanted.
+func (r *fakeRecorder) wants(t *testing.T, what, ran, known string) {
+	t.Helper()
+	if got := strings.Join(r.ran, " "); got != ran {
+		t.Errorf("%s: %q ran, want %q", what, got, ran)
+	}
+	if got := strings.ReplaceAll(strings.Join(r.known, " "), "https://example.test/", ""); got != known {
+		t.Errorf("%s: %q was known, want %q", what, got, known)
+	}
+}
+
 // Scripts are recorded once, in their order; again when what they run on changes, with
 // what they were told; and from nothing where they are named.
 func TestRecordings(t *testing.T) {
@@ -52,36 +63,27 @@ func TestRecordings(t *testing.T) {
 		}
 		return l, r
 	}
-	wants := func(what string, r *fakeRecorder, ran, known string) {
-		t.Helper()
-		if got := strings.Join(r.ran, " "); got != ran {
-			t.Errorf("%s: %q ran, want %q", what, got, ran)
-		}
-		if got := strings.ReplaceAll(strings.Join(r.known, " "), "https://example.test/", ""); got != known {
-			t.Errorf("%s: %q was known, want %q", what, got, known)
-		}
-	}
 	l, r := relock(nil, nil)
-	wants("at first", r, "a.sh b.sh", "")
+	r.wants(t, "at first", "a.sh b.sh", "")
 	read, err := pins.ParseLock("pins.lock", []byte(l.String()))
 	if err != nil || read.String() != l.String() || !strings.HasPrefix(l.String(), "driftpin-lock 2\n") {
 		t.Errorf("%v: %s", err, l)
 	}
 	_, r = relock(l, nil)
-	wants("nothing changed", r, "", "")
+	r.wants(t, "nothing changed", "", "")
 	_, r = relock(l, func(o *pins.LockOptions) { o.Names = []string{"b.sh"} })
-	wants("upgraded", r, "b.sh", "")
+	r.wants(t, "upgraded", "b.sh", "")
 	_, r = relock(l, func(o *pins.LockOptions) { o.Again = true })
-	wants("again", r, "a.sh b.sh", "a.sh b.sh b.sh a.sh")
+	r.wants(t, "again", "a.sh b.sh", "a.sh b.sh b.sh a.sh")
 	write1(t, dir, "other", "y")
 	m, _ := pins.ReadCourse(dir)
 	if why := pins.Stale(m, l, o); !strings.Contains(why, "a.sh was recorded in another image") {
 		t.Errorf("stale: %q", why)
 	}
 	_, r = relock(l, nil)
-	wants("another file", r, "a.sh b.sh", "a.sh b.sh b.sh a.sh")
+	r.wants(t, "another file", "a.sh b.sh", "a.sh b.sh b.sh a.sh")
 	kept, r := relock(l, func(o *pins.LockOptions) { o.Recorder = nil })
-	wants("without a recorder", r, "", "")
+	r.wants(t, "without a recorder", "", "")
 	if kept.Recording("a.sh") == nil {
 		t.Error("without a recorder nothing is kept")
 	}
