@@ -34,13 +34,19 @@ func lockCommand(s streams) *cobra.Command {
 has not changed is not resolved again; otherwise the old lock's versions are kept
 where possible. --upgrade forgets them: for all packages, or for the named ones.
 
+Scripts of the course (postBuild, install.R, a Dockerfile's RUN) are run, and what
+servers answer them is recorded. A NAME may also be a script, an image of a Dockerfile,
+or the address of a download.
+
 --check writes nothing. It proves, without a network, that each lock belongs to its
 course, meets every pin, and was not edited. What --check finds, lock repairs. If git
 could not merge a lock, lock prefers the versions on either side.`,
 		Example: `  driftpin lock testdata/courses/stat159
   driftpin lock --check courses/*               # exit 3 if a lock is stale or edited
   driftpin lock --upgrade courses/stat159       # forget the old lock
-  driftpin lock --upgrade courses/stat159 numpy # for numpy only`,
+  driftpin lock --upgrade courses/stat159 numpy # for numpy only
+  driftpin lock --upgrade courses/stat159 postBuild   # record the script anew
+  driftpin lock --twice courses/stat159         # which files do scripts write differently each time?`,
 		Args: arguments(1, -1, "one or more courses"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			courses, names := split(args)
