@@ -16,6 +16,7 @@ import (
 	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -124,6 +125,10 @@ func explain(err error) error {
 		return nil
 	}
 	worded := session.Explain(err)
+	if strings.Contains(err.Error(), `exec: "perl"`) { // runc's words
+		worded = fmt.Errorf("%w\na RUN is recorded by a program of Perl's: the image that it runs in needs perl and setpriv, as "+
+			"those of Debian and Ubuntu have", worded)
+	}
 	if errors.As(err, &bypass) {
 		worded = fmt.Errorf("%w\n%s tried to open connections past the proxy, which are blocked: a script has HTTP and "+
 			"HTTPS through the proxy of HTTP_PROXY and HTTPS_PROXY, and no other network", worded, bypass.script)
@@ -177,7 +182,7 @@ func (b Builder) Record(ctx context.Context, p *Plan, known []pins.Answer, dir s
 		return nil, err
 	}
 	defer n.close(b)
-	if err := b.exportScript(ctx, p, i, dir); err != nil {
+	if err := b.export(ctx, p, dir, func(img imageGraph) llb.State { return img.scripts[i] }); err != nil {
 		return nil, explain(n.explain(err))
 	}
 	proxy := n.proxies[i]
@@ -192,11 +197,23 @@ func (b Builder) Replay(ctx context.Context, p *Plan, script, dir string) error 
 	}
 	defer n.close(b)
 	i := slices.IndexFunc(p.Recorded, func(r Recorded) bool { return r.Name == script })
-	return explain(n.explain(b.exportScript(ctx, p, i, dir)))
+	return explain(n.explain(b.export(ctx, p, dir, func(img imageGraph) llb.State { return img.scripts[i] })))
 }
 
-// exportScript exports what the plan's script number i changes.
-func (b Builder) exportScript(ctx context.Context, p *Plan, i int, dir string) error {
+// Added writes all that a plan's image has beyond its base, as Record does.
+func (b Builder) Added(ctx context.Context, p *Plan, dir string) error {
+	n, err := b.connect(p, nil, nil)
+	if err != nil {
+		return err
+	}
+	defer n.close(b)
+	return explain(n.explain(b.export(ctx, p, dir, func(img imageGraph) llb.State {
+		return llb.Diff(p.Base.State(p.Platform), img.root)
+	})))
+}
+
+// export exports a part of a plan's graph.
+func (b Builder) export(ctx context.Context, p *Plan, dir string, part func(imageGraph) llb.State) error {
 	trees, _, err := b.gather(ctx, p)
 	if err != nil {
 		return err
@@ -214,7 +231,7 @@ func (b Builder) exportScript(ctx context.Context, p *Plan, i int, dir string) e
 			if err := install(ctx, t, img); err != nil {
 				return nil, err
 			}
-			ref, err := t.Solve(ctx, img.scripts[i])
+			ref, err := t.Solve(ctx, part(img))
 			if err != nil {
 				return nil, err
 			}

@@ -1,6 +1,8 @@
 package pins
 
 import (
+	"io/fs"
+	"os"
 	"path"
 	"regexp"
 	"slices"
@@ -19,7 +21,7 @@ type instruction struct {
 var (
 	escapeDirective = regexp.MustCompile("(?i)^#[ \t]*escape[ \t]*=[ \t]*([\\\\`])[ \t]*$")
 	directive       = regexp.MustCompile(`^#[ \t]*[A-Za-z]+[ \t]*=`)
-	heredoc         = regexp.MustCompile(`<<-?["']?([A-Za-z_][A-Za-z0-9_]*)["']?`)
+	heredoc         = regexp.MustCompile(`^[0-9]*<<(-?)["']?([^<"']+)["']?$`)
 )
 
 // readInstructions takes a Dockerfile apart.
@@ -43,6 +45,9 @@ func readInstructions(text string) (all []instruction) {
 		var body strings.Builder
 		for {
 			rest, goes := strings.CutSuffix(strings.TrimRight(line, " \t"), escape)
+			if goes && strings.HasSuffix(rest, escape) {
+				rest, goes = line, false // it escapes itself
+			}
 			body.WriteString(rest)
 			if !goes || i+1 >= len(lines) {
 				break
@@ -57,8 +62,13 @@ func readInstructions(text string) (all []instruction) {
 		name, rest, _ := strings.Cut(strings.ReplaceAll(body.String(), "\t", " "), " ")
 		in := instruction{line: first, name: strings.ToUpper(name), text: strings.TrimSpace(rest)}
 		if in.name == "RUN" || in.name == "COPY" || in.name == "ADD" {
-			for _, m := range heredoc.FindAllStringSubmatch(in.text, -1) {
-				for i++; i < len(lines) && strings.TrimLeft(lines[i], "\t") != m[1]; i++ {
+			for _, word := range strings.Fields(in.text) {
+				m := heredoc.FindStringSubmatch(word)
+				if m == nil {
+					continue
+				}
+				for i++; i < len(lines) && lines[i] != m[2] &&
+					(m[1] == "" || strings.TrimLeft(lines[i], "\t") != m[2]); i++ {
 				}
 			}
 		}
@@ -89,6 +99,10 @@ func (c *course) dockerfile(file string) {
 		return
 	}
 	c.m.Dockerfile = Text{file, Position{File: c.name(file), Line: 1}}
+	if c.exists(".dockerignore") {
+		c.m.Findings.warn(Position{File: c.name(".dockerignore")}, "dockerfile",
+			"driftpin does not read this file yet: COPY copies what it names, too")
+	}
 	d := dockerfileReader{course: c, file: file, args: map[string]string{}}
 	for _, in := range readInstructions(string(data)) {
 		d.read(in)
@@ -127,12 +141,15 @@ func (d *dockerfileReader) read(in instruction) {
 	case "ARG":
 		for _, w := range words {
 			if name, value, ok := strings.Cut(w, "="); ok && len(d.stages) == 0 {
-				d.args[name] = strings.Trim(value, `"'`)
+				d.args[name] = d.expand(strings.Trim(value, `"'`), d.at(in))
 			}
 		}
 	case "FROM":
 		d.from(in, words)
 	case "RUN":
+		if strings.Contains(flags["mount"], "from=") {
+			d.mounted(in, flags["mount"])
+		}
 		name := d.file + ":" + strconv.Itoa(in.line)
 		d.m.Scripts = append(d.m.Scripts, Script{name, d.at(in)})
 		d.m.Findings.note(d.at(in), "script", "what it downloads is recorded by driftpin lock")
@@ -144,14 +161,28 @@ func (d *dockerfileReader) read(in instruction) {
 	}
 }
 
+// mounted notes an image that RUN --mount shows.
+func (d *dockerfileReader) mounted(in instruction, mount string) {
+	for _, part := range strings.Split(mount, ",") {
+		if from, ok := strings.CutPrefix(part, "from="); ok && d.stage(from) < 0 {
+			if _, err := strconv.Atoi(from); err != nil {
+				d.image(Text{d.expand(from, d.at(in)), d.at(in)})
+			}
+		}
+	}
+}
+
 // options are the --NAME=VALUE before an instruction's words.
 func options(text string) (flags map[string]string, words []string) {
 	flags = map[string]string{}
 	words = strings.Fields(text)
 	for len(words) > 0 && strings.HasPrefix(words[0], "--") {
 		name, value, _ := strings.Cut(words[0][2:], "=")
-		flags[name] = value
+		flags[name] += "," + value
 		words = words[1:]
+	}
+	for name, value := range flags {
+		flags[name] = strings.TrimPrefix(value, ",")
 	}
 	return flags, words
 }
@@ -214,17 +245,43 @@ func (d *dockerfileReader) copies(in instruction, flags map[string]string, words
 		}
 		return
 	}
+	if strings.HasPrefix(in.text, "[") || len(words) > 0 && strings.HasPrefix(words[0], "[") { // the form of JSON
+		words = strings.FieldsFunc(strings.Join(words, " "), func(c rune) bool { return strings.ContainsRune(`[]", `, c) })
+	}
 	for _, source := range words[:max(0, len(words)-1)] {
-		source = strings.Trim(source, `"[],`)
 		if in.name == "ADD" && (strings.Contains(source, "://") || strings.HasPrefix(source, "git@")) {
 			d.m.Findings.fatal(d.at(in), "unsupported", "ADD of an address can't be locked yet: fetch it in RUN, with curl "+
 				"or wget, which is recorded")
 			continue
 		}
-		if parse := d.listed(source); parse != nil {
-			parse()
+		for _, file := range d.copied(source) {
+			if parse := d.listed(file); parse != nil {
+				parse()
+			}
 		}
 	}
+}
+
+// copied are the files of the course's folder that COPY means: those of a pattern, and
+// those in a folder.
+func (d *dockerfileReader) copied(source string) (files []string) {
+	source = path.Clean(strings.TrimPrefix(source, "/"))
+	root := os.DirFS(d.m.Dir)
+	found, err := fs.Glob(root, source)
+	if err != nil {
+		return nil
+	}
+	for _, file := range found {
+		entries, err := fs.ReadDir(root, file)
+		if err != nil { // no folder
+			files = append(files, file)
+			continue
+		}
+		for _, e := range entries {
+			files = append(files, path.Join(file, e.Name()))
+		}
+	}
+	return files
 }
 
 // listed returns what reads the pins of a file that a Dockerfile copies, or nil.
@@ -257,10 +314,19 @@ var aptInstall = regexp.MustCompile(`\bapt(?:-get)?\b[^&|;]*?\binstall\b([^&|;>]
 // installs lists what RUN installs by apt, as far as it is named there.
 func (d *dockerfileReader) installs(in instruction) {
 	for _, m := range aptInstall.FindAllStringSubmatch(in.text, -1) {
+		valued := false
 		for _, word := range strings.Fields(m[1]) {
-			if strings.HasPrefix(word, "-") || strings.ContainsAny(word, "$/`(){}\"'") {
+			if word[0] == '#' {
+				break
+			}
+			skip := valued || strings.HasPrefix(word, "-") || strings.ContainsAny(word, "$`(){}\"'") ||
+				strings.HasPrefix(word, "/") || strings.HasPrefix(word, ".")
+			valued = slices.Contains([]string{"-t", "-o", "-c", "--option", "--target-release", "--default-release",
+				"--config-file"}, word)
+			if skip {
 				continue // an option, a file, or what only the shell knows
 			}
+			word, _, _ = strings.Cut(word, "/") // a release
 			r, err := ParseApt(word)
 			if err != nil {
 				d.m.Findings.warn(d.at(in), "apt", "%v", err)

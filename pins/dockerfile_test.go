@@ -29,6 +29,13 @@ func TestDockerfiles(t *testing.T) {
 			"base a\nimage a\nrun 2\nrun 7"},
 		"here": {"FROM a\nRUN <<EOF\nFROM b\nRUN c\nEOF\nCOPY <<-\"X\" /y\n\tRUN d\n\tX\nRUN e\n",
 			"base a\nimage a\nrun 2\nrun 9"},
+		"no heredoc": {"FROM a\nRUN tr a b <<<hello\nRUN echo $((1<<n)) '<<X'\nRUN x\n", "base a\nimage a\nrun 2\nrun 3\nrun 4"},
+		"escaped":    {"FROM a\nRUN echo a \\\\\nRUN b\n", "base a\nimage a\nrun 2\nrun 3"},
+		"arguments":  {"ARG A=1\nARG B=base:$A\nFROM h/${B}\n", "base h/base:1\nimage h/base:1"},
+		"mounts": {"FROM a AS b\nRUN --mount=type=cache,target=/c --mount=from=uv:1,source=/uv,target=/uv x\n" +
+			"RUN --mount=from=b,target=/y x\n", "base a\nimage a\nimage uv:1\nrun 2\nrun 3"},
+		"apt's options": {"FROM a\nRUN apt-get install -y -t backports -o A::B=1 git curl/backports tzdata:amd64 # for data\n",
+			"base a\nimage a\nrun 2\nasks 2 deb git\nasks 2 deb curl\nasks 2 deb tzdata:amd64"},
 		"escape":  {"# escape=`\nFROM a\nRUN x `\n  y\nRUN c:\\\n", "base a\nimage a\nrun 3\nrun 5"},
 		"ends":    {"FROM a\nRUN x \\", "base a\nimage a\nrun 2"},
 		"windows": {"FROM a\r\nRUN x \\\r\n y\r\nRUN z\r\n", "base a\nimage a\nrun 2\nrun 4"},
@@ -43,7 +50,10 @@ func TestDockerfiles(t *testing.T) {
 		"apt": {"FROM a\nRUN apt-get update -qq && \\\n apt-get install --yes git less=1.2 $(cat x) /tmp/y.deb > /dev/null && " +
 			"apt install tini; pip install apt\n",
 			"base a\nimage a\nrun 2\nasks 2 deb git\nasks 2 deb less=1.2\nasks 2 deb tini"},
-		"copied": {"FROM a\nCOPY requirements.txt apt.txt /tmp/\n", "base a\nimage a\nasks 1 pip idna==3.3\nasks 2 deb tmux"},
+		"a folder": {"FROM a\nCOPY . /srv/\n", "base a\nimage a\nasks 2 deb tmux\nasks 1 pip idna==3.3"},
+		"JSON":     {"FROM a\nCOPY [\"requirements.txt\",\"/x/\"]\n", "base a\nimage a\nasks 1 pip idna==3.3"},
+		"pattern":  {"FROM a\nCOPY re*.txt /x/\n", "base a\nimage a\nasks 1 pip idna==3.3"},
+		"copied":   {"FROM a\nCOPY requirements.txt apt.txt /tmp/\n", "base a\nimage a\nasks 1 pip idna==3.3\nasks 2 deb tmux"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := write(t, map[string]string{"Dockerfile": test.text, "requirements.txt": "idna==3.3\n",

@@ -45,6 +45,8 @@ func (m *Manifest) readDownload(r yamlReader, n *yaml.Node) {
 			"them into ~/.netrc")
 	case d.SHA256 != "" && !digestText.MatchString("sha256:"+d.SHA256):
 		r.wrong(n, "download", "downloads: sha256 has 64 digits of 0-9 and a-f")
+	case slices.ContainsFunc(m.Downloads, func(o Download) bool { return o.URL == d.URL && o.SHA256 != d.SHA256 }):
+		r.wrong(n, "download", "downloads: %s is asked for twice, with different sha256: keep one", d.URL)
 	case !isCleanAbs(d.To):
 		r.wrong(to, "path", "downloads: the target %q must be a plain absolute path", d.To)
 	case !isKept(d.To):

@@ -50,13 +50,19 @@ func (l *Lock) Recording(script string) *Recording {
 	return &l.Recordings[i]
 }
 
-// Digest is the digest of what is recorded.
+// Digest is the digest of what decides what the script does: all but what came of it.
 func (r Recording) Digest() string {
-	var b strings.Builder
+	return digest(strings.Join(r.told(), "\n"))
+}
+
+// told are the lines of what a script runs on, and of what it is told.
+func (r Recording) told() (lines []string) {
 	for _, words := range r.lines() {
-		b.WriteString(strings.Join(words, " ") + "\n")
+		if words[0] == "script" || words[0] == "answer" {
+			lines = append(lines, strings.Join(words, " "))
+		}
 	}
-	return digest(b.String())
+	return lines
 }
 
 // sort puts a recording in the order in which it is written.

@@ -25,6 +25,8 @@ func (r *fakeRecorder) Record(_ context.Context, _ *pins.Manifest, l *pins.Lock,
 		Status: 200, SHA256: hashA, Size: int64(len(l.Recordings))}}}, nil
 }
 
+func (r *fakeRecorder) Settle(context.Context, *pins.Manifest, *pins.Lock) error { return nil }
+
 // wants holds which scripts ran, and what they were told again, against what is wanted.
 func (r *fakeRecorder) wants(t *testing.T, what, ran, known string) {
 	t.Helper()

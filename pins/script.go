@@ -28,6 +28,9 @@ type Recorder interface {
 	// of the scripts before it. known are the answers of an earlier recording, which
 	// are given again as far as the script still asks for them.
 	Record(ctx context.Context, m *Manifest, l *Lock, s Script, known []Answer) (Recording, error)
+	// Settle corrects what the scripts of a lock brought, by the whole image: stages of
+	// a Dockerfile are not all in it.
+	Settle(ctx context.Context, m *Manifest, l *Lock) error
 }
 
 // Copied reports whether the course's folder is in the image.
@@ -174,9 +177,7 @@ func recordInputs(m *Manifest, l *Lock, script string) string {
 		if r.Script == script {
 			break
 		}
-		for _, words := range r.lines() {
-			lines = append(lines, strings.Join(words, " "))
-		}
+		lines = append(lines, r.told()...)
 	}
 	return digest(strings.Join(lines, "\n"))
 }
@@ -184,6 +185,7 @@ func recordInputs(m *Manifest, l *Lock, script string) string {
 // record adds to a lock what is recorded of the course's scripts: by the old lock
 // where nothing has changed, else anew.
 func record(ctx context.Context, m *Manifest, old, l *Lock, o LockOptions) error {
+	anew := false
 	for _, s := range m.Scripts {
 		inputs := recordInputs(m, l, s.Name)
 		forget := o.Upgrade || slices.Contains(o.Names, s.Name)
@@ -209,8 +211,12 @@ func record(ctx context.Context, m *Manifest, old, l *Lock, o LockOptions) error
 		r.Script, r.Inputs = s.Name, inputs
 		r.sort()
 		l.Recordings = append(l.Recordings, r)
+		anew = true
 	}
-	return nil
+	if !anew {
+		return nil
+	}
+	return o.Recorder.Settle(ctx, m, l)
 }
 
 // knownAnswers are what an old lock has recorded, the script's own before those of

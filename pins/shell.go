@@ -1,7 +1,10 @@
 package pins
 
 import (
+	"os"
 	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -12,6 +15,21 @@ type plainScript struct {
 	files []File
 	env   []Text // variables, as NAME=VALUE
 	dirs  []string
+	ended bool // by exec "$@"
+}
+
+// strictly reports whether the words of set ask for no more than a strict shell.
+func strictly(words []string) bool {
+	for i, w := range words {
+		after := i > 0 && strings.HasPrefix(words[i-1], "-") && strings.HasSuffix(words[i-1], "o")
+		if after && w == "pipefail" {
+			continue
+		}
+		if len(w) < 2 || w[0] != '-' || strings.Trim(w[1:], "euxo") != "" {
+			return false
+		}
+	}
+	return len(words) > 0
 }
 
 // readPlain reads a script that is all of known forms; ok is false for others: nothing
@@ -30,9 +48,12 @@ func readPlain(name, text string, exports bool, vars map[string]string, exists f
 			continue
 		}
 		words, ok := plainWords(line, vars)
-		if !ok || !s.command(Position{File: name, Line: i + 1}, words, exports, exists) {
+		if !ok || !s.command(Position{File: name, Line: i + 1}, words, exports, vars, exists) {
 			return s, false
 		}
+	}
+	if exports && !s.ended {
+		return s, false
 	}
 	for _, dir := range s.dirs {
 		used := false
@@ -47,13 +68,23 @@ func readPlain(name, text string, exports bool, vars map[string]string, exists f
 }
 
 // command takes one command over, if it is of a known form.
-func (s *plainScript) command(at Position, words []string, exports bool, exists func(string) bool) bool {
+func (s *plainScript) command(at Position, words []string, exports bool, vars map[string]string,
+	exists func(string) bool) bool {
 	switch {
-	case words[0] == "set" && len(words) > 1 && (words[1][0] == '-'):
-		return true
+	case s.ended:
+		return false
+	case words[0] == "set":
+		return strictly(words[1:])
 	case len(words) == 2 && words[0] == "exec" && words[1] == "$@":
+		s.ended = exports
 		return exports
+	case exports && words[0] != "export": // what start does is done in the home of whoever starts it
+		return false
 	case words[0] == "export" && exports && len(words) == 2 && strings.Contains(words[1], "="):
+		name, value, _ := strings.Cut(words[1], "=")
+		if _, used := vars[name]; used || strings.Contains(value, "~") || strings.Contains(value, vars["REPO_DIR"]) {
+			return false
+		}
 		s.env = append(s.env, Text{words[1], at})
 		return true
 	case words[0] == "mkdir" && len(words) == 3 && words[1] == "-p" && isCleanAbs(words[2]):
@@ -91,6 +122,11 @@ func (s *plainScript) copy(at Position, words []string, exists func(string) bool
 	if path.IsAbs(source) || strings.HasPrefix(source, "..") || !exists(source) || !isCleanAbs(target) || !isKept(target) {
 		return false
 	}
+	for _, f := range s.files {
+		if f.Target == target {
+			return false
+		}
+	}
 	s.files = append(s.files, File{Source: source, Target: target, At: at})
 	return true
 }
@@ -104,6 +140,11 @@ func (s *plainScript) packages(at Position, words []string, parse func(string) (
 		q, err := parse(w)
 		if err != nil || strings.HasPrefix(w, "-") || strings.ContainsAny(w, "/<>") && q.Kind == Pip || q.Name == "" {
 			return false
+		}
+		for _, end := range []string{".whl", ".gz", ".zip", ".tgz", ".bz2", ".xz", ".tar"} {
+			if strings.HasSuffix(w, end) {
+				return false // a file
+			}
 		}
 		q.At, q.Need = at, Wanted
 		s.pins = append(s.pins, q)
@@ -143,6 +184,9 @@ func plainWords(line string, vars map[string]string) (words []string, ok bool) {
 			i += n - 1
 			inWord = true
 		case c == '~' && quote == 0 && !inWord:
+			if i+1 < len(line) && line[i+1] != '/' && line[i+1] != ' ' && line[i+1] != '\t' {
+				return nil, false // another's home
+			}
 			word.WriteString(vars["HOME"])
 			inWord = true
 		default:
@@ -183,13 +227,15 @@ func (m *Manifest) Plain() *Manifest {
 	other.Scripts = nil
 	vars := map[string]string{"HOME": home, "NB_PYTHON_PREFIX": Env, "CONDA_DIR": Env, "REPO_DIR": m.RepoDir.Value}
 	exists := func(name string) bool {
-		c := course{m: m}
-		return c.exists(name)
+		info, err := os.Stat(filepath.Join(m.Dir, filepath.FromSlash(name)))
+		return err == nil && info.Mode().IsRegular()
 	}
 	take := func(at Position, exports bool) bool {
 		text, _ := m.Source(at.File)
 		s, ok := readPlain(at.File, string(text), exports, vars, exists)
-		if !ok {
+		if !ok || slices.ContainsFunc(s.pins, func(q Request) bool {
+			return slices.ContainsFunc(other.Requests, func(r Request) bool { return r.Kind == q.Kind && r.Name == q.Name })
+		}) || twice(s.pins) {
 			return false
 		}
 		other.Requests = append(other.Requests[:len(other.Requests):len(other.Requests)], s.pins...)
@@ -212,6 +258,19 @@ func (m *Manifest) Plain() *Manifest {
 		other.RepoDir = Text{}
 	}
 	return &other
+}
+
+// twice reports whether a package is among requests more than once.
+func twice(requests []Request) bool {
+	seen := map[string]bool{}
+	for _, r := range requests {
+		key := string(r.Kind) + " " + r.Name
+		if seen[key] {
+			return true
+		}
+		seen[key] = true
+	}
+	return false
 }
 
 // setEnvCopy sets a variable in maps of its own.

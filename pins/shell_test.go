@@ -27,13 +27,27 @@ func TestPlain(t *testing.T) {
 		"a url":              {"npm install -g https://example.test/x.tgz\n", "", "run"},
 		"partly":             {"npm install -g a\nplaywright install chromium\n", "", "run"},
 		"start does more":    {"", "export A=1\nmkdir -p ~/x\nexec \"$@\"\n", "start"},
-		"start, no exec":     {"", "export A=1\n", "A=1"},
+		"start, no exec":     {"", "export A=1\n", "start"},
+		"start, after exec":  {"", "exec \"$@\"\nexport A=1\n", "start"},
+		"start copies":       {"", "cp x.json ~/x.json\nexec \"$@\"\n", "start"},
+		"start, a tilde":     {"", "export A=~/a\nexec \"$@\"\n", "start"},
+		"start, the folder":  {"", "export A=$REPO_DIR/a\nexec \"$@\"\n", "start"},
+		"start, its home":    {"", "export HOME=/x\nexec \"$@\"\n", "start"},
+		"set of arguments":   {"", "set -- a\nexec \"$@\"\n", "start"},
+		"set nothing":        {"set \"\"\n", "", "run"},
+		"set -n":             {"set -n\n", "", "run"},
+		"pipefail":           {"set -euo pipefail\nnpm install -g a\n", "", "npm a"},
+		"another's home":     {"cp x.json ~root/x.json\n", "", "run"},
+		"a wheel":            {"pip install c.whl\n", "", "run"},
+		"a folder":           {"cp sub /opt/sub\n", "", "run"},
+		"one target twice":   {"cp x.json /y/x.json\ncp sub/x.json /y/x.json\n", "", "run"},
+		"one package twice":  {"pip install a==1 a==2\n", "", "run"},
 		"export while built": {"export A=1\n", "", "run"},
 		"quotes":             {"cp \"x.json\" '/y/x.json\n", "", "run"},
 		"not kept":           {"cp x.json /tmp/x.json\n", "", "run"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			files := map[string]string{"apt.txt": "git\n", "x.json": "{}"}
+			files := map[string]string{"apt.txt": "git\n", "x.json": "{}", "sub/x.json": "{}"}
 			if test.postBuild != "" {
 				files["postBuild"] = test.postBuild
 			}

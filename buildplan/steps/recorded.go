@@ -101,6 +101,7 @@ type ScriptRun struct {
 const (
 	socketPath = "/run/driftpin/network"
 	caPath     = "/run/driftpin/ca.pem"
+	cacheDir   = "/run/driftpin/cache" // of programs, each user's own
 	proxyURL   = "http://127.0.0.1:3128"
 )
 
@@ -121,8 +122,7 @@ var scriptEnv = []string{
 	"NODE_EXTRA_CA_CERTS=" + caPath, "GIT_SSL_CAINFO=" + caPath, "CONDA_SSL_VERIFY=" + caPath,
 	"MAMBA_SSL_VERIFY=" + caPath, "JULIA_SSL_CA_ROOTS_PATH=" + caPath, "CARGO_HTTP_CAINFO=" + caPath,
 	"DENO_CERT=" + caPath, "AWS_CA_BUNDLE=" + caPath, "WGETRC=" + Dir + "wgetrc",
-	"PIP_CACHE_DIR=/tmp/pip", "UV_CACHE_DIR=/tmp/uv", "npm_config_cache=/tmp/npm", "YARN_CACHE_FOLDER=/tmp/yarn",
-	"CONDA_PKGS_DIRS=/tmp/conda", "PIP_DISABLE_PIP_VERSION_CHECK=1", "npm_config_update_notifier=false",
+	"PIP_DISABLE_PIP_VERSION_CHECK=1", "npm_config_update_notifier=false",
 	"npm_config_audit=false", "npm_config_fund=false", "PIP_NO_INPUT=1",
 }
 
@@ -178,6 +178,7 @@ func (g Ground) RunScript(st llb.State, s ScriptRun) llb.ExecState {
 	args := append([]string{"perl", Dir + "recorded/run-script.pl", socketPath, "1000", g.Prefix(), s.Dir},
 		command(s.Name)...)
 	options := Step(s.Name, args, Script("recorded/run-script.pl"), s.At,
+		llb.AddMount(cacheDir, llb.Scratch(), llb.Tmpfs()),
 		llb.AddMount(Dir+"wgetrc", wgetrc, llb.SourcePath("/wgetrc"), llb.Readonly),
 		llb.AddSSHSocket(llb.SSHID(SocketID(s.Name)), llb.SSHSocketOpt(socketPath, 0, 0, 0o600)),
 		llb.AddSecret(caPath, llb.SecretID(CASecret(s.Name)), llb.SecretFileOpt(0, 0, 0o444)))
@@ -233,7 +234,14 @@ func Record(exec *pb.ExecOp, s ScriptRun) {
 		return &pb.Mount{Input: int64(pb.Empty), Output: int64(pb.SkipOutput), Dest: dest, MountType: pb.MountType_SECRET,
 			SecretOpt: &pb.SecretOpt{ID: id, Mode: mode}}
 	}
-	exec.Mounts = append(exec.Mounts, secret(runnerPath, runnerPath, 0o555), secret(aptPath, aptPath, 0o444),
+	for _, m := range exec.Mounts {
+		if m.MountType == pb.MountType_CACHE { // what another run left there is recorded nowhere
+			*m = pb.Mount{Input: int64(pb.Empty), Output: int64(pb.SkipOutput), Dest: m.Dest, MountType: pb.MountType_TMPFS,
+				TmpfsOpt: &pb.TmpfsOpt{}}
+		}
+	}
+	exec.Mounts = append(exec.Mounts, &pb.Mount{Input: int64(pb.Empty), Output: int64(pb.SkipOutput), Dest: cacheDir,
+		MountType: pb.MountType_TMPFS, TmpfsOpt: &pb.TmpfsOpt{}}, secret(runnerPath, runnerPath, 0o555), secret(aptPath, aptPath, 0o444),
 		secret(wgetPath, wgetPath, 0o444), secret(caPath, CASecret(s.Name), 0o444),
 		&pb.Mount{Input: int64(pb.Empty), Output: int64(pb.SkipOutput), Dest: socketPath, MountType: pb.MountType_SSH,
 			SSHOpt: &pb.SSHOpt{ID: SocketID(s.Name), Mode: 0o600}})

@@ -33,6 +33,7 @@ RUN apt-get -qq update && \
     rm -rf /var/lib/apt/lists/*
 
 FROM base AS env
+RUN apt-get -qq update && apt-get -qq install --yes tree
 USER ${NB_USER}
 WORKDIR /home/${NB_USER}
 COPY requirements.txt /tmp/
@@ -64,10 +65,13 @@ func (l *lab) dockerfile() {
 	l.run("home1", "lock", "docker")
 	lock := l.read("docker/pins.lock")
 	for _, want := range []string{"\nimage " + host + "/base:1 sha256:", "\nbrought Dockerfile:7 deb less ",
-		"\nbrought Dockerfile:15 pip idna 3.3 %2Fhome%2Fjovyan%2Fenv\n", "\nanswer Dockerfile:15 GET "} {
+		"\nbrought Dockerfile:16 pip idna 3.3 %2Fhome%2Fjovyan%2Fenv\n", "\nanswer Dockerfile:16 GET "} {
 		if !strings.Contains(lock, want) {
 			l.t.Errorf("the lock has no %q:\n%s", want, lock)
 		}
+	}
+	if strings.Contains(lock, " deb tree ") {
+		l.t.Errorf("the lock has what is in another stage alone:\n%s", lock)
 	}
 	built := l.run("home1", "build", "docker", "--output", "oci-layout:docker-image")
 	l.run("home1", "verify", "docker", "oci-layout:docker-image")
@@ -101,7 +105,7 @@ func (l *lab) dockerfile() {
 
 // explainsDocker: what a Dockerfile brings, and what changes, is explained by its line.
 func (l *lab) explainsDocker(lock string) {
-	for name, want := range map[string]string{"idna": "pip idna 3.3  docker/requirements.txt:1: came by Dockerfile:15\n",
+	for name, want := range map[string]string{"idna": "pip idna 3.3  docker/requirements.txt:1: came by Dockerfile:16\n",
 		"less": "  docker/Dockerfile:7: came by Dockerfile:7\n"} {
 		if out := l.run("home1", "why", "docker", name); !strings.Contains(out, want) {
 			l.t.Errorf("why %s says %q, not …%s…", name, out, want)

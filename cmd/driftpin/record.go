@@ -167,6 +167,57 @@ func (r recorder) changes(ctx context.Context, l *pins.Lock, layout string, rec 
 	return nil
 }
 
+// Settle implements pins.Recorder.
+func (r recorder) Settle(ctx context.Context, m *pins.Manifest, l *pins.Lock) error {
+	if m.Dockerfile.Value == "" {
+		return nil
+	}
+	work, release, err := r.session.Files.Work()
+	if err != nil {
+		return err
+	}
+	defer release()
+	p, err := r.plan(m, l)
+	if err != nil {
+		return err
+	}
+	layout := filepath.Join(work, "image")
+	if err := (buildplan.Builder{Session: r.session}).Added(ctx, p, layout); err != nil {
+		return err
+	}
+	added, err := readLayer(ctx, layout, func(img *images.Image) ([]images.Package, error) { return img.Inventory(ctx) })
+	if err != nil {
+		return err
+	}
+	base, err := r.below(ctx, l)
+	if err != nil {
+		return err
+	}
+	left := map[pins.Pin]bool{} // packages of the image of which no script is known
+	for _, f := range drift.Lockable(added) {
+		left[plain(f.Pin)] = f.Owner == nil
+	}
+	for _, b := range base {
+		delete(left, plain(b.Pin))
+	}
+	for i := range l.Recordings {
+		rec := &l.Recordings[i]
+		rec.Brought = slices.DeleteFunc(rec.Brought, func(p pins.Pin) bool {
+			mine := left[p]
+			delete(left, p)
+			return !mine
+		})
+	}
+	last := &l.Recordings[len(l.Recordings)-1]
+	for p, ours := range left {
+		if ours {
+			last.Brought = append(last.Brought, p)
+		}
+	}
+	l.Sort()
+	return nil
+}
+
 // below are the packages of the course's base.
 func (r recorder) below(ctx context.Context, l *pins.Lock) (found []images.Package, err error) {
 	c := *r.course

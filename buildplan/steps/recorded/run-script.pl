@@ -69,6 +69,12 @@ sub identity {
 		$gid = $group =~ /^\d+$/ ? $group : getgrnam($group) // die "the image has no group $group\n";
 	}
 	$ENV{HOME} = $home // '/' if $sets_home;
+	my $cache = "/run/driftpin/cache/$uid"; # what programs only keep for the next time
+	mkdir $cache, 0700 or die "$cache: $!\n";
+	chown $uid, $gid // 0, $cache;
+	my %caches = (PIP_CACHE_DIR => 'pip', UV_CACHE_DIR => 'uv', npm_config_cache => 'npm', YARN_CACHE_FOLDER => 'yarn',
+		CONDA_PKGS_DIRS => 'conda');
+	$ENV{$_} //= "$cache/$caches{$_}" for keys %caches;
 	return if $uid == 0 && !($gid // 0);
 	my @as = ('setpriv', "--reuid=$uid", '--regid=' . ($gid // 0), defined $login ? '--init-groups' : '--clear-groups');
 	push @as, '--securebits=+no_setuid_fixup', '--inh-caps=-all,+dac_override,+fowner',
@@ -83,7 +89,8 @@ select undef, undef, undef, 0.05; # what is changed from now on is the script's
 chdir $dir or die "$dir: $!\n";
 umask 022;
 my $before = bypassed();
-my $status = system identity(), @command;
+my @all = (identity(), @command);
+my $status = system { $all[0] } @all;
 die "$command[0]: $!\n" if $status < 0;
 my $code = $status & 127 ? 128 + ($status & 127) : $status >> 8;
 my $bypassed = bypassed() - $before;
