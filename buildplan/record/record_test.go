@@ -275,7 +275,7 @@ func TestOtherBytes(t *testing.T) {
 		t.Error(failed)
 	}
 	body = "three" // and what it has is preferred
-	p, c = w.proxy(t, elsewhere, p.Answers(), true)
+	_, c = w.proxy(t, elsewhere, p.Answers(), true)
 	if got := get(t, c, "GET", w.URL+"/x", ""); got != "200 two" {
 		t.Errorf("preferred: %q", got)
 	}
