@@ -50,7 +50,7 @@ func (p *Plan) readDockerfile(m *pins.Manifest, l *pins.Lock) {
 	p.record(m, l)
 }
 
-// image implements llb.ImageMetaResolver for the images of a lock, and no others.
+// lockedImages resolve the images of a lock, and no others.
 type lockedImages struct {
 	talk   session.Talk
 	images map[string]string
@@ -59,13 +59,13 @@ type lockedImages struct {
 // ResolveImageConfig implements llb.ImageMetaResolver.
 func (r lockedImages) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest,
 	[]byte, error) {
-	for name, locked := range r.images {
+	for _, name := range slices.Sorted(maps.Keys(r.images)) {
 		named, err := reference.ParseNormalizedNamed(name)
 		if err != nil {
 			return "", "", nil, err
 		}
 		if reference.TagNameOnly(named).String() == ref || named.String() == ref {
-			at := reference.TrimNamed(named).String() + "@" + locked
+			at := reference.TrimNamed(named).String() + "@" + r.images[name]
 			_, got, config, err := r.talk.Client.ResolveImageConfig(ctx, at, opt)
 			return at, got, config, err
 		}

@@ -106,8 +106,8 @@ func (g *graph) image() imageGraph {
 	parts = append(parts, g.placed(env, &img)...)
 	img.root = llb.Merge(parts, llb.WithCustomName("image "+g.plan.Course))
 	for _, r := range g.plan.Recorded {
-		img.scripts = append(img.scripts, llb.Diff(img.root, g.script(img.root, r)))
-		img.root = g.script(img.root, r)
+		after := g.script(img.root, r)
+		img.scripts, img.root = append(img.scripts, llb.Diff(img.root, after)), after
 		img.history = append(img.history, steps.Event(r.Name))
 	}
 	folder := "/home/jovyan"

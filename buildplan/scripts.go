@@ -94,12 +94,20 @@ func (n *network) close(b Builder) (err error) {
 
 // explain words the error of a build by what a script was not given.
 func (n *network) explain(err error) error {
+	if err == nil {
+		return nil
+	}
 	for i, p := range n.proxies {
-		if failures := p.Failures(); err != nil && len(failures) > 0 {
+		if failures := p.Failures(); len(failures) > 0 {
 			return &ScriptError{n.plan.dir, n.plan.Recorded[i].at, failures, err}
 		}
-		if err != nil && p.End().Bypassed > 0 {
-			return &bypassError{err, n.plan.Recorded[i].Name}
+	}
+	for i, p := range slices.Backward(n.proxies) { // the last that ran is the one that failed
+		if end := p.End(); end.Told {
+			if end.Bypassed > 0 {
+				return &bypassError{err, n.plan.Recorded[i].Name}
+			}
+			break
 		}
 	}
 	return err

@@ -3,6 +3,7 @@ package pins
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -85,7 +86,7 @@ func adoptedLaunch(m *Manifest) *yaml.Node {
 	}
 	if len(m.Launch.Env) > 0 {
 		env := &yaml.Node{Kind: yaml.MappingNode}
-		for _, name := range sortedKeys(m.Launch.Env) {
+		for _, name := range slices.Sorted(maps.Keys(m.Launch.Env)) {
 			value := text(m.Launch.Env[name])
 			value.Style = yaml.DoubleQuotedStyle // ON and 1 are texts here
 			set(env, name, value)

@@ -50,16 +50,17 @@ func (l *Lock) Recording(script string) *Recording {
 	return &l.Recordings[i]
 }
 
-// Digest is the digest of what decides what the script does: all but what came of it.
+// Digest is the digest of what the script is told. What it runs on is not in it: an
+// engine that has run it on the same knows what came of it.
 func (r Recording) Digest() string {
-	return digest(strings.Join(r.told(), "\n"))
+	return digest(strings.Join(r.of("answer"), "\n"))
 }
 
-// told are the lines of what a script runs on, and of what it is told.
-func (r Recording) told() (lines []string) {
-	for _, words := range r.lines() {
-		if words[0] == "script" || words[0] == "answer" {
-			lines = append(lines, strings.Join(words, " "))
+// of are the lines that begin with one of some words.
+func (r Recording) of(words ...string) (lines []string) {
+	for _, line := range r.lines() {
+		if slices.Contains(words, line[0]) {
+			lines = append(lines, strings.Join(line, " "))
 		}
 	}
 	return lines

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -158,7 +159,7 @@ func recordInputs(m *Manifest, l *Lock, script string) string {
 			lines = append(lines, strings.Join(a.words(), " "))
 		}
 	}
-	for _, name := range sortedKeys(m.Launch.Env) {
+	for _, name := range slices.Sorted(maps.Keys(m.Launch.Env)) {
 		lines = append(lines, "env "+name+"="+m.Launch.Env[name])
 	}
 	for _, d := range m.Downloads {
@@ -177,7 +178,7 @@ func recordInputs(m *Manifest, l *Lock, script string) string {
 		if r.Script == script {
 			break
 		}
-		lines = append(lines, r.told()...)
+		lines = append(lines, r.of("script", "answer")...)
 	}
 	return digest(strings.Join(lines, "\n"))
 }

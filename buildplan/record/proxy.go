@@ -31,6 +31,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/buildplan/store"
 	"github.com/driftpin/driftpin/pins"
 )
@@ -60,8 +61,9 @@ type Proxy struct {
 
 // An End is what a step tells when its script has ended.
 type End struct {
-	Bypassed int // packets that went nowhere: those of connections past the proxy
-	Left     int // programs that still ran, and were ended
+	Told     bool // it has told
+	Bypassed int  // packets that went nowhere: those of connections past the proxy
+	Left     int  // programs that still ran, and were ended
 }
 
 // A Failure is a request of a script that could not be answered as promised.
@@ -102,14 +104,13 @@ type Options struct {
 	Known []pins.Answer
 	// Servers are asked for others. If it is nil there are no others.
 	Servers http.RoundTripper
-	// CRAN is the address of CRAN's mirror, which scripts know as [CRAN]; empty: what
-	// R takes by itself.
+	// CRAN is the address of CRAN's mirror, which scripts know as steps.CRANHost; empty:
+	// what R takes by itself.
 	CRAN string
 }
 
-// CRAN is what scripts take for CRAN: which mirror that is, is this machine's
-// configuration, and stands in no lock.
-const CRAN = "http://cran.driftpin.invalid"
+// cran is what scripts take for CRAN.
+const cran = "http://" + steps.CRANHost
 
 // New returns a proxy for a script.
 func New(script string, files *store.Store, o Options) (*Proxy, error) {
@@ -203,9 +204,6 @@ func (p *Proxy) fail(asked pins.Answer, why Why, err error) {
 	p.failures = append(p.failures, Failure{p.script, asked, why, err})
 }
 
-// Own is the host under which the step itself speaks to the proxy.
-const Own = "driftpin.invalid"
-
 // ServeHTTP answers one request.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch host, inside := r.Context().Value(tunnel{}).(string); {
@@ -214,10 +212,10 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case inside:
 		r.URL.Scheme, r.URL.Host = "https", host
-	case r.URL.Host == Own && r.URL.Path == "/cran":
+	case r.URL.Host == steps.ProxyHost && r.URL.Path == "/cran":
 		p.setCRAN(r.URL.Query().Get("default"))
 		return
-	case r.URL.Host == Own:
+	case r.URL.Host == steps.ProxyHost:
 		p.ended(w, r)
 		return
 	}
@@ -258,15 +256,15 @@ func (p *Proxy) setCRAN(address string) {
 	}
 	p.cran = strings.TrimSuffix(address, "/")
 	for _, a := range p.known {
-		if strings.HasPrefix(a.URL, CRAN+"/") && fetchable(a) && a.SHA256 != "" && !p.files.Has(a.SHA256) {
-			_ = p.files.Remember(a.SHA256, p.cran+strings.TrimPrefix(a.URL, CRAN)) // it is a help for later
+		if strings.HasPrefix(a.URL, cran+"/") && fetchable(a) && a.SHA256 != "" && !p.files.Has(a.SHA256) {
+			_ = p.files.Remember(a.SHA256, p.cran+strings.TrimPrefix(a.URL, cran)) // it is a help for later
 		}
 	}
 }
 
 // real is where an address leads: to CRAN's mirror, if it is one of CRAN's.
 func (p *Proxy) real(address string) string {
-	if rest, ok := strings.CutPrefix(address, CRAN+"/"); ok && p.cran != "" {
+	if rest, ok := strings.CutPrefix(address, cran+"/"); ok && p.cran != "" {
 		return p.cran + "/" + rest
 	}
 	return address
@@ -302,7 +300,7 @@ func (p *Proxy) ended(w http.ResponseWriter, r *http.Request) {
 		return n
 	}
 	p.mu.Lock()
-	p.end = End{p.end.Bypassed + number("bypassed"), p.end.Left + number("left")}
+	p.end = End{true, number("bypassed"), number("left")}
 	p.mu.Unlock()
 	failures := p.Failures()
 	if len(failures) > 0 {

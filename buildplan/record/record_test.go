@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/buildplan/store"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/google/go-cmp/cmp"
@@ -361,8 +362,8 @@ func TestFaults(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(w.home, "files", "blobs", "sha256", ".*")); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
-	got := get(t, c, "GET", "http://"+Own+"/end?bypassed=2&left=1", "")
-	if !strings.HasPrefix(got, "409 postBuild: GET "+w.URL+"/cut was not answered") || p.End() != (End{2, 1}) {
+	got := get(t, c, "GET", "http://"+steps.ProxyHost+"/end?bypassed=2&left=1", "")
+	if !strings.HasPrefix(got, "409 postBuild: GET "+w.URL+"/cut was not answered") || p.End() != (End{true, 2, 1}) {
 		t.Errorf("the end: %q, %v", got, p.End())
 	}
 }
@@ -385,7 +386,7 @@ func TestCutOff(t *testing.T) {
 	io.ReadFull(resp.Body, make([]byte, 100))
 	resp.Body.Close()
 	time.AfterFunc(100*time.Millisecond, func() { close(went) })
-	if got := get(t, c, "GET", "http://"+Own+"/end", ""); got != "200 " {
+	if got := get(t, c, "GET", "http://"+steps.ProxyHost+"/end", ""); got != "200 " {
 		t.Errorf("the end: %q", got)
 	}
 	if a := p.Answers(); len(a) != 1 || a[0].Size != 1<<20+3 {

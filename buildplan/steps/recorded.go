@@ -23,7 +23,8 @@ import (
 //go:embed recorded
 var recorded embed.FS
 
-// RecordedDigest is the digest of the scripts of CopyFolder and RunScript.
+// RecordedDigest is the digest of what runs in the steps of CopyFolder, PlaceDownloads,
+// RunScript and Record.
 func RecordedDigest() string {
 	h := sha256.New()
 	h.Write([]byte(rCode)) // a hash returns no error
@@ -97,12 +98,22 @@ type ScriptRun struct {
 	At       llb.ConstraintsOpt
 }
 
+// The hosts under which a step knows its proxy: as itself, and as CRAN. Which mirror of
+// CRAN's that is, is a machine's configuration, and stands in no lock.
+const (
+	ProxyHost = "driftpin.invalid" // run-script.pl knows it too
+	CRANHost  = "cran.driftpin.invalid"
+)
+
 // The places of a script's proxy in its step.
 const (
 	socketPath = "/run/driftpin/network"
 	caPath     = "/run/driftpin/ca.pem"
 	cacheDir   = "/run/driftpin/cache" // of programs, each user's own
 	proxyURL   = "http://127.0.0.1:3128"
+	aptPath    = "/run/driftpin/apt.conf"
+	wgetPath   = "/run/driftpin/wgetrc"
+	runnerPath = "/run/driftpin/run-script.pl" // of a RUN; a script's is where all steps have theirs
 )
 
 // SocketID names the socket of a script's proxy to the engine, and CASecret the
@@ -121,7 +132,7 @@ var scriptEnv = []string{
 	"SSL_CERT_FILE=" + caPath, "CURL_CA_BUNDLE=" + caPath, "REQUESTS_CA_BUNDLE=" + caPath, "PIP_CERT=" + caPath,
 	"NODE_EXTRA_CA_CERTS=" + caPath, "GIT_SSL_CAINFO=" + caPath, "CONDA_SSL_VERIFY=" + caPath,
 	"MAMBA_SSL_VERIFY=" + caPath, "JULIA_SSL_CA_ROOTS_PATH=" + caPath, "CARGO_HTTP_CAINFO=" + caPath,
-	"DENO_CERT=" + caPath, "AWS_CA_BUNDLE=" + caPath, "WGETRC=" + Dir + "wgetrc",
+	"DENO_CERT=" + caPath, "AWS_CA_BUNDLE=" + caPath, "WGETRC=" + wgetPath, "APT_CONFIG=" + aptPath,
 	"PIP_DISABLE_PIP_VERSION_CHECK=1", "npm_config_update_notifier=false",
 	"npm_config_audit=false", "npm_config_fund=false", "PIP_NO_INPUT=1",
 }
@@ -134,8 +145,8 @@ local({
   mirror <- getOption("repos")[["CRAN"]]
   if (is.null(mirror) || mirror == "@CRAN@")
     mirror <- utils::read.csv(file.path(R.home("doc"), "CRAN_mirrors.csv"))$URL[1]
-  readLines(url(paste0("http://driftpin.invalid/cran?default=", utils::URLencode(mirror, TRUE))))
-  options(repos = c(CRAN = "http://cran.driftpin.invalid"))
+  readLines(url(paste0("http://` + ProxyHost + `/cran?default=", utils::URLencode(mirror, TRUE))))
+  options(repos = c(CRAN = "http://` + CRANHost + `"))
 })
 source(commandArgs(TRUE)[1])
 local({
@@ -173,13 +184,12 @@ func command(script string) []string {
 
 // RunScript runs a course's script. All that it reaches is the socket of its proxy.
 func (g Ground) RunScript(st llb.State, s ScriptRun) llb.ExecState {
-	wgetrc := llb.Scratch().File(llb.Mkfile("/wgetrc", 0o644, []byte("ca_certificate="+caPath+"\n"),
-		llb.WithCreatedTime(pins.Epoch)))
 	args := append([]string{"perl", Dir + "recorded/run-script.pl", socketPath, "1000", g.Prefix(), s.Dir},
 		command(s.Name)...)
 	options := Step(s.Name, args, Script("recorded/run-script.pl"), s.At,
 		llb.AddMount(cacheDir, llb.Scratch(), llb.Tmpfs()),
-		llb.AddMount(Dir+"wgetrc", wgetrc, llb.SourcePath("/wgetrc"), llb.Readonly),
+		llb.AddSecret(aptPath, llb.SecretID(aptPath), llb.SecretFileOpt(0, 0, 0o444)),
+		llb.AddSecret(wgetPath, llb.SecretID(wgetPath), llb.SecretFileOpt(0, 0, 0o444)),
 		llb.AddSSHSocket(llb.SSHID(SocketID(s.Name)), llb.SSHSocketOpt(socketPath, 0, 0, 0o600)),
 		llb.AddSecret(caPath, llb.SecretID(CASecret(s.Name)), llb.SecretFileOpt(0, 0, 0o444)))
 	for _, kv := range append(s.Env, scriptEnv...) {
@@ -193,15 +203,8 @@ func (g Ground) RunScript(st llb.State, s ScriptRun) llb.ExecState {
 	return st.Run(append(options, llb.AddEnv("DRIFTPIN_RECORDED", s.Recorded))...)
 }
 
-// The places of what Record shows to a step, besides its proxy's.
-const (
-	runnerPath = "/run/driftpin/run-script.pl"
-	aptPath    = "/run/driftpin/apt.conf"
-	wgetPath   = "/run/driftpin/wgetrc"
-)
-
-// RecordSecrets are files that Record shows to steps. They are secrets to the engine,
-// though they hold none: they need no state of their own.
+// RecordSecrets are files that RunScript and Record show to steps. They are secrets to
+// the engine, though they hold none: they need no state of their own.
 func RecordSecrets() map[string][]byte {
 	return map[string][]byte{
 		runnerPath: read("recorded/run-script.pl"),
@@ -223,7 +226,7 @@ func Record(exec *pb.ExecOp, s ScriptRun) {
 	exec.Meta.Args = append([]string{"perl", runnerPath, socketPath, user, "", cwd}, exec.Meta.Args...)
 	exec.Meta.User, exec.Meta.Cwd, exec.Network = "0", "/", pb.NetMode_NONE
 	env := slices.Concat(scriptEnv, []string{"SOURCE_DATE_EPOCH=" + strconv.FormatInt(pins.Epoch.Unix(), 10),
-		"PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "APT_CONFIG=" + aptPath, "WGETRC=" + wgetPath})
+		"PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0"})
 	if s.Recorded != "" {
 		env = append(env, "DRIFTPIN_RECORDED="+s.Recorded, "DRIFTPIN_STEPS="+RecordedDigest())
 	} else {

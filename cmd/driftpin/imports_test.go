@@ -29,7 +29,7 @@ var rooms = []struct{ name, mayImport string }{
 	{"buildplan/owns", "pins pins/whole"},
 	{"buildplan/git", "pins pins/gitcmd pins/whole buildplan/store buildplan/engine buildplan/host"},
 	{"buildplan/steps", "pins"},
-	{"buildplan/record", "pins buildplan/store"},
+	{"buildplan/record", "pins buildplan/store buildplan/steps"},
 	{"buildplan/session", "pins buildplan/store buildplan/engine buildplan/host buildplan/owns buildplan/git " +
 		"buildplan/steps buildplan/record"},
 	{"buildplan/resolve", "pins pins/pylock buildplan/host buildplan/owns buildplan/steps buildplan/session"},
