@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/syntax"
 )
 
 // A plainScript is a shell script that does nothing but what a manifest can say: each
@@ -21,7 +24,7 @@ type plainScript struct {
 // strictly reports whether the words of set ask for no more than a strict shell.
 func strictly(words []string) bool {
 	for i, w := range words {
-		after := i > 0 && strings.HasPrefix(words[i-1], "-") && strings.HasSuffix(words[i-1], "o")
+		after := i > 0 && strings.HasPrefix(words[i-1], "-") && strings.Contains(words[i-1], "o")
 		if after && w == "pipefail" {
 			continue
 		}
@@ -42,13 +45,14 @@ func strictly(words []string) bool {
 //	npm install -g PACKAGE…  ·  pip install PACKAGE…
 func readPlain(name, text string, exports bool, vars map[string]string, exists func(string) bool) (s plainScript,
 	ok bool) {
-	for i, line := range strings.Split(text, "\n") {
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		words, ok := plainWords(line, vars)
-		if !ok || !s.command(Position{File: name, Line: i + 1}, words, exports, vars, exists) {
+	script, err := syntax.NewParser().Parse(strings.NewReader(text), name)
+	if err != nil {
+		return s, false
+	}
+	sh := shell{vars, &expand.Config{NoUnset: true, Env: expand.FuncEnviron(func(name string) string { return vars[name] })}}
+	for _, stmt := range script.Stmts {
+		words, ok := sh.words(stmt)
+		if !ok || !s.command(Position{File: name, Line: int(stmt.Pos().Line())}, words, exports, vars, exists) {
 			return s, false
 		}
 	}
@@ -56,15 +60,73 @@ func readPlain(name, text string, exports bool, vars map[string]string, exists f
 		return s, false
 	}
 	for _, dir := range s.dirs {
-		used := false
-		for _, f := range s.files {
-			used = used || strings.HasPrefix(f.Target, dir+"/")
-		}
-		if !used {
+		if !slices.ContainsFunc(s.files, func(f File) bool { return strings.HasPrefix(f.Target, dir+"/") }) {
 			return s, false
 		}
 	}
 	return s, true
+}
+
+// A shell expands the words of simple commands.
+type shell struct {
+	vars   map[string]string
+	config *expand.Config
+}
+
+// words are those of a statement that is a simple command; ok is false where only a
+// real shell could tell.
+func (sh shell) words(stmt *syntax.Stmt) (words []string, ok bool) {
+	if len(stmt.Redirs) > 0 || stmt.Negated || stmt.Background || stmt.Coprocess {
+		return nil, false
+	}
+	switch c := stmt.Cmd.(type) {
+	case *syntax.CallExpr:
+		if len(c.Assigns) > 0 {
+			return nil, false
+		}
+		for _, w := range c.Args {
+			word, ok := sh.word(w)
+			if !ok {
+				return nil, false
+			}
+			words = append(words, word)
+		}
+		return words, len(words) > 0
+	case *syntax.DeclClause: // export NAME=VALUE
+		if len(c.Args) != 1 || c.Args[0].Name == nil || c.Args[0].Value == nil || c.Args[0].Append || c.Args[0].Array != nil {
+			return nil, false
+		}
+		value, ok := sh.word(c.Args[0].Value)
+		return []string{c.Variant.Value, c.Args[0].Name.Value + "=" + value}, ok
+	}
+	return nil, false
+}
+
+// word is what a word stands for, if it uses known variables alone, and is no pattern.
+// "$@" stays.
+func (sh shell) word(w *syntax.Word) (text string, ok bool) {
+	ok = true
+	syntax.Walk(w, func(n syntax.Node) bool {
+		if p, isParam := n.(*syntax.ParamExp); isParam {
+			_, known := sh.vars[p.Param.Value]
+			ok = ok && known && p.Exp == nil && p.Repl == nil && p.Slice == nil && p.Index == nil && !p.Length && !p.Excl
+		}
+		return true
+	})
+	for _, part := range w.Parts {
+		if lit, isLit := part.(*syntax.Lit); isLit && strings.ContainsAny(lit.Value, `*?[{\`) {
+			ok = false
+		}
+	}
+	var printed strings.Builder
+	if syntax.NewPrinter().Print(&printed, w) == nil && printed.String() == `"$@"` {
+		return "$@", true
+	}
+	if !ok || strings.HasPrefix(printed.String(), "~") && printed.String() != "~" && !strings.HasPrefix(printed.String(), "~/") {
+		return "", false // another's home
+	}
+	text, err := expand.Literal(sh.config, w)
+	return text, err == nil
 }
 
 // command takes one command over, if it is of a known form.
@@ -81,8 +143,8 @@ func (s *plainScript) command(at Position, words []string, exports bool, vars ma
 	case exports && words[0] != "export": // what start does is done in the home of whoever starts it
 		return false
 	case words[0] == "export" && exports && len(words) == 2 && strings.Contains(words[1], "="):
-		name, value, _ := strings.Cut(words[1], "=")
-		if _, used := vars[name]; used || strings.Contains(value, "~") || strings.Contains(value, vars["REPO_DIR"]) {
+		name, _, _ := strings.Cut(words[1], "=")
+		if _, used := vars[name]; used {
 			return false
 		}
 		s.env = append(s.env, Text{words[1], at})
@@ -152,80 +214,12 @@ func (s *plainScript) packages(at Position, words []string, parse func(string) (
 	return true
 }
 
-// plainWords splits a command into words, as a shell does (POSIX, "Shell Command
-// Language", 2.2 and 2.6). ok is false where only a shell could.
-func plainWords(line string, vars map[string]string) (words []string, ok bool) {
-	var word strings.Builder
-	quote, inWord := byte(0), false
-	for i := 0; i < len(line); i++ {
-		c := line[i]
-		switch {
-		case quote == 0 && (c == ' ' || c == '\t'):
-			if inWord {
-				words, inWord = append(words, word.String()), false
-				word.Reset()
-			}
-			continue
-		case quote == 0 && c == '#' && !inWord:
-			i = len(line)
-			continue
-		case quote == 0 && strings.IndexByte("|&;()<>`*?[]{}!\\", c) >= 0, quote == '"' && (c == '`' || c == '\\'):
-			return nil, false
-		case quote != 0 && c == quote:
-			quote = 0
-		case quote == 0 && (c == '"' || c == '\''):
-			quote, inWord = c, true
-		case c == '$' && quote != '\'':
-			value, n, ok := shellVariable(line[i:], vars)
-			if !ok {
-				return nil, false
-			}
-			word.WriteString(value)
-			i += n - 1
-			inWord = true
-		case c == '~' && quote == 0 && !inWord:
-			if i+1 < len(line) && line[i+1] != '/' && line[i+1] != ' ' && line[i+1] != '\t' {
-				return nil, false // another's home
-			}
-			word.WriteString(vars["HOME"])
-			inWord = true
-		default:
-			word.WriteByte(c)
-			inWord = true
-		}
-	}
-	if inWord {
-		words = append(words, word.String())
-	}
-	return words, quote == 0 && len(words) > 0
-}
-
-// shellVariable is the value of what $ begins, and how long that is. "$@" stays.
-func shellVariable(text string, vars map[string]string) (value string, n int, ok bool) {
-	if strings.HasPrefix(text, "$@") {
-		return "$@", 2, true
-	}
-	name := strings.TrimPrefix(text, "$")
-	if rest, braced := strings.CutPrefix(name, "{"); braced {
-		inner, _, closed := strings.Cut(rest, "}")
-		value, known := vars[inner]
-		return value, len(inner) + 3, closed && known
-	}
-	end := 0
-	for end < len(name) && (name[end] == '_' || name[end] >= '0' && name[end] <= '9' || name[end]|0x20 >= 'a' &&
-		name[end]|0x20 <= 'z') {
-		end++
-	}
-	value, known := vars[name[:end]]
-	return value, end + 1, known
-}
-
 // Plain is the manifest with what postBuild and start do in the place of those that
 // do nothing but what a manifest can say.
 func (m *Manifest) Plain() *Manifest {
 	other := *m
 	other.Scripts = nil
-	vars := map[string]string{"HOME": home, "NB_PYTHON_PREFIX": Env, "CONDA_DIR": Env, "REPO_DIR": m.RepoDir.Value}
+	vars := map[string]string{"HOME": home, "NB_PYTHON_PREFIX": Env, "CONDA_DIR": Env} // no REPO_DIR: the folder may go
 	exists := func(name string) bool {
 		info, err := os.Stat(filepath.Join(m.Dir, filepath.FromSlash(name)))
 		return err == nil && info.Mode().IsRegular()

@@ -126,18 +126,15 @@ func (l *lab) explainsDocker(lock string) {
 
 // differing are the files that two layouts' images have otherwise.
 func (l *lab) differing(a, b string) (names []string) {
-	files := func(name string) map[string]string {
-		found, err := readLayer(l.t.Context(), filepath.Join(l.dir, name),
-			func(img *images.Image) (map[string]string, error) { return img.Files(l.t.Context()) })
-		l.must(nil, err)
-		return found
+	for _, layout := range []*string{&a, &b} {
+		*layout = filepath.Join(l.dir, *layout)
 	}
-	was, is := files(a), files(b)
-	for name, sum := range was {
-		if is[name] != sum {
-			names = append(names, name)
-		}
-	}
+	l.must(nil, withLayout(l.t.Context(), a, func(was *images.Image) error {
+		return withLayout(l.t.Context(), b, func(is *images.Image) (err error) {
+			names, err = images.Varying(l.t.Context(), was, is)
+			return err
+		})
+	}))
 	return names
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -114,57 +113,22 @@ func (r recorder) warn(m *pins.Manifest, l *pins.Lock, script pins.Script, run *
 		if q := m.Request(p.Kind, p.Name, ""); q != nil {
 			at = fmt.Sprintf(", which %s asks for,", q.At)
 		}
-		for _, b := range rec.Brought {
-			if b.Kind == p.Kind && b.Name == p.Name && b.Where == p.Where {
-				say("it replaces %s %s%s with %s", p.Name, p.Version, at, b.Version)
-			}
+		same := func(q pins.Pin) bool { return q.Kind == p.Kind && q.Name == p.Name && q.Where == p.Where }
+		if i := slices.IndexFunc(rec.Brought, same); i >= 0 {
+			say("it replaces %s %s%s with %s", p.Name, p.Version, at, rec.Brought[i].Version)
 		}
-		if slices.Contains(rec.Removed, plain(p.Pin)) {
+		if slices.ContainsFunc(rec.Removed, same) {
 			say("it removes %s %s%s", p.Name, p.Version, strings.TrimSuffix(at, ","))
 		}
 	}
 }
 
-// changes are the packages in the layer of a script that are neither locked nor the
-// base's, and the locked ones that it took away.
+// changes notes what a script changed, by the layer that it made.
 func (r recorder) changes(ctx context.Context, l *pins.Lock, layout string, rec *pins.Recording) error {
-	type contents struct {
-		packages []images.Package
-		files    map[string]string
-	}
-	layer, err := readLayer(ctx, layout, func(img *images.Image) (c contents, err error) {
-		if c.packages, err = img.Inventory(ctx); err == nil {
-			c.files, err = img.Files(ctx)
-		}
-		return c, err
-	})
-	if err != nil {
+	return r.withBase(ctx, l, layout, func(layer, base *images.Image) (err error) {
+		rec.Brought, rec.Removed, err = images.Brought(ctx, layer, base, l)
 		return err
-	}
-	found, known := drift.Lockable(layer.packages), map[pins.Pin]bool{}
-	for _, p := range drift.LockPackages(l) {
-		known[plain(p.Pin)] = true
-		if removed(p.Pin, layer.files) && !slices.ContainsFunc(found, func(f images.Package) bool {
-			return f.Kind == p.Kind && f.Name == p.Name && f.Where == p.Where
-		}) {
-			rec.Removed = append(rec.Removed, plain(p.Pin))
-		}
-	}
-	if slices.ContainsFunc(found, func(p images.Package) bool { return p.Kind == pins.Deb }) {
-		below, err := r.below(ctx, l)
-		if err != nil {
-			return err
-		}
-		for _, p := range below {
-			known[plain(p.Pin)] = true
-		}
-	}
-	for _, p := range found {
-		if !known[plain(p.Pin)] {
-			rec.Brought = append(rec.Brought, plain(p.Pin))
-		}
-	}
-	return nil
+	})
 }
 
 // Settle implements pins.Recorder.
@@ -185,79 +149,30 @@ func (r recorder) Settle(ctx context.Context, m *pins.Manifest, l *pins.Lock) er
 	if err := (buildplan.Builder{Session: r.session}).Added(ctx, p, layout); err != nil {
 		return err
 	}
-	added, err := readLayer(ctx, layout, func(img *images.Image) ([]images.Package, error) { return img.Inventory(ctx) })
-	if err != nil {
-		return err
-	}
-	base, err := r.below(ctx, l)
-	if err != nil {
-		return err
-	}
-	left := map[pins.Pin]bool{} // packages of the image of which no script is known
-	for _, f := range drift.Lockable(added) {
-		left[plain(f.Pin)] = f.Owner == nil
-	}
-	for _, b := range base {
-		delete(left, plain(b.Pin))
-	}
-	for i := range l.Recordings {
-		rec := &l.Recordings[i]
-		rec.Brought = slices.DeleteFunc(rec.Brought, func(p pins.Pin) bool {
-			mine := left[p]
-			delete(left, p)
-			return !mine
-		})
-	}
-	last := &l.Recordings[len(l.Recordings)-1]
-	for p, ours := range left {
-		if ours {
-			last.Brought = append(last.Brought, p)
-		}
-	}
-	l.Sort()
-	return nil
+	return r.withBase(ctx, l, layout, func(added, base *images.Image) error {
+		return images.Settle(ctx, added, base, l)
+	})
 }
 
-// below are the packages of the course's base.
-func (r recorder) below(ctx context.Context, l *pins.Lock) (found []images.Package, err error) {
+// withBase opens the image in a layout, and the course's base.
+func (r recorder) withBase(ctx context.Context, l *pins.Lock, layout string, f func(img, base *images.Image) error) error {
 	c := *r.course
 	c.lock = l
 	base, err := c.openBase(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer func() { err = errors.Join(err, base.Close()) }()
-	return base.Inventory(ctx)
+	err = withLayout(ctx, layout, func(img *images.Image) error { return f(img, base) })
+	return errors.Join(err, base.Close())
 }
 
-// removed reports whether a layer takes away what says that a Python or conda package
-// is installed: its whiteouts (OCI's image specification, "Whiteouts") name it.
-func removed(p pins.Pin, files map[string]string) bool {
-	for file := range files {
-		dir, base := path.Split(file)
-		gone, ok := strings.CutPrefix(base, ".wh.")
-		if !ok || !strings.HasPrefix(dir, p.Where+"/") {
-			continue
-		}
-		stem, isPython := strings.CutSuffix(gone, ".dist-info")
-		if isPython && p.Kind == pins.Pip {
-			name, version, _ := strings.Cut(stem, "-")
-			if pins.CanonicalName(pins.Pip, name) == p.Name && version == p.Version {
-				return true
-			}
-		}
-		if p.Kind == pins.Conda && strings.HasSuffix(dir, "/conda-meta/") &&
-			strings.HasPrefix(gone, p.Name+"-"+p.Version+"-") {
-			return true
-		}
+// withLayout opens the image in a layout.
+func withLayout(ctx context.Context, layout string, f func(*images.Image) error) error {
+	img, err := images.Open(ctx, pins.LayoutPrefix+layout, images.Options{})
+	if err != nil {
+		return err
 	}
-	return false
-}
-
-// plain is a pin without what its version does not say.
-func plain(p pins.Pin) pins.Pin {
-	p.Detail = pins.Detail{}
-	return p
+	return errors.Join(f(img), img.Close())
 }
 
 // varying runs a script once more, with what was recorded, and finds the paths that
@@ -275,34 +190,11 @@ func (r recorder) varying(ctx context.Context, m *pins.Manifest, l *pins.Lock, r
 	if err := (buildplan.Builder{Session: r.session}).Replay(ctx, p, rec.Script, second); err != nil {
 		return nil, err
 	}
-	files := func(img *images.Image) (map[string]string, error) { return img.Files(ctx) }
-	a, err := readLayer(ctx, filepath.Join(work, "first"), files)
-	if err != nil {
-		return nil, err
-	}
-	b, err := readLayer(ctx, second, files)
-	if err != nil {
-		return nil, err
-	}
-	for path, sum := range a {
-		if b[path] != sum {
-			paths = append(paths, path)
-		}
-	}
-	for path := range b {
-		if a[path] == "" {
-			paths = append(paths, path)
-		}
-	}
-	return paths, nil
-}
-
-// readLayer reads something of the image in a layout.
-func readLayer[T any](ctx context.Context, layout string, read func(*images.Image) (T, error)) (out T, err error) {
-	img, err := images.Open(ctx, pins.LayoutPrefix+layout, images.Options{})
-	if err != nil {
-		return out, err
-	}
-	defer func() { err = errors.Join(err, img.Close()) }()
-	return read(img)
+	err = withLayout(ctx, filepath.Join(work, "first"), func(a *images.Image) error {
+		return withLayout(ctx, second, func(b *images.Image) error {
+			paths, err = images.Varying(ctx, a, b)
+			return err
+		})
+	})
+	return paths, err
 }
