@@ -37,9 +37,20 @@ func (m *Manifest) readDownload(r yamlReader, n *yaml.Node) {
 		field{"unpack", func(n *yaml.Node) { d.Unpack = r.boolean(n, "unpack") }},
 	)
 	u, err := url.Parse(d.URL)
+	secret := ""
+	if err == nil {
+		for name := range u.Query() {
+			if IsSecret(name) {
+				secret = name
+			}
+		}
+	}
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.ContainsAny(d.URL, " \t\n"):
 		r.wrong(n, "download", "downloads: %q is not an address of HTTP or HTTPS", d.URL)
+	case secret != "":
+		r.wrong(n, "download", "downloads: the address holds a secret by its parameter %s, which would stand in the lock: "+
+			"name an address without", secret)
 	case u.User != nil:
 		r.wrong(n, "download", "downloads: the address holds a user or a password, which would stand in the lock: put "+
 			"them into ~/.netrc")

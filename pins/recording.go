@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,6 +41,21 @@ var AnswerHeaders = []string{"Content-Disposition", "Content-Encoding", "Content
 
 // Key tells one answer of a script from another.
 func (a Answer) Key() string { return strings.Join([]string{a.Method, a.URL, a.Accept, a.Sent}, " ") }
+
+// secretParameter are the names of what in a query says who asks, or is a ticket
+// that somebody signed; pageParameter those of a place in a list, which is no
+// secret.
+var (
+	secretParameter = regexp.MustCompile(`(?i)^(x-amz-.+|x-goog-.+|sig|.*signature|.*token|.*secret|auth|authorization|` +
+		`(api|access|private)?[-_]?key|pass(word|wd)?|pwd|credentials?|jwt|code|sas|hmac)$`)
+	pageParameter = regexp.MustCompile(`(?i)^(next[-_]?)?(page|continuation|next|sync|cursor|skip)[-_]?token$`)
+)
+
+// IsSecret reports whether a parameter of an address's query says who asks, by its
+// name: such a value stands in no lock.
+func IsSecret(name string) bool {
+	return secretParameter.MatchString(name) && !pageParameter.MatchString(name)
+}
 
 // Recording returns what is recorded of a script, or nil.
 func (l *Lock) Recording(script string) *Recording {

@@ -78,6 +78,7 @@ type rArgument struct {
 // An rReader reads what R's source installs.
 type rReader struct {
 	tokens  []rToken
+	depth   []int               // of each token: how many parentheses are open
 	vectors map[string][]rToken // that variables hold
 	found   []Request
 	file    string
@@ -90,6 +91,16 @@ type rReader struct {
 // otherwise is not followed.
 func readR(file, source string) []Request {
 	r := &rReader{tokens: rTokens(source), vectors: map[string][]rToken{}, file: file}
+	open := 0
+	for _, t := range r.tokens {
+		r.depth = append(r.depth, open)
+		switch t.kind {
+		case '(':
+			open++
+		case ')':
+			open--
+		}
+	}
 	for i := range r.tokens {
 		r.at(i)
 	}
@@ -104,10 +115,8 @@ func (r *rReader) at(i int) {
 	if t.kind != 'n' {
 		return
 	}
-	if r.sign(i+1, '=') && r.sign(i+2, 'n') && r.tokens[i+2].text == "c" && r.sign(i+3, '(') {
-		if args, ok := r.arguments(i + 3); ok {
-			r.vectors[t.text] = flat(args)
-		}
+	if r.sign(i+1, '=') && (r.tokens[i+1].text == "<-" || r.depth[i] == 0) {
+		r.assign(t.text, i+2)
 		return
 	}
 	if !r.sign(i+1, '(') || i > 0 && r.tokens[i-1].text == "function" {
@@ -190,12 +199,25 @@ func (r *rReader) values(a rArgument) []rToken {
 	return a.values
 }
 
-// flat are the texts of all arguments.
-func flat(args []rArgument) (all []rToken) {
-	for _, a := range args {
-		all = append(all, a.values...)
+// assign learns what a variable holds from now on: a text, or a vector of texts. Of
+// anything else nothing is known.
+func (r *rReader) assign(name string, i int) {
+	var holds []rToken
+	switch {
+	case r.sign(i, 's'):
+		holds = r.tokens[i : i+1]
+	case r.sign(i, 'n') && r.tokens[i].text == "c" && r.sign(i+1, '('):
+		args, ok := r.arguments(i + 1)
+		for _, a := range args {
+			values := r.values(a)
+			ok = ok && len(values) > 0
+			holds = append(holds, values...)
+		}
+		if !ok {
+			holds = nil
+		}
 	}
-	return all
+	r.vectors[name] = holds
 }
 
 // maxNested is how deep calls may lie in each other.

@@ -36,7 +36,12 @@ func TestR(t *testing.T) {
 		"loop": {"v <- c('a', '1',\n'b', '2')\nfor (i in seq(1, length(v), 2)) {\n" +
 			"devtools::install_version(v[i], version = v[i + 1])\n}\nBiocManager::install(c('d'))\ninstall('e')",
 			"1 a@1, 2 b@2, 6 d"},
-		"many lines": {"install.packages(\n'a'\n)", "2 a"},
+		"overwritten":                {"v <- c('a')\nv <- 'b'\ninstall.packages(v)\nv <- f()\ninstall.packages(v)", "2 b"},
+		"grown":                      {"v <- c('a', 'b')\nv <- c(v, 'c')\ninstall.packages(v)", "1 a, 1 b, 2 c"},
+		"grown by what is not known": {"v <- c(w, 'c')\ninstall.packages(v)", ""},
+		"of a call's own":            {"v = c('a')\nf(v = 'x')\ninstall.packages(v)", "1 a"},
+		"a version's variable":       {"v <- '2'\ninstall_version('a', v)", "2 a@2"},
+		"many lines":                 {"install.packages(\n'a'\n)", "2 a"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, err := pins.ReadCourse(write(t, rFolder(test.source)))

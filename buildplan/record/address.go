@@ -3,22 +3,10 @@ package record
 import (
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
-)
 
-// secretParameter are the names of what in a query says who asks, or is a ticket
-// that somebody signed; pageParameter those of a place in a list, which is no
-// secret.
-var (
-	secretParameter = regexp.MustCompile(`(?i)^(x-amz-.+|x-goog-.+|sig|.*signature|.*token|.*secret|auth|authorization|` +
-		`(api|access|private)?[-_]?key|pass(word|wd)?|pwd|credentials?|jwt|code|sas|hmac)$`)
-	pageParameter = regexp.MustCompile(`(?i)^(next[-_]?)?(page|continuation|next|sync|cursor|skip)[-_]?token$`)
+	"github.com/driftpin/driftpin/pins"
 )
-
-func isSecret(name string) bool {
-	return secretParameter.MatchString(name) && !pageParameter.MatchString(name)
-}
 
 // credentials are what address leaves out of a request's address, and its header of
 // that name.
@@ -29,7 +17,7 @@ func credentials(r *http.Request) string {
 	}
 	for _, part := range strings.Split(r.URL.RawQuery, "&") {
 		name, value, _ := strings.Cut(part, "=")
-		if plain, err := url.QueryUnescape(name); err == nil && isSecret(plain) {
+		if plain, err := url.QueryUnescape(name); err == nil && pins.IsSecret(plain) {
 			said = append(said, value)
 		}
 	}
@@ -50,7 +38,7 @@ func address(u *url.URL) string {
 	parts := strings.Split(clean.RawQuery, "&")
 	for i, part := range parts {
 		name, _, valued := strings.Cut(part, "=")
-		if plain, err := url.QueryUnescape(name); err == nil && valued && isSecret(plain) {
+		if plain, err := url.QueryUnescape(name); err == nil && valued && pins.IsSecret(plain) {
 			parts[i] = name + "=-"
 		}
 	}
