@@ -252,7 +252,7 @@ func (c *course) ghosts() {
 // ghost warns of a pin file that nobody reads.
 func (c *course) ghost(root string, e fs.DirEntry) {
 	name := path.Join(root, e.Name())
-	looksLikePins := HoldsPins(e.Name()) || e.Name() == "requirements3.txt"
+	looksLikePins := isResolved(e.Name()) || e.Name() == "requirements3.txt"
 	if !looksLikePins || slices.Contains(c.read, name) || e.IsDir() {
 		return
 	}
@@ -326,13 +326,42 @@ func defaultName(dir string) string {
 }
 
 // HoldsPins reports whether a file of this name, in a course's folder, is one that
-// pins are read from.
-func HoldsPins(file string) bool {
+// pins are read from: those that are resolved, and those whose pins are only listed.
+func HoldsPins(file string) bool { return isResolved(file) || listing(file) != nil }
+
+// isResolved reports whether a file of this name holds pins that driftpin resolves.
+func isResolved(file string) bool {
 	switch file {
 	case ManifestName, "apt.txt", "runtime.txt", "environment.yml", "environment.yaml", "pixi.toml":
 		return true
 	}
 	return strings.HasSuffix(file, "requirements.txt")
+}
+
+// listing returns what lists the pins of a file of this name, which scripts and a
+// Dockerfile's instructions install; nil if there is nothing.
+func listing(file string) func(c *course, file string, data []byte) {
+	requests := func(read func(file, text string) []Request) func(*course, string, []byte) {
+		return func(c *course, file string, data []byte) {
+			c.m.Listed = append(c.m.Listed, read(c.name(file), string(data))...)
+		}
+	}
+	switch {
+	case file == "Dockerfile":
+		return func(c *course, file string, data []byte) {
+			d := newDockerfileReader(c, file, string(data))
+			for _, in := range readInstructions(string(data)) {
+				d.read(in)
+			}
+		}
+	case strings.EqualFold(path.Ext(file), ".r"):
+		return requests(readR)
+	case file == "DESCRIPTION":
+		return requests(readDescription)
+	case file == "renv.lock":
+		return requests(readRenv)
+	}
+	return nil
 }
 
 // ReadAlone returns what one file asks for, without what it includes; what
@@ -351,6 +380,8 @@ func ReadAlone(file string, data []byte) []Request {
 	c := course{m: m, alone: true}
 	if parse := c.parser(file); parse != nil {
 		parse(file, []byte(text))
+	} else if list := listing(path.Base(file)); list != nil {
+		list(&c, file, []byte(text))
 	}
-	return m.Requests
+	return slices.Concat(m.Requests, m.Listed)
 }

@@ -14,7 +14,8 @@ import (
 // An instruction is one of a Dockerfile (Docker's documentation, "Dockerfile
 // reference").
 type instruction struct {
-	line int    // its first
+	line int // its first
+	last int
 	name string // in capitals
 	text string // what follows it, without comments and ends of lines
 }
@@ -52,6 +53,7 @@ func readInstructions(text string) (all []instruction) {
 		if (in.name == "RUN" || in.name == "COPY" || in.name == "ADD") && !jsonForm.MatchString(in.text) {
 			i = afterHeredocs(lines, i, in.text)
 		}
+		in.last = i + 1
 		all = append(all, in)
 	}
 	return all
@@ -129,7 +131,7 @@ func (c *course) dockerfile(file string) {
 		c.m.Findings.warn(Position{File: c.name(".dockerignore")}, "dockerfile",
 			"driftpin does not read this file yet: COPY copies what it names, too")
 	}
-	d := dockerfileReader{course: c, file: file, args: map[string]string{}}
+	d := newDockerfileReader(c, file, string(data))
 	for _, in := range readInstructions(string(data)) {
 		d.read(in)
 	}
@@ -153,8 +155,50 @@ func (c *course) dockerfile(file string) {
 type dockerfileReader struct {
 	*course
 	file   string
-	args   map[string]string // of ARG before the first FROM
+	lines  []string
+	args   map[string]Text // the values of ARG before the first FROM
 	stages []stage
+}
+
+func newDockerfileReader(c *course, file, text string) *dockerfileReader {
+	return &dockerfileReader{course: c, file: file, lines: strings.Split(text, "\n"), args: map[string]Text{}}
+}
+
+// place is where a word of an instruction stands; the instruction's first line if it is
+// not written there in one piece.
+func (d *dockerfileReader) place(in instruction, word string) Position {
+	at := d.at(in)
+	if word == "" {
+		return at
+	}
+	for i := in.line; i <= min(in.last, len(d.lines)); i++ {
+		if strings.HasPrefix(strings.TrimSpace(d.lines[i-1]), "#") {
+			continue
+		}
+		if k := indexWord(d.lines[i-1], word); k >= 0 {
+			at.Line, at.Column = i, k+1
+			return at
+		}
+	}
+	return at
+}
+
+// indexWord is where a word begins in a line; -1 if the line has it only within others.
+func indexWord(line, word string) int {
+	const ends = " \t\r\v\f\"'[],;&|()="
+	for start := 0; ; {
+		k := strings.Index(line[start:], word)
+		if k < 0 {
+			return -1
+		}
+		k += start
+		before, after := line[:k], line[k+len(word):]
+		if (before == "" || strings.ContainsRune(ends, rune(before[k-1]))) &&
+			(after == "" || after[0] != '=' && strings.ContainsRune(ends, rune(after[0]))) {
+			return k
+		}
+		start = k + 1
+	}
 }
 
 func (d *dockerfileReader) at(in instruction) Position {
@@ -167,9 +211,17 @@ func (d *dockerfileReader) read(in instruction) {
 	case "ARG":
 		for _, w := range words {
 			if name, value, ok := strings.Cut(w, "="); ok && len(d.stages) == 0 {
-				d.args[name] = d.expand(strings.Trim(value, `"'`), d.at(in))
+				value = strings.Trim(value, `"'`)
+				d.args[name] = Text{d.expand(value, d.at(in)), d.place(in, w)}
+				if at := d.args[name]; at.Value == value && at.At.Column > 0 {
+					at.At.Column += len(w) - len(strings.TrimLeft(w[len(name)+1:], `"'`))
+					d.args[name] = at
+				}
 			}
 		}
+		d.variables(in, words)
+	case "ENV":
+		d.variables(in, words)
 	case "FROM":
 		d.from(in, words)
 	case "RUN":
@@ -217,18 +269,26 @@ var dockerVariable = regexp.MustCompile(`\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^
 
 // expand puts the values of ARG into a text.
 func (d *dockerfileReader) expand(text string, at Position) string {
-	return dockerVariable.ReplaceAllStringFunc(text, func(use string) string {
+	expanded := dockerVariable.ReplaceAllStringFunc(text, func(use string) string {
 		m := dockerVariable.FindStringSubmatch(use)
 		name := m[1] + m[3]
 		if value, ok := d.args[name]; ok {
-			return value
+			return value.Value
 		}
 		if m[2] == "" {
 			d.m.Findings.fatal(at, "dockerfile", "%s: ARG %s has no value: write ARG %s=VALUE before FROM", text, name, name)
 		}
 		return m[2]
 	})
+	if len(expanded) > maxValue { // each ARG could double the one before
+		d.m.Findings.fatal(at, "dockerfile", "the value is longer than %d characters", maxValue)
+		return ""
+	}
+	return expanded
 }
+
+// maxValue is how long a value of ARG may be.
+const maxValue = 4096
 
 // from reads FROM IMAGE [AS NAME].
 func (d *dockerfileReader) from(in instruction, words []string) {
@@ -237,13 +297,77 @@ func (d *dockerfileReader) from(in instruction, words []string) {
 		return
 	}
 	s := stage{from: Text{d.expand(words[0], d.at(in)), d.at(in)}, on: -1}
+	at := d.place(in, words[0])
 	if len(words) == 3 && strings.EqualFold(words[1], "as") {
 		s.name = strings.ToLower(words[2])
 	}
 	if s.on = d.stage(s.from.Value); s.on < 0 {
 		d.image(s.from)
+		d.startsFrom(s.from.Value, words[0], at)
 	}
 	d.stages = append(d.stages, s)
+}
+
+// oneVariable is a text that ends in a variable, and has no other.
+var oneVariable = regexp.MustCompile(`^([^$]*)\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?$`)
+
+// startsFrom lists an image that FROM names; written is how it does.
+func (d *dockerfileReader) startsFrom(ref, written string, at Position) {
+	r, err := ParseImage(ref)
+	if err != nil {
+		return // the frontend says what is wrong with it
+	}
+	r.At, r.Need = at, Wanted
+	if written != ref {
+		m := oneVariable.FindStringSubmatch(written)
+		value, ok := Text{}, m != nil
+		if ok {
+			value, ok = d.args[m[2]]
+		}
+		if !ok || m[1] != "" && !strings.HasSuffix(m[1], ":") || value.Value == "" {
+			value = Text{ref, at} // is not found there: it has to be edited by hand
+		}
+		r.Where = value
+	}
+	d.list(r)
+}
+
+// list notes what the Dockerfile, or a file that it copies, asks for.
+func (d *dockerfileReader) list(r Request) {
+	same := func(q Request) bool { return q.Kind == r.Kind && q.Name == r.Name && q.At == r.At }
+	if !slices.ContainsFunc(d.m.Listed, same) {
+		d.m.Listed = append(d.m.Listed, r)
+	}
+}
+
+var (
+	versionName = regexp.MustCompile(`(?i)(^|_)(version|ver|release)$`)
+	versionText = regexp.MustCompile(`^v?[0-9]+(\.[0-9A-Za-z]+)*([-+~_][0-9A-Za-z.+~_-]+)?$`)
+)
+
+// variables lists the versions that ARG or ENV set.
+func (d *dockerfileReader) variables(in instruction, words []string) {
+	if in.name == "ENV" && len(words) > 1 && !strings.Contains(words[0], "=") { // the old form: ENV NAME VALUE
+		words = []string{words[0] + "=" + strings.Join(words[1:], " ")}
+	}
+	for _, w := range words {
+		name, value, ok := strings.Cut(w, "=")
+		value = strings.Trim(value, `"'`)
+		if !ok || !versionName.MatchString(name) || !versionText.MatchString(value) {
+			continue
+		}
+		at := d.place(in, w)
+		if at.Column == 0 {
+			at = d.place(in, value)
+		}
+		r := Request{Pin: New(Variable, name, value), Spec: name + "=" + value, Need: Wanted, At: at}
+		r.At.Column = 1
+		if at.Column > 0 {
+			at.Column += strings.Index(d.lines[at.Line-1][at.Column-1:], value)
+		}
+		r.Where = Text{value, at}
+		d.list(r)
+	}
 }
 
 // stage is the number of a stage by its name; -1 if there is none.
@@ -280,6 +404,9 @@ func (d *dockerfileReader) copies(in instruction, flags map[string]string, words
 				"or wget, which is recorded")
 			continue
 		}
+		if d.course.alone {
+			continue
+		}
 		for _, file := range d.copied(source) {
 			if parse := d.listed(file); parse != nil {
 				parse()
@@ -314,8 +441,7 @@ func (d *dockerfileReader) copied(source string) (files []string) {
 func (d *dockerfileReader) listed(source string) func() {
 	file := path.Clean(strings.TrimPrefix(source, "/"))
 	source = path.Base(file)
-	isR := strings.EqualFold(path.Ext(source), ".r")
-	if !HoldsPins(source) && !isR || !d.exists(file) || slices.Contains(d.course.read, file) {
+	if d.course.alone || !HoldsPins(source) || !d.exists(file) || slices.Contains(d.course.read, file) {
 		return nil
 	}
 	return func() {
@@ -324,13 +450,14 @@ func (d *dockerfileReader) listed(source string) func() {
 			d.failed(Position{File: d.name(file)}, file, err)
 			return
 		}
-		requests := ReadAlone(file, data)
-		if isR {
-			requests = readR(file, string(data))
-		}
-		for _, r := range requests {
+		for _, r := range ReadAlone(file, data) {
 			r.At.File = d.name(r.At.File)
-			d.m.Listed = append(d.m.Listed, r)
+			for _, text := range []*Text{&r.Where, &r.WhereBuild} {
+				if text.At.File != "" {
+					text.At.File = r.At.File
+				}
+			}
+			d.list(r)
 		}
 	}
 }
@@ -358,8 +485,8 @@ func (d *dockerfileReader) installs(in instruction) {
 				d.m.Findings.warn(d.at(in), "apt", "%v", err)
 				continue
 			}
-			r.At, r.Need = d.at(in), Wanted
-			d.m.Listed = append(d.m.Listed, r)
+			r.At, r.Need = d.place(in, word), Wanted
+			d.list(r)
 		}
 	}
 }

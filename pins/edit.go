@@ -33,6 +33,9 @@ func (r Request) edit(text, version string) (string, error) {
 	if r.Where.At.File != "" {
 		return r.editWhere(text, version)
 	}
+	if specHead[r.Kind] == nil {
+		return "", fmt.Errorf("%s: %s has no version there that could be changed: edit the line by hand", r.At, r.Title())
+	}
 	start, err := offset(text, r.At, r.Spec)
 	if err != nil {
 		return "", err
@@ -77,6 +80,14 @@ func (r Request) editWhere(text, version string) (string, error) {
 		words = "==" + version
 		if i := strings.Index(r.Where.Value, r.Version); r.Version != "" && i >= 0 && exactly(r.Where.Value[:i]) {
 			words = r.Where.Value[:i] + version + r.Where.Value[i+len(r.Version):]
+		}
+	}
+	switch r.Kind {
+	case R, Variable:
+		words = version
+	case FromImage:
+		if words = r.Where.Value + ":" + version; r.Version != "" {
+			words = strings.TrimSuffix(r.Where.Value, r.Version) + version
 		}
 	}
 	type edit struct {
@@ -141,6 +152,8 @@ func (r Request) parseAgain(spec string) (Request, error) {
 		return ParseApt(spec)
 	case Npm:
 		return ParseNpm(spec)
+	case FromImage:
+		return ParseImage(spec)
 	}
 	fixed, _ := lenient(spec)
 	return ParsePip(fixed)
@@ -150,7 +163,7 @@ var (
 	gitAt    = regexp.MustCompile(`^(.*?://[^/]*/[^@#]*)(@[^#]*)?`)
 	specHead = map[Kind]*regexp.Regexp{Pip: regexp.MustCompile(`^\s*[A-Za-z0-9._-]+\s*(?:\[[^\]]*\])?`),
 		Conda: regexp.MustCompile(`^\s*(?:[^ =<>!~\[]+::)?[^ =<>!~\[]+`), Deb: regexp.MustCompile(`^[^=]+`),
-		Npm: regexp.MustCompile(`^@?[^@]+`)}
+		Npm: regexp.MustCompile(`^@?[^@]+`), FromImage: regexp.MustCompile(`^[^@]+`)}
 	operatorBlank = regexp.MustCompile(`^\s*(?:\[\s*version\s*=\s*["']?)?[@v=\s(]*`)
 )
 
@@ -172,6 +185,9 @@ func (r Request) replace(version string) (from, to int, text string) {
 			text = r.Channel + "::" + text
 		}
 		return 0, len(r.Spec), text
+	}
+	if r.Kind == FromImage {
+		return len(r.Name), len(r.Spec), ":" + version
 	}
 	head := len(specHead[r.Kind].FindString(r.Spec))
 	if r.Version != "" {

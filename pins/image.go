@@ -1,6 +1,10 @@
 package pins
 
-import "time"
+import (
+	"fmt"
+	"regexp"
+	"time"
+)
 
 // What an image that driftpin built looks like from outside: buildplan writes
 // it, and images reads it.
@@ -23,3 +27,20 @@ const (
 // Epoch is the one modification time of all that a build writes. It is the
 // same in every course, so that courses share their layers.
 var Epoch = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+
+var imageRef = regexp.MustCompile(`^([^\s:@]+(?::[0-9]+/[^\s:@]+)?)(?::([A-Za-z0-9_][A-Za-z0-9_.-]*))?(@sha256:[0-9a-f]{64})?$`)
+
+// ParseImage reads a reference of an image in a registry: NAME[:TAG][@DIGEST]. The
+// request's version is the tag, with the digest if both are written; one without a tag
+// means latest, and has no version.
+func ParseImage(spec string) (Request, error) {
+	m := imageRef.FindStringSubmatch(spec)
+	if m == nil {
+		return Request{}, fmt.Errorf("%q is not the reference of an image: write NAME:TAG", spec)
+	}
+	version := m[2]
+	if version != "" {
+		version += m[3]
+	}
+	return Request{Pin: New(FromImage, m[1], version), Spec: spec}, nil
+}

@@ -195,10 +195,20 @@ func ParseDate(text string) (Date, error) {
 	return Date{}, fmt.Errorf("%q is not a date: write it as 2023-03-17", text)
 }
 
+// Asked is all that the manifest asks for: what is resolved, and what scripts and a
+// Dockerfile's instructions install.
+func (m *Manifest) Asked() []Request { return slices.Concat(m.Requests, m.Listed) }
+
+// Lists reports whether a request is one that is not resolved: a script, or a
+// Dockerfile's instruction, installs it.
+func (m *Manifest) Lists(r Request) bool {
+	return slices.ContainsFunc(m.Listed, func(q Request) bool { return q.At == r.At && q.Kind == r.Kind && q.Name == r.Name })
+}
+
 // Pinned returns what a manifest asks for of a package, of all kinds: a name
 // is any ecosystem's. It is empty if the manifest does not ask for it.
 func (m *Manifest) Pinned(name string) []Request {
-	return slices.DeleteFunc(slices.Clone(m.Requests), func(r Request) bool {
+	return slices.DeleteFunc(m.Asked(), func(r Request) bool {
 		return r.Name == "" || CanonicalName(Pip, r.Name) != CanonicalName(Pip, name)
 	})
 }
@@ -207,7 +217,7 @@ func (m *Manifest) Pinned(name string) []Request {
 // does not ask for; empty if none is near.
 func (m *Manifest) SuggestPin(name string) string {
 	var names []string
-	for _, r := range m.Requests {
+	for _, r := range m.Asked() {
 		names = append(names, r.Name)
 	}
 	return nearest(CanonicalName(Pip, name), names)

@@ -37,6 +37,12 @@ const (
 	R     Kind = "r"     // R packages (CRAN)
 )
 
+// The kinds of what a Dockerfile asks for besides packages.
+const (
+	FromImage Kind = "image" // an image that it starts from; the version is the tag, with the digest if one is written
+	Variable  Kind = "arg"   // ARG or ENV, where the value is a version
+)
+
 // The kinds that are found in images, and not asked for: other packages bring
 // them.
 const (

@@ -169,8 +169,16 @@ func (f folder) installsR(install string, r bool) bool {
 		return f.has("apt.txt")
 	}
 	f.script(install, Position{File: f.name(install)})
-	if data, ok := f.m.Source(f.name(install)); ok {
+	data, ok := f.m.Source(f.name(install))
+	if ok {
 		f.m.Listed = append(f.m.Listed, readR(f.name(install), string(data))...)
+	}
+	if locked := path.Join(f.root, "renv.lock"); f.exists(locked) && strings.Contains(string(data), "renv") {
+		if data, err := f.load(locked); err != nil {
+			f.failed(Position{File: f.name(locked)}, locked, err)
+		} else {
+			f.m.Listed = append(f.m.Listed, readRenv(f.name(locked), string(data))...)
+		}
 	}
 	return true
 }

@@ -11,11 +11,13 @@ type rToken struct {
 	kind byte // 'n' name, 's' text, '#' number, else the sign itself
 	text string
 	line int
+	col  int // in bytes, from 1, of what stands between the quotes
 }
 
 // rTokens takes R's source apart. What is no token of R's is passed over.
 func rTokens(source string) (all []rToken) {
-	line := 1
+	line, begin := 1, 0 // of the line
+	at := func(i int) int { return i - begin + 1 }
 	isName := func(c byte) bool {
 		return c == '.' || c == '_' || c == ':' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c >= 0x80
 	}
@@ -25,24 +27,26 @@ func rTokens(source string) (all []rToken) {
 		case c == '\n':
 			line++
 			i++
+			begin = i
 		case c == '#':
 			for i < len(source) && source[i] != '\n' {
 				i++
 			}
 		case c == '"' || c == '\'':
 			var b strings.Builder
-			first := line
+			first, col := line, at(i+1)
 			for i++; i < len(source) && source[i] != c; i++ {
 				if source[i] == '\\' && i+1 < len(source) {
 					i++
 				}
 				if source[i] == '\n' {
 					line++
+					begin = i + 1
 				}
 				b.WriteByte(source[i])
 			}
 			i++
-			all = append(all, rToken{'s', b.String(), first})
+			all = append(all, rToken{'s', b.String(), first, col})
 		case isName(c):
 			start := i
 			for i < len(source) && isName(source[i]) {
@@ -52,14 +56,14 @@ func rTokens(source string) (all []rToken) {
 			if c >= '0' && c <= '9' {
 				kind = '#'
 			}
-			all = append(all, rToken{kind, source[start:i], line})
+			all = append(all, rToken{kind, source[start:i], line, at(start)})
 		case c == '<' && strings.HasPrefix(source[i:], "<-"):
-			all = append(all, rToken{'=', "<-", line})
+			all = append(all, rToken{'=', "<-", line, at(i)})
 			i += 2
 		case c == ' ' || c == '\t' || c == '\r':
 			i++
 		default:
-			all = append(all, rToken{c, string(c), line})
+			all = append(all, rToken{c, string(c), line, at(i)})
 			i++
 		}
 	}
@@ -136,7 +140,7 @@ func (r *rReader) at(i int) {
 			return
 		}
 		for _, v := range r.values(argument(args, 0, "pkgs")) {
-			r.add(v, "", "")
+			r.add(v, rToken{}, rToken{})
 		}
 	case "install_version":
 		a, b := argument(args, 0, "package"), argument(args, 1, "version")
@@ -146,12 +150,12 @@ func (r *rReader) at(i int) {
 		}
 		packages, versions := r.values(a), r.values(b)
 		if len(packages) == 1 && len(versions) <= 1 {
-			r.add(packages[0], first(versions), "")
+			r.add(packages[0], first(versions), rToken{})
 		}
 	case "install_github":
 		ref := first(r.values(argument(args, 1, "ref")))
 		for _, v := range r.values(argument(args, 0, "repo")) {
-			r.add(v, "", ref)
+			r.add(v, rToken{}, ref)
 		}
 	case "class_libs_install_version":
 		r.pairs(r.values(argument(args, 1, "class_libs")))
@@ -161,15 +165,15 @@ func (r *rReader) at(i int) {
 // pairs notes packages, each with its version behind it.
 func (r *rReader) pairs(all []rToken) {
 	for k := 0; k+1 < len(all); k += 2 {
-		r.add(all[k], all[k+1].text, "")
+		r.add(all[k], all[k+1], rToken{})
 	}
 }
 
-func first(tokens []rToken) string {
+func first(tokens []rToken) rToken {
 	if len(tokens) == 0 {
-		return ""
+		return rToken{}
 	}
-	return tokens[0].text
+	return tokens[0]
 }
 
 // argument is the one of a name, or the one at a place among those without.
@@ -274,23 +278,28 @@ func (r *rReader) arguments(open int) (args []rArgument, ok bool) {
 }
 
 // add notes a package; ref is a commit, tag or branch of a package on GitHub.
-func (r *rReader) add(t rToken, version, ref string) {
+func (r *rReader) add(t, version, ref rToken) {
 	name, spec := t.text, t.text
+	q := Request{Need: Wanted, At: Position{File: r.file, Line: t.line}}
+	where := version
 	if owner, repository, ok := strings.Cut(name, "/"); ok {
 		repository, at, _ := strings.Cut(repository, "@")
-		if ref == "" {
-			ref = at
+		if ref.text == "" && at != "" {
+			ref = rToken{'s', at, t.line, t.col + len(name) - len(at)}
 		}
 		name, spec = path.Base(repository), "github::"+owner+"/"+repository
-		if ref != "" {
-			spec += "@" + ref
+		if where = ref; ref.text != "" {
+			spec += "@" + ref.text
 		}
-	} else if version != "" {
-		spec += "@" + version
+	} else if version.text != "" {
+		spec += "@" + version.text
 	}
 	if name == "" || strings.ContainsAny(spec, " \t\n") {
 		return
 	}
-	r.found = append(r.found, Request{Pin: New(R, name, version), Spec: spec, Need: Wanted,
-		At: Position{File: r.file, Line: t.line}})
+	q.Pin, q.Spec = New(R, name, where.text), spec
+	if where.text != "" {
+		q.Where = Text{where.text, Position{File: r.file, Line: where.line, Column: where.col}}
+	}
+	r.found = append(r.found, q)
 }

@@ -50,7 +50,9 @@ func TestR(t *testing.T) {
 			}
 			var got []string
 			for _, r := range m.Listed {
-				got = append(got, fmt.Sprint(r.At.Line, " ", r.Spec))
+				if r.Kind == pins.R {
+					got = append(got, fmt.Sprint(r.At.Line, " ", r.Spec))
+				}
 			}
 			if diff := cmp.Diff(test.want, strings.Join(got, ", ")); diff != "" {
 				t.Error(diff)
