@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/distribution/reference"
 	"github.com/driftpin/driftpin/buildplan/session"
@@ -92,7 +93,7 @@ func (g *graph) fromDockerfile(ctx context.Context, t session.Talk) (img imageGr
 	if err != nil {
 		return img, err
 	}
-	ops, err := g.recorded(def.ToPB())
+	ops, err := g.recorded(ctx, def.ToPB())
 	if err != nil {
 		return img, err
 	}
@@ -136,7 +137,7 @@ type recordedGraph struct {
 }
 
 // recorded has the RUN instructions of a graph recorded, or replayed.
-func (g *graph) recorded(def *pb.Definition) (*recordedGraph, error) {
+func (g *graph) recorded(ctx context.Context, def *pb.Definition) (*recordedGraph, error) {
 	out := &recordedGraph{def: &pb.Definition{Metadata: map[string]*pb.OpMetadata{}, Source: def.Source},
 		runs: map[string]int{}}
 	locations := map[string]*pb.Locations{}
@@ -153,6 +154,9 @@ func (g *graph) recorded(def *pb.Definition) (*recordedGraph, error) {
 		if i == len(def.Def)-1 {
 			out.last = op.Inputs[0]
 			break
+		}
+		if err := g.takeAdded(ctx, op); err != nil {
+			return nil, err
 		}
 		if exec := op.GetExec(); exec != nil {
 			name, err := g.recordRun(exec, def.Source.GetLocations()[was])
@@ -178,6 +182,31 @@ func (g *graph) recorded(def *pb.Definition) (*recordedGraph, error) {
 		out.def.Source = &pb.Source{Infos: def.Source.Infos, Locations: locations}
 	}
 	return out, nil
+}
+
+// takeAdded has an op that would fetch what ADD names take the locked file instead.
+func (g *graph) takeAdded(ctx context.Context, op *pb.Op) error {
+	source := op.GetSource()
+	kind, _, _ := strings.Cut(source.GetIdentifier(), "://")
+	if kind != "http" && kind != "https" && kind != "git" {
+		return nil
+	}
+	i := slices.IndexFunc(g.plan.Downloads, func(d steps.Download) bool { return d.URL == source.Identifier })
+	if i < 0 {
+		return fmt.Errorf("%s: BuildKit would fetch %s, which is not locked: fetch it in RUN, which is recorded",
+			path.Join(g.plan.dir, g.plan.Dockerfile.File), source.Identifier)
+	}
+	state := g.Added(source.Attrs[pb.AttrHTTPFilename], g.plan.Downloads[i].SHA256)
+	def, err := state.Marshal(ctx, llb.Platform(steps.Platform(g.plan.Platform)))
+	if err != nil {
+		return err
+	}
+	locked := &pb.Op{}
+	if err := proto.Unmarshal(def.Def[0], locked); err != nil {
+		return err
+	}
+	op.Op = locked.Op
+	return nil
 }
 
 // recordRun has a RUN instruction recorded, or replayed, and returns its name.

@@ -105,6 +105,10 @@ func (g *graph) image() imageGraph {
 	}
 	parts = append(parts, g.placed(env, &img)...)
 	img.root = llb.Merge(parts, llb.WithCustomName("image "+g.plan.Course))
+	if len(g.plan.PostLinks) > 0 {
+		img.root = g.RunPostLinks(img.root, g.plan.PostLinks).Root()
+		img.history = append(img.history, steps.Event(steps.PostLinksTitle(g.plan.PostLinks)))
+	}
 	for _, r := range g.plan.Recorded {
 		after := g.script(img.root, r)
 		img.scripts, img.root = append(img.scripts, llb.Diff(img.root, after)), after

@@ -40,32 +40,60 @@ func (b Builder) Overlaps(ctx context.Context, base steps.Base, m *pins.Manifest
 	var all pins.Findings
 	for _, platform := range l.Platforms {
 		packages := owns.InEnvironment(l, platform)
-		unknown := slices.DeleteFunc(slices.Clone(packages), func(a pins.Artifact) bool {
-			_, known := b.Session.Owned.Known(a)
-			return known
-		})
-		q := pins.Query{Platform: platform, Below: below(l, platform)}
-		r := &resolve.Resolver{Session: b.Session, Base: base}
-		if _, err := r.Locate(ctx, q, b.unknown(unknown)); err != nil {
-			return nil, err
-		}
-		if err := b.learnBase(ctx, r, q); err != nil {
-			return nil, err
-		}
-		owned := make([]map[string]string, len(packages))
-		group, gctx := errgroup.WithContext(ctx)
-		for i, a := range packages {
-			group.Go(func() (err error) {
-				owned[i], err = b.read(gctx, a)
-				return err
-			})
-		}
-		if err := group.Wait(); err != nil {
+		owned, err := b.owned(ctx, base, l, platform, packages)
+		if err != nil {
 			return nil, err
 		}
 		all = append(all, overlapsIn(b.Session.Owned, m, l, platform, packages, owned)...)
 	}
 	return all, nil
+}
+
+// PostLinks finds the conda packages of a lock that bring a script to be run after they
+// were installed.
+func (b Builder) PostLinks(ctx context.Context, base steps.Base, l *pins.Lock) (names []string, err error) {
+	for _, platform := range l.Platforms {
+		packages := slices.DeleteFunc(owns.InEnvironment(l, platform), func(a pins.Artifact) bool { return a.Kind != pins.Conda })
+		if len(packages) == 0 {
+			continue
+		}
+		owned, err := b.owned(ctx, base, l, platform, packages)
+		if err != nil {
+			return nil, err
+		}
+		for i, a := range packages {
+			if _, ok := owned[i][steps.PostLinkFile(a.Name)]; ok {
+				names = append(names, a.Name)
+			}
+		}
+	}
+	return names, nil
+}
+
+// owned are the paths that packages of a lock own, with their hashes, in their order.
+func (b Builder) owned(ctx context.Context, base steps.Base, l *pins.Lock, platform string,
+	packages []pins.Artifact) ([]map[string]string, error) {
+	unknown := slices.DeleteFunc(slices.Clone(packages), func(a pins.Artifact) bool {
+		_, known := b.Session.Owned.Known(a)
+		return known
+	})
+	q := pins.Query{Platform: platform, Below: below(l, platform)}
+	r := &resolve.Resolver{Session: b.Session, Base: base}
+	if _, err := r.Locate(ctx, q, b.unknown(unknown)); err != nil {
+		return nil, err
+	}
+	if err := b.learnBase(ctx, r, q); err != nil {
+		return nil, err
+	}
+	owned := make([]map[string]string, len(packages))
+	group, gctx := errgroup.WithContext(ctx)
+	for i, a := range packages {
+		group.Go(func() (err error) {
+			owned[i], err = b.read(gctx, a)
+			return err
+		})
+	}
+	return owned, group.Wait()
 }
 
 // overlapsIn is overlaps with what an extended base holds.

@@ -60,6 +60,7 @@ type Plan struct {
 	Compilers []pins.Artifact     `json:"Toolchain"` // debs the wheels are built with; another JSON name were another plan
 	Files     []File
 	Downloads []steps.Download `json:",omitempty"`
+	PostLinks []steps.PostLink `json:",omitempty"`
 	Cmd       []string
 	Env       map[string]string
 	Folder    *steps.Folder `json:",omitempty"` // the course's
@@ -143,12 +144,23 @@ func New(m *pins.Manifest, l *pins.Lock, platform string, base steps.Base) (*Pla
 		}
 	}
 	p.readDownloads(m, l)
+	p.readPostLinks(l)
 	p.readScripts(m, l)
 	p.readDockerfile(m, l)
 	if err := p.dealArtifacts(m, l); err != nil {
 		return nil, err
 	}
 	return p, p.readFiles(m)
+}
+
+// readPostLinks takes the scripts of conda packages that run into the plan.
+func (p *Plan) readPostLinks(l *pins.Lock) {
+	for _, link := range l.PostLinks {
+		if a, ok := l.Find(pins.Conda, link.Name, p.Platform); ok && link.Runs {
+			p.PostLinks = append(p.PostLinks, steps.PostLink{Name: a.Name, Version: a.Version, Build: a.Build,
+				Steps: steps.RecordedDigest()})
+		}
+	}
 }
 
 // readDownloads takes the course's downloads into the plan.

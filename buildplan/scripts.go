@@ -176,10 +176,23 @@ type RecordedRun struct {
 	Replaced []pins.Answer // of an earlier recording, which could not be had any more
 }
 
+// A RememberedError is the error of a script that failed after it was told what an
+// earlier recording has: it may have failed on that.
+type RememberedError struct {
+	N   int // answers
+	Err error
+}
+
+// Error is the error of the script.
+func (e *RememberedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the error of the script.
+func (e *RememberedError) Unwrap() error { return e.Err }
+
 // Record runs the first script of a plan that is not recorded yet, in the image as
 // it is built so far, and writes what it changes as an image of one layer into the
 // OCI layout in dir. The answers of known are given again as far as they are asked
-// for.
+// for: if the script fails then, the error is a *RememberedError.
 func (b Builder) Record(ctx context.Context, p *Plan, known []pins.Answer, dir string) (*RecordedRun, error) {
 	i := slices.IndexFunc(p.Recorded, func(r Recorded) bool { return r.Recording == "" })
 	if i < 0 {
@@ -191,7 +204,11 @@ func (b Builder) Record(ctx context.Context, p *Plan, known []pins.Answer, dir s
 	}
 	defer n.close(b)
 	if err := b.export(ctx, p, dir, func(img imageGraph) llb.State { return img.scripts[i] }); err != nil {
-		return nil, explain(n.explain(err))
+		err = explain(n.explain(err))
+		if told := n.proxies[i].Remembered(); told > 0 && !errors.As(err, new(*ScriptError)) {
+			err = &RememberedError{told, err}
+		}
+		return nil, err
 	}
 	proxy := n.proxies[i]
 	return &RecordedRun{proxy.End(), proxy.Answers(), proxy.Replaced()}, nil

@@ -2,6 +2,7 @@ package pins
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"path"
@@ -42,6 +43,9 @@ func Adopt(m *Manifest, base string) ([]byte, error) {
 	set(root, "pins", pinned)
 	if launch := adoptedLaunch(m); len(launch.Content) > 0 {
 		set(root, "launch", launch)
+	}
+	if downloads := adoptedDownloads(m); len(downloads.Content) > 0 {
+		set(root, "downloads", downloads)
 	}
 	if len(m.Files) > 0 {
 		files := &yaml.Node{Kind: yaml.MappingNode}
@@ -93,7 +97,52 @@ func adoptedLaunch(m *Manifest) *yaml.Node {
 		}
 		set(launch, "env", env)
 	}
+	if len(m.Launch.Files) > 0 {
+		files := &yaml.Node{Kind: yaml.MappingNode}
+		for _, f := range m.Launch.Files {
+			set(files, f.Path, fileNode(f.Content))
+		}
+		set(launch, "files", files)
+	}
 	return launch
+}
+
+// fileNode is a file's content: as what its JSON means, else as a text.
+func fileNode(content []byte) *yaml.Node {
+	var document yaml.Node
+	if json.Valid(content) && yaml.Unmarshal(content, &document) == nil && len(document.Content) == 1 {
+		blockStyle(document.Content[0])
+		return document.Content[0]
+	}
+	return text(string(content))
+}
+
+// blockStyle writes mappings that were JSON as YAML is mostly written.
+func blockStyle(n *yaml.Node) {
+	if n.Kind == yaml.MappingNode {
+		n.Style = 0
+	}
+	for i, c := range n.Content {
+		if n.Kind == yaml.MappingNode && i%2 == 0 {
+			c.Style = 0
+		}
+		blockStyle(c)
+	}
+}
+
+// adoptedDownloads are the downloads of a course.
+func adoptedDownloads(m *Manifest) *yaml.Node {
+	list := &yaml.Node{Kind: yaml.SequenceNode}
+	for _, d := range m.Downloads {
+		n := &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
+		set(n, "url", text(d.URL))
+		if d.SHA256 != "" {
+			set(n, "sha256", text(d.SHA256))
+		}
+		set(n, "to", text(d.To))
+		list.Content = append(list.Content, n)
+	}
+	return list
 }
 
 // PinFiles are the files that the manifest's pins were read from: its sources

@@ -23,12 +23,14 @@ func ReadCourse(dir string) (*Manifest, error) { return ReadCourseWith(dir, Read
 type ReadOptions struct {
 	Edited  map[string][]byte // other contents of some files, by the names that positions give them
 	Outside bool              // files are read wherever they lie; else only within the course's repository
-	RepoDir string            // where the folder lies in the image, unless the manifest says; empty: as repo2docker does
+	// Environment is the one of a pixi.toml that is read, unless the manifest says; empty: default.
+	Environment string
+	RepoDir     string // where the folder lies in the image, unless the manifest says; empty: as repo2docker does
 }
 
 // ReadCourseWith is ReadCourse with options.
 func ReadCourseWith(dir string, o ReadOptions) (*Manifest, error) {
-	m := &Manifest{Dir: dir, Platforms: []string{"linux/amd64"}, Edited: o.Edited}
+	m := &Manifest{Dir: dir, Platforms: []string{"linux/amd64"}, Edited: o.Edited, Environment: Text{Value: o.Environment}}
 	c := course{m: m, reading: map[string]bool{}, edited: o.Edited}
 	if !o.Outside {
 		c.bounds = boundsOf(dir)
@@ -53,6 +55,9 @@ func ReadCourseWith(dir string, o ReadOptions) (*Manifest, error) {
 	}
 	if m.Course == "" {
 		m.Course = defaultName(dir)
+	}
+	if r, ok := m.baseRequest(); ok {
+		m.Listed = append(m.Listed, r)
 	}
 	c.checkPlaces()
 	c.ghosts()

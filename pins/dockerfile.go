@@ -2,6 +2,8 @@ package pins
 
 import (
 	"io/fs"
+	"maps"
+	"net/url"
 	"os"
 	"path"
 	"regexp"
@@ -114,7 +116,8 @@ func afterHeredocs(lines []string, i int, text string) int {
 type stage struct {
 	name string
 	from Text
-	on   int // the number of the stage that it goes on from; -1 for an image
+	on   int               // the number of the stage that it goes on from; -1 for an image
+	ends map[string]string // the values of its variables at its end
 }
 
 // dockerfile reads a course that is a Dockerfile, which BuildKit's own frontend
@@ -156,7 +159,8 @@ type dockerfileReader struct {
 	*course
 	file   string
 	lines  []string
-	args   map[string]Text // the values of ARG before the first FROM
+	args   map[string]Text   // the values of ARG before the first FROM
+	scope  map[string]string // the values of ARG and ENV in the stage that is read, as far as they are known
 	stages []stage
 }
 
@@ -210,7 +214,10 @@ func (d *dockerfileReader) read(in instruction) {
 	switch in.name {
 	case "ARG":
 		for _, w := range words {
-			if name, value, ok := strings.Cut(w, "="); ok && len(d.stages) == 0 {
+			name, value, ok := strings.Cut(w, "=")
+			if len(d.stages) > 0 {
+				d.sets(in, w)
+			} else if ok {
 				value = strings.Trim(value, `"'`)
 				d.args[name] = Text{d.expand(value, d.at(in)), d.place(in, w)}
 				if at := d.args[name]; at.Value == value && at.At.Column > 0 {
@@ -221,6 +228,12 @@ func (d *dockerfileReader) read(in instruction) {
 		}
 		d.variables(in, words)
 	case "ENV":
+		if len(words) > 1 && !strings.Contains(words[0], "=") { // the old form: ENV NAME VALUE
+			words = []string{words[0] + "=" + strings.Join(words[1:], " ")}
+		}
+		for _, w := range words {
+			d.sets(in, w)
+		}
 		d.variables(in, words)
 	case "FROM":
 		d.from(in, words)
@@ -305,7 +318,47 @@ func (d *dockerfileReader) from(in instruction, words []string) {
 		d.image(s.from)
 		d.startsFrom(s.from.Value, words[0], at)
 	}
+	if n := len(d.stages); n > 0 {
+		d.stages[n-1].ends = d.scope
+	}
+	d.scope = map[string]string{}
+	if s.on >= 0 {
+		d.scope = maps.Clone(d.stages[s.on].ends)
+	}
 	d.stages = append(d.stages, s)
+}
+
+// sets learns the value of a variable of a stage, from NAME=VALUE. A value that is not
+// known, or is written in a way that only the frontend reads, is none.
+func (d *dockerfileReader) sets(in instruction, text string) {
+	name, value, ok := strings.Cut(text, "=")
+	switch {
+	case ok:
+		value = strings.Trim(value, `"'`)
+		if value, ok = d.known(value); ok && !strings.ContainsAny(value, `\"' `) {
+			d.scope[name] = value
+			return
+		}
+		delete(d.scope, name)
+	case in.name == "ARG":
+		if global, ok := d.args[name]; ok {
+			d.scope[name] = global.Value
+		} else if _, env := d.scope[name]; !env {
+			delete(d.scope, name)
+		}
+	}
+}
+
+// known puts the values of a stage's variables into a text, if all are known.
+func (d *dockerfileReader) known(text string) (string, bool) {
+	all := true
+	expanded := dockerVariable.ReplaceAllStringFunc(text, func(use string) string {
+		m := dockerVariable.FindStringSubmatch(use)
+		value, ok := d.scope[m[1]+m[3]]
+		all = all && ok && len(value) <= maxValue
+		return value
+	})
+	return expanded, all && !strings.Contains(expanded, "$") && len(expanded) <= maxValue
 }
 
 // oneVariable is a text that ends in a variable, and has no other.
@@ -347,9 +400,6 @@ var (
 
 // variables lists the versions that ARG or ENV set.
 func (d *dockerfileReader) variables(in instruction, words []string) {
-	if in.name == "ENV" && len(words) > 1 && !strings.Contains(words[0], "=") { // the old form: ENV NAME VALUE
-		words = []string{words[0] + "=" + strings.Join(words[1:], " ")}
-	}
 	for _, w := range words {
 		name, value, ok := strings.Cut(w, "=")
 		value = strings.Trim(value, `"'`)
@@ -400,8 +450,7 @@ func (d *dockerfileReader) copies(in instruction, flags map[string]string, words
 	}
 	for _, source := range words[:max(0, len(words)-1)] {
 		if in.name == "ADD" && (strings.Contains(source, "://") || strings.HasPrefix(source, "git@")) {
-			d.m.Findings.fatal(d.at(in), "unsupported", "ADD of an address can't be locked yet: fetch it in RUN, with curl "+
-				"or wget, which is recorded")
+			d.adds(in, source, flags["checksum"])
 			continue
 		}
 		if d.course.alone {
@@ -412,6 +461,35 @@ func (d *dockerfileReader) copies(in instruction, flags map[string]string, words
 				parse()
 			}
 		}
+	}
+}
+
+// adds reads ADD of an address: what lies there is locked by its sha256.
+func (d *dockerfileReader) adds(in instruction, source, checksum string) {
+	address, ok := d.known(source)
+	isFile := strings.HasPrefix(address, "http://") || strings.HasPrefix(address, "https://")
+	u, err := url.Parse(address)
+	if err == nil {
+		isFile = isFile && !strings.HasSuffix(u.Path, ".git") && u.Fragment == ""
+	}
+	switch {
+	case !ok:
+		d.m.Findings.fatal(d.at(in), "unsupported", "ADD %s: driftpin does not know the variables in the address: write it "+
+			"out, or set them by ARG NAME=VALUE in this stage", source)
+		return
+	case !isFile:
+		d.m.Findings.fatal(d.at(in), "unsupported", "ADD of a git repository can't be locked yet: clone it in RUN, which is "+
+			"recorded")
+		return
+	}
+	download := Download{URL: address, SHA256: strings.TrimPrefix(checksum, "sha256:"), At: d.at(in)}
+	if why := download.unfit(); why != "" {
+		d.m.Findings.fatal(d.at(in), "download", "ADD: %s", why)
+		return
+	}
+	d.m.Findings.note(d.at(in), "download", "driftpin lock locks what lies at %s", address)
+	if !slices.ContainsFunc(d.m.Downloads, func(o Download) bool { return o.URL == address }) {
+		d.m.Downloads = append(d.m.Downloads, download)
 	}
 }
 

@@ -47,8 +47,18 @@ func TestDockerfiles(t *testing.T) {
 			"has a shell and perl, as Debian's and Ubuntu's have"},
 		"nothing": {"# nothing\n", "fatal 1 there is no FROM: name the image that it starts from"},
 		"onbuild": {"FROM a\nONBUILD RUN x\n", "base a\nimage a\nfatal 2 ONBUILD is for images that others build on: take it out"},
-		"add": {"FROM a\nADD https://example.test/x /x\nADD x.tar /\n", "base a\nimage a\n" +
-			"fatal 2 ADD of an address can't be locked yet: fetch it in RUN, with curl or wget, which is recorded"},
+		"add": {"ARG V=2\nFROM a AS b\nARG V\nENV W=3 X=${V}1\nADD https://example.test/x-$V /x\nADD x.tar /\n" +
+			"FROM b\nADD --checksum=sha256:" + digestA[8:] + " https://example.test/${W}/y${X} /x\n",
+			"base a\nimage a\nadds 5 https://example.test/x-2\nadds 8 https://example.test/3/y21"},
+		"add what is not known": {"ARG V=2\nFROM a\nADD https://example.test/x-$V /x\nADD https://e.test/x.git /x\n" +
+			"ADD git@e.test:x/y /x\nADD https://u:p@e.test/x /x\nADD https://e.test/x?token=1 /x\n", "base a\nimage a\n" +
+			"fatal 3 ADD https://example.test/x-$V: driftpin does not know the variables in the address: write it out, or " +
+			"set them by ARG NAME=VALUE in this stage\n" +
+			"fatal 4 ADD of a git repository can't be locked yet: clone it in RUN, which is recorded\n" +
+			"fatal 5 ADD of a git repository can't be locked yet: clone it in RUN, which is recorded\n" +
+			"fatal 6 ADD: the address holds a user or a password, which would stand in the lock: put them into ~/.netrc\n" +
+			"fatal 7 ADD: the address holds a secret by its parameter token, which would stand in the lock: name an address " +
+			"without"},
 		"apt": {"FROM a\nRUN apt-get update -qq && \\\n apt-get install --yes git less=1.2 $(cat x) /tmp/y.deb > /dev/null && " +
 			"apt install tini; pip install apt\n",
 			"base a\nimage a\nrun 2\nasks 3 deb git\nasks 3 deb less=1.2\nasks 3 deb tini"},
@@ -93,6 +103,9 @@ func said(m *pins.Manifest) string {
 		if r.Kind != pins.FromImage { // TestEditListed has those
 			fmt.Fprintln(&b, "asks", r.At.Line, r.Kind, r.Spec)
 		}
+	}
+	for _, d := range m.Downloads {
+		fmt.Fprintln(&b, "adds", d.At.Line, d.URL)
 	}
 	for _, f := range m.Findings.Fatal() {
 		fmt.Fprintln(&b, "fatal", f.Line, f.Message)

@@ -15,7 +15,9 @@ import (
 type Download struct {
 	URL    string // of HTTP or HTTPS, without a user
 	SHA256 string // in lower-case hex; empty if it is learnt when locking
-	To     string // absolute, in the image: the file, or the folder that it is unpacked in
+	// absolute, in the image: the file, or the folder that it is unpacked in; empty if an
+	// instruction of a Dockerfile places it
+	To     string
 	Unpack bool
 	At     Position
 }
@@ -36,26 +38,10 @@ func (m *Manifest) readDownload(r yamlReader, n *yaml.Node) {
 		field{"to", func(n *yaml.Node) { d.To, to = r.text(n, "to"), n }},
 		field{"unpack", func(n *yaml.Node) { d.Unpack = r.boolean(n, "unpack") }},
 	)
-	u, err := url.Parse(d.URL)
-	secret := ""
-	if err == nil {
-		for name := range u.Query() {
-			if IsSecret(name) {
-				secret = name
-			}
-		}
-	}
+	why := d.unfit()
 	switch {
-	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.ContainsAny(d.URL, " \t\n"):
-		r.wrong(n, "download", "downloads: %q is not an address of HTTP or HTTPS", d.URL)
-	case secret != "":
-		r.wrong(n, "download", "downloads: the address holds a secret by its parameter %s, which would stand in the lock: "+
-			"name an address without", secret)
-	case u.User != nil:
-		r.wrong(n, "download", "downloads: the address holds a user or a password, which would stand in the lock: put "+
-			"them into ~/.netrc")
-	case d.SHA256 != "" && !digestText.MatchString("sha256:"+d.SHA256):
-		r.wrong(n, "download", "downloads: sha256 has 64 digits of 0-9 and a-f")
+	case why != "":
+		r.wrong(n, "download", "downloads: %s", why)
 	case slices.ContainsFunc(m.Downloads, func(o Download) bool { return o.URL == d.URL && o.SHA256 != d.SHA256 }):
 		r.wrong(n, "download", "downloads: %s is asked for twice, with different sha256: keep one", d.URL)
 	case !isCleanAbs(d.To):
@@ -67,6 +53,31 @@ func (m *Manifest) readDownload(r yamlReader, n *yaml.Node) {
 	default:
 		m.Downloads = append(m.Downloads, d)
 	}
+}
+
+// unfit says why a download can't be locked; empty if it can.
+func (d Download) unfit() string {
+	u, err := url.Parse(d.URL)
+	secret := ""
+	if err == nil {
+		for name := range u.Query() {
+			if IsSecret(name) {
+				secret = name
+			}
+		}
+	}
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.ContainsAny(d.URL, " \t\n"):
+		return fmt.Sprintf("%q is not an address of HTTP or HTTPS", d.URL)
+	case secret != "":
+		return fmt.Sprintf("the address holds a secret by its parameter %s, which would stand in the lock: name an address "+
+			"without", secret)
+	case u.User != nil:
+		return "the address holds a user or a password, which would stand in the lock: put them into ~/.netrc"
+	case d.SHA256 != "" && !digestText.MatchString("sha256:"+d.SHA256):
+		return "sha256 has 64 digits of 0-9 and a-f"
+	}
+	return ""
 }
 
 // fetch adds to a lock what a course's downloads are: what the old lock has, else what

@@ -30,10 +30,13 @@ func Edit(source []byte, r Request, version string) ([]byte, error) {
 
 // edit is Edit for a file's characters.
 func (r Request) edit(text, version string) (string, error) {
+	if r.Kind == FromImage && version == r.Version {
+		return text, nil // it is the image that is another by now
+	}
 	if r.Where.At.File != "" {
 		return r.editWhere(text, version)
 	}
-	if specHead[r.Kind] == nil {
+	if specHead[r.Kind] == nil || r.Kind == FromImage && strings.HasPrefix(r.Spec, LayoutPrefix) {
 		return "", fmt.Errorf("%s: %s has no version there that could be changed: edit the line by hand", r.At, r.Title())
 	}
 	start, err := offset(text, r.At, r.Spec)

@@ -3,6 +3,7 @@ package pins
 import (
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -43,4 +44,17 @@ func ParseImage(spec string) (Request, error) {
 		version += m[3]
 	}
 	return Request{Pin: New(FromImage, m[1], version), Spec: spec}, nil
+}
+
+// baseRequest is the base that a pins.yaml names, as a pin. A layout has no version.
+func (m *Manifest) baseRequest() (Request, bool) {
+	if m.Base.Value == "" || m.Dockerfile.Value != "" {
+		return Request{}, false
+	}
+	r, err := Request{Pin: New(FromImage, m.Base.Value, ""), Spec: m.Base.Value}, error(nil)
+	if !strings.HasPrefix(m.Base.Value, LayoutPrefix) {
+		r, err = ParseImage(m.Base.Value)
+	}
+	r.At, r.Need = m.Base.At, Wanted
+	return r, err == nil
 }

@@ -16,6 +16,7 @@ func (m *Manifest) lint() {
 	m.lintUnsupported()
 	m.lintChannels()
 	m.lintNode()
+	m.lintKernels()
 	for _, t := range m.Launch.Cmd {
 		if err := checkDashes(t.Value); err != nil {
 			m.Findings.fatal(t.At, "dash", "launch.cmd: %v", err)

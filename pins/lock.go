@@ -34,6 +34,7 @@ type Lock struct {
 	Tools       []Tool          // what resolved and will install
 	Inputs      map[Kind]string // per kind, the digest of what was asked for
 	Artifacts   []Artifact
+	PostLinks   []PostLink
 	Downloads   []Fetched
 	Recordings  []Recording // of the course's scripts, in the order in which they run
 	// Unsealed is set where a lock's text has no checksum: one that an older driftpin
@@ -65,6 +66,7 @@ func (l *Lock) Sort() {
 		l.Artifacts[i].Roots = slices.Compact(slices.Sorted(slices.Values(l.Artifacts[i].Roots)))
 	}
 	slices.SortFunc(l.Artifacts, orderArtifacts)
+	slices.SortFunc(l.PostLinks, orderPostLinks)
 	slices.SortFunc(l.Downloads, func(a, b Fetched) int { return cmp.Compare(a.URL, b.URL) })
 	slices.SortFunc(l.Images, func(a, b Image) int { return cmp.Compare(a.Ref, b.Ref) })
 	for i := range l.Recordings {
@@ -98,7 +100,7 @@ const (
 
 // format is that of the lock's text.
 func (l *Lock) format() string {
-	if len(l.Recordings)+len(l.Images)+len(l.Downloads) > 0 {
+	if len(l.Recordings)+len(l.Images)+len(l.Downloads)+len(l.PostLinks) > 0 {
 		return recordingFormat
 	}
 	return lockFormat
@@ -141,6 +143,9 @@ func (l *Lock) text(checksum string) string {
 	}
 	if checksum != "" {
 		line("checksum", checksum)
+	}
+	for _, p := range l.PostLinks {
+		line(p.words()...)
 	}
 	for _, f := range l.Downloads {
 		line("download", f.URL, "sha256:"+f.SHA256, strconv.FormatInt(f.Size, 10))
@@ -272,6 +277,7 @@ func (l *Lock) sorted() *Lock {
 	s.Artifacts = slices.Clone(l.Artifacts)
 	s.Tools = slices.Clone(l.Tools)
 	s.Images, s.Downloads = slices.Clone(l.Images), slices.Clone(l.Downloads)
+	s.PostLinks = slices.Clone(l.PostLinks)
 	s.Recordings = slices.Clone(l.Recordings)
 	s.Sort()
 	return &s
@@ -306,6 +312,8 @@ func (l *Lock) parseLine(words []string) error {
 			return err
 		}
 		l.Downloads = append(l.Downloads, f)
+	case key == "post-link" && len(words) == 3 && (words[2] == postLinkRuns || words[2] == postLinkNot):
+		l.PostLinks = append(l.PostLinks, PostLink{words[1], words[2] == postLinkRuns})
 	case key == "environment" && len(words) == 2 && isCleanAbs(words[1]):
 		l.Environment = words[1]
 	case key == "platform" && len(words) == 2 && platform.MatchString(words[1]):

@@ -26,10 +26,12 @@ type Manifest struct {
 	AsOf      Date   // nothing newer is resolved; zero means today
 	Platforms []string
 	Channels  []Text // conda's, in order of priority
-	Requests  []Request
-	Files     []File
-	Launch    Launch
-	Downloads []Download
+	// Environment is the one of a pixi.toml that is read; empty: default.
+	Environment Text
+	Requests    []Request
+	Files       []File
+	Launch      Launch
+	Downloads   []Download
 	// Dockerfile is the file that the course is built by, if it is one: then nothing is
 	// resolved. Images are those that it uses, and Listed what it and the files that it
 	// copies ask for, which its instructions install.
@@ -154,6 +156,7 @@ func (m *Manifest) parse(name string, data []byte) {
 		field{"downloads", func(n *yaml.Node) {
 			r.list(n, "downloads", func(n *yaml.Node) { m.readDownload(r, n) })
 		}},
+		field{"pixi-environment", func(n *yaml.Node) { m.Environment = r.positioned(n, "pixi-environment") }},
 		field{"repo-dir", func(n *yaml.Node) { m.readRepoDir(r, n) }},
 		field{"run", func(n *yaml.Node) {
 			r.list(n, "run", func(n *yaml.Node) { m.runs = append(m.runs, r.positioned(n, "a script")) })
@@ -209,6 +212,9 @@ func (m *Manifest) Lists(r Request) bool {
 // is any ecosystem's. It is empty if the manifest does not ask for it.
 func (m *Manifest) Pinned(name string) []Request {
 	return slices.DeleteFunc(m.Asked(), func(r Request) bool {
+		if r.Kind == FromImage && r.Spec == name {
+			return false
+		}
 		return r.Name == "" || CanonicalName(Pip, r.Name) != CanonicalName(Pip, name)
 	})
 }

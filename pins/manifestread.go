@@ -120,10 +120,10 @@ func (m *Manifest) readPins(r yamlReader, n *yaml.Node) {
 }
 
 // readPin reads a pin: a text, or a mapping with pin, need, why, until and, of
-// npm's, scripts, or of pip's, replaces.
+// npm's and conda's, scripts, or of pip's, replaces.
 func (m *Manifest) readPin(r yamlReader, n *yaml.Node, parse func(string) (Request, error)) {
 	spec, need, why, until, replaces, at := "", "", "", "", "", n
-	scripts := false
+	scripts, scriptsSaid := false, false
 	if n.Kind == yaml.MappingNode {
 		r.mapping(n, "a pin",
 			field{"pin", func(n *yaml.Node) { spec, at = r.text(n, "pin"), n }},
@@ -131,7 +131,7 @@ func (m *Manifest) readPin(r yamlReader, n *yaml.Node, parse func(string) (Reque
 			field{"why", func(n *yaml.Node) { why = r.text(n, "why") }},
 			field{"until", func(n *yaml.Node) { until = r.text(n, "until") }},
 			field{"replaces", func(n *yaml.Node) { replaces = r.text(n, "replaces") }},
-			field{"scripts", func(n *yaml.Node) { scripts = r.boolean(n, "scripts") }},
+			field{"scripts", func(n *yaml.Node) { scripts, scriptsSaid = r.boolean(n, "scripts"), true }},
 		)
 		if at == n {
 			r.wrong(n, "pin", "a pin without its pin: write {pin: NAME==VERSION, need: …, why: …}")
@@ -148,15 +148,15 @@ func (m *Manifest) readPin(r yamlReader, n *yaml.Node, parse func(string) (Reque
 		r.wrong(at, "pin", "%v", err)
 		return
 	}
-	if scripts && q.Kind != Npm {
-		r.wrong(at, "pin", "scripts: only npm packages have install scripts")
+	if scripts && q.Kind != Npm && q.Kind != Conda {
+		r.wrong(at, "pin", "scripts: only packages of npm and conda have scripts that run when they are installed")
 	}
 	if replaces != "" && (q.Kind != Pip || q.Name == "") {
 		r.wrong(at, "pin", "replaces: only a pip pin with a name can replace a Python package that a conda package "+
 			"ships (NAME==VERSION, or NAME @ git+URL)")
 	}
-	q.At, q.Need, q.Why, q.Until, q.Scripts, q.Replaces = r.at(at), Need(need), why, until, scripts,
-		CanonicalName(Conda, replaces)
+	q.At, q.Need, q.Why, q.Until, q.Replaces = r.at(at), Need(need), why, until, CanonicalName(Conda, replaces)
+	q.Scripts, q.ScriptsSaid = scripts, scriptsSaid
 	if q.Need == "" {
 		q.Need = Wanted
 	}

@@ -48,7 +48,7 @@ func TestNpmManifest(t *testing.T) {
 		t.Errorf("%v, %v", m.Findings, err)
 	}
 	_, err = pins.ParseManifest("pins.yaml", []byte("pins:\n  pip:\n    - {pin: x==1, scripts: true}\n"))
-	if err == nil || !strings.Contains(err.Error(), "pins.yaml:3: scripts: only npm packages") {
+	if err == nil || !strings.Contains(err.Error(), "pins.yaml:3: scripts: only packages of npm and conda") {
 		t.Error(err)
 	}
 }

@@ -11,9 +11,9 @@ import (
 )
 
 // pixiToml reads a pixi.toml (pixi's documentation, "Pixi manifest"; its crate
-// pixi_manifest): the channels, and what its default environment asks for on
-// Linux, of conda and of PyPI. Other environments, tasks and platforms are not the
-// image's.
+// pixi_manifest): the channels, and what one of its environments asks for on Linux,
+// of conda and of PyPI: the one that the course names, else its default environment.
+// Other environments, tasks and platforms are not the image's.
 func (c *course) pixiToml(file string, data []byte) {
 	p := pixi{course: c, file: file}
 	p.parser.KeepComments = true

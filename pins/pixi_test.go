@@ -78,7 +78,7 @@ func TestPixi(t *testing.T) {
 	found := m.Findings.Error()
 	for _, told := range []string{"pixi.toml:6: tasks: nothing of it is in the image",
 		"pixi.toml:23: target.osx-arm64: it is for other platforms",
-		"pixi.toml:31: feature.gpu.dependencies: only pixi's default environment"} {
+		"pixi.toml:31: feature.gpu.dependencies: pixi's environment default is read"} {
 		if len(m.Findings) != 3 || !strings.Contains(found, told) {
 			t.Errorf("findings %s; want %s", found, told)
 		}

@@ -49,7 +49,9 @@ type pixiSpec struct {
 // interpret makes requests of the leaves.
 func (p *pixi) interpret() {
 	r := pixiReading{pixi: p, passed: map[string]bool{}, specs: map[string]*pixiSpec{}}
-	r.features, r.root = p.defaultFeatures()
+	if r.features, r.root = p.environment(); r.m.Environment.Value != "" {
+		p.known()
+	}
 	for _, l := range p.leaves {
 		if keys, feature, rank, ok := r.scope(l); ok {
 			r.take(l, keys, feature, rank)
@@ -61,7 +63,7 @@ func (p *pixi) interpret() {
 // A pixiReading is what was made of the leaves so far.
 type pixiReading struct {
 	*pixi
-	features []string // of the default environment
+	features []string // of the environment
 	root     bool     // whether what stands at the top is in it
 	passed   map[string]bool
 	specs    map[string]*pixiSpec
@@ -117,8 +119,8 @@ func (r *pixiReading) passFeature(l *leaf) {
 	if name := "feature " + l.keys[1]; !r.passed[name] {
 		r.passed[name] = true
 		r.m.Findings.warn(l.at, "ghost",
-			"%s: only pixi's default environment is read, and this feature is not in it: it has no effect",
-			strings.Join(l.keys, "."))
+			"%s: pixi's environment %s is read, and this feature is not in it: it has no effect; --environment, or "+
+				"pixi-environment in pins.yaml, names another environment", strings.Join(l.keys, "."), r.m.environment())
 	}
 }
 
@@ -184,12 +186,15 @@ func (p *pixi) subdir() string {
 	return "linux-64"
 }
 
-// defaultFeatures are the features of the default environment besides what stands
+// environment is the name of pixi's environment that is read.
+func (m *Manifest) environment() string { return cmp.Or(m.Environment.Value, "default") }
+
+// environment says which features the environment that is read has besides what stands
 // at the top, and whether that is in it.
-func (p *pixi) defaultFeatures() (features []string, root bool) {
+func (p *pixi) environment() (features []string, root bool) {
 	root = true
 	for _, l := range p.leaves {
-		if len(l.keys) < 2 || l.keys[0] != "environments" || l.keys[1] != "default" {
+		if len(l.keys) < 2 || l.keys[0] != "environments" || l.keys[1] != p.m.environment() {
 			continue
 		}
 		switch {
@@ -205,6 +210,26 @@ func (p *pixi) defaultFeatures() (features []string, root bool) {
 		}
 	}
 	return features, root
+}
+
+// known says that the file has no environment of the name that the course gives, if it
+// has none.
+func (p *pixi) known() {
+	var names []string
+	for _, l := range p.leaves {
+		if len(l.keys) > 1 && l.keys[0] == "environments" && !slices.Contains(names, l.keys[1]) {
+			names = append(names, l.keys[1])
+		}
+	}
+	name, at := p.m.Environment.Value, p.m.Environment.At
+	if name == "default" || slices.Contains(names, name) {
+		return
+	}
+	if at.File == "" {
+		at = Position{File: p.name(p.file), Line: 1}
+	}
+	p.m.Findings.fatal(at, "environment", "%s has no environment %s: it has %s", p.name(p.file), name,
+		strings.Join(append([]string{"default"}, slices.DeleteFunc(names, func(n string) bool { return n == "default" })...), ", "))
 }
 
 // setting reads what is no dependency.

@@ -28,6 +28,9 @@ type LockOptions struct {
 	// Fetch has a download brought here. If it is nil, what the old lock has is taken
 	// over, and the lock may be stale.
 	Fetch func(context.Context, Download) (Fetched, error)
+	// PostLinks finds the conda packages of a lock that bring a script to be run after
+	// they were installed. If it is nil, what the old lock has is taken over.
+	PostLinks func(context.Context, *Lock) ([]string, error)
 	// Recorder runs the course's scripts. If it is nil, what the old lock has of them
 	// is taken over, and the lock may be stale.
 	Recorder Recorder
@@ -79,6 +82,9 @@ func Relock(ctx context.Context, m *Manifest, old *Lock, r Resolver, o LockOptio
 		l.Artifacts = append(l.Artifacts, below...)
 	}
 	l.Sort()
+	if err := postLinks(ctx, m, old, l, o); err != nil {
+		return nil, err
+	}
 	if err := fetch(ctx, m, old, l, o); err != nil {
 		return nil, err
 	}
@@ -134,6 +140,9 @@ func Stale(m *Manifest, l *Lock, o LockOptions) string {
 		if l.Inputs[k] != want.Inputs[k] {
 			return "other " + k.Key() + " pins are asked for" + changedRequests(m, l, k)
 		}
+	}
+	if why := changedPostLinks(m, l); why != "" {
+		return why
 	}
 	if why := unfetched(m, l); why != "" {
 		return why

@@ -32,8 +32,10 @@ type Request struct {
 	Extras     []string // pip: the extras asked for
 	Marker     string   // pip: the environment marker (PEP 508), unevaluated
 	Hashes     []string // pip: ALGORITHM:HEX that its file must have one of, where the requirement says
-	Scripts    bool     // npm: whether scripts that the package brings may run when it is installed
-	Replaces   string   // pip: the conda package whose Python distribution gives way to this one
+	// npm and conda: whether scripts that the package brings may run when it is installed,
+	// and whether the manifest says so
+	Scripts, ScriptsSaid bool
+	Replaces             string // pip: the conda package whose Python distribution gives way to this one
 	// Over is set, for pip, if conda is asked for the package as well: the conda
 	// package. What that brings stays if it is what is asked for here, else it gives
 	// way.

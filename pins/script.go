@@ -159,6 +159,9 @@ func recordInputs(m *Manifest, l *Lock, script string) string {
 			lines = append(lines, strings.Join(a.words(), " "))
 		}
 	}
+	for _, p := range l.PostLinks {
+		lines = append(lines, strings.Join(p.words(), " "))
+	}
 	for _, name := range slices.Sorted(maps.Keys(m.Launch.Env)) {
 		lines = append(lines, "env "+name+"="+m.Launch.Env[name])
 	}

@@ -14,11 +14,13 @@ import (
 // A plainScript is a shell script that does nothing but what a manifest can say: each
 // of its commands is one of a few forms, and none hangs on another's success.
 type plainScript struct {
-	pins  []Request
-	files []File
-	env   []Text // variables, as NAME=VALUE
-	dirs  []string
-	ended bool // by exec "$@"
+	pins      []Request
+	files     []File
+	settled   []LaunchFile
+	downloads []Download
+	env       []Text // variables, as NAME=VALUE
+	dirs      []string
+	ended     bool // by exec "$@"
 }
 
 // strictly reports whether the words of set ask for no more than a strict shell.
@@ -42,7 +44,9 @@ func strictly(words []string) bool {
 //	set -…  ·  exec "$@"  ·  export NAME=VALUE (if exports)
 //	mkdir -p DIR, where a copied file goes into DIR
 //	cp [-p] [-v] FILE TARGET, of the course's folder, to a file or a folder that mkdir named
-//	npm install -g PACKAGE…  ·  pip install PACKAGE…
+//	npm install -g PACKAGE…  ·  pip install PACKAGE…  ·  mamba install [-y] [-c conda-forge] PACKAGE…
+//	curl -o FILE ADDRESS  ·  wget -O FILE ADDRESS
+//	jupyter … enable|disable --sys-prefix NAME  ·  python -m bash_kernel.install --sys-prefix
 func readPlain(name, text string, exports bool, vars map[string]string, exists func(string) bool) (s plainScript,
 	ok bool) {
 	script, err := syntax.NewParser().Parse(strings.NewReader(text), name)
@@ -159,8 +163,50 @@ func (s *plainScript) command(at Position, words []string, exports bool, vars ma
 		return s.packages(at, words[3:], ParseNpm)
 	case len(words) > 2 && words[0] == "pip" && words[1] == "install":
 		return s.packages(at, words[2:], ParsePip)
+	case len(words) > 2 && (words[0] == "mamba" || words[0] == "conda") && words[1] == "install":
+		words = words[2:]
+		for len(words) > 1 && (words[0] == "-c" || words[0] == "--channel") && words[1] == defaultChannel {
+			words = words[2:]
+		}
+		return s.packages(at, words, ParseConda)
+	case words[0] == "curl" || words[0] == "wget":
+		return s.download(at, words)
+	}
+	if w, ok := jupyterCommand(words); ok {
+		s.settle(at, w)
+		return true
 	}
 	return false
+}
+
+// plainOptions are those of curl and wget that change nothing of a file that is fetched,
+// as letters and as words.
+var plainOptions = map[string]struct {
+	letters, output string
+	words           []string
+}{"curl": {"fsSL", "-o", []string{"--fail", "--silent", "--show-error", "--location"}},
+	"wget": {"q", "-O", []string{"--quiet", "--no-verbose", "-nv"}}}
+
+// download takes over what curl or wget fetches into one file.
+func (s *plainScript) download(at Position, words []string) bool {
+	options := plainOptions[words[0]]
+	d := Download{At: at}
+	for words = words[1:]; len(words) > 0; words = words[1:] {
+		switch w := words[0]; {
+		case w == options.output && len(words) > 1:
+			d.To, words = words[1], words[1:]
+		case slices.Contains(options.words, w), len(w) > 1 && w[0] == '-' && strings.Trim(w[1:], options.letters) == "":
+		case strings.HasPrefix(w, "-") || d.URL != "":
+			return false
+		default:
+			d.URL = w
+		}
+	}
+	if d.unfit() != "" || !isCleanAbs(d.To) || !isKept(d.To) {
+		return false
+	}
+	s.downloads = append(s.downloads, d)
+	return true
 }
 
 // copy takes over a copy of one file.
@@ -196,11 +242,11 @@ func (s *plainScript) copy(at Position, words []string, exists func(string) bool
 // packages takes over what a package manager installs by name.
 func (s *plainScript) packages(at Position, words []string, parse func(string) (Request, error)) bool {
 	for _, w := range words {
-		if w == "--no-cache-dir" || w == "--no-cache" || w == "-q" || w == "--quiet" {
+		if w == "--no-cache-dir" || w == "--no-cache" || w == "-q" || w == "--quiet" || w == "-y" || w == "--yes" {
 			continue
 		}
 		q, err := parse(w)
-		if err != nil || strings.HasPrefix(w, "-") || strings.ContainsAny(w, "/<>") && q.Kind == Pip || q.Name == "" {
+		if err != nil || strings.HasPrefix(w, "-") || strings.ContainsAny(w, "/<>") && q.Kind != Npm || q.Name == "" {
 			return false
 		}
 		for _, end := range []string{".whl", ".gz", ".zip", ".tgz", ".bz2", ".xz", ".tar"} {
@@ -234,6 +280,8 @@ func (m *Manifest) Plain() *Manifest {
 		}
 		other.Requests = append(other.Requests[:len(other.Requests):len(other.Requests)], s.pins...)
 		other.Files = append(other.Files[:len(other.Files):len(other.Files)], s.files...)
+		other.Downloads = append(other.Downloads[:len(other.Downloads):len(other.Downloads)], s.downloads...)
+		other.Launch.Files = append(other.Launch.Files[:len(other.Launch.Files):len(other.Launch.Files)], s.settled...)
 		for _, e := range s.env {
 			name, value, _ := strings.Cut(e.Value, "=")
 			other.Launch.setEnvCopy(name, value, e.At)

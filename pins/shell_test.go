@@ -1,6 +1,8 @@
 package pins_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -54,6 +56,31 @@ var plainCases = map[string]struct{ postBuild, start, want string }{
 	"export while built": {"export A=1\n", "", "run"},
 	"quotes":             {"cp \"x.json\" '/y/x.json\n", "", "run"},
 	"not kept":           {"cp x.json /tmp/x.json\n", "", "run"},
+	"conda":              {"mamba install -c conda-forge -y a=1 b\n", "", "conda a=1, conda b"},
+	"another channel":    {"mamba install -c other a\n", "", "run"},
+	"curl":               {"curl -fsSL -o /opt/x https://e.test/x-1.tgz\n", "", "https://e.test/x-1.tgz: /opt/x"},
+	"wget":               {"wget -q https://e.test/x -O /opt/x\n", "", "https://e.test/x: /opt/x"},
+	"curl with a header": {"curl -H a:b -o /opt/x https://e.test/x\n", "", "run"},
+	"curl two":           {"curl -o /opt/x https://e.test/x https://e.test/y\n", "", "run"},
+	"wget, here":         {"wget https://e.test/x\n", "", "run"},
+	"curl to /tmp":       {"curl -o /tmp/x https://e.test/x\n", "", "run"},
+	"curl, a secret":     {"curl -o /opt/x https://e.test/x?token=1\n", "", "run"},
+	"nbextensions": {"jupyter nbextension enable --sys-prefix a/main\njupyter nbextension enable b --sys-prefix\n" +
+		"jupyter nbextension enable --sys-prefix --section=tree c\n", "",
+		"/opt/env/etc/jupyter/nbconfig/notebook.json: {\"load_extensions\":{\"a/main\":true,\"b\":true}}, " +
+			"/opt/env/etc/jupyter/nbconfig/tree.json: {\"load_extensions\":{\"c\":true}}"},
+	"nbextension, --py":   {"jupyter nbextension enable --sys-prefix --py a\n", "", "run"},
+	"nbextension, a home": {"jupyter nbextension enable a\n", "", "run"},
+	"server extensions": {"jupyter server extension enable --sys-prefix a\njupyter serverextension disable --sys-prefix b\n", "",
+		"/opt/env/etc/jupyter/jupyter_server_config.d/a.json: {\"ServerApp\":{\"jpserver_extensions\":{\"a\":true}}}, " +
+			"/opt/env/etc/jupyter/jupyter_notebook_config.json: {\"NotebookApp\":{\"nbserver_extensions\":{\"b\":false}}}"},
+	"lab extensions": {"jupyter labextension disable @a/b\n", "",
+		"/opt/env/etc/jupyter/labconfig/page_config.json: {\"disabledExtensions\":{\"@a/b\":true}}"},
+	"lab extension, built": {"jupyter labextension install a\n", "", "run"},
+	"bash's kernel": {"python -m bash_kernel.install --sys-prefix\n", "", "/opt/env/share/jupyter/kernels/bash/kernel.json: " +
+		`{"argv":["/opt/env/bin/python","-m","bash_kernel","-f","{connection_file}"],"codemirror_mode":"shell",` +
+		`"display_name":"Bash","env":{"PS1":"$"},"language":"bash"}`},
+	"bash's kernel, at home": {"python -m bash_kernel.install\n", "", "run"},
 }
 
 // Scripts of known forms are taken over; of others nothing is guessed.
@@ -91,6 +118,16 @@ func plainly(m *pins.Manifest) string {
 	}
 	for _, f := range m.Files {
 		all = append(all, f.Source+": "+f.Target)
+	}
+	for _, f := range m.Launch.Files {
+		var content bytes.Buffer
+		if err := json.Compact(&content, f.Content); err != nil {
+			content.WriteString(err.Error())
+		}
+		all = append(all, f.Path+": "+content.String())
+	}
+	for _, d := range m.Downloads {
+		all = append(all, d.URL+": "+d.To)
 	}
 	for _, name := range []string{"A", "B"} {
 		if v, ok := m.Launch.Env[name]; ok {

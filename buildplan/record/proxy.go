@@ -171,6 +171,18 @@ func (p *Proxy) Answers() (all []pins.Answer) {
 	return all
 }
 
+// Remembered is how many answers the script was given that an earlier recording has.
+func (p *Proxy) Remembered() (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key, a := range p.given {
+		if known, ok := p.known[key]; ok && known.SHA256 == a.SHA256 {
+			n++
+		}
+	}
+	return n
+}
+
 // Replaced are the answers of an earlier recording whose bytes could not be had any
 // more, so that the servers were asked anew.
 func (p *Proxy) Replaced() []pins.Answer {

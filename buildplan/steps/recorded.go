@@ -24,11 +24,11 @@ import (
 var recorded embed.FS
 
 // RecordedDigest is the digest of what runs in the steps of CopyFolder, PlaceDownloads,
-// RunScript and Record.
+// RunPostLinks, RunScript and Record.
 func RecordedDigest() string {
 	h := sha256.New()
 	h.Write([]byte(rCode)) // a hash returns no error
-	for _, name := range []string{"folder.sh", "run-script.pl", "downloads.sh"} {
+	for _, name := range []string{"folder.sh", "run-script.pl", "downloads.sh", "post-links.sh"} {
 		h.Write(read("recorded/" + name))
 	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
@@ -63,6 +63,13 @@ func (g Ground) PlaceDownloads(st llb.State, all []Download) llb.ExecState {
 			llb.SourcePath("/"+name), llb.Readonly))
 	}
 	return st.Run(Step(fmt.Sprintf("downloads: %d", len(all)), args, append(options, g.Places.Lines(places...))...)...)
+}
+
+// Added is what a Dockerfile's ADD of an address finds there: one file, by its sha256,
+// with the permissions that BuildKit gives what it fetches.
+func (g Ground) Added(name, sha256 string) llb.State {
+	return llb.OCILayoutBlob("driftpin.invalid/files@sha256:"+sha256, llb.ImageBlobOCIStore("", FilesID),
+		llb.Filename(name), llb.Chmod(0o600), llb.WithCustomName("fetch "+name))
 }
 
 // A Folder is a course's folder in its image.

@@ -11,6 +11,7 @@ import (
 	"github.com/driftpin/driftpin/buildplan"
 	"github.com/driftpin/driftpin/buildplan/resolve"
 	"github.com/driftpin/driftpin/buildplan/session"
+	"github.com/driftpin/driftpin/buildplan/steps"
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/bump"
@@ -97,14 +98,48 @@ func (s solver) Overlaps(ctx context.Context, m *pins.Manifest, l *pins.Lock) (p
 	return s.Builder.Overlaps(ctx, s.Resolver.Base, m, l)
 }
 
+// PostLinks implements bump.Solver.
+func (s solver) PostLinks(ctx context.Context, l *pins.Lock) ([]string, error) {
+	return s.Builder.PostLinks(ctx, s.Resolver.Base, l)
+}
+
 // engine is the course as bump's engine takes it; e may be nil as long as nothing
 // is resolved.
-func (c *course) engine(e *session.Session) *bump.Course {
+func (c *course) engine(s streams, e *session.Session) *bump.Course {
+	r := recorder{s: s, course: c, session: e}
 	return &bump.Course{
 		Manifest: c.manifest, Lock: c.lock, Options: c.options(),
 		Solver: solver{c.resolver(e), buildplan.Builder{Session: e}},
 		Read:   func(edited map[string][]byte) (*pins.Manifest, error) { return readCourse(c.manifest.Dir, edited) },
+		Renew: func(ctx context.Context, m *pins.Manifest) (*bump.Course, error) {
+			other, err := c.renewed(ctx, e, m)
+			if err != nil {
+				return nil, err
+			}
+			c.after = other
+			return other.engine(s, e), nil
+		},
+		Recorder: r, Fetch: r.fetch,
 	}
+}
+
+// renewed is the course with another manifest, on the images that this names: those
+// that are bumped as they are today, the others as they were locked.
+func (c *course) renewed(ctx context.Context, e *session.Session, m *pins.Manifest) (*course, error) {
+	other := *c
+	other.manifest, other.images, other.after, other.moving = m, nil, nil, false
+	if other.forget = c.bumped; !c.moving && len(c.bumped) == 0 {
+		other.images = c.images
+		return &other, nil
+	}
+	if c.moving {
+		other.base = steps.Base{}
+		if err := other.findBase(c.base.Ref); err != nil {
+			return nil, err
+		}
+	}
+	other.learnt = false
+	return &other, other.learn(ctx, e)
 }
 
 // bump bumps courses together: all are resolved and shown before one is
@@ -145,15 +180,22 @@ func (f *bumpFlags) bump(ctx context.Context, s streams, dirs []string) (n int, 
 // selected opens a course with those of its pins that are to be bumped, and notes
 // which targets it found.
 func (f *bumpFlags) selected(s streams, dir string, found map[bump.Target]bool) (*bumped, error) {
-	c, err := openLocked(dir, f.base)
+	c, err := openCourse(dir, f.base)
+	if err == nil {
+		_, err = c.locked()
+	}
 	if err != nil {
 		return nil, err
 	}
-	selection, err := c.engine(nil).Select(f.targets)
+	selection, err := c.engine(s, nil).Select(f.targets)
 	if errors.As(err, new(*bump.TwiceError)) {
 		err = usageError{err}
 	}
 	if err != nil {
+		return nil, err
+	}
+	c.moves(selection.Bumps)
+	if err := c.settled(); err != nil {
 		return nil, err
 	}
 	printSelection(s, c, selection)
@@ -169,7 +211,37 @@ func (f *bumpFlags) selected(s streams, dir string, found map[bump.Target]bool) 
 		return nil, usageError{fmt.Errorf("--markdown %s: this is a file of the course %s: name another file",
 			f.markdown, dir)}
 	}
-	return &bumped{&bump.Bumping{Course: c.engine(nil), Bumps: selection.Bumps, AsOf: f.asOf}, c}, nil
+	return &bumped{&bump.Bumping{Course: c.engine(s, nil), Bumps: selection.Bumps, AsOf: f.asOf}, c}, nil
+}
+
+// moves notes which of the course's images are bumped.
+func (c *course) moves(bumps []pins.Bump) {
+	for _, b := range bumps {
+		switch {
+		case b.Request.Kind != pins.FromImage:
+		case c.manifest.Dockerfile.Value != "":
+			c.bumped = append(c.bumped, b.Request.Spec)
+		default:
+			c.moving = true
+		}
+	}
+}
+
+// locate finds the images that bumps mean, where a reference names one by its digest.
+func (f *bumpFlags) locate(ctx context.Context, e *session.Session, c *course, bumps []pins.Bump) error {
+	for i, b := range bumps {
+		tag, _, _ := strings.Cut(b.Version, "@")
+		if b.Request.Kind != pins.FromImage || !strings.Contains(b.Request.Version, "@") ||
+			b.Version != b.Request.Version && strings.Contains(b.Version, "@") {
+			continue
+		}
+		digest, err := c.today(ctx, e, b.Request.Name+":"+tag)
+		if err != nil {
+			return fmt.Errorf("%s: %w", b.Request.At, err)
+		}
+		bumps[i].Version = tag + "@" + digest
+	}
+	return nil
 }
 
 // printSelection says which targets a course does not pin, and which pins need no
@@ -195,8 +267,11 @@ func printSelection(s streams, c *course, selection *bump.Selection) {
 func (f *bumpFlags) carryOut(ctx context.Context, s streams, e *session.Session, all []*bumped) error {
 	courses := map[*bump.Bumping]*course{}
 	for _, p := range all {
-		p.Course = p.course.engine(e)
+		p.Course = p.course.engine(s, e)
 		courses[p.Bumping] = p.course
+		if err := f.locate(ctx, e, p.course, p.Bumps); err != nil {
+			return err
+		}
 	}
 	bumpings := bumpings(all)
 	stays, err := bump.Choose(ctx, bumpings, f.to)
@@ -222,18 +297,13 @@ func (f *bumpFlags) carryOut(ctx context.Context, s streams, e *session.Session,
 		if err != nil {
 			return nil
 		}
-		return f.show(s, &outcome{o, courses[o.Bumping], notes})
+		return f.show(ctx, s, &outcome{o, courses[o.Bumping], notes})
 	})
 	if err != nil {
 		return f.worded(err, bumpings)
 	}
 	for _, o := range outcomes {
 		c := courses[o.Bumping]
-		if f.write {
-			if o.Lock, err = c.recorded(ctx, s, e, o.Manifest, o.Lock); err != nil {
-				return fmt.Errorf("bumping %s: %w", c.manifest.Dir, err)
-			}
-		}
 		for name, data := range o.Edited {
 			was, _ := o.Course.Manifest.Source(name)
 			files.file(name, was, data)

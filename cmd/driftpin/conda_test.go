@@ -207,6 +207,10 @@ func (l *lab) fillChannel(c *channel) {
 				prefix: true},
 			"share/shared.txt": {text: "from prefixed\n"},
 		})
+	c.add(l.t, record{Name: "scripted", Version: "1.0", Build: "h0_7"}, "2023-01-10", map[string]member{
+		"bin/.scripted-post-link.sh": {text: "#!/bin/bash\nset -eu\necho \"$PKG_NAME $PKG_VERSION $PKG_BUILDNUM\" " +
+			">\"$PREFIX/etc/scripted\"\necho linked >>\"$PREFIX/.messages.txt\"\n", mode: 0o755},
+		"etc/scripted.conf": {text: ""}})
 	c.add(l.t, record{Name: "clobber", Version: "1.0", Build: "0"}, "2023-01-10",
 		map[string]member{"share/shared.txt": {text: "from clobber\n"}, "etc/clobber": {text: ""}})
 }
@@ -336,5 +340,72 @@ func (l *lab) condaBump(lock string) {
 	}
 	if changed != 4 { // the package, the digests of what conda and pip were asked, and the checksum
 		l.t.Errorf("%d lines of the lock changed", changed)
+	}
+}
+
+const pixiCourse = `[workspace]
+name = "pixi"
+channels = ["main"]
+platforms = ["linux-64"]
+
+[dependencies]
+python = "3.11.*"
+
+[feature.speaking.dependencies]
+hello = ">=1.0"
+scripted = "*"
+
+[environments]
+speaking = ["speaking"]
+`
+
+// TestPixi has a course of pixi's, with an environment and a lock of pixi's, and a
+// package with a script that conda runs after its installation.
+func TestPixi(t *testing.T) {
+	t.Parallel()
+	l := newLab(t).withChannel().with("DRIFTPIN_BASE=oci-layout:base")
+	l.write("first/pixi.toml", strings.Replace(pixiCourse, ">=1.0", "==1.0.0", 1))
+	l.run("home1", "lock", "first", "--environment", "speaking")
+	first, err := pins.ParseLock("first/pins.lock", []byte(l.read("first/pins.lock")))
+	l.must(nil, err)
+	hello, _ := first.Find(pins.Conda, "hello", "linux/amd64")
+	l.write("pixi/pixi.toml", pixiCourse)
+	l.write("pixi/pixi.lock", "version: 6\nenvironments:\n  speaking:\n    packages:\n      linux-64:\n"+
+		"      - conda: https://conda.invalid/main/noarch/hello-1.0.0-pyhd8ed1ab_0.conda\npackages:\n"+
+		"- conda: https://conda.invalid/main/noarch/hello-1.0.0-pyhd8ed1ab_0.conda\n  sha256: \""+hello.SHA256+"\"\n")
+	l.fails(1, "has no environment other: it has default, speaking", "lock", "pixi", "--environment",
+		"other")
+	l.run("home1", "lock", "pixi", "--environment", "speaking")
+	lock := l.read("pixi/pins.lock")
+	for _, want := range []string{"\nconda hello 1.0.0 ", "\npost-link scripted run\n"} {
+		if !strings.Contains(lock, want) {
+			t.Errorf("the lock has no %q:\n%s", want, lock)
+		}
+	}
+	l.fails(3, "other conda pins are asked for", "lock", "--check", "pixi")
+	built := l.run("home1", "build", "pixi", "--environment", "speaking", "--output",
+		"oci-layout:pixi-image")
+	l.run("home1", "verify", "pixi", "--environment", "speaking", "oci-layout:pixi-image")
+	said := ""
+	for _, data := range l.files("pixi-image", func(name string) bool { return name == "opt/env/etc/scripted" }) {
+		said += string(data)
+	}
+	if said != "scripted 1.0 7\n" {
+		t.Errorf("the script wrote %q", said)
+	}
+	if again := l.run("home-other", "build", "pixi", "--environment", "speaking", "--output",
+		"oci-layout:pixi-again"); again != built {
+		t.Errorf("built again it is %q, not %q: %v", again, built, l.differing("pixi-image", "pixi-again"))
+	}
+
+	// In a pins.yaml it has to be said whether a script runs.
+	const course = "course: pixi\nbase: oci-layout:../base\nas-of: 2023-03-17\npins:\n  channels: [main]\n  conda: [python=3.11, SCRIPTED]\n"
+	l.write("scripted/pins.yaml", strings.Replace(course, "SCRIPTED", "scripted", 1))
+	l.fails(1, "scripted/pins.yaml:6: the conda package scripted 1.0 brings a script that conda runs", "lock", "scripted")
+	l.write("scripted/pins.yaml", strings.Replace(course, "SCRIPTED", "{pin: scripted, scripts: false}", 1))
+	l.run("home1", "lock", "scripted")
+	l.run("home1", "build", "scripted", "--output", "oci-layout:scripted-image")
+	for name := range l.files("scripted-image", func(name string) bool { return name == "opt/env/etc/scripted" }) {
+		t.Errorf("the script has run: %s", name)
 	}
 }

@@ -26,7 +26,10 @@ type course struct {
 	base     steps.Base
 	learnt   bool         // all of the base is known
 	images   []pins.Image // that a Dockerfile names, once they are learnt
-	fresh    bool         // they are to be learnt anew, though the lock knows them
+	after    *course      // as it will be when it is bumped, on the images that are named then
+	moving   bool         // the base is to be another: that it has moved is no fault
+	bumped   []string     // those of them that are to be others
+	forget   []string     // those of them that are to be learnt anew, though the lock knows them
 }
 
 // openManifest reads a course's manifest and lock.
@@ -102,6 +105,12 @@ func openCourse(dir, base string) (*course, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c, c.findBase(base)
+}
+
+// findBase finds the course's base; base is used where the manifest names none.
+func (c *course) findBase(base string) (err error) {
+	dir := c.manifest.Dir
 	ref, from := c.manifest.Base.Value, dir
 	if ref == "" {
 		if ref, from = base, "."; ref == "" {
@@ -109,17 +118,17 @@ func openCourse(dir, base string) (*course, error) {
 		}
 	}
 	if ref == "" {
-		return nil, fmt.Errorf("%s: no base image is named: write base: in its %s, or give --base or $DRIFTPIN_BASE",
+		return fmt.Errorf("%s: no base image is named: write base: in its %s, or give --base or $DRIFTPIN_BASE",
 			dir, pins.ManifestName)
 	}
 	if c.base, err = steps.OpenBase(ref, from, c.manifest.Platforms[0]); err != nil {
 		if at := c.manifest.Base.At; at.File != "" {
-			return nil, fmt.Errorf("%s: %w", at, err)
+			return fmt.Errorf("%s: %w", at, err)
 		}
-		return nil, err
+		return err
 	}
 	c.base.Extended = c.manifest.Extends
-	return c, nil
+	return nil
 }
 
 // openLocked reads a course whose lock is there, and not stale: so that what a
@@ -148,7 +157,7 @@ func (c *course) settled() error {
 // known yet is taken to be the locked one.
 func (c *course) options() pins.LockOptions {
 	o := pins.LockOptions{Base: c.base.Ref, BaseDigest: c.base.Digest, Tools: steps.Tools(c.manifest)}
-	if o.BaseDigest == "" && c.lock != nil {
+	if c.lock != nil && (o.BaseDigest == "" || c.moving) {
 		o.BaseDigest = c.lock.Base
 	}
 	if o.Images = c.images; o.Images == nil && c.lock != nil {
@@ -211,10 +220,14 @@ const outsideVariable = "DRIFTPIN_ALLOW_OUTSIDE"
 // manifest does; so does --repo-dir.
 const repoDirVariable = "DRIFTPIN_REPO_DIR"
 
+// environmentVariable says which environment of a pixi.toml is read, unless the course's
+// manifest does; so does --environment.
+const environmentVariable = "DRIFTPIN_ENVIRONMENT"
+
 // readCourse reads a course, with other contents of some of its files.
 func readCourse(dir string, edited map[string][]byte) (*pins.Manifest, error) {
 	return pins.ReadCourseWith(dir, pins.ReadOptions{Edited: edited, Outside: os.Getenv(outsideVariable) != "",
-		RepoDir: os.Getenv(repoDirVariable)})
+		RepoDir: os.Getenv(repoDirVariable), Environment: os.Getenv(environmentVariable)})
 }
 
 // sources are the files that a course is read from today, as far as it can be read.

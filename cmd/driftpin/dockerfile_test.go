@@ -1,8 +1,12 @@
 package main
 
 import (
+	"archive/tar"
+	"bytes"
+	"errors"
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
@@ -14,6 +18,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
 // TestDockerfile locks and builds a course that is a Dockerfile.
@@ -43,7 +48,10 @@ RUN [ "$(id -un) $PWD $HOME" = "jovyan /home/jovyan /home/jovyan" ]
 FROM base
 COPY --from=env /home/jovyan/env /home/jovyan/env
 ENV PATH=/home/jovyan/env/bin:$PATH
+ARG ADDED=added.txt
+ADD URL/${ADDED} /srv/
 USER ${NB_USER}
+RUN true
 CMD ["python", "-c", "import idna"]
 `
 
@@ -52,12 +60,16 @@ func (l *lab) dockerfile() {
 	l.t.Cleanup(server.Close)
 	host := strings.TrimPrefix(server.URL, "http://")
 	l.push(host+"/base:1", l.open("base"))
-	l.write("docker/Dockerfile", strings.ReplaceAll(dockerfileText, "HOST", host))
+	added := "first\n"
+	files := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, added) }))
+	l.t.Cleanup(files.Close)
+	l.write("docker/Dockerfile", strings.NewReplacer("HOST", host, "URL", files.URL).Replace(dockerfileText))
 	l.write("docker/apt.txt", "# for the environment\npython3-venv\n")
 	l.write("docker/requirements.txt", "idna==3.3\n")
 
-	listed := l.run("home1", "pins", "docker")
-	for _, want := range []string{"docker/apt.txt:2 ", "docker/Dockerfile:7        apt  less ", "docker/requirements.txt:1 "} {
+	listed := strings.Join(strings.Fields(l.run("home1", "pins", "docker")), " ")
+	for _, want := range []string{"docker/Dockerfile:2 image " + host + "/base:1 ", "docker/apt.txt:2 apt python3-venv ",
+		"docker/Dockerfile:8 apt less ", "docker/requirements.txt:1 pip idna==3.3 "} {
 		if !strings.Contains(listed, want) {
 			l.t.Errorf("pins lists no %q:\n%s", want, listed)
 		}
@@ -65,7 +77,8 @@ func (l *lab) dockerfile() {
 	l.run("home1", "lock", "docker")
 	lock := l.read("docker/pins.lock")
 	for _, want := range []string{"\nimage " + host + "/base:1 sha256:", "\nbrought Dockerfile:7 deb less ",
-		"\nbrought Dockerfile:16 pip idna 3.3 %2Fhome%2Fjovyan%2Fenv\n", "\nanswer Dockerfile:16 GET "} {
+		"\nbrought Dockerfile:16 pip idna 3.3 %2Fhome%2Fjovyan%2Fenv\n", "\nanswer Dockerfile:16 GET ",
+		"\ndownload " + files.URL + "/added.txt sha256:"} {
 		if !strings.Contains(lock, want) {
 			l.t.Errorf("the lock has no %q:\n%s", want, lock)
 		}
@@ -73,6 +86,8 @@ func (l *lab) dockerfile() {
 	if strings.Contains(lock, " deb tree ") {
 		l.t.Errorf("the lock has what is in another stage alone:\n%s", lock)
 	}
+	added = "second\n" // what is locked is built
+	files.Close()
 	built := l.run("home1", "build", "docker", "--output", "oci-layout:docker-image")
 	l.run("home1", "verify", "docker", "oci-layout:docker-image")
 	config, err := l.open("docker-image").ConfigFile()
@@ -83,11 +98,13 @@ func (l *lab) dockerfile() {
 	}
 
 	l.explainsDocker(lock)
+	l.bumpsDocker()
+	l.write("based/pins.yaml", "course: based\nbase: "+host+"/base:1\npins: {pip: [idna==3.3]}\n")
+	l.run("home1", "lock", "based")
 
 	// The tag moves: the lock stays with what it was, until it is told otherwise.
-	other, err := mutate.Config(l.open("base"), v1.Config{Env: []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "MOVED=yes"}})
-	l.must(nil, err)
-	l.push(host+"/base:1", other)
+	l.push(host+"/base:1", l.movedBase())
+	l.bumpsBase(host + "/base:1")
 	l.run("home1", "lock", "docker")
 	if l.read("docker/pins.lock") != lock {
 		l.t.Error("the lock follows the tag by itself")
@@ -106,7 +123,7 @@ func (l *lab) dockerfile() {
 // explainsDocker: what a Dockerfile brings, and what changes, is explained by its line.
 func (l *lab) explainsDocker(lock string) {
 	for name, want := range map[string]string{"idna": "pip idna 3.3  docker/requirements.txt:1: came by Dockerfile:16\n",
-		"less": "  docker/Dockerfile:7: came by Dockerfile:7\n"} {
+		"less": "  docker/Dockerfile:8: came by Dockerfile:7\n"} {
 		if out := l.run("home1", "why", "docker", name); !strings.Contains(out, want) {
 			l.t.Errorf("why %s says %q, not …%s…", name, out, want)
 		}
@@ -122,6 +139,89 @@ func (l *lab) explainsDocker(lock string) {
 	}
 	l.write("docker/requirements.txt", "idna==3.3\n")
 	l.write("docker/pins.lock", lock)
+}
+
+// bumpsDocker bumps a pin of a file that a Dockerfile copies, and one in itself.
+func (l *lab) bumpsDocker() {
+	l.write("docker/requirements.txt", "# why not\nidna==3.3\n")
+	l.run("home1", "lock", "docker")
+	lock := l.read("docker/pins.lock")
+	out := l.run("home1", "bump", "docker", "idna=3.4")
+	for _, want := range []string{"+ idna=={+3.4+}", "↑ idna  3.3 → 3.4  minor  docker/requirements.txt:2: Dockerfile:16 → idna",
+		"1 pin changed; nothing else"} {
+		if !strings.Contains(out, want) {
+			l.t.Errorf("bump says no %q:\n%s", want, out)
+		}
+	}
+	if l.read("docker/requirements.txt") != "# why not\nidna==3.3\n" || l.read("docker/pins.lock") != lock {
+		l.t.Error("bump wrote without --write")
+	}
+	if _, err := l.try("home1", "bump", "docker", "idna"); err == nil || !strings.Contains(err.Error(), "idna=VERSION") {
+		l.t.Errorf("a bump without a version: %v", err)
+	}
+	l.run("home1", "bump", "docker", "idna=3.4", "--write")
+	if l.read("docker/requirements.txt") != "# why not\nidna==3.4\n" || !strings.Contains(l.read("docker/pins.lock"), " pip idna 3.4 ") {
+		l.t.Errorf("bump --write left %q", l.read("docker/requirements.txt"))
+	}
+	l.run("home1", "lock", "--check", "docker")
+	l.run("home1", "bump", "docker", "idna=3.3", "--write")
+	if l.read("docker/pins.lock") != lock {
+		l.t.Error("back again, the lock is another")
+	}
+	l.write("docker/requirements.txt", "idna==3.3\n")
+	l.run("home1", "lock", "docker")
+}
+
+// movedBase is the lab's base with a Python package more.
+func (l *lab) movedBase() v1.Image {
+	var layer bytes.Buffer
+	w := tar.NewWriter(&layer)
+	data := "Metadata-Version: 2.1\nName: moved\nVersion: 1.0\n"
+	l.must(nil, w.WriteHeader(&tar.Header{Name: "usr/lib/python3/dist-packages/moved-1.0.dist-info/METADATA", Mode: 0o644,
+		Size: int64(len(data))}))
+	_, err := w.Write([]byte(data))
+	l.must(nil, errors.Join(err, w.Close()))
+	more, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(layer.Bytes())), nil })
+	l.must(nil, err)
+	moved, err := mutate.AppendLayers(l.open("base"), more)
+	l.must(nil, err)
+	return moved
+}
+
+// bumpsBase: outdated says that a tag has moved, and bump shows what that brings.
+func (l *lab) bumpsBase(image string) {
+	for _, course := range []string{"docker", "based"} {
+		lock := l.read(course + "/pins.lock")
+		out := l.run("home1", "outdated", course, image)
+		if !strings.Contains(out, "image:"+image) || !strings.Contains(out, "the tag has moved") {
+			l.t.Errorf("outdated %s says %q", course, out)
+		}
+		out = l.run("home1", "bump", course, image)
+		if !strings.Contains(out, "+ moved  1.0") || l.read(course+"/pins.lock") != lock {
+			l.t.Errorf("bump %s %s says %q", course, image, out)
+		}
+	}
+	lock := l.read("based/pins.lock")
+	l.run("home1", "bump", "based", "idna=3.4", "--write") // on the base that it was locked on
+	if base := lineOf(lock, "base "); lineOf(l.read("based/pins.lock"), "base ") != base {
+		l.t.Errorf("the bump of a pin moved the base from %s", base)
+	}
+	l.run("home1", "bump", "based", image, "--write")
+	if base := lineOf(lock, "base "); lineOf(l.read("based/pins.lock"), "base ") == base {
+		l.t.Errorf("the bump of the base left it at %s", base)
+	}
+	l.run("home1", "build", "based", "--output", "oci-layout:based-image")
+	l.run("home1", "verify", "based", "oci-layout:based-image")
+}
+
+// lineOf is the line of a text that begins with some words.
+func lineOf(text, begin string) string {
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, begin) {
+			return line
+		}
+	}
+	return ""
 }
 
 // differing are the files that two layouts' images have otherwise.

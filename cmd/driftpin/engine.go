@@ -95,18 +95,13 @@ func (c *course) learn(ctx context.Context, e *session.Session) error {
 // learnImages learns what the images that a Dockerfile names are today, as far as the
 // lock does not say what they were.
 func (c *course) learnImages(ctx context.Context, e *session.Session) error {
-	platform := c.manifest.Platforms[0]
 	for _, ref := range c.manifest.Images {
 		image := pins.Image{Ref: ref.Value, Digest: c.lockedImage(ref.Value)}
 		if image.Digest == "" {
-			base, err := steps.OpenBase(ref.Value, c.manifest.Dir, platform)
-			if err == nil {
-				base, err = e.Learn(ctx, base, platform)
-			}
-			if err != nil {
+			var err error
+			if image.Digest, err = c.today(ctx, e, ref.Value); err != nil {
 				return fmt.Errorf("%s: %w", ref.At, err)
 			}
-			image.Digest = base.Digest
 		}
 		if ref.Value == c.manifest.Base.Value {
 			c.base.Digest = image.Digest
@@ -117,10 +112,20 @@ func (c *course) learnImages(ctx context.Context, e *session.Session) error {
 	return nil
 }
 
+// today is the digest of the image that a reference means now.
+func (c *course) today(ctx context.Context, e *session.Session, ref string) (string, error) {
+	platform := c.manifest.Platforms[0]
+	base, err := steps.OpenBase(ref, c.manifest.Dir, platform)
+	if err == nil {
+		base, err = e.Learn(ctx, base, platform)
+	}
+	return base.Digest, err
+}
+
 // lockedImage is the digest that the lock has for an image, unless that is to be
 // forgotten.
 func (c *course) lockedImage(ref string) string {
-	if c.lock == nil || c.fresh {
+	if c.lock == nil || slices.Contains(c.forget, ref) {
 		return ""
 	}
 	for _, i := range c.lock.Images {
@@ -161,14 +166,17 @@ func (f *engineFlags) session(ctx context.Context, s streams) (*session.Session,
 	return opened, nil
 }
 
-// solving opens the engine for courses: of their bases all is known then, and
-// their locks are not stale.
+// solving opens the engine for courses whose locks are not stale: of their bases, as
+// they were locked, all is known then.
 func (f *engineFlags) solving(ctx context.Context, s streams, courses ...*course) (*session.Session, error) {
 	e, err := f.session(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	for _, c := range courses {
+		if c.base.Digest == "" {
+			c.base.Digest = c.lock.Base
+		}
 		err := c.learn(ctx, e)
 		if err == nil {
 			err = c.settled()

@@ -167,8 +167,11 @@ func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
 		return c.broken
 	}
 	again := f.twice && len(c.manifest.Scripts) > 0
-	c.fresh = f.upgrade && (len(f.names) == 0 || slices.ContainsFunc(c.manifest.Images,
-		func(t pins.Text) bool { return slices.Contains(f.names, t.Value) }))
+	for _, image := range c.manifest.Images {
+		if f.upgrade && (len(f.names) == 0 || slices.Contains(f.names, image.Value)) {
+			c.forget = append(c.forget, image.Value)
+		}
+	}
 	if !f.upgrade && !again && c.stale() == "" {
 		fmt.Fprintf(s.err, "%s: up to date\n", c.lockFile)
 		return worse(c.printLaunch(s.err, c.lock), c.printOverlaps(s))
@@ -209,9 +212,16 @@ func (f lockFlags) resolve(ctx context.Context, s streams,
 	o := c.options()
 	o.Upgrade, o.Names = f.upgrade && len(f.names) == 0, f.names
 	old, doubted := c.preferred()
+	if old == nil && !o.Upgrade {
+		if old, err = c.pixiLocked(s); err != nil {
+			return nil, nil, err
+		}
+		doubted = old != nil
+	}
 	o.Again = f.twice
 	r := recorder{s, c, e, f.twice}
 	o.Doubted, o.Recorder, o.Fetch = doubted, r, r.fetch
+	o.PostLinks = solver{c.resolver(e), buildplan.Builder{Session: e}}.PostLinks
 	l, err := pins.Relock(ctx, c.manifest, old, c.resolver(e), o)
 	if err != nil {
 		return nil, nil, err
@@ -220,6 +230,17 @@ func (f lockFlags) resolve(ctx context.Context, s streams,
 		overlaps, err = buildplan.Builder{Session: e}.Overlaps(ctx, c.base, c.manifest, l)
 	}
 	return l, overlaps, err
+}
+
+// pixiLocked are the versions that a pixi.lock beside the course's pixi.toml has, as a
+// lock whose versions are preferred; nil if there are none.
+func (c *course) pixiLocked(s streams) (*pins.Lock, error) {
+	file, all, err := c.manifest.PixiLocked()
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	fmt.Fprintf(s.err, "%s: %d versions are kept where possible\n", file, len(all))
+	return &pins.Lock{Artifacts: all}, nil
 }
 
 // showChanges prints what a new lock changes.

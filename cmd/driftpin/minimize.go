@@ -57,7 +57,7 @@ func minimize(ctx context.Context, s streams, dir string, names []string, flags 
 	defer func() { err = errors.Join(err, e.Close()) }()
 	var found error
 	for _, r := range candidates {
-		v, err := c.engine(e).Without(ctx, r)
+		v, err := c.engine(s, e).Without(ctx, r)
 		if err != nil {
 			return err
 		}

@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
+	"github.com/driftpin/driftpin/buildplan/session"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/bump"
 	"github.com/spf13/cobra"
@@ -58,7 +61,7 @@ func outdated(ctx context.Context, s streams, dir string, names []string, asOf s
 		}
 		targets = append(targets, t)
 	}
-	pinned, absent := c.engine(nil).Versioned(targets)
+	pinned, absent := c.engine(s, nil).Versioned(targets)
 	if len(absent) > 0 {
 		return fmt.Errorf("%s: the course does not pin %s", dir, absent[0].Package())
 	}
@@ -67,7 +70,7 @@ func outdated(ctx context.Context, s streams, dir string, names []string, asOf s
 		return err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
-	rows, err := c.engine(e).Outlook(ctx, date, pinned, func(n, all int, r pins.Request) {
+	rows, err := c.engine(s, e).Outlook(ctx, date, pinned, func(n, all int, r pins.Request) {
 		fmt.Fprintf(s.err, "%d of %d: %s\n", n, all, title(r))
 	})
 	if err != nil {
@@ -83,12 +86,32 @@ func outdated(ctx context.Context, s streams, dir string, names []string, asOf s
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", title(row.Pin), row.Now, dated(row.Steps[0]),
 			dated(row.Steps[1]), dated(row.Steps[2]), held)
 	}
+	moved, err := c.movedOf(ctx, e, names)
+	if err != nil {
+		return err
+	}
+	for _, m := range moved {
+		_, was, _ := strings.Cut(m.was, "@")
+		_, is, _ := strings.Cut(m.is, "@")
+		fmt.Fprintf(table, "image:%s\t%s\t\t\t\t%s, the tag has moved\n", m.request.Spec, short(was), short(is))
+	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	fmt.Fprintf(s.err, "%d of %d pins are at their newest\n", len(pinned)-len(rows), len(pinned))
 	return nil
 }
+
+// movedOf are the images that have moved: of those that are named, or of all.
+func (c *course) movedOf(ctx context.Context, e *session.Session, names []string) ([]movedImage, error) {
+	moved, err := c.moved(ctx, e)
+	return slices.DeleteFunc(moved, func(m movedImage) bool {
+		return len(names) > 0 && !slices.Contains(names, m.request.Name) && !slices.Contains(names, m.request.Spec)
+	}), err
+}
+
+// short is the beginning of a digest.
+func short(digest string) string { return digest[:min(len(digest), len("sha256:")+12)] }
 
 // title names a pin in a table: that it is pip's is understood.
 func title(r pins.Request) string {

@@ -61,6 +61,15 @@ func (r recorder) Record(ctx context.Context, m *pins.Manifest, l *pins.Lock, sc
 	}
 	builder, first := buildplan.Builder{Session: r.session}, filepath.Join(work, "first")
 	run, err := builder.Record(ctx, p, known, first)
+	var remembered *buildplan.RememberedError
+	if errors.As(err, &remembered) && ctx.Err() == nil {
+		fmt.Fprintf(r.s.err, "%s: it failed with %d answers of the old recording, such as lists of packages of that day: "+
+			"it is run once more, and all is asked anew\n", script.At, remembered.N)
+		if err := os.RemoveAll(first); err != nil {
+			return out, err
+		}
+		run, err = builder.Record(ctx, p, nil, first)
+	}
 	if err != nil {
 		return out, err
 	}

@@ -71,18 +71,24 @@ stale lock, findings). Results go to stdout, all else to stderr.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	repoDir := root.PersistentFlags().String("repo-dir", "",
 		"where the folder of a course without a pins.yaml lies in the image ($"+repoDirVariable+")")
+	environment := root.PersistentFlags().String("environment", "",
+		"the environment of a pixi.toml that is meant, unless pins.yaml says (default $"+environmentVariable+", else default)")
 	outside := root.PersistentFlags().Bool("allow-outside", false,
 		"allow a course's files to name files outside of its repository ($"+outsideVariable+")")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		given := map[string]string{repoDirVariable: *repoDir, environmentVariable: *environment}
 		if *outside {
-			if err := os.Setenv(outsideVariable, "1"); err != nil {
+			given[outsideVariable] = "1"
+		}
+		for name, value := range given {
+			if value == "" {
+				continue
+			}
+			if err := os.Setenv(name, value); err != nil {
 				return err
 			}
 		}
-		if *repoDir == "" {
-			return nil
-		}
-		return os.Setenv(repoDirVariable, *repoDir)
+		return nil
 	}
 	root.AddCommand(pinsCommand(s), lockCommand(s), bumpCommand(s), syncCommand(s), outdatedCommand(s),
 		buildCommand(s), driftCommand(s), inventoryCommand(s),

@@ -70,13 +70,17 @@ type outcome struct {
 
 // show prints the lines of the manifest that change, the lock by package, what
 // is downloaded and built anew, and what of the launch does not fit any more.
-func (f *bumpFlags) show(s streams, o *outcome) error {
+func (f *bumpFlags) show(ctx context.Context, s streams, o *outcome) error {
 	colour := useColour("auto", s.out)
 	var text strings.Builder
 	for _, s := range o.course.manifest.Sources {
 		if after, ok := o.Edited[s.Name]; ok {
 			fmt.Fprintf(&text, "%s\n%s", s.Name, report.Lines(string(s.Data), string(after), colour))
 		}
+	}
+	bases, err := o.showMoved(ctx, s, &text, colour)
+	if err != nil {
+		return err
 	}
 	drift := o.drift()
 	if err := report.Text(&text, drift, colour); err != nil {
@@ -93,6 +97,7 @@ func (f *bumpFlags) show(s streams, o *outcome) error {
 	}
 	if f.markdown != "" {
 		f.describe(o, drift, cost, unfit)
+		f.body.WriteString(bases)
 	}
 	_, err = fmt.Fprint(s.out, text.String())
 	return err
@@ -113,33 +118,48 @@ const maxLayers = 12
 // cost says how much more is downloaded, and which layers are built anew.
 func (o *outcome) cost() (string, error) {
 	platform := o.Lock.Platforms[0]
-	before, err := buildplan.New(o.course.manifest, o.course.lock, platform, o.course.base)
+	was := o.course.base
+	was.Digest = o.course.lock.Base
+	before, err := buildplan.New(o.course.manifest, o.course.lock, platform, was)
 	if err != nil {
 		return "", err
 	}
-	after, err := buildplan.New(o.Manifest, o.Lock, platform, o.course.base)
+	after, err := buildplan.New(o.Manifest, o.Lock, platform, o.course.after.base)
 	if err != nil {
 		return "", err
 	}
 	names, all := after.Rebuilt(before)
-	text := fmt.Sprintf("%d of %d layers of packages to build", len(names), all)
+	text := fmt.Sprintf("; %d of %d layers of packages to build", len(names), all)
+	if all == 0 { // a Dockerfile: its layers are its own
+		text = ""
+	}
 	if more := len(names) - maxLayers; more > 0 {
 		names = append(names[:maxLayers], fmt.Sprintf("and %d more", more))
 	}
 	if len(names) > 0 {
 		text += ": " + strings.Join(names, ", ")
 	}
-	was, is := size(o.course.lock), size(o.Lock)
+	had, has := size(o.course.lock), size(o.Lock)
 	more := "no more than before"
-	if is/1e5 != was/1e5 {
-		more = fmt.Sprintf("%+.1f MB", float64(is-was)/1e6)
+	if has/1e5 != had/1e5 {
+		more = fmt.Sprintf("%+.1f MB", float64(has-had)/1e6)
 	}
-	return fmt.Sprintf("downloads: %s, %.1f MB in all; %s", more, float64(is)/1e6, text), nil
+	return fmt.Sprintf("downloads: %s, %.1f MB in all%s", more, float64(has)/1e6, text), nil
 }
 
 func size(l *pins.Lock) (n int64) {
 	for _, a := range l.Present(l.Platforms[0]) {
 		n += a.Size
+	}
+	for _, f := range l.Downloads {
+		n += f.Size
+	}
+	for _, r := range l.Recordings {
+		for _, a := range r.Answers {
+			if a.Method != "HEAD" {
+				n += a.Size
+			}
+		}
 	}
 	return n
 }

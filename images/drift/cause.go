@@ -64,7 +64,13 @@ func explain(changes []Change, a, b *Reason) {
 		if r == nil {
 			continue
 		}
-		if c.Cause = r.came(*c); c.Cause != nil || !r.about(*c) {
+		if c.Cause = r.came(*c); c.Cause != nil {
+			if a != nil && b != nil && a.Manifest != nil && b.Manifest != nil {
+				c.Cause.Asked = a.lists(*c) != b.lists(*c)
+			}
+			continue
+		}
+		if !r.about(*c) {
 			continue
 		}
 		if c.Cause = r.cause(why, c.Kind, c.Name); c.Cause == nil {
@@ -94,6 +100,16 @@ func (r *Reason) came(c Change) *Cause {
 		}
 	}
 	return nil
+}
+
+// lists is what a manifest lists of a package that a script installs; empty if nothing.
+func (r *Reason) lists(c Change) string {
+	for _, q := range r.Manifest.Listed {
+		if q.Kind == c.Kind && (q.Name == c.Name || q.Name == wasName(c)) {
+			return q.Spec
+		}
+	}
+	return ""
 }
 
 // about reports whether a change is in the environment that the lock is about.

@@ -11,6 +11,7 @@
 package bump
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -24,6 +25,9 @@ type Solver interface {
 	pins.Resolver
 	// Overlaps finds the paths that several packages of a lock own.
 	Overlaps(ctx context.Context, m *pins.Manifest, l *pins.Lock) (pins.Findings, error)
+	// PostLinks finds the conda packages of a lock that bring a script to be run after
+	// they were installed.
+	PostLinks(ctx context.Context, l *pins.Lock) ([]string, error)
 	// Neighbours says which versions there are around one that there is not.
 	Neighbours(ctx context.Context, q pins.Query, name, version string, siblings []string) (pins.Neighbours, error)
 	// Releases says which version is the newest that each of some constraints
@@ -40,6 +44,13 @@ type Course struct {
 	// Read reads the course with other contents of some of its files, by the
 	// names that positions give them.
 	Read func(edited map[string][]byte) (*pins.Manifest, error)
+	// Renew returns the course as it is locked with another manifest, which may name
+	// other images. If it is nil, the course itself is.
+	Renew func(ctx context.Context, m *pins.Manifest) (*Course, error)
+	// Recorder and Fetch are those of the locks that a bump ends with. Those on the way
+	// there take over what the course's scripts did.
+	Recorder pins.Recorder
+	Fetch    func(context.Context, pins.Download) (pins.Fetched, error)
 }
 
 // options are those of a lock in which nothing but what is edited changes: git
@@ -53,6 +64,20 @@ func (c *Course) options(names ...string) pins.LockOptions {
 // relock resolves another manifest of the course.
 func (c *Course) relock(ctx context.Context, m *pins.Manifest, names ...string) (*pins.Lock, error) {
 	return pins.Relock(ctx, m, c.Lock, c.Solver, c.options(names...))
+}
+
+// finish resolves another manifest of the course, and has its scripts recorded, on the
+// images that it names.
+func (c *Course) finish(ctx context.Context, m *pins.Manifest) (*pins.Lock, error) {
+	if c.Renew != nil {
+		var err error
+		if c, err = c.Renew(ctx, m); err != nil {
+			return nil, err
+		}
+	}
+	o := c.options()
+	o.Recorder, o.Fetch, o.PostLinks = c.Recorder, c.Fetch, c.Solver.PostLinks
+	return pins.Relock(ctx, m, c.Lock, c.Solver, o)
 }
 
 // platform is the one for which versions are compared.
@@ -85,7 +110,7 @@ func ParseTarget(text string) (Target, error) {
 	}
 	t := Target{Name: name, Version: version}
 	if word, rest, ok := strings.Cut(name, ":"); ok {
-		for _, k := range []pins.Kind{pins.Pip, pins.Conda, pins.Deb, pins.Npm, pins.R} {
+		for _, k := range []pins.Kind{pins.Pip, pins.Conda, pins.Deb, pins.Npm, pins.R, pins.FromImage, pins.Variable} {
 			if k.Key() == word {
 				t.Kind, t.Name = k, rest
 			}
@@ -175,15 +200,18 @@ func (c *Course) Select(targets []Target) (*Selection, error) {
 		}
 		s.Found = append(s.Found, t)
 		for _, r := range found {
-			if t.Version != "" && r.Git == nil && t.Version == r.Version {
+			version := t.Version
+			if r.Kind == pins.FromImage { // it may mean another image by now
+				version = cmp.Or(version, r.Version)
+			} else if version != "" && r.Git == nil && version == r.Version {
 				s.There = append(s.There, r)
 				continue
 			}
 			i := slices.IndexFunc(s.Bumps, func(b pins.Bump) bool { return b.Request.At == r.At })
 			if i < 0 {
-				s.Bumps = append(s.Bumps, pins.Bump{Request: r, Version: t.Version})
-			} else if s.Bumps[i].Version != t.Version {
-				return nil, &TwiceError{r.Name, s.Bumps[i].Version, t.Version}
+				s.Bumps = append(s.Bumps, pins.Bump{Request: r, Version: version})
+			} else if s.Bumps[i].Version != version {
+				return nil, &TwiceError{r.Name, s.Bumps[i].Version, version}
 			}
 		}
 	}

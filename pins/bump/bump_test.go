@@ -554,3 +554,65 @@ func TestMoved(t *testing.T) {
 		t.Errorf("one that goes: %s", got)
 	}
 }
+
+// A base is bumped to another tag, or to what its tag means by now; the lock that comes
+// of it is made on that, and with the course's scripts recorded.
+func TestBumpImage(t *testing.T) {
+	for targets, want := range map[string]string{"h/base": "h/base=1", "h/base:1": "h/base:1=1", "h/base=2": "h/base=2",
+		"image:h/base=2": "image:h/base=2"} {
+		c := courseOf(t, &fakeSolver{universe: lab}, "a", "pins: {pip: [lab==1.0]}\n")
+		m, err := pins.ParseManifest("a/pins.yaml", []byte("course: a\nbase: h/base:1\npins: {pip: [lab==1.0]}\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		base, err := pins.ParseImage("h/base:1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		base.At = m.Base.At
+		m.Dir, m.Listed, c.Manifest = "a", []pins.Request{base}, m
+		renewed := 0
+		c.Renew = func(_ context.Context, m *pins.Manifest) (*Course, error) {
+			renewed++
+			other := *c
+			other.Options.BaseDigest = "sha256:" + strings.Repeat("c", 64)
+			return &other, nil
+		}
+		p := bumping(t, c, targets)
+		if _, err := Choose(t.Context(), []*Bumping{p}, Latest); err != nil {
+			t.Fatal(err)
+		}
+		_, version, _ := strings.Cut(want, "=")
+		if got := text(p.Bumps); got != "h/base="+version {
+			t.Errorf("%s: bumps %s", targets, got)
+		}
+		var out *Outcome
+		outcomes, err := Try(t.Context(), []*Bumping{p}, func(o *Outcome, err error) error { out = o; return err })
+		if err != nil || len(outcomes) != 1 || renewed != 1 {
+			t.Fatalf("%s: %v, renewed %d times", targets, err, renewed)
+		}
+		if !strings.Contains(string(out.Edited["a/pins.yaml"]), "base: h/base:"+version+"\n") ||
+			out.Lock.Base != "sha256:"+strings.Repeat("c", 64) {
+			t.Errorf("%s: wrote %q, locked on %s", targets, out.Edited["a/pins.yaml"], out.Lock.Base)
+		}
+	}
+}
+
+// What a script installs has to be bumped to a version that is named.
+func TestChooseUnresolved(t *testing.T) {
+	c := courseOf(t, &fakeSolver{universe: lab}, "a", "pins: {pip: [lab==1.0]}\n")
+	c.Manifest.Listed = []pins.Request{{Pin: pins.New(pins.R, "ggplot2", "3.4.1"), Spec: "ggplot2@3.4.1",
+		At: pins.Position{File: "a/install.R", Line: 3}}}
+	_, err := Choose(t.Context(), []*Bumping{bumping(t, c, "ggplot2")}, Latest)
+	var unresolved *UnresolvedError
+	if !errors.As(err, &unresolved) || !strings.Contains(err.Error(), "a/install.R:3: ggplot2 is installed by a script") ||
+		!strings.Contains(err.Error(), "ggplot2=VERSION") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := Candidates(c.Manifest, []string{"ggplot2"}); err == nil {
+		t.Error("minimize has something to try of it")
+	}
+	if pinned, absent := c.Versioned(parsed(t, "ggplot2")); len(pinned)+len(absent) > 0 {
+		t.Errorf("outdated asks for %v, and misses %v", pinned, absent)
+	}
+}

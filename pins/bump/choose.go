@@ -38,7 +38,11 @@ type Stay struct {
 func Choose(ctx context.Context, all []*Bumping, reach string) (stays []Stay, err error) {
 	chosen := map[pins.Position]string{}
 	for _, p := range all {
-		if !slices.ContainsFunc(p.Bumps, func(b pins.Bump) bool { return b.Version == "" }) {
+		i := slices.IndexFunc(p.Bumps, func(b pins.Bump) bool { return open(b) && p.Course.Manifest.Lists(b.Request) })
+		if i >= 0 {
+			return nil, &UnresolvedError{p.Bumps[i].Request}
+		}
+		if !slices.ContainsFunc(p.Bumps, open) {
 			continue
 		}
 		newest, err := p.newest(ctx, reach)
@@ -55,7 +59,7 @@ func Choose(ctx context.Context, all []*Bumping, reach string) (stays []Stay, er
 	for _, p := range all {
 		p.Bumps = slices.DeleteFunc(p.Bumps, func(b pins.Bump) bool {
 			r, version := b.Request, chosen[b.Request.At]
-			if b.Version != "" || r.Kind.Scheme().Compare(version, r.Version) != 0 {
+			if !open(b) || r.Kind.Scheme().Compare(version, r.Version) != 0 {
 				return false
 			}
 			if !slices.ContainsFunc(stays, func(s Stay) bool { return s.Request.At == r.At }) {
@@ -68,6 +72,19 @@ func Choose(ctx context.Context, all []*Bumping, reach string) (stays []Stay, er
 		}
 	}
 	return stays, nil
+}
+
+// open reports whether a bump leaves the version to the solver.
+func open(b pins.Bump) bool { return b.Version == "" && b.Request.Kind != pins.FromImage }
+
+// An UnresolvedError says that a pin without a version is not one that is resolved: no
+// newest version of it is known.
+type UnresolvedError struct{ Request pins.Request }
+
+// Error names the pin, and what to write.
+func (e *UnresolvedError) Error() string {
+	return fmt.Sprintf("%s: %s is installed by a script or by an instruction of a Dockerfile, and not resolved by "+
+		"driftpin: name the version, as %s=VERSION", e.Request.At, e.Request.Name, e.Request.Name)
 }
 
 func (p *Bumping) kindAt(at pins.Position) pins.Kind {
@@ -84,7 +101,7 @@ func (p *Bumping) kindAt(at pins.Position) pins.Kind {
 func (p *Bumping) newest(ctx context.Context, reach string) (map[pins.Position]string, error) {
 	var named []pins.Bump
 	for _, b := range p.Bumps {
-		if b.Version != "" {
+		if !open(b) {
 			named = append(named, b)
 		}
 	}
@@ -101,7 +118,7 @@ func (p *Bumping) newest(ctx context.Context, reach string) (map[pins.Position]s
 	}
 	var names []string
 	for i, r := range p.Course.Manifest.Requests { // an edit moves no pin in the list
-		if !slices.ContainsFunc(p.Bumps, func(b pins.Bump) bool { return b.Request.At == r.At && b.Version == "" }) {
+		if !slices.ContainsFunc(p.Bumps, func(b pins.Bump) bool { return b.Request.At == r.At && open(b) }) {
 			continue
 		}
 		names = append(names, r.Name)
@@ -115,7 +132,7 @@ func (p *Bumping) newest(ctx context.Context, reach string) (map[pins.Position]s
 	}
 	found := map[pins.Position]string{}
 	for _, b := range p.Bumps {
-		if b.Version != "" {
+		if !open(b) {
 			continue
 		}
 		a, ok := l.Find(b.Request.Kind, b.Request.Name, l.Platforms[0])

@@ -25,7 +25,11 @@ type fakeSolver struct {
 	solves   int
 	overlaps pins.Findings
 	failing  error // of Resolve
+	links    []string
 }
+
+// PostLinks implements Solver.
+func (s *fakeSolver) PostLinks(context.Context, *pins.Lock) ([]string, error) { return s.links, nil }
 
 func (s *fakeSolver) Resolve(_ context.Context, q pins.Query) ([]pins.Artifact, error) {
 	s.solves++

@@ -28,6 +28,9 @@ func Candidates(m *pins.Manifest, names []string) (out []pins.Request, err error
 		}
 	}
 	for _, r := range out {
+		if m.Lists(r) {
+			return nil, fmt.Errorf("%s: %s is not resolved by driftpin, so minimize has nothing to try", r.At, r.Spec)
+		}
 		if r.Git != nil || r.Version == "" && r.Constraint == "" {
 			return nil, fmt.Errorf("%s: %s names no version, so minimize has nothing to try", r.At, r.Spec)
 		}

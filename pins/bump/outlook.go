@@ -147,8 +147,8 @@ func (o outlook) date(ctx context.Context, rows []Row) error {
 	return nil
 }
 
-// Versioned are the course's pins of one version, or those of them that are
-// named.
+// Versioned are the course's pins of one version that are resolved, or those of them
+// that are named.
 func (c *Course) Versioned(targets []Target) (out []pins.Request, absent []Target) {
 	asked := c.Manifest.Requests
 	if len(targets) > 0 {
@@ -162,7 +162,7 @@ func (c *Course) Versioned(targets []Target) (out []pins.Request, absent []Targe
 		}
 	}
 	for _, r := range c.effective(asked) {
-		if r.Version != "" && r.Git == nil {
+		if r.Version != "" && r.Git == nil && !c.Manifest.Lists(r) {
 			out = append(out, r)
 		}
 	}

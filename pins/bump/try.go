@@ -116,7 +116,7 @@ func (o *Outcome) resolve(ctx context.Context) (err error) {
 	if o.Manifest, err = c.Read(o.Edited); err != nil {
 		return err
 	}
-	if o.Lock, err = c.relock(ctx, o.Manifest); err != nil {
+	if o.Lock, err = c.finish(ctx, o.Manifest); err != nil {
 		var none *pins.NoSolution
 		if !errors.As(err, &none) {
 			return fmt.Errorf("bumping %s: %w", c.Manifest.Dir, err)
