@@ -28,7 +28,7 @@ import (
 // A Dockerfile is a course that BuildKit's Dockerfile frontend builds.
 type Dockerfile struct {
 	File   string            // relative to the course's folder, which is the build's context
-	Folder string            // sha256 of the folder's archive, as pins.WriteFolder writes it
+	Folder string            // sha256 of the folder's archive, as pins.Folder.Write writes it
 	Images map[string]string // digests, by the names that the Dockerfile has for images
 	Args   map[string]string // as repo2docker gives them
 
@@ -40,7 +40,7 @@ func (p *Plan) readDockerfile(m *pins.Manifest, l *pins.Lock) {
 	if m.Dockerfile.Value == "" {
 		return
 	}
-	p.dir, p.edited = m.Dir, m.Edited
+	p.dir, p.copied = m.Dir, m.Folder()
 	p.Dockerfile = &Dockerfile{File: m.Dockerfile.Value, Folder: m.FolderSum, Images: map[string]string{},
 		Args: map[string]string{"NB_USER": "jovyan", "NB_UID": "1000",
 			"SOURCE_DATE_EPOCH": strconv.FormatInt(pins.Epoch.Unix(), 10)}}

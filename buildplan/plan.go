@@ -70,7 +70,7 @@ type Plan struct {
 	Dockerfile *Dockerfile `json:",omitempty"`
 
 	dir    string // the course's folder
-	edited map[string][]byte
+	copied pins.Folder
 	// The day whose R packages are taken, where a mirror of CRAN has dated ones.
 	cranDate string
 	checks   []check
@@ -180,7 +180,7 @@ func (p *Plan) readScripts(m *pins.Manifest, l *pins.Lock) {
 	if !m.Copied() {
 		return
 	}
-	p.dir, p.edited = m.Dir, m.Edited
+	p.dir, p.copied = m.Dir, m.Folder()
 	p.Folder = &steps.Folder{Dir: m.RepoDir.Value, SHA256: m.FolderSum, Executables: m.Executables()}
 	if m.Start.Value != "" {
 		p.Start = path.Join(m.RepoDir.Value, m.Start.Value)

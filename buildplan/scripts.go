@@ -159,7 +159,7 @@ func (b Builder) keepFolder(p *Plan) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(pins.WriteFolder(f, p.dir, p.edited), f.Close()); err != nil {
+	if err := errors.Join(p.copied.Write(f), f.Close()); err != nil {
 		return fmt.Errorf("%s: %w", p.dir, err)
 	}
 	sum, err := b.Session.Files.Add(file, "")

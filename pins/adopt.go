@@ -21,26 +21,7 @@ func Adopt(m *Manifest, base string) ([]byte, error) {
 	if base != "" {
 		set(root, "base", text(base))
 	}
-	pinned := &yaml.Node{Kind: yaml.MappingNode}
-	if len(m.requestsOf(Conda)) > 0 {
-		channels := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
-		for _, c := range m.CondaChannels() {
-			channels.Content = append(channels.Content, text(c))
-		}
-		set(pinned, "channels", channels)
-	}
-	for _, k := range []Kind{Conda, Pip, Npm, Deb} { // R can't be locked yet: that is a finding
-		list := &yaml.Node{Kind: yaml.SequenceNode}
-		for _, r := range m.requestsOf(k) {
-			if !m.conda(r) {
-				list.Content = append(list.Content, adopted(r))
-			}
-		}
-		if len(list.Content) > 0 {
-			set(pinned, k.Key(), list)
-		}
-	}
-	set(root, "pins", pinned)
+	set(root, "pins", adoptedPins(m))
 	if launch := adoptedLaunch(m); len(launch.Content) > 0 {
 		set(root, "launch", launch)
 	}
@@ -77,6 +58,30 @@ func Adopt(m *Manifest, base string) ([]byte, error) {
 	}
 	out.Write(data)
 	return out.Bytes(), nil
+}
+
+// adoptedPins are the pins, by their kinds.
+func adoptedPins(m *Manifest) *yaml.Node {
+	pinned := &yaml.Node{Kind: yaml.MappingNode}
+	if len(m.requestsOf(Conda)) > 0 {
+		channels := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
+		for _, c := range m.CondaChannels() {
+			channels.Content = append(channels.Content, text(c))
+		}
+		set(pinned, "channels", channels)
+	}
+	for _, k := range []Kind{Conda, Pip, Npm, Deb} { // R can't be locked yet: that is a finding
+		list := &yaml.Node{Kind: yaml.SequenceNode}
+		for _, r := range m.requestsOf(k) {
+			if !m.conda(r) {
+				list.Content = append(list.Content, adopted(r))
+			}
+		}
+		if len(list.Content) > 0 {
+			set(pinned, k.Key(), list)
+		}
+	}
+	return pinned
 }
 
 // set adds a key to a mapping.

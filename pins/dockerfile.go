@@ -1,6 +1,7 @@
 package pins
 
 import (
+	"bytes"
 	"io/fs"
 	"maps"
 	"net/url"
@@ -11,6 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/moby/patternmatcher"
+	"github.com/moby/patternmatcher/ignorefile"
 )
 
 // An instruction is one of a Dockerfile (Docker's documentation, "Dockerfile
@@ -130,10 +134,8 @@ func (c *course) dockerfile(file string) {
 		return
 	}
 	c.m.Dockerfile = Text{file, Position{File: c.name(file), Line: 1}}
-	if c.exists(".dockerignore") {
-		c.m.Findings.warn(Position{File: c.name(".dockerignore")}, "dockerfile",
-			"driftpin does not read this file yet: COPY copies what it names, too")
-	}
+	c.ignores(file)
+	c.otherSyntax(file, string(data))
 	d := newDockerfileReader(c, file, string(data))
 	for _, in := range readInstructions(string(data)) {
 		d.read(in)
@@ -152,6 +154,45 @@ func (c *course) dockerfile(file string) {
 		return
 	}
 	c.m.Base = last.from
+}
+
+// otherSyntax warns of a Dockerfile that another frontend than BuildKit's own would read.
+func (c *course) otherSyntax(file, text string) {
+	for i, line := range strings.Split(text, "\n") {
+		m := directive.FindStringSubmatch(strings.TrimSpace(line))
+		if m == nil {
+			return
+		}
+		image, _, _ := strings.Cut(path.Base(m[2]), ":")
+		if strings.EqualFold(m[1], "syntax") && image != "dockerfile" && image != "dockerfile-upstream" {
+			c.m.Findings.warn(Position{File: c.name(file), Line: i + 1}, "dockerfile", "syntax %s has no effect here: driftpin "+
+				"builds with the Dockerfile frontend of its own BuildKit", m[2])
+		}
+	}
+}
+
+// ignores reads which files a Dockerfile's COPY leaves out (Docker's documentation,
+// ".dockerignore file").
+func (c *course) ignores(dockerfile string) {
+	file := dockerfile + ".dockerignore"
+	if !c.exists(file) {
+		if file = ".dockerignore"; !c.exists(file) {
+			return
+		}
+	}
+	data, err := c.load(file)
+	var patterns []string
+	if err == nil {
+		patterns, err = ignorefile.ReadAll(bytes.NewReader(data))
+	}
+	if err == nil {
+		_, err = patternmatcher.New(patterns)
+	}
+	if err != nil {
+		c.failed(Position{File: c.name(file), Line: 1}, file, err)
+		return
+	}
+	c.m.Ignored = patterns
 }
 
 // A dockerfileReader reads a Dockerfile.
@@ -502,14 +543,23 @@ func (d *dockerfileReader) copied(source string) (files []string) {
 	if err != nil {
 		return nil
 	}
+	ignored, err := patternmatcher.New(d.m.Ignored)
+	if err != nil {
+		return nil // it was found when they were read
+	}
+	add := func(file string) {
+		if out, err := ignored.MatchesOrParentMatches(file); err == nil && !out {
+			files = append(files, file)
+		}
+	}
 	for _, file := range found {
 		entries, err := fs.ReadDir(root, file)
 		if err != nil { // no folder
-			files = append(files, file)
+			add(file)
 			continue
 		}
 		for _, e := range entries {
-			files = append(files, path.Join(file, e.Name()))
+			add(path.Join(file, e.Name()))
 		}
 	}
 	return files

@@ -44,9 +44,10 @@ func TestEditListed(t *testing.T) {
 		})
 	}
 	for name, test := range map[string]struct{ file, text, pin, version, want string }{
-		"pip":         {"requirements.txt", "# x\nidna==3.3\n", "idna", "3.4", "idna==3.4"},
-		"conda":       {"environment.yml", "dependencies:\n  - numpy=1.2.3\n", "numpy", "1.3", "  - numpy=1.3"},
-		"R":           {"install.R", "x <- 1\nremotes::install_version('a', '1.2-3')\n", "a", "1.3", "remotes::install_version('a', '1.3')"},
+		"pip":   {"requirements.txt", "# x\nidna==3.3\n", "idna", "3.4", "idna==3.4"},
+		"conda": {"environment.yml", "dependencies:\n  - numpy=1.2.3\n", "numpy", "1.3", "  - numpy=1.3"},
+		"R": {"install.R", "x <- 1\nremotes::install_version('a', '1.2-3')\n", "a", "1.3",
+			"remotes::install_version('a', '1.3')"},
 		"R pairs":     {"install.R", "class_libs_install_version('x', c(\n 'b', '1',\n 'a', '1'\n))\n", "a", "2", " 'a', '2'"},
 		"R elsewhere": {"install.R", "v <- '1'\ninstall_version('a', v)\n", "a", "2", "v <- '2'"},
 		"R unversed":  {"install.R", "install.packages('a')\n", "a", "2", ""},

@@ -11,18 +11,33 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/moby/patternmatcher"
 )
 
 // maxFolder is the most that a course's folder may hold to be copied, in bytes.
 const maxFolder = 256 << 20
 
-// WriteFolder writes a course's folder as a tar archive, without its lock and
-// without git's: the same files give the same bytes. edited are other contents of
-// some files, by the names that positions give them. Links are not followed.
-func WriteFolder(w io.Writer, dir string, edited map[string][]byte) error {
-	root, err := os.OpenRoot(dir)
+// A Folder is a course's, as it is copied into an image.
+type Folder struct {
+	Dir     string
+	Edited  map[string][]byte // other contents of some files, by the names that positions give them
+	Ignored []string          // patterns of files that are left out, as a .dockerignore has them
+}
+
+// Folder is the course's.
+func (m *Manifest) Folder() Folder { return Folder{m.Dir, m.Edited, m.Ignored} }
+
+// Write writes the folder as a tar archive, without its lock and without git's: the same
+// files give the same bytes. Links are not followed.
+func (f Folder) Write(w io.Writer) error {
+	root, err := os.OpenRoot(f.Dir)
 	if err != nil {
 		return err
+	}
+	ignored, err := patternmatcher.New(f.Ignored)
+	if err != nil {
+		return fmt.Errorf(".dockerignore: %w", err)
 	}
 	defer root.Close()
 	t := tar.NewWriter(w)
@@ -44,13 +59,16 @@ func WriteFolder(w io.Writer, dir string, edited map[string][]byte) error {
 			folders = append(folders, name)
 			return nil
 		}
+		if out, err := ignored.MatchesOrParentMatches(name); out || err != nil {
+			return err
+		}
 		for _, f := range folders {
 			if err := t.WriteHeader(entryHeader(f+"/", tar.TypeDir, 0o755)); err != nil {
 				return err
 			}
 		}
 		folders = folders[:0]
-		return addEntry(t, root, name, d, edited[filepath.ToSlash(filepath.Join(dir, name))], &left)
+		return addEntry(t, root, name, d, f.Edited[filepath.ToSlash(filepath.Join(f.Dir, name))], &left)
 	})
 	if err != nil {
 		return err
@@ -100,10 +118,10 @@ func addEntry(t *tar.Writer, root *os.Root, name string, d fs.DirEntry, edited [
 	return err
 }
 
-// folderSum is the sha256 of what WriteFolder writes, in hex.
-func folderSum(dir string, edited map[string][]byte) (string, error) {
+// sum is the sha256 of what Write writes, in hex.
+func (f Folder) sum() (string, error) {
 	h := sha256.New()
-	if err := WriteFolder(h, dir, edited); err != nil {
+	if err := f.Write(h); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil

@@ -39,7 +39,8 @@ type Manifest struct {
 	Images     []Text
 	Listed     []Request
 	RepoDir    Text     // where the course's folder lies in the image; empty if it is not copied
-	FolderSum  string   // sha256 of its archive, as WriteFolder writes it
+	Ignored    []string // patterns of its files that are left out
+	FolderSum  string   // sha256 of its archive, as Folder.Write writes it
 	Scripts    []Script // that run while the image is built, in this order
 	CRANDate   string   // the day whose R packages are taken, where a mirror of CRAN has dated ones; empty: as-of's
 	Start      Text     // the program of the folder that the container's command is started by; empty if there is none

@@ -139,7 +139,7 @@ func (c *course) copied() {
 	if !m.Copied() && m.Dockerfile.Value == "" {
 		return
 	}
-	sum, err := folderSum(m.Dir, c.edited)
+	sum, err := m.Folder().sum()
 	if err != nil {
 		c.m.Findings.fatal(Position{File: c.name(".")}, "folder", "the course's folder can't be copied into the image: %v", err)
 	}

@@ -75,7 +75,7 @@ func (g Ground) Added(name, sha256 string) llb.State {
 // A Folder is a course's folder in its image.
 type Folder struct {
 	Dir         string
-	SHA256      string   // of its archive, as pins.WriteFolder writes it
+	SHA256      string   // of its archive, as pins.Folder.Write writes it
 	Executables []string `json:",omitempty"` // files that are run, in the image
 }
 
@@ -139,7 +139,7 @@ var scriptEnv = []string{
 	"SSL_CERT_FILE=" + caPath, "CURL_CA_BUNDLE=" + caPath, "REQUESTS_CA_BUNDLE=" + caPath, "PIP_CERT=" + caPath,
 	"NODE_EXTRA_CA_CERTS=" + caPath, "GIT_SSL_CAINFO=" + caPath, "CONDA_SSL_VERIFY=" + caPath,
 	"MAMBA_SSL_VERIFY=" + caPath, "JULIA_SSL_CA_ROOTS_PATH=" + caPath, "CARGO_HTTP_CAINFO=" + caPath,
-	"DENO_CERT=" + caPath, "AWS_CA_BUNDLE=" + caPath, "WGETRC=" + wgetPath, "APT_CONFIG=" + aptPath,
+	"DENO_CERT=" + caPath, "NODE_USE_ENV_PROXY=1", "AWS_CA_BUNDLE=" + caPath, "WGETRC=" + wgetPath, "APT_CONFIG=" + aptPath,
 	"PIP_DISABLE_PIP_VERSION_CHECK=1", "npm_config_update_notifier=false",
 	"npm_config_audit=false", "npm_config_fund=false", "PIP_NO_INPUT=1",
 }

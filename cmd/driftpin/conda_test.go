@@ -399,7 +399,8 @@ func TestPixi(t *testing.T) {
 	}
 
 	// In a pins.yaml it has to be said whether a script runs.
-	const course = "course: pixi\nbase: oci-layout:../base\nas-of: 2023-03-17\npins:\n  channels: [main]\n  conda: [python=3.11, SCRIPTED]\n"
+	const course = "course: pixi\nbase: oci-layout:../base\nas-of: 2023-03-17\npins:\n  channels: [main]\n" +
+		"  conda: [python=3.11, SCRIPTED]\n"
 	l.write("scripted/pins.yaml", strings.Replace(course, "SCRIPTED", "scripted", 1))
 	l.fails(1, "scripted/pins.yaml:6: the conda package scripted 1.0 brings a script that conda runs", "lock", "scripted")
 	l.write("scripted/pins.yaml", strings.Replace(course, "SCRIPTED", "{pin: scripted, scripts: false}", 1))

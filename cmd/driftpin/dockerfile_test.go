@@ -67,25 +67,8 @@ func (l *lab) dockerfile() {
 	l.write("docker/apt.txt", "# for the environment\npython3-venv\n")
 	l.write("docker/requirements.txt", "idna==3.3\n")
 
-	listed := strings.Join(strings.Fields(l.run("home1", "pins", "docker")), " ")
-	for _, want := range []string{"docker/Dockerfile:2 image " + host + "/base:1 ", "docker/apt.txt:2 apt python3-venv ",
-		"docker/Dockerfile:8 apt less ", "docker/requirements.txt:1 pip idna==3.3 "} {
-		if !strings.Contains(listed, want) {
-			l.t.Errorf("pins lists no %q:\n%s", want, listed)
-		}
-	}
-	l.run("home1", "lock", "docker")
+	l.holdsDocker(host, files.URL)
 	lock := l.read("docker/pins.lock")
-	for _, want := range []string{"\nimage " + host + "/base:1 sha256:", "\nbrought Dockerfile:7 deb less ",
-		"\nbrought Dockerfile:16 pip idna 3.3 %2Fhome%2Fjovyan%2Fenv\n", "\nanswer Dockerfile:16 GET ",
-		"\ndownload " + files.URL + "/added.txt sha256:"} {
-		if !strings.Contains(lock, want) {
-			l.t.Errorf("the lock has no %q:\n%s", want, lock)
-		}
-	}
-	if strings.Contains(lock, " deb tree ") {
-		l.t.Errorf("the lock has what is in another stage alone:\n%s", lock)
-	}
 	added = "second\n" // what is locked is built
 	files.Close()
 	built := l.run("home1", "build", "docker", "--output", "oci-layout:docker-image")
@@ -117,6 +100,29 @@ func (l *lab) dockerfile() {
 	l.run("home1", "lock", "docker", "--upgrade", host+"/base:1")
 	if l.read("docker/pins.lock") == lock {
 		l.t.Error("the lock does not take the new image")
+	}
+}
+
+// holdsDocker locks the course, and sees what pins lists of it, and what the lock has.
+func (l *lab) holdsDocker(host, files string) {
+	listed := strings.Join(strings.Fields(l.run("home1", "pins", "docker")), " ")
+	for _, want := range []string{"docker/Dockerfile:2 image " + host + "/base:1 ", "docker/apt.txt:2 apt python3-venv ",
+		"docker/Dockerfile:8 apt less ", "docker/requirements.txt:1 pip idna==3.3 "} {
+		if !strings.Contains(listed, want) {
+			l.t.Errorf("pins lists no %q:\n%s", want, listed)
+		}
+	}
+	l.run("home1", "lock", "docker")
+	lock := l.read("docker/pins.lock")
+	for _, want := range []string{"\nimage " + host + "/base:1 sha256:", "\nbrought Dockerfile:7 deb less ",
+		"\nbrought Dockerfile:16 pip idna 3.3 %2Fhome%2Fjovyan%2Fenv\n", "\nanswer Dockerfile:16 GET ",
+		"\ndownload " + files + "/added.txt sha256:"} {
+		if !strings.Contains(lock, want) {
+			l.t.Errorf("the lock has no %q:\n%s", want, lock)
+		}
+	}
+	if strings.Contains(lock, " deb tree ") {
+		l.t.Errorf("the lock has what is in another stage alone:\n%s", lock)
 	}
 }
 

