@@ -131,18 +131,7 @@ func New(m *pins.Manifest, l *pins.Lock, platform string, base steps.Base) (*Pla
 	for _, t := range m.Launch.Cmd {
 		p.Cmd = append(p.Cmd, t.Value)
 	}
-	for _, r := range m.Requests {
-		conda, name := r.Replaces, r.Name
-		if r.Over != "" && l.Has(pins.Pip, r.Name, platform) && l.Has(pins.Conda, r.Over, platform) {
-			conda, name = r.Over, "?"+r.Name // conda's may bring none of that name
-		}
-		if conda != "" {
-			if p.Replaced == nil {
-				p.Replaced = map[string][]string{}
-			}
-			p.Replaced[conda] = slices.Sorted(slices.Values(append(p.Replaced[conda], name)))
-		}
-	}
+	p.readReplaced(m, l)
 	p.readDownloads(m, l)
 	p.readPostLinks(l)
 	p.readScripts(m, l)
@@ -151,6 +140,28 @@ func New(m *pins.Manifest, l *pins.Lock, platform string, base steps.Base) (*Pla
 		return nil, err
 	}
 	return p, p.readFiles(m)
+}
+
+// readReplaced notes which Python distributions of conda's packages give way to pip's.
+func (p *Plan) readReplaced(m *pins.Manifest, l *pins.Lock) {
+	replace := func(conda, name string) {
+		if p.Replaced == nil {
+			p.Replaced = map[string][]string{}
+		}
+		p.Replaced[conda] = slices.Sorted(slices.Values(append(p.Replaced[conda], name)))
+	}
+	for _, r := range m.Requests {
+		if r.Over != "" && l.Has(pins.Pip, r.Name, p.Platform) && l.Has(pins.Conda, r.Over, p.Platform) {
+			replace(r.Over, "?"+r.Name) // conda's may bring none of that name
+		} else if r.Replaces != "" {
+			replace(r.Replaces, r.Name)
+		}
+	}
+	for _, a := range l.Installed(p.Platform) {
+		if a.Over != "" {
+			replace(a.Over, a.Name)
+		}
+	}
 }
 
 // readPostLinks takes the scripts of conda packages that run into the plan.

@@ -210,19 +210,22 @@ func (b Builder) Record(ctx context.Context, p *Plan, known []pins.Answer, dir s
 		}
 		return nil, err
 	}
-	proxy := n.proxies[i]
-	return &RecordedRun{proxy.End(), proxy.Answers(), proxy.Replaced()}, nil
+	return ran(n.proxies[i]), nil
 }
 
-// Replay runs a recorded script of a plan, and writes what it changes as Record does.
-func (b Builder) Replay(ctx context.Context, p *Plan, script, dir string) error {
+func ran(p *record.Proxy) *RecordedRun { return &RecordedRun{p.End(), p.Answers(), p.Replaced()} }
+
+// Replay runs a recorded script of a plan, and writes what it changes as Record does. An
+// engine that has run it before on the same does not run it again: End.Told tells.
+func (b Builder) Replay(ctx context.Context, p *Plan, script, dir string) (*RecordedRun, error) {
 	n, err := b.connect(p, nil, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer n.close(b)
 	i := slices.IndexFunc(p.Recorded, func(r Recorded) bool { return r.Name == script })
-	return explain(n.explain(b.export(ctx, p, dir, func(img imageGraph) llb.State { return img.scripts[i] })))
+	err = explain(n.explain(b.export(ctx, p, dir, func(img imageGraph) llb.State { return img.scripts[i] })))
+	return ran(n.proxies[i]), err
 }
 
 // Added writes all that a plan's image has beyond its base, as Record does.

@@ -21,6 +21,9 @@ type Artifact struct {
 	Roots  []Root   // why it is there by itself
 	By     []string // the names of the locked packages that require it
 	From   string   // of a wheel that is built: sdist:FILE, or git+URL@COMMIT
+	// Over is the conda package whose Python distribution gives way to this one of pip's,
+	// though no pin says so.
+	Over string
 }
 
 // Use says what an artifact is for.

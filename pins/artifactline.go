@@ -15,6 +15,9 @@ func (a Artifact) words() []string {
 	for _, r := range a.Roots {
 		why = append(why, string(r))
 	}
+	if a.Over != "" {
+		why = append(why, "over:"+a.Over)
+	}
 	if len(a.By) > 0 {
 		why = append(why, "by:"+strings.Join(a.By, ","))
 	}
@@ -105,6 +108,10 @@ func (a *Artifact) parseWhy(text string) error {
 		a.By = strings.Split(by, ",")
 	}
 	for _, r := range strings.FieldsFunc(roots, func(c rune) bool { return c == '+' }) {
+		if over, ok := strings.CutPrefix(r, "over:"); ok && a.Kind == Pip && condaName.MatchString(over) {
+			a.Over = over
+			continue
+		}
 		a.Roots = append(a.Roots, Root(r))
 	}
 	unknown := func(r Root) bool {

@@ -100,7 +100,8 @@ const (
 
 // format is that of the lock's text.
 func (l *Lock) format() string {
-	if len(l.Recordings)+len(l.Images)+len(l.Downloads)+len(l.PostLinks) > 0 {
+	if len(l.Recordings)+len(l.Images)+len(l.Downloads)+len(l.PostLinks) > 0 ||
+		slices.ContainsFunc(l.Artifacts, func(a Artifact) bool { return a.Over != "" }) {
 		return recordingFormat
 	}
 	return lockFormat

@@ -32,7 +32,7 @@ func (p PostLink) words() []string {
 // runsPostLink says whether the script of a conda package is to run, and whether that
 // was said: in a pins.yaml it has to be. Elsewhere it runs, as conda runs it.
 func (m *Manifest) runsPostLink(name string) (runs, said bool) {
-	if !slices.ContainsFunc(m.Sources, func(s Source) bool { return path.Base(s.Name) == ManifestName }) {
+	if !m.own() {
 		return true, true
 	}
 	for _, r := range m.Requests {
@@ -41,6 +41,12 @@ func (m *Manifest) runsPostLink(name string) (runs, said bool) {
 		}
 	}
 	return false, false
+}
+
+// own reports whether the course has a pins.yaml: else it is a folder of repo2docker's,
+// and done as that does it.
+func (m *Manifest) own() bool {
+	return slices.ContainsFunc(m.Sources, func(s Source) bool { return path.Base(s.Name) == ManifestName })
 }
 
 // postLinks adds to a lock the scripts that its conda packages bring. Those of which the

@@ -14,9 +14,9 @@ import (
 type fakeRecorder struct{ ran, known []string }
 
 func (r *fakeRecorder) Record(_ context.Context, _ *pins.Manifest, l *pins.Lock, s pins.Script,
-	known []pins.Answer) (pins.Recording, error) {
+	earlier pins.Remembered) (pins.Recording, error) {
 	r.ran = append(r.ran, s.Name)
-	for _, a := range known {
+	for _, a := range earlier.Answers {
 		r.known = append(r.known, a.URL)
 	}
 	p := pins.New(pins.Pip, "six", "1.16.0")

@@ -70,7 +70,7 @@ func Relock(ctx context.Context, m *Manifest, old *Lock, r Resolver, o LockOptio
 				q := Query{
 					Kind: kind, Platform: platform, Before: m.AsOf.End, Requests: m.requestsOf(kind),
 					Python: m.python(kind), Channels: m.CondaChannels(), Below: below, Prefer: preferred(old, o),
-					Last: last(old, l, o), Compilers: compilers(old, l, o), Commits: commits(old, o),
+					Over: kind == Pip && !m.own(), Last: last(old, l, o), Compilers: compilers(old, l, o), Commits: commits(old, o),
 				}
 				var err error
 				if found, err = r.Resolve(ctx, q); err != nil {

@@ -26,6 +26,9 @@ type Query struct {
 	// install one that is not asked for. Empty: nothing needs it.
 	Python   Use
 	Channels []string // conda's, in order of priority
+	// Over says that what conda's packages bring gives way to what pip's require, where
+	// both can't be had: as with repo2docker, where pip installs over conda.
+	Over bool
 	// Below are the artifacts that the queries before this one returned: the base with them
 	// installed is where this one resolves.
 	Below []Artifact

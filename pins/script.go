@@ -26,12 +26,18 @@ const home = "/home/jovyan"
 // A Recorder runs scripts in the image as it is built so far.
 type Recorder interface {
 	// Record runs a script of a course. l is the course's lock, with the recordings
-	// of the scripts before it. known are the answers of an earlier recording, which
-	// are given again as far as the script still asks for them.
-	Record(ctx context.Context, m *Manifest, l *Lock, s Script, known []Answer) (Recording, error)
+	// of the scripts before it. What an earlier lock remembers is given again as far as
+	// the script still asks for it.
+	Record(ctx context.Context, m *Manifest, l *Lock, s Script, earlier Remembered) (Recording, error)
 	// Settle corrects what the scripts of a lock brought, by the whole image: stages of
 	// a Dockerfile are not all in it.
 	Settle(ctx context.Context, m *Manifest, l *Lock) error
+}
+
+// Remembered is what an earlier lock has of a script, and of the course's others.
+type Remembered struct {
+	Own     *Recording // of the script of that name; nil if there is none
+	Answers []Answer   // all scripts'
 }
 
 // Copied reports whether the course's folder is in the image.
@@ -204,11 +210,11 @@ func record(ctx context.Context, m *Manifest, old, l *Lock, o LockOptions) error
 		if o.Recorder == nil {
 			continue // who needs it finds the lock stale
 		}
-		var known []Answer
+		var earlier Remembered
 		if old != nil && !forget {
-			known = knownAnswers(old, s.Name)
+			earlier = Remembered{old.Recording(s.Name), knownAnswers(old, s.Name)}
 		}
-		r, err := o.Recorder.Record(ctx, m, l, s, known)
+		r, err := o.Recorder.Record(ctx, m, l, s, earlier)
 		if err != nil {
 			return err
 		}

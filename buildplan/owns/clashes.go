@@ -100,6 +100,9 @@ func Clashes(m *pins.Manifest, l *pins.Lock, packages []pins.Artifact, owned []m
 
 // replaces reports whether a pip pin stands for what a conda package brings.
 func replaces(m *pins.Manifest, a, b pins.Artifact) bool {
+	if a.Over != "" && b.Kind == pins.Conda && a.Over == b.Name {
+		return true
+	}
 	r := m.Request(a.Kind, a.Name, a.From)
 	return r != nil && b.Kind == pins.Conda && (r.Replaces == b.Name || r.Over == b.Name)
 }

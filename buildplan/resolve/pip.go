@@ -26,6 +26,9 @@ type pip struct {
 	// built are the wheels made so far: of git requirements, and of packages
 	// that have only a source distribution.
 	built map[string]*wheelBuild
+	// over are distributions, by their names, whose conda packages' give way, though no
+	// pin says so: the packages.
+	over  map[string]string
 	tools []pins.Artifact // the compilers, once they are needed
 }
 

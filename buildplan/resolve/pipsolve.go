@@ -2,6 +2,8 @@ package resolve
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/driftpin/driftpin/buildplan/steps"
@@ -31,9 +33,25 @@ func (r *resolution) pip(ctx context.Context) ([]pins.Artifact, error) {
 	if err != nil {
 		return nil, err
 	}
+	answer, err := p.solve(ctx, requirements, r.query.Prefer)
+	if errors.As(err, new(*pins.NoSolution)) && r.query.Over {
+		var gives bool
+		if gives, err = p.giveWay(ctx, requirements, err); gives {
+			answer, err = p.solve(ctx, requirements, r.query.Prefer)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p.artifacts(ctx, answer)
+}
+
+// solve has uv solve, and builds the wheels that it finds none of, until nothing new is
+// said.
+func (p *pip) solve(ctx context.Context, requirements []string, prefer []pins.Artifact) (*answer, error) {
 	sources := map[string]*source{}
 	for {
-		answer, missing, err := p.ask(ctx, requirements, sources, r.query.Prefer)
+		answer, missing, err := p.ask(ctx, requirements, sources, prefer)
 		if err != nil {
 			return nil, err
 		}
@@ -42,13 +60,59 @@ func (r *resolution) pip(ctx context.Context) ([]pins.Artifact, error) {
 			continue
 		}
 		more, err := p.buildSources(ctx, answer, sources)
-		if err != nil {
-			return nil, err
-		}
-		if !more {
-			return p.artifacts(ctx, answer)
+		if err != nil || !more {
+			return answer, err
 		}
 	}
+}
+
+// giveWay finds out which of the distributions that conda's packages bring have to give
+// way to others, so that what is asked of pip can be had: those that uv takes in other
+// versions where it may, though it prefers conda's. why says that nothing can be had with
+// all of them; it is returned if that is so without them too.
+func (p *pip) giveWay(ctx context.Context, requirements []string, why error) (bool, error) {
+	all, stand := p.brought, p.stand
+	prefer := slices.Clone(p.r.query.Prefer)
+	p.brought = nil
+	for _, d := range all {
+		if d.owner == "" {
+			return false, why // an extended base, which no folder has
+		}
+		prefer = append(prefer, pins.Artifact{Pin: pins.New(pins.Pip, d.name, d.version), Use: pins.Install})
+	}
+	p.stand = llb.Scratch()
+	free, err := p.solve(ctx, requirements, prefer)
+	p.brought, p.stand = all, stand
+	if errors.As(err, new(*pins.NoSolution)) {
+		return false, why
+	}
+	if err != nil {
+		return false, err
+	}
+	p.over = map[string]string{}
+	var names []string
+	for _, d := range all {
+		i := slices.IndexFunc(free.packages, func(c candidate) bool { return c.Name == d.name })
+		if i < 0 || p.r.query.Kind.Scheme().Compare(free.packages[i].Version, d.version) == 0 {
+			continue
+		}
+		if !d.recorded {
+			return false, fmt.Errorf("%w\npip's %s %s can't take the place of conda's %s %s, which has no RECORD of its files", why,
+				d.name, free.packages[i].Version, d.owner, d.version)
+		}
+		p.over[d.name], names = d.owner, append(names, d.name)
+	}
+	if len(names) == 0 {
+		return false, why
+	}
+	for _, q := range p.r.query.Requests {
+		if q.Replaces != "" {
+			names = append(names, q.Name)
+		}
+	}
+	_, p.stand, err = p.condaProvides(ctx, p.condas, names)
+	p.brought = slices.DeleteFunc(slices.Clone(all), func(d distribution) bool { return p.over[d.name] != "" })
+	return true, err
 }
 
 // buildSources builds the wheels of the answer's source distributions, and
@@ -93,7 +157,7 @@ func (p *pip) artifacts(ctx context.Context, a *answer) ([]pins.Artifact, error)
 		} else if err := p.r.session.Files.Remember(c.SHA256, c.url); err != nil {
 			return nil, err
 		}
-		art.By = a.by[c.Name]
+		art.By, art.Over = a.by[c.Name], p.over[c.Name]
 		if p.asked(art) {
 			art.Roots = []pins.Root{pins.PinRoot}
 		}

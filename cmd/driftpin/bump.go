@@ -27,7 +27,8 @@ have to move are named. --markdown writes the same as the body of a pull request
 		Example: `  driftpin bump courses/stat159 tornado=6.3.3          # what would come of it
   driftpin bump courses/* jupyterhub=4.0.2 --write     # in every course that pins it
   driftpin bump courses/stat159 jupyterlab --to patch
-  driftpin bump courses/stat159 jupyterlab=3.6.3 --as-of 2023-04-15`,
+  driftpin bump courses/stat159 jupyterlab=3.6.3 --as-of 2023-04-15
+  driftpin bump courses/stat159 buildpack-deps:bookworm-scm   # the base's tag has moved: what would that bring?`,
 		Args: arguments(2, -1, "courses and packages"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			courses, names := split(args)

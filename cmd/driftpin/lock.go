@@ -194,10 +194,24 @@ func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
 		return err
 	}
 	fmt.Fprintf(s.err, "%s: %d artifacts, %s\n", c.lockFile, len(l.Artifacts), l.Digest())
+	printOver(s, c.lockFile, l)
 	if err := f.showChanges(s, c, l); err != nil {
 		return err
 	}
 	return worse(c.printLaunch(s.err, l), printFound(s, overlaps))
+}
+
+// printOver says which packages of pip's were locked in the place of conda's, though no
+// pin says so.
+func printOver(s streams, file string, l *pins.Lock) {
+	for _, a := range l.Artifacts {
+		if a.Over == "" {
+			continue
+		}
+		conda, _ := l.Find(pins.Conda, a.Over, a.Platform)
+		fmt.Fprintf(s.err, "%s: %s %s, which %s needs, is laid over conda's %s %s, as pip does it in repo2docker\n", file, a.Name,
+			a.Version, strings.Join(a.By, ", "), a.Over, conda.Version)
+	}
 }
 
 // resolve has the engine resolve what a course asks for, and finds the paths

@@ -49,27 +49,14 @@ func (r recorder) fetch(ctx context.Context, d pins.Download) (pins.Fetched, err
 
 // Record implements pins.Recorder.
 func (r recorder) Record(ctx context.Context, m *pins.Manifest, l *pins.Lock, script pins.Script,
-	known []pins.Answer) (out pins.Recording, err error) {
+	earlier pins.Remembered) (out pins.Recording, err error) {
 	work, release, err := r.session.Files.Work()
 	if err != nil {
 		return out, err
 	}
 	defer release()
-	p, err := r.plan(m, l)
-	if err != nil {
-		return out, err
-	}
-	builder, first := buildplan.Builder{Session: r.session}, filepath.Join(work, "first")
-	run, err := builder.Record(ctx, p, known, first)
-	var remembered *buildplan.RememberedError
-	if errors.As(err, &remembered) && ctx.Err() == nil {
-		fmt.Fprintf(r.s.err, "%s: it failed with %d answers of the old recording, such as lists of packages of that day: "+
-			"it is run once more, and all is asked anew\n", script.At, remembered.N)
-		if err := os.RemoveAll(first); err != nil {
-			return out, err
-		}
-		run, err = builder.Record(ctx, p, nil, first)
-	}
+	first := filepath.Join(work, "first")
+	run, err := r.run(ctx, m, l, script, earlier, first)
 	if err != nil {
 		return out, err
 	}
@@ -82,6 +69,55 @@ func (r recorder) Record(ctx context.Context, m *pins.Manifest, l *pins.Lock, sc
 		out.Varying, err = r.varying(ctx, m, l, out, work)
 	}
 	return out, err
+}
+
+// run runs a script, and writes what it changes into a layout: with what it was told
+// before and nothing else, if that is enough; else with that and what servers say; else
+// with what they say alone.
+func (r recorder) run(ctx context.Context, m *pins.Manifest, l *pins.Lock, script pins.Script, earlier pins.Remembered,
+	layout string) (*buildplan.RecordedRun, error) {
+	if earlier.Own != nil && !r.twice {
+		run, err := r.replay(ctx, m, l, *earlier.Own, layout)
+		if err == nil && !run.Told { // the engine knows what comes of it
+			run.Answers = earlier.Own.Answers
+		}
+		if err == nil || ctx.Err() != nil {
+			return run, err
+		}
+		fmt.Fprintf(r.s.err, "%s: it needs more than what is recorded: servers are asked\n", script.At)
+		if err := os.RemoveAll(layout); err != nil {
+			return nil, err
+		}
+	}
+	p, err := r.plan(m, l)
+	if err != nil {
+		return nil, err
+	}
+	builder := buildplan.Builder{Session: r.session}
+	run, err := builder.Record(ctx, p, earlier.Answers, layout)
+	var remembered *buildplan.RememberedError
+	if errors.As(err, &remembered) && ctx.Err() == nil {
+		fmt.Fprintf(r.s.err, "%s: it failed with %d answers of the old recording, such as lists of packages of that day: "+
+			"it is run once more, and all is asked anew\n", script.At, remembered.N)
+		if err := os.RemoveAll(layout); err != nil {
+			return nil, err
+		}
+		run, err = builder.Record(ctx, p, nil, layout)
+	}
+	return run, err
+}
+
+// replay runs a script with what a recording has, and nothing else.
+func (r recorder) replay(ctx context.Context, m *pins.Manifest, l *pins.Lock, rec pins.Recording,
+	layout string) (*buildplan.RecordedRun, error) {
+	with := *l
+	rec.Inputs = l.Base // not known yet, and no part of the run
+	with.Recordings = append(slices.Clone(l.Recordings), rec)
+	p, err := r.plan(m, &with)
+	if err != nil {
+		return nil, err
+	}
+	return buildplan.Builder{Session: r.session}.Replay(ctx, p, rec.Script, layout)
 }
 
 // recorded is a lock of a course with its scripts recorded, where they are not yet as
@@ -188,15 +224,8 @@ func withLayout(ctx context.Context, layout string, f func(*images.Image) error)
 // it writes otherwise.
 func (r recorder) varying(ctx context.Context, m *pins.Manifest, l *pins.Lock, rec pins.Recording,
 	work string) (paths []string, err error) {
-	again := *l
-	rec.Inputs = l.Base // not known yet, and no part of the run
-	again.Recordings = append(slices.Clone(l.Recordings), rec)
-	p, err := r.plan(m, &again)
-	if err != nil {
-		return nil, err
-	}
 	second := filepath.Join(work, "second")
-	if err := (buildplan.Builder{Session: r.session}).Replay(ctx, p, rec.Script, second); err != nil {
+	if _, err := r.replay(ctx, m, l, rec, second); err != nil {
 		return nil, err
 	}
 	err = withLayout(ctx, filepath.Join(work, "first"), func(a *images.Image) error {
