@@ -400,3 +400,30 @@ func TestWithoutIt(t *testing.T) {
 		}
 	}
 }
+
+// A package of pip's that is laid over conda's says so, and makes the lock one of the
+// later format.
+func TestLockOver(t *testing.T) {
+	l := exampleLock()
+	before := l.String()
+	for i, a := range l.Artifacts {
+		if a.Kind == pins.Pip {
+			l.Artifacts[i].Over, l.Artifacts[i].By = "pretty_table", []string{"ipython-sql"}
+			break
+		}
+	}
+	text := l.String()
+	if !strings.HasPrefix(before, "driftpin-lock 1\n") || !strings.HasPrefix(text, "driftpin-lock 2\n") ||
+		!strings.Contains(text, "over:pretty_table+by:ipython-sql") {
+		t.Errorf("the lock says\n%s", text)
+	}
+	again, err := pins.ParseLock("pins.lock", []byte(text))
+	if err != nil || again.String() != text {
+		t.Errorf("it comes back as\n%s, %v", again, err)
+	}
+	for _, wrong := range []string{"over:", "over:a,b", "over:x y"} {
+		if _, err := pins.ParseLock("pins.lock", []byte(strings.Replace(text, "over:pretty_table", wrong, 1))); err == nil {
+			t.Errorf("%s is read", wrong)
+		}
+	}
+}

@@ -165,7 +165,8 @@ func (s *plainScript) command(at Position, words []string, exports bool, vars ma
 		return s.packages(at, words[2:], ParsePip)
 	case len(words) > 2 && (words[0] == "mamba" || words[0] == "conda") && words[1] == "install":
 		words = words[2:]
-		for len(words) > 1 && (words[0] == "-c" || words[0] == "--channel") && words[1] == defaultChannel {
+		for len(words) > 1 && slices.Contains([]string{"-c " + defaultChannel, "--channel " + defaultChannel, "-n notebook",
+			"-p " + Env, "--prefix " + Env}, words[0]+" "+words[1]) {
 			words = words[2:]
 		}
 		return s.packages(at, words, ParseConda)
@@ -263,43 +264,88 @@ func (s *plainScript) packages(at Position, words []string, parse func(string) (
 // Plain is the manifest with what postBuild and start do in the place of those that
 // do nothing but what a manifest can say.
 func (m *Manifest) Plain() *Manifest {
+	plain, _ := m.plain()
+	return plain
+}
+
+// PlainNotes says, command by command, what of postBuild and start Plain says in another
+// way.
+func (m *Manifest) PlainNotes() (notes Findings) {
+	_, taken := m.plain()
+	for _, s := range taken {
+		note := func(at Position, format string, args ...any) {
+			notes.note(at, "adopt", "driftpin adopt writes this as "+format, args...)
+		}
+		for _, q := range s.pins {
+			note(q.At, "the pin %s: %s", q.Kind.Key(), q.Spec)
+		}
+		for _, f := range s.files {
+			note(f.At, "files: {%s: %s}", f.Source, f.Target)
+		}
+		for _, d := range s.downloads {
+			note(d.At, "downloads: {url: %s, to: %s}", d.URL, d.To)
+		}
+		for _, f := range s.settled {
+			note(f.At, "the file %s under launch.files", f.Path)
+		}
+		for _, e := range s.env {
+			name, _, _ := strings.Cut(e.Value, "=")
+			note(e.At, "%s under launch.env", name)
+		}
+	}
+	return notes
+}
+
+// plain is Plain, with the scripts that it takes.
+func (m *Manifest) plain() (*Manifest, []plainScript) {
 	other := *m
 	other.Scripts = nil
-	vars := map[string]string{"HOME": home, "NB_PYTHON_PREFIX": Env, "CONDA_DIR": Env} // no REPO_DIR: the folder may go
-	exists := func(name string) bool {
-		info, err := os.Stat(filepath.Join(m.Dir, filepath.FromSlash(name)))
-		return err == nil && info.Mode().IsRegular()
-	}
-	take := func(at Position, exports bool) bool {
-		text, _ := m.Source(at.File)
-		s, ok := readPlain(at.File, string(text), exports, vars, exists)
-		if !ok || slices.ContainsFunc(s.pins, func(q Request) bool {
-			return slices.ContainsFunc(other.Requests, func(r Request) bool { return r.Kind == q.Kind && r.Name == q.Name })
-		}) || twice(s.pins) {
-			return false
-		}
-		other.Requests = append(other.Requests[:len(other.Requests):len(other.Requests)], s.pins...)
-		other.Files = append(other.Files[:len(other.Files):len(other.Files)], s.files...)
-		other.Downloads = append(other.Downloads[:len(other.Downloads):len(other.Downloads)], s.downloads...)
-		other.Launch.Files = append(other.Launch.Files[:len(other.Launch.Files):len(other.Launch.Files)], s.settled...)
-		for _, e := range s.env {
-			name, value, _ := strings.Cut(e.Value, "=")
-			other.Launch.setEnvCopy(name, value, e.At)
-		}
-		return true
-	}
+	var taken []plainScript
 	for _, s := range m.Scripts {
-		if !take(s.At, false) {
+		if p, ok := other.takes(s.At, false); ok {
+			taken = append(taken, p)
+		} else {
 			other.Scripts = append(other.Scripts, s)
 		}
 	}
-	if m.Start.Value != "" && take(m.Start.At, true) {
-		other.Start = Text{}
+	if m.Start.Value != "" {
+		if p, ok := other.takes(m.Start.At, true); ok {
+			other.Start, taken = Text{}, append(taken, p)
+		}
 	}
 	if len(other.Scripts) == 0 && other.Start.Value == "" && m.RepoDir.At.File == "" {
 		other.RepoDir = Text{}
 	}
-	return &other
+	return &other, taken
+}
+
+// plainVariables are those that a script may use; REPO_DIR is none, since the folder may
+// go.
+var plainVariables = map[string]string{"HOME": home, "NB_PYTHON_PREFIX": Env, "CONDA_DIR": Env}
+
+// takes adds what a script does to the manifest, in slices and maps of its own, if it
+// does nothing but what a manifest can say.
+func (m *Manifest) takes(at Position, exports bool) (plainScript, bool) {
+	exists := func(name string) bool {
+		info, err := os.Stat(filepath.Join(m.Dir, filepath.FromSlash(name)))
+		return err == nil && info.Mode().IsRegular()
+	}
+	text, _ := m.Source(at.File)
+	s, ok := readPlain(at.File, string(text), exports, plainVariables, exists)
+	if !ok || twice(s.pins) || slices.ContainsFunc(s.pins, func(q Request) bool {
+		return slices.ContainsFunc(m.Requests, func(r Request) bool { return r.Kind == q.Kind && r.Name == q.Name })
+	}) {
+		return s, false
+	}
+	m.Requests = slices.Concat(m.Requests, s.pins)
+	m.Files = slices.Concat(m.Files, s.files)
+	m.Downloads = slices.Concat(m.Downloads, s.downloads)
+	m.Launch.Files = slices.Concat(m.Launch.Files, s.settled)
+	for _, e := range s.env {
+		name, value, _ := strings.Cut(e.Value, "=")
+		m.Launch.setEnvCopy(name, value, e.At)
+	}
+	return s, true
 }
 
 // twice reports whether a package is among requests more than once.

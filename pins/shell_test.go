@@ -57,6 +57,7 @@ var plainCases = map[string]struct{ postBuild, start, want string }{
 	"quotes":             {"cp \"x.json\" '/y/x.json\n", "", "run"},
 	"not kept":           {"cp x.json /tmp/x.json\n", "", "run"},
 	"conda":              {"mamba install -c conda-forge -y a=1 b\n", "", "conda a=1, conda b"},
+	"conda, a place":     {"conda install -n notebook -c conda-forge -y a\nmamba install -p ${CONDA_DIR} b\n", "", "conda a, conda b"},
 	"another channel":    {"mamba install -c other a\n", "", "run"},
 	"curl":               {"curl -fsSL -o /opt/x https://e.test/x-1.tgz\n", "", "https://e.test/x-1.tgz: /opt/x"},
 	"wget":               {"wget -q https://e.test/x -O /opt/x\n", "", "https://e.test/x: /opt/x"},
@@ -161,4 +162,27 @@ func FuzzPlain(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What adopt takes is noted at its lines.
+func TestPlainNotes(t *testing.T) {
+	m, err := pins.ReadCourse(write(t, map[string]string{"apt.txt": "git\n", "x.json": "{}",
+		"postBuild": "#!/bin/sh\nnpm install -g a@1.0\ncp x.json /opt/x.json\nwget -O /opt/y https://e.test/y\n" +
+			"jupyter labextension disable b\n", "start": "#!/bin/sh\nexport A=1\nexec \"$@\"\n"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := strings.ReplaceAll(m.PlainNotes().Error(), m.Dir+"/", "")
+	for _, want := range []string{"postBuild:2: driftpin adopt writes this as the pin npm: a@1.0",
+		"postBuild:3: driftpin adopt writes this as files: {x.json: /opt/x.json}",
+		"postBuild:4: driftpin adopt writes this as downloads: {url: https://e.test/y, to: /opt/y}",
+		"postBuild:5: driftpin adopt writes this as the file /opt/env/etc/jupyter/labconfig/page_config.json under launch.files",
+		"start:2: driftpin adopt writes this as A under launch.env"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the notes have no %q:\n%s", want, got)
+		}
+	}
+	if len(m.PlainNotes()) != 5 {
+		t.Errorf("got %v", m.PlainNotes())
+	}
 }

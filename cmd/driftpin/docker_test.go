@@ -34,6 +34,7 @@ func (l *lab) docker() {
 			l.t.Errorf("%s prints %q, %v", image, out, err)
 		}
 	}
+	l.started()
 	id := l.must(exec.Command("docker", "--host", "unix://"+filepath.Join(l.dir, "docker.sock"), "image", "inspect",
 		"--format", "{{.Id}}", "driftpin/loaded", "small:"+tag).Output())
 	if ids := strings.Fields(string(id)); len(ids) != 2 || ids[0] != ids[1] {
@@ -47,6 +48,19 @@ func (l *lab) docker() {
 	_, stderr, err := gone.output("home1", "build", "course", "--output", "docker:small")
 	if err == nil || !strings.Contains(stderr, "output docker:small: docker: Cannot connect to the Docker daemon") {
 		l.t.Errorf("without an engine: %v: %s", err, stderr)
+	}
+}
+
+// started: the folder's start runs before whatever command a container is given.
+func (l *lab) started() {
+	with := l.with("DRIFTPIN_BASE=oci-layout:base")
+	l.write("started/requirements.txt", "idna==3.3\n")
+	l.write("started/start", "#!/bin/sh -e\nexport STARTED=\"by $REPO_DIR/start\"\nexec \"$@\"\n")
+	with.run("home1", "lock", "started")
+	with.run("home1", "build", "started", "--output", "docker:driftpin/started")
+	out, err := l.command("home1", "docker", "run", "--rm", "--network", "none", "driftpin/started", "printenv", "STARTED", "PWD")
+	if err != nil || out != "by /home/jovyan/start\n/home/jovyan\n" {
+		l.t.Errorf("the container prints %q, %v", out, err)
 	}
 }
 

@@ -91,7 +91,7 @@ func showPins(s streams, courses, pages []string, format string, failOn pins.Sev
 			report.Pins = append(report.Pins, pinJSON{r.Kind.Key(), r.Name, r.Whole(), r.At.File, r.At.Line,
 				r.Need, r.Why})
 		}
-		found := append(m.Findings, hub.CheckPins(m)...)
+		found := slices.Concat(m.Findings, hub.CheckPins(m), m.PlainNotes())
 		found.Sort()
 		report.Findings = append(report.Findings, found...)
 		if err != nil || found.Err() != nil {

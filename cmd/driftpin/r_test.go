@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/google/go-containerregistry/pkg/registry"
 )
 
 // TestR locks and builds a course of R's packages.
@@ -127,10 +131,41 @@ func (l *lab) rPackages() {
 	if strings.Contains(lock, "\nvarying ") {
 		l.t.Errorf("R writes otherwise each time:\n%s", lock)
 	}
+	l.rDockerfile(x)
 	x.Close()
+	l.run("home1", "build", "rdocker", "--output", "oci-layout:rdocker-image")
+	l.run("home1", "verify", "rdocker", "oci-layout:rdocker-image")
 	l.run("home1", "build", "rcourse", "--output", "oci-layout:r-image")
 	l.run("home1", "verify", "rcourse", "oci-layout:r-image")
 	if out := l.run("home1", "inventory", "oci-layout:r-image"); !strings.Contains(out, "newest") {
 		l.t.Errorf("the inventory has no R packages:\n%s", out)
+	}
+}
+
+// rDockerfile: a Dockerfile on a registry's base, with R of Debian's, a package of pip's
+// and pairs of R's packages, one of which is bumped.
+func (l *lab) rDockerfile(x *cran) {
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	l.t.Cleanup(server.Close)
+	base := strings.TrimPrefix(server.URL, "http://") + "/base:1"
+	l.push(base, l.open("base"))
+	x.add(l.t, "2023-06-01", "old", "1.3", false)
+	l.write("rdocker/Dockerfile", "FROM "+base+"\nRUN apt-get -qq update && apt-get -qq install --yes --no-install-recommends \\\n"+
+		"    r-base-core python3-pip && rm -rf /var/lib/apt/lists/*\n"+
+		"RUN pip install --break-system-packages --no-cache-dir idna==3.3\nCOPY install.R /tmp/\nRUN Rscript /tmp/install.R\n")
+	l.write("rdocker/install.R", "options(repos = \""+x.URL+"/cran/2023-06-01\")\n"+installR)
+	l.run("home1", "lock", "rdocker")
+	for _, want := range []string{"\nbrought Dockerfile:2 deb r-base-core ", "\nbrought Dockerfile:4 pip idna 3.3 ",
+		"\nbrought Dockerfile:6 r old 1.2-3 "} {
+		if lock := l.read("rdocker/pins.lock"); !strings.Contains(lock, want) {
+			l.t.Errorf("the lock has no %q:\n%s", want, lock)
+		}
+	}
+	l.write("rdocker/install.R", strings.Replace(l.read("rdocker/install.R"), "stopifnot", "# stopifnot", 1))
+	l.run("home1", "lock", "rdocker")
+	out := l.run("home1", "bump", "rdocker", "old=1.3", "--write")
+	if !strings.Contains(out, "old  1.2-3 → 1.3") || !strings.Contains(out, "rdocker/install.R:8") ||
+		!strings.Contains(l.read("rdocker/install.R"), "\"old\", \"1.3\"\n") {
+		l.t.Errorf("bump says %q, and left\n%s", out, l.read("rdocker/install.R"))
 	}
 }
