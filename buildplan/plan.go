@@ -226,10 +226,13 @@ func (p *Plan) dealArtifacts(m *pins.Manifest, l *pins.Lock) error {
 		switch {
 		case a.Use == pins.Held: // it is in the base already
 			p.HeldPython = cmp.Or(p.HeldPython, steps.HeldPython([]pins.Artifact{a}))
-		case a.Kind == pins.Deb && a.Use == pins.BuildInput && a.Is(pins.PythonRoot):
-			p.ToolPython = append(p.ToolPython, a)
 		case a.Kind == pins.Deb && a.Use == pins.BuildInput:
-			p.Compilers = append(p.Compilers, a)
+			if a.Is(pins.PythonRoot) {
+				p.ToolPython = append(p.ToolPython, a)
+			}
+			if a.Is(pins.ToolchainRoot) || !a.Is(pins.PythonRoot) { // it may be of both
+				p.Compilers = append(p.Compilers, a)
+			}
 		case a.Kind == pins.Deb && a.Is(pins.PythonRoot):
 			p.Python = append(p.Python, a)
 		case a.Kind == pins.Deb:

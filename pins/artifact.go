@@ -104,6 +104,30 @@ func (a Artifact) query() Kind {
 	return a.Kind
 }
 
+// part is an artifact as the answer to a query of a kind has it, if it has. A Debian
+// package may be part of both the Python that steps run on, and of the compilers.
+func (a Artifact) part(k Kind) (Artifact, bool) {
+	if a.Kind != Deb || a.Use != BuildInput || !a.Is(PythonRoot) || len(a.Roots) == 1 {
+		return a, a.query() == k
+	}
+	a.Roots = slices.DeleteFunc(slices.Clone(a.Roots), func(r Root) bool { return (r == PythonRoot) != (k == Deb) })
+	return a, k == Deb || k == Pip
+}
+
+// merged makes one line of the parts of an artifact that several queries have; the
+// artifacts are in a lock's order.
+func merged(all []Artifact) (out []Artifact) {
+	for _, a := range all {
+		if n := len(out) - 1; n >= 0 && orderArtifacts(out[n], a) == 0 && out[n].SHA256 == a.SHA256 && a.Use == BuildInput {
+			out[n].Roots = slices.Compact(slices.Sorted(slices.Values(slices.Concat(out[n].Roots, a.Roots))))
+			out[n].By = slices.Compact(slices.Sorted(slices.Values(slices.Concat(out[n].By, a.By))))
+			continue
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
 func orderArtifacts(a, b Artifact) int {
 	return cmp.Or(Order(a.Pin, b.Pin), cmp.Compare(a.Platform, b.Platform),
 		cmp.Compare(a.Use, b.Use), cmp.Compare(a.File, b.File))

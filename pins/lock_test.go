@@ -427,3 +427,47 @@ func TestLockOver(t *testing.T) {
 		}
 	}
 }
+
+// A Debian package may be both of the Python for steps and of the compilers: it has one
+// line, and each query that is answered anew has its own part of that.
+func TestSharedTools(t *testing.T) {
+	tool := func(name string, root pins.Root, by ...string) pins.Artifact {
+		return pins.Artifact{Pin: pins.New(pins.Deb, name, "1"), Platform: "linux/amd64", File: "pool/" + name + "_1_amd64.deb",
+			SHA256: hashA, Use: pins.BuildInput, Roots: []pins.Root{root}, By: by}
+	}
+	wheel := pins.Artifact{Pin: pins.New(pins.Pip, "a", "1"), Platform: "linux/amd64", File: "a-1-py3-none-any.whl", SHA256: hashA,
+		Use: pins.Install, Roots: []pins.Root{pins.PinRoot}, From: "git+https://h.test/a.git@" + strings.Repeat("0", 40)}
+	wheel.Commit = strings.Repeat("0", 40)
+	r := answers{pins.Deb: {tool("err2", pins.PythonRoot, "krb5"), tool("krb5", pins.PythonRoot)},
+		pins.Pip: {wheel, tool("err2", pins.ToolchainRoot, "tirpc"), tool("tirpc", pins.ToolchainRoot)}}
+	const text = "course: a\npins: {conda: [python=3.11], pip: [\"a @ git+https://h.test/a.git\"]}\n"
+	m := manifest(t, text)
+	l, err := pins.Relock(t.Context(), m, nil, r, lockOptions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const line = " build python+toolchain+by:krb5,tirpc\n"
+	if !strings.Contains(l.String(), line) {
+		t.Fatalf("the lock has no %q:\n%s", line, l)
+	}
+	o := lockOptions
+	o.Was = m
+	r[pins.Pip] = []pins.Artifact{wheel} // no compilers any more
+	o.Names = []string{"a"}
+	if l, err = pins.Relock(t.Context(), m, l, r, o); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(l.String(), " build python+by:krb5\n") {
+		t.Errorf("without compilers the lock is\n%s", l)
+	}
+}
+
+// answers are what a resolver says, by kinds; of conda, a python.
+type answers map[pins.Kind][]pins.Artifact
+
+func (a answers) Resolve(ctx context.Context, q pins.Query) ([]pins.Artifact, error) {
+	if q.Kind == pins.Conda {
+		return (&fakeResolver{}).Resolve(ctx, q)
+	}
+	return slices.Clone(a[q.Kind]), nil
+}

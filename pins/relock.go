@@ -56,8 +56,7 @@ func Relock(ctx context.Context, m *Manifest, old *Lock, r Resolver, o LockOptio
 			!slices.Contains(old.Platforms, platform) || touches(old, k, o.Names) {
 			return nil, false
 		}
-		return slices.DeleteFunc(slices.Clone(old.Artifacts),
-			func(a Artifact) bool { return a.query() != k || a.Platform != platform }), true
+		return takenOver(old, k, platform), true
 	}
 	for _, platform := range l.Platforms {
 		var below []Artifact
@@ -82,6 +81,7 @@ func Relock(ctx context.Context, m *Manifest, old *Lock, r Resolver, o LockOptio
 		l.Artifacts = append(l.Artifacts, below...)
 	}
 	l.Sort()
+	l.Artifacts = merged(l.Artifacts)
 	if err := postLinks(ctx, m, old, l, o); err != nil {
 		return nil, err
 	}
@@ -99,6 +99,27 @@ func Relock(ctx context.Context, m *Manifest, old *Lock, r Resolver, o LockOptio
 		return nil, fmt.Errorf("the resolver's answer does not satisfy the pins: %w", found)
 	}
 	return written, nil
+}
+
+// takenOver is what an old lock has as the answer to a query of a kind.
+func takenOver(old *Lock, k Kind, platform string) (taken []Artifact) {
+	names := map[string]bool{}
+	shared := map[int]bool{}
+	for _, a := range old.Artifacts {
+		part, ok := a.part(k)
+		if !ok || a.Platform != platform {
+			continue
+		}
+		names[a.Name] = true
+		shared[len(taken)] = len(part.Roots) != len(a.Roots)
+		taken = append(taken, part)
+	}
+	for i, a := range taken {
+		if shared[i] { // what requires it may be of the other part
+			taken[i].By = slices.DeleteFunc(slices.Clone(a.By), func(name string) bool { return !names[name] })
+		}
+	}
+	return taken
 }
 
 // faultyKinds are the kinds of queries whose answers in a lock do not hold what a
@@ -240,7 +261,8 @@ func inputs(l *Lock, m *Manifest, k Kind, o LockOptions, below []Artifact) strin
 func touches(l *Lock, k Kind, names []string) bool {
 	return slices.ContainsFunc(names, func(name string) bool {
 		return slices.ContainsFunc(l.Artifacts, func(a Artifact) bool {
-			return a.query() == k && a.Name == CanonicalName(a.Kind, name)
+			_, has := a.part(k)
+			return has && a.Name == CanonicalName(a.Kind, name)
 		})
 	})
 }

@@ -331,6 +331,9 @@ func (p *pip) buildRequirements(ctx context.Context, name string, requires []str
 func (p *pip) compilers(ctx context.Context) ([]pins.Artifact, error) {
 	last := slices.DeleteFunc(slices.Clone(p.r.query.Compilers),
 		func(a pins.Artifact) bool { return a.Platform != p.r.query.Platform })
+	for i := range last { // they may be of the Python for steps too
+		last[i].Roots = []pins.Root{pins.ToolchainRoot}
+	}
 	if len(last) > 0 && samePython(p.r.query.Prefer, p.r.query.Below) && p.canFetch(ctx, last) {
 		return last, nil
 	}

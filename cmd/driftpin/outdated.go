@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -26,7 +27,8 @@ func outdatedCommand(s streams) *cobra.Command {
 resolve together with all other pins, each tried for real, with their release dates
 (apt has none). A newer version that the other pins do not allow is shown too. The
 course's as-of applies, unless --as-of gives another date. Pins at their newest
-version are not listed.`,
+version are not listed. Images that the course stands on are listed if their tags have
+moved.`,
 		Example: `  driftpin outdated courses/stat159
   driftpin outdated courses/stat159 jupyterlab --as-of 2023-12-31`,
 		Args: arguments(1, -1, "a course, and packages"),
@@ -76,7 +78,27 @@ func outdated(ctx context.Context, s streams, dir string, names []string, asOf s
 	if err != nil {
 		return err
 	}
-	table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	moved, err := c.movedOf(ctx, e, targets)
+	if err != nil {
+		return err
+	}
+	if err := printOutlook(s.out, rows, moved); err != nil {
+		return err
+	}
+	if len(pinned) > 0 {
+		fmt.Fprintf(s.err, "%d of %d pins are at their newest\n", len(pinned)-len(rows), len(pinned))
+	}
+	unresolved := slices.DeleteFunc(slices.Clone(c.manifest.Listed), func(r pins.Request) bool { return r.Kind == pins.FromImage })
+	if len(unresolved) > 0 && len(names) == 0 {
+		fmt.Fprintf(s.err, "%d pins are installed by scripts or by a Dockerfile, and newer versions of them are not looked up\n",
+			len(unresolved))
+	}
+	return nil
+}
+
+// printOutlook prints a table of pins, and of images that have moved.
+func printOutlook(w io.Writer, rows []bump.Row, moved []movedImage) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "PIN\tNOW\tPATCH\tMINOR\tMAJOR\tNEWEST")
 	for _, row := range rows {
 		held, highest := "", cmp.Or(row.Steps[2], row.Steps[1], row.Steps[0])
@@ -86,27 +108,20 @@ func outdated(ctx context.Context, s streams, dir string, names []string, asOf s
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", title(row.Pin), row.Now, dated(row.Steps[0]),
 			dated(row.Steps[1]), dated(row.Steps[2]), held)
 	}
-	moved, err := c.movedOf(ctx, e, names)
-	if err != nil {
-		return err
-	}
 	for _, m := range moved {
 		_, was, _ := strings.Cut(m.was, "@")
 		_, is, _ := strings.Cut(m.is, "@")
 		fmt.Fprintf(table, "image:%s\t%s\t\t\t\t%s, the tag has moved\n", m.request.Spec, short(was), short(is))
 	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	fmt.Fprintf(s.err, "%d of %d pins are at their newest\n", len(pinned)-len(rows), len(pinned))
-	return nil
+	return table.Flush()
 }
 
 // movedOf are the images that have moved: of those that are named, or of all.
-func (c *course) movedOf(ctx context.Context, e *session.Session, names []string) ([]movedImage, error) {
+func (c *course) movedOf(ctx context.Context, e *session.Session, targets []bump.Target) ([]movedImage, error) {
 	moved, err := c.moved(ctx, e)
 	return slices.DeleteFunc(moved, func(m movedImage) bool {
-		return len(names) > 0 && !slices.Contains(names, m.request.Name) && !slices.Contains(names, m.request.Spec)
+		return len(targets) > 0 && !slices.ContainsFunc(targets,
+			func(t bump.Target) bool { return t.Name == m.request.Name || t.Name == m.request.Spec })
 	}), err
 }
 
