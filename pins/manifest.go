@@ -2,12 +2,9 @@ package pins
 
 import (
 	_ "embed"
-	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -58,19 +55,6 @@ type Manifest struct {
 	runs     []Text
 	start    Text
 	checked  []Text // notebooks
-}
-
-// Text is a text and where it was written.
-type Text struct {
-	Value string
-	At    Position
-}
-
-// Date is a day, or an instant if a time was given.
-type Date struct {
-	Text string    // as written
-	End  time.Time // the first instant after it, in UTC
-	At   Position
 }
 
 // A File is copied from the course's folder into the image.
@@ -181,22 +165,6 @@ func (m *Manifest) MayOverlap(p string) bool {
 		short, _ := path.Match(t.Value, strings.TrimPrefix(p, "site-packages/"))
 		return whole || short
 	})
-}
-
-var (
-	courseName = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$`)
-	platform   = regexp.MustCompile(`^linux/(amd64|arm64)$`)
-)
-
-// ParseDate reads a day (2023-03-17) or an instant (RFC 3339).
-func ParseDate(text string) (Date, error) {
-	if day, err := time.Parse(time.DateOnly, text); err == nil {
-		return Date{Text: text, End: day.AddDate(0, 0, 1)}, nil
-	}
-	if instant, err := time.Parse(time.RFC3339, text); err == nil {
-		return Date{Text: text, End: instant.UTC()}, nil
-	}
-	return Date{}, fmt.Errorf("%q is not a date: write it as 2023-03-17", text)
 }
 
 // Asked is all that the manifest asks for: what is resolved, and what scripts and a

@@ -187,20 +187,6 @@ func (m *Manifest) readFiles(r yamlReader, n *yaml.Node) {
 	})
 }
 
-func isCleanAbs(p string) bool { return path.IsAbs(p) && path.Clean(p) == p && p != "/" }
-
-// isKept reports whether what a build writes to a path is in the image: some
-// places are mounted over while it runs.
-func isKept(p string) bool {
-	for _, dir := range []string{"/tmp", "/proc", "/sys", "/dev", "/run", "/etc/resolv.conf", "/etc/hosts",
-		"/etc/hostname"} {
-		if p == dir || strings.HasPrefix(p, dir+"/") {
-			return false
-		}
-	}
-	return true
-}
-
 func (m *Manifest) readLaunch(r yamlReader, n *yaml.Node) {
 	m.Launch.At = r.at(n)
 	r.mapping(n, "launch",

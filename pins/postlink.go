@@ -1,33 +1,10 @@
 package pins
 
 import (
-	"cmp"
 	"context"
 	"path"
 	"slices"
 )
-
-// A PostLink is a script that a conda package brings, to be run after it was installed
-// (conda-build's documentation, "Adding pre-link, post-link, and pre-unlink scripts").
-type PostLink struct {
-	Name string // of the package
-	Runs bool   // else it is left out
-}
-
-// The words of a lock for scripts that run, and for those that do not.
-const (
-	postLinkRuns = "run"
-	postLinkNot  = "ignore"
-)
-
-// words are a script's, in a lock.
-func (p PostLink) words() []string {
-	how := postLinkNot
-	if p.Runs {
-		how = postLinkRuns
-	}
-	return []string{"post-link", p.Name, how}
-}
 
 // runsPostLink says whether the script of a conda package is to run, and whether that
 // was said: in a pins.yaml it has to be. Elsewhere it runs, as conda runs it.
@@ -95,5 +72,3 @@ func changedPostLinks(m *Manifest, l *Lock) string {
 	}
 	return ""
 }
-
-func orderPostLinks(a, b PostLink) int { return cmp.Compare(a.Name, b.Name) }
