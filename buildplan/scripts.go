@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -104,28 +105,47 @@ func (n *network) explain(err error) error {
 	}
 	for i, p := range slices.Backward(n.proxies) { // the last that ran is the one that failed
 		if end := p.End(); end.Told {
-			if end.Bypassed > 0 {
-				return &bypassError{err, n.plan.Recorded[i].Name}
-			}
-			break
+			return &failedScript{err, n.plan.Recorded[i].Name, end.Bypassed > 0, p.Answers()}
 		}
 	}
 	return err
 }
 
-// A bypassError is an error of a script that tried to open connections of its own.
-type bypassError struct {
+// A failedScript is the error of a step whose script may have failed by what the network
+// gave it.
+type failedScript struct {
 	error
-	script string
+	script   string
+	bypassed bool // it tried to open connections of its own
+	answers  []pins.Answer
 }
 
 // Unwrap returns the engine's error.
-func (e *bypassError) Unwrap() error { return e.error }
+func (e *failedScript) Unwrap() error { return e.error }
+
+// maxRefusals is how many answers are named that refused what a script asked for.
+const maxRefusals = 3
+
+// explain adds to the worded error what the network gave the script.
+func (e *failedScript) explain(worded error) error {
+	refusals := 0
+	for _, a := range e.answers {
+		if a.Status >= http.StatusBadRequest && refusals < maxRefusals {
+			refusals++
+			worded = fmt.Errorf("%w\n%s was answered with status %d to %s %s", worded, e.script, a.Status, a.Method, a.URL)
+		}
+	}
+	if e.bypassed {
+		worded = fmt.Errorf("%w\n%s tried to open connections past the proxy, which are blocked: a script has HTTP and "+
+			"HTTPS through the proxy of HTTP_PROXY and HTTPS_PROXY, and no other network", worded, e.script)
+	}
+	return worded
+}
 
 // explain words an error of a build.
 func explain(err error) error {
 	var script *ScriptError
-	var bypass *bypassError
+	var failed *failedScript
 	if errors.As(err, &script) {
 		return script
 	}
@@ -137,9 +157,8 @@ func explain(err error) error {
 		worded = fmt.Errorf("%w\na RUN is recorded by a program of Perl's: the image that it runs in needs perl and setpriv, as "+
 			"those of Debian and Ubuntu have", worded)
 	}
-	if errors.As(err, &bypass) {
-		worded = fmt.Errorf("%w\n%s tried to open connections past the proxy, which are blocked: a script has HTTP and "+
-			"HTTPS through the proxy of HTTP_PROXY and HTTPS_PROXY, and no other network", worded, bypass.script)
+	if errors.As(err, &failed) {
+		worded = failed.explain(worded)
 	}
 	return worded
 }
@@ -246,7 +265,8 @@ func (b Builder) export(ctx context.Context, p *Plan, dir string, part func(imag
 	if err != nil {
 		return err
 	}
-	entry, err := engine.LayoutExport(dir, map[string]string{"compression": "uncompressed", "force-compression": "true"})
+	// As the image's layers are written: an engine that has made a layer once gives it again.
+	entry, err := engine.LayoutExport(dir, maps.Clone(compression))
 	if err != nil {
 		return err
 	}

@@ -168,8 +168,12 @@ touch /srv/conda/envs/notebook/there && [ -e $NB_PYTHON_PREFIX/there ]
 	if len(s.asked) != asked {
 		l.t.Errorf("what was recorded was asked for again: %v", s.asked[asked:])
 	}
-	l.run("home1", "build", "scripted", "--output", "oci-layout:scripted-image")
+	bumped := l.run("home1", "build", "scripted", "--output", "oci-layout:scripted-image")
 	l.run("home1", "verify", "scripted", "oci-layout:scripted-image")
+	// That the engine has run it when the course was locked changes nothing of the image.
+	if again := l.offline("scripted", "scripted-again"); again != bumped {
+		l.t.Errorf("built by another engine it is %q, not %q", again, bumped)
+	}
 }
 
 // holdsScripted looks at what the script has left in the image, whose it is, and how
@@ -238,6 +242,9 @@ func (l *lab) refusals(s *scriptServer) {
 	l.run("home1", "lock", "random")
 	l.fails(1, " was not recorded\nrecord it anew with driftpin lock --upgrade random postBuild", "build", "random",
 		"--output", "oci-layout:no")
+
+	l.scripted("gone", "curl -fsS "+s.URL+"/none\n")
+	l.fails(1, "postBuild was answered with status 404 to GET "+s.URL+"/none", "lock", "gone")
 
 	// A raw connection leads nowhere, and is told of.
 	l.scripted("raw", `python -c 'import socket; socket.create_connection(("192.0.2.1", 443), 5)'`+"\n")

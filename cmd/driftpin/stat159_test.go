@@ -54,7 +54,7 @@ func TestStat159(t *testing.T) {
 	l.run("home1", "lock", "stat")
 	lock := l.read("stat/pins.lock")
 	for _, want := range []string{"\nconda jupyterlab 3.6.1 ", "\nconda tornado 6.2.0 ", "\npip nbval 0.10.0 ", "\npip tmpystore ",
-		"\npip prettytable 0.7.2 ", "over:prettytable+by:ipython-sql\n",
+		"\npip prettytable 0.7.2 ", " over:prettytable+by:ipython-sql from=sdist:",
 		"\nbrought postBuild npm myst-cli ", "\ndeb tmux "} {
 		if !strings.Contains(lock, want) {
 			t.Errorf("the lock has no %q", want)

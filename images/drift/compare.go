@@ -377,14 +377,15 @@ func LockPackages(l *pins.Lock) []installed.Package {
 		out = append(out, p)
 	}
 	for _, r := range l.Recordings {
-		for _, gone := range r.Removed {
-			out = slices.DeleteFunc(out, func(p installed.Package) bool {
-				return p.Kind == gone.Kind && p.Name == gone.Name && p.Where == gone.Where
-			})
-		}
-		for _, b := range r.Brought { // a script may put another version in the place of a locked one
-			same := func(p installed.Package) bool { return p.Kind == b.Kind && p.Name == b.Name && p.Where == b.Where }
-			out = append(slices.DeleteFunc(out, same), installed.Package{Pin: b})
+		// A script may put another version in the place of a locked one, and bring several:
+		// npm's aliases.
+		changed := slices.Concat(r.Removed, r.Brought)
+		out = slices.DeleteFunc(out, func(p installed.Package) bool {
+			return slices.ContainsFunc(changed,
+				func(c pins.Pin) bool { return p.Kind == c.Kind && p.Name == c.Name && p.Where == c.Where })
+		})
+		for _, b := range r.Brought {
+			out = append(out, installed.Package{Pin: b})
 		}
 	}
 	slices.SortFunc(out, func(a, b installed.Package) int { return pins.Order(a.Pin, b.Pin) })

@@ -247,3 +247,28 @@ func or(s *string) string {
 	}
 	return *s
 }
+
+// What scripts bring takes the place of what the lock installs, and may be of several
+// versions in one place: npm's aliases.
+func TestLockPackages(t *testing.T) {
+	at := func(kind pins.Kind, name, version, where string) pins.Pin {
+		p := pins.New(kind, name, version)
+		p.Where = where
+		return p
+	}
+	l := &pins.Lock{Platforms: []string{"linux/amd64"}, Artifacts: []pins.Artifact{
+		{Pin: pins.New(pins.Pip, "idna", "3.3"), Platform: "linux/amd64", Use: pins.Install},
+		{Pin: pins.New(pins.Pip, "gone", "1"), Platform: "linux/amd64", Use: pins.Install}},
+		Recordings: []pins.Recording{
+			{Script: "a", Removed: []pins.Pin{at(pins.Pip, "gone", "1", pins.Env)}, Brought: []pins.Pin{
+				at(pins.Npm, "string-width", "4.2.3", "/x"), at(pins.Npm, "string-width", "5.1.2", "/x"),
+				at(pins.Pip, "idna", "3.4", pins.Env)}},
+			{Script: "b", Brought: []pins.Pin{at(pins.Pip, "idna", "3.5", pins.Env)}}}}
+	var got []string
+	for _, p := range drift.LockPackages(l) {
+		got = append(got, p.Name+" "+p.Version)
+	}
+	if want := "string-width 4.2.3, string-width 5.1.2, idna 3.5"; strings.Join(got, ", ") != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+}
