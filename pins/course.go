@@ -354,7 +354,7 @@ func listing(file string) func(c *course, file string, data []byte) {
 	switch {
 	case file == "Dockerfile":
 		return func(c *course, file string, data []byte) {
-			d := newDockerfileReader(c, file, string(data))
+			d := newDockerfileReader(c, file)
 			for _, in := range readInstructions(string(data)) {
 				d.read(in)
 			}

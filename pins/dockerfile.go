@@ -32,7 +32,7 @@ func (c *course) dockerfile(file string) {
 	c.m.Dockerfile = Text{file, Position{File: c.name(file), Line: 1}}
 	c.ignores(file)
 	c.otherSyntax(file, string(data))
-	d := newDockerfileReader(c, file, string(data))
+	d := newDockerfileReader(c, file)
 	for _, in := range readInstructions(string(data)) {
 		d.read(in)
 	}
@@ -95,46 +95,40 @@ func (c *course) ignores(dockerfile string) {
 type dockerfileReader struct {
 	*course
 	file   string
-	lines  []string
 	args   map[string]Text   // the values of ARG before the first FROM
 	scope  map[string]string // the values of ARG and ENV in the stage that is read, as far as they are known
 	stages []stage
 }
 
-func newDockerfileReader(c *course, file, text string) *dockerfileReader {
-	return &dockerfileReader{course: c, file: file, lines: strings.Split(text, "\n"), args: map[string]Text{}}
+func newDockerfileReader(c *course, file string) *dockerfileReader {
+	return &dockerfileReader{course: c, file: file, args: map[string]Text{}, scope: map[string]string{}}
 }
 
+// at is an instruction's first line.
 func (d *dockerfileReader) at(in instruction) Position {
 	return Position{File: d.name(d.file), Line: in.line}
+}
+
+// place is where a part of an instruction's text stands.
+func (d *dockerfileReader) place(in instruction, at int) Position {
+	line, column := in.place(at)
+	return Position{File: d.name(d.file), Line: line, Column: column}
 }
 
 func (d *dockerfileReader) read(in instruction) {
 	flags, words := options(in.text)
 	switch in.name {
-	case "ARG":
-		for _, w := range words {
-			name, value, ok := strings.Cut(w, "=")
-			if len(d.stages) > 0 {
-				d.sets(in, w)
-			} else if ok {
-				value = strings.Trim(value, `"'`)
-				d.args[name] = Text{d.expand(value, d.at(in)), d.place(in, w)}
-				if at := d.args[name]; at.Value == value && at.At.Column > 0 {
-					at.At.Column += len(w) - len(strings.TrimLeft(w[len(name)+1:], `"'`))
-					d.args[name] = at
+	case "ARG", "ENV":
+		for _, s := range settings(in.name, words) {
+			if in.name == "ARG" && len(d.stages) == 0 {
+				if s.given {
+					d.args[s.name] = Text{d.expand(s.value, d.at(in)), d.place(in, s.at)}
 				}
+			} else {
+				d.sets(in, s)
 			}
+			d.variable(in, s)
 		}
-		d.variables(in, words)
-	case "ENV":
-		if len(words) > 1 && !strings.Contains(words[0], "=") { // the old form: ENV NAME VALUE
-			words = []string{words[0] + "=" + strings.Join(words[1:], " ")}
-		}
-		for _, w := range words {
-			d.sets(in, w)
-		}
-		d.variables(in, words)
 	case "FROM":
 		d.from(in, words)
 	case "RUN":
@@ -164,19 +158,18 @@ func (d *dockerfileReader) mounted(in instruction, mount string) {
 }
 
 // from reads FROM IMAGE [AS NAME].
-func (d *dockerfileReader) from(in instruction, words []string) {
+func (d *dockerfileReader) from(in instruction, words []word) {
 	if len(words) == 0 {
 		d.m.Findings.fatal(d.at(in), "dockerfile", "FROM names no image")
 		return
 	}
-	s := stage{from: Text{d.expand(words[0], d.at(in)), d.at(in)}, on: -1}
-	at := d.place(in, words[0])
-	if len(words) == 3 && strings.EqualFold(words[1], "as") {
-		s.name = strings.ToLower(words[2])
+	s := stage{from: Text{d.expand(words[0].text, d.at(in)), d.at(in)}, on: -1}
+	if len(words) == 3 && strings.EqualFold(words[1].text, "as") {
+		s.name = strings.ToLower(words[2].text)
 	}
 	if s.on = d.stage(s.from.Value); s.on < 0 {
 		d.image(s.from)
-		d.startsFrom(s.from.Value, words[0], at)
+		d.startsFrom(s.from.Value, words[0].text, d.place(in, words[0].at))
 	}
 	if n := len(d.stages); n > 0 {
 		d.stages[n-1].ends = d.scope

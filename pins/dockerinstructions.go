@@ -9,11 +9,41 @@ import (
 // An instruction is one of a Dockerfile (Docker's documentation, "Dockerfile
 // reference").
 type instruction struct {
-	line int // its first
-	last int
-	name string // in capitals
-	text string // what follows it, without comments and ends of lines
+	line  int    // its first
+	name  string // in capitals
+	text  string // what follows it, without comments and ends of lines
+	parts []textPart
 }
+
+// A textPart says where a part of an instruction's text stands in the file.
+type textPart struct{ at, line, column int }
+
+// place is where a part of an instruction's text begins in the file.
+func (in instruction) place(at int) (line, column int) {
+	line, column = in.line, 1
+	for _, p := range in.parts {
+		if p.at <= at {
+			line, column = p.line, p.column+at-p.at
+		}
+	}
+	return line, column
+}
+
+// A word is one of an instruction's text.
+type word struct {
+	text string
+	at   int // in the instruction's text
+}
+
+// fields are the words of a text, from an offset on.
+func fields(text string, from int) (words []word) {
+	for _, m := range notBlank.FindAllStringIndex(text[from:], -1) {
+		words = append(words, word{text[from+m[0] : from+m[1]], from + m[0]})
+	}
+	return words
+}
+
+var notBlank = regexp.MustCompile(`\S+`)
 
 var (
 	directive = regexp.MustCompile(`(?i)^#[ \t]*(syntax|check|escape)[ \t]*=[ \t]*(.+?)[ \t]*$`)
@@ -28,30 +58,44 @@ func readInstructions(text string) (all []instruction) {
 	lines := strings.Split(text, "\n")
 	goesOn := continuation(lines)
 	for i := 0; i < len(lines); i++ {
-		line, more := cutEnd(strings.TrimLeftFunc(uncommented(lines[i]), unicode.IsSpace), goesOn)
+		raw := uncommented(lines[i])
+		start := strings.TrimLeftFunc(raw, unicode.IsSpace)
+		line, more := cutEnd(start, goesOn)
 		if line == "" && !more {
 			continue
 		}
-		first, body := i+1, line
+		in := instruction{line: i + 1, parts: []textPart{{0, i + 1, len(raw) - len(start) + 1}}}
+		body := line
 		for more && i+1 < len(lines) {
 			i++ // comments, and empty lines, may lie between
 			if line = uncommented(lines[i]); strings.TrimSpace(line) != "" {
+				in.parts = append(in.parts, textPart{len(body), i + 1, 1})
 				line, more = cutEnd(line, goesOn)
 				body += line
 			}
 		}
-		words := blank.Split(strings.TrimSpace(body), 2)
-		in := instruction{line: first, name: strings.ToUpper(words[0])}
-		if len(words) == 2 {
-			in.text = strings.TrimSpace(words[1])
-		}
+		in.split(body)
 		if (in.name == "RUN" || in.name == "COPY" || in.name == "ADD") && !jsonForm.MatchString(in.text) {
 			i = afterHeredocs(lines, i, in.text)
 		}
-		in.last = i + 1
 		all = append(all, in)
 	}
 	return all
+}
+
+// split takes an instruction's name off its text.
+func (in *instruction) split(body string) {
+	trimmed := strings.TrimLeft(body, " \t\v\f\r\n")
+	name := trimmed
+	if m := blank.FindStringIndex(trimmed); m != nil {
+		name = trimmed[:m[0]]
+	}
+	in.name = strings.ToUpper(strings.TrimSpace(name))
+	rest := strings.TrimLeftFunc(trimmed[len(name):], unicode.IsSpace)
+	in.text = strings.TrimRightFunc(rest, unicode.IsSpace)
+	for i := range in.parts {
+		in.parts[i].at -= len(body) - len(rest)
+	}
 }
 
 // continuation is how a line ends that goes on in the next one: by the character that a
@@ -106,11 +150,11 @@ func afterHeredocs(lines []string, i int, text string) int {
 }
 
 // options are the --NAME=VALUE before an instruction's words.
-func options(text string) (flags map[string]string, words []string) {
+func options(text string) (flags map[string]string, words []word) {
 	flags = map[string]string{}
-	words = strings.Fields(text)
-	for len(words) > 0 && strings.HasPrefix(words[0], "--") {
-		name, value, _ := strings.Cut(words[0][2:], "=")
+	words = fields(text, 0)
+	for len(words) > 0 && strings.HasPrefix(words[0].text, "--") {
+		name, value, _ := strings.Cut(words[0].text[2:], "=")
 		flags[name] += "," + value
 		words = words[1:]
 	}

@@ -11,44 +11,8 @@ import (
 	"strings"
 
 	"github.com/moby/patternmatcher"
+	"mvdan.cc/sh/v3/syntax"
 )
-
-// place is where a word of an instruction stands; the instruction's first line if it is
-// not written there in one piece.
-func (d *dockerfileReader) place(in instruction, word string) Position {
-	at := d.at(in)
-	if word == "" {
-		return at
-	}
-	for i := in.line; i <= min(in.last, len(d.lines)); i++ {
-		if strings.HasPrefix(strings.TrimSpace(d.lines[i-1]), "#") {
-			continue
-		}
-		if k := indexWord(d.lines[i-1], word); k >= 0 {
-			at.Line, at.Column = i, k+1
-			return at
-		}
-	}
-	return at
-}
-
-// indexWord is where a word begins in a line; -1 if the line has it only within others.
-func indexWord(line, word string) int {
-	const ends = " \t\r\v\f\"'[],;&|()="
-	for start := 0; ; {
-		k := strings.Index(line[start:], word)
-		if k < 0 {
-			return -1
-		}
-		k += start
-		before, after := line[:k], line[k+len(word):]
-		if (before == "" || strings.ContainsRune(ends, rune(before[k-1]))) &&
-			(after == "" || after[0] != '=' && strings.ContainsRune(ends, rune(after[0]))) {
-			return k
-		}
-		start = k + 1
-	}
-}
 
 // oneVariable is a text that ends in a variable, and has no other.
 var oneVariable = regexp.MustCompile(`^([^$]*)\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?$`)
@@ -59,7 +23,7 @@ func (d *dockerfileReader) startsFrom(ref, written string, at Position) {
 	if err != nil {
 		return // the frontend says what is wrong with it
 	}
-	r.At, r.Need = at, Wanted
+	r.At, r.Need, r.Where = Position{File: at.File, Line: at.Line, Column: 1}, Wanted, Text{written, at}
 	if written != ref {
 		m := oneVariable.FindStringSubmatch(written)
 		value, ok := Text{}, m != nil
@@ -87,30 +51,22 @@ var (
 	versionText = regexp.MustCompile(`^v?[0-9]+(\.[0-9A-Za-z]+)*([-+~_][0-9A-Za-z.+~_-]+)?$`)
 )
 
-// variables lists the versions that ARG or ENV set.
-func (d *dockerfileReader) variables(in instruction, words []string) {
-	for _, w := range words {
-		name, value, ok := strings.Cut(w, "=")
-		value = strings.Trim(value, `"'`)
-		if !ok || !versionName.MatchString(name) || !versionText.MatchString(value) {
-			continue
-		}
-		at := d.place(in, w)
-		if at.Column == 0 {
-			at = d.place(in, value)
-		}
-		r := Request{Pin: New(Variable, name, value), Spec: name + "=" + value, Need: Wanted, At: at}
-		r.At.Column = 1
-		if at.Column > 0 {
-			at.Column += strings.Index(d.lines[at.Line-1][at.Column-1:], value)
-		}
-		r.Where = Text{value, at}
-		d.list(r)
+// variable lists the version that ARG or ENV sets.
+func (d *dockerfileReader) variable(in instruction, s setting) {
+	if !s.given || !versionName.MatchString(s.name) || !versionText.MatchString(s.value) {
+		return
 	}
+	at := d.place(in, s.at)
+	d.list(Request{Pin: New(Variable, s.name, s.value), Spec: s.name + "=" + s.value, Need: Wanted, Where: Text{s.value, at},
+		At: Position{File: at.File, Line: at.Line, Column: 1}})
 }
 
 // copies reads COPY and ADD: what they copy may hold pins.
-func (d *dockerfileReader) copies(in instruction, flags map[string]string, words []string) {
+func (d *dockerfileReader) copies(in instruction, flags map[string]string, all []word) {
+	var words []string
+	for _, w := range all {
+		words = append(words, w.text)
+	}
 	if from, ok := flags["from"]; ok {
 		if _, err := strconv.Atoi(from); err != nil && d.stage(from) < 0 {
 			d.image(Text{d.expand(from, d.at(in)), d.at(in)})
@@ -154,14 +110,27 @@ func (d *dockerfileReader) adds(in instruction, source, checksum string) {
 			"recorded")
 		return
 	}
-	download := Download{URL: address, SHA256: strings.TrimPrefix(checksum, "sha256:"), At: d.at(in)}
+	sum, ok := d.known(checksum)
+	if !ok {
+		d.m.Findings.fatal(d.at(in), "unsupported", "ADD --checksum=%s: driftpin does not know the variables in it: write it out",
+			checksum)
+		return
+	}
+	download := Download{URL: address, SHA256: strings.TrimPrefix(sum, "sha256:"), At: d.at(in)}
 	if why := download.unfit(); why != "" {
 		d.m.Findings.fatal(d.at(in), "download", "ADD: %s", why)
 		return
 	}
 	d.m.Findings.note(d.at(in), "download", "driftpin lock locks what lies at %s", address)
-	if !slices.ContainsFunc(d.m.Downloads, func(o Download) bool { return o.URL == address }) {
+	i := slices.IndexFunc(d.m.Downloads, func(o Download) bool { return o.URL == address })
+	switch {
+	case i < 0:
 		d.m.Downloads = append(d.m.Downloads, download)
+	case d.m.Downloads[i].SHA256 == "":
+		d.m.Downloads[i].SHA256 = download.SHA256
+	case download.SHA256 != "" && download.SHA256 != d.m.Downloads[i].SHA256:
+		d.m.Findings.fatal(d.at(in), "download", "ADD: %s is asked for at %s too, with another --checksum: keep one", address,
+			d.m.Downloads[i].At)
 	}
 }
 
@@ -221,31 +190,94 @@ func (d *dockerfileReader) listed(source string) func() {
 	}
 }
 
-var aptInstall = regexp.MustCompile(`\bapt(?:-get)?\b[^&|;]*?\binstall\b([^&|;>]*)`)
-
-// installs lists what RUN installs by apt, as far as it is named there.
+// installs lists what RUN installs by apt, as far as it is named there: in commands of
+// their own, by plain words.
 func (d *dockerfileReader) installs(in instruction) {
-	for _, m := range aptInstall.FindAllStringSubmatch(in.text, -1) {
-		valued := false
-		for _, word := range strings.Fields(m[1]) {
-			if word[0] == '#' {
-				break
+	_, words := options(in.text)
+	if len(words) == 0 || strings.HasPrefix(words[0].text, "[") || strings.Contains(in.text, "<<") {
+		return
+	}
+	from := words[0].at
+	script, err := syntax.NewParser().Parse(strings.NewReader(in.text[from:]), "")
+	if err != nil {
+		return
+	}
+	syntax.Walk(script, func(n syntax.Node) bool {
+		if call, ok := n.(*syntax.CallExpr); ok {
+			var words []word
+			for _, arg := range call.Args {
+				words = append(words, word{literal(arg), from + int(arg.Pos().Offset())})
 			}
-			skip := valued || strings.HasPrefix(word, "-") || strings.ContainsAny(word, "$`(){}\"'") ||
-				strings.HasPrefix(word, "/") || strings.HasPrefix(word, ".")
-			valued = slices.Contains([]string{"-t", "-o", "-c", "--option", "--target-release", "--default-release",
-				"--config-file"}, word)
-			if skip {
-				continue // an option, a file, or what only the shell knows
+			d.aptInstalls(in, words)
+		}
+		return true
+	})
+}
+
+// literal is a word of a shell's that stands for itself; empty for others.
+func literal(w *syntax.Word) string {
+	if len(w.Parts) != 1 {
+		return ""
+	}
+	switch p := w.Parts[0].(type) {
+	case *syntax.Lit:
+		if strings.ContainsAny(p.Value, `\*?[{~`) {
+			return ""
+		}
+		return p.Value
+	case *syntax.SglQuoted:
+		return p.Value
+	case *syntax.DblQuoted:
+		if len(p.Parts) == 1 {
+			if lit, ok := p.Parts[0].(*syntax.Lit); ok && !strings.Contains(lit.Value, `\`) {
+				return lit.Value
 			}
-			word, _, _ = strings.Cut(word, "/") // a release
-			r, err := ParseApt(word)
-			if err != nil {
-				d.m.Findings.warn(d.at(in), "apt", "%v", err)
-				continue
-			}
-			r.At, r.Need = d.place(in, word), Wanted
-			d.list(r)
 		}
 	}
+	return ""
+}
+
+// aptValued are apt's options whose value is a word of its own.
+var aptValued = []string{"-t", "-o", "-c", "-a", "--option", "--target-release", "--default-release", "--config-file",
+	"--host-architecture"}
+
+// aptInstalls lists the packages of apt install, and of apt-get install.
+func (d *dockerfileReader) aptInstalls(in instruction, words []word) {
+	if len(words) > 0 && words[0].text == "sudo" {
+		words = words[1:]
+	}
+	if len(words) == 0 || words[0].text != "apt" && words[0].text != "apt-get" {
+		return
+	}
+	installs, valued := false, false
+	for _, w := range words[1:] {
+		switch {
+		case valued:
+			valued = false
+		case strings.HasPrefix(w.text, "-"):
+			valued = slices.Contains(aptValued, w.text)
+		case !installs:
+			if installs = w.text == "install"; !installs {
+				return // another command of apt's
+			}
+		case w.text == "" || strings.ContainsAny(w.text[:1], "/.") || strings.HasSuffix(w.text, "-"):
+			// what only the shell knows, a file, or what is removed
+		default:
+			d.aptPackage(in, w)
+		}
+	}
+}
+
+// aptPackage lists a package that apt is told to install, as NAME[=VERSION] or
+// NAME/RELEASE.
+func (d *dockerfileReader) aptPackage(in instruction, w word) {
+	at := d.place(in, w.at)
+	name, _, _ := strings.Cut(strings.TrimSuffix(w.text, "+"), "/")
+	r, err := ParseApt(name)
+	if err != nil {
+		d.m.Findings.warn(Position{File: at.File, Line: at.Line}, "apt", "%v", err)
+		return
+	}
+	r.At, r.Need, r.Where = Position{File: at.File, Line: at.Line, Column: 1}, Wanted, Text{w.text, at}
+	d.list(r)
 }

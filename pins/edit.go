@@ -88,10 +88,10 @@ func (r Request) editWhere(text, version string) (string, error) {
 	switch r.Kind {
 	case R, Variable:
 		words = version
+	case Deb: // of a Dockerfile's RUN
+		words = r.Name + "=" + version
 	case FromImage:
-		if words = r.Where.Value + ":" + version; r.Version != "" {
-			words = strings.TrimSuffix(r.Where.Value, r.Version) + version
-		}
+		words = imageWith(r, version)
 	}
 	type edit struct {
 		Text
@@ -118,6 +118,19 @@ func (r Request) editWhere(text, version string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("%s: %q can't be changed to version %s: edit the pin by hand", r.At, r.Where.Value, version)
+}
+
+// imageWith is what names an image of another version, in the place of what a Dockerfile
+// has: the whole reference, or the tag alone.
+func imageWith(r Request, version string) string {
+	switch value := r.Where.Value; {
+	case value == r.Spec || strings.HasPrefix(value, r.Name+":") || value == r.Name:
+		return r.Name + ":" + version
+	case r.Version != "":
+		return strings.TrimSuffix(value, r.Version) + version
+	default:
+		return value + ":" + version
+	}
 }
 
 // offset is where some words begin in a file.
