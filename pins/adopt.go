@@ -57,6 +57,9 @@ func Adopt(m *Manifest, base string) ([]byte, error) {
 		return nil, err
 	}
 	out.Write(data)
+	if _, err := ParseManifest(ManifestName, out.Bytes()); err != nil {
+		return nil, fmt.Errorf("the files can't be put together in one %s: %w", ManifestName, err)
+	}
 	return out.Bytes(), nil
 }
 

@@ -17,6 +17,7 @@ func (m *Manifest) lint() {
 	m.lintChannels()
 	m.lintNode()
 	m.lintKernels()
+	m.lintTargets()
 	for _, t := range m.Launch.Cmd {
 		if err := checkDashes(t.Value); err != nil {
 			m.Findings.fatal(t.At, "dash", "launch.cmd: %v", err)
@@ -152,6 +153,28 @@ func (m *Manifest) lintChannels() {
 		if r.Channel != "" && !slices.Contains(m.CondaChannels(), r.Channel) {
 			m.Findings.fatal(r.At, "channel", "%s: its channel is not among the channels: add %s to them", r.Spec,
 				r.Channel)
+		}
+	}
+}
+
+// lintTargets finds paths that several keys of the manifest write.
+func (m *Manifest) lintTargets() {
+	first := map[string]Position{}
+	target := func(file string, at Position) {
+		if was, twice := first[file]; twice && file != "" && was.File == at.File {
+			m.Findings.fatal(at, "path", "%s is written at %s too: keep one", file, was)
+		}
+		first[file] = at
+	}
+	for _, f := range m.Files {
+		target(f.Target, f.At)
+	}
+	for _, f := range m.Launch.Files {
+		target(f.Path, f.At)
+	}
+	for _, d := range m.Downloads {
+		if !d.Unpack {
+			target(d.To, d.At)
 		}
 	}
 }

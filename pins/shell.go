@@ -111,14 +111,19 @@ func (sh shell) words(stmt *syntax.Stmt) (words []string, ok bool) {
 func (sh shell) word(w *syntax.Word) (text string, ok bool) {
 	ok = true
 	syntax.Walk(w, func(n syntax.Node) bool {
-		if p, isParam := n.(*syntax.ParamExp); isParam {
-			_, known := sh.vars[p.Param.Value]
-			ok = ok && known && p.Exp == nil && p.Repl == nil && p.Slice == nil && p.Index == nil && !p.Length && !p.Excl
+		switch n := n.(type) {
+		case nil, *syntax.Word, *syntax.Lit, *syntax.SglQuoted, *syntax.DblQuoted:
+		case *syntax.ParamExp:
+			_, known := sh.vars[n.Param.Value]
+			ok = ok && known && n.Exp == nil && n.Repl == nil && n.Slice == nil && n.Index == nil && !n.Length && !n.Excl
+		default: // a substitution, arithmetic, a pattern
+			ok = false
 		}
 		return true
 	})
 	for _, part := range w.Parts {
-		if lit, isLit := part.(*syntax.Lit); isLit && strings.ContainsAny(lit.Value, `*?[{\`) {
+		if lit, isLit := part.(*syntax.Lit); isLit && (strings.ContainsAny(lit.Value, `*?[{\`) ||
+			strings.Contains(lit.Value, ":~")) { // shells take that for a home in export's values
 			ok = false
 		}
 	}
@@ -194,7 +199,7 @@ func (s *plainScript) download(at Position, words []string) bool {
 	d := Download{At: at}
 	for words = words[1:]; len(words) > 0; words = words[1:] {
 		switch w := words[0]; {
-		case w == options.output && len(words) > 1:
+		case w == options.output && len(words) > 1 && d.To == "":
 			d.To, words = words[1], words[1:]
 		case slices.Contains(options.words, w), len(w) > 1 && w[0] == '-' && strings.Trim(w[1:], options.letters) == "":
 		case strings.HasPrefix(w, "-") || d.URL != "":
@@ -203,8 +208,8 @@ func (s *plainScript) download(at Position, words []string) bool {
 			d.URL = w
 		}
 	}
-	if d.unfit() != "" || !isCleanAbs(d.To) || !isKept(d.To) {
-		return false
+	if d.unfit() != "" || !isCleanAbs(d.To) || !isKept(d.To) || strings.ContainsAny(d.URL, "[]{}") || strings.Contains(d.To, "#") {
+		return false // curl makes several of one
 	}
 	s.downloads = append(s.downloads, d)
 	return true
@@ -271,6 +276,9 @@ func (m *Manifest) Plain() *Manifest {
 // PlainNotes says, command by command, what of postBuild and start Plain says in another
 // way.
 func (m *Manifest) PlainNotes() (notes Findings) {
+	if m.own() {
+		return nil // it has a pins.yaml, and adopt has nothing to do
+	}
 	_, taken := m.plain()
 	for _, s := range taken {
 		note := func(at Position, format string, args ...any) {
@@ -332,9 +340,7 @@ func (m *Manifest) takes(at Position, exports bool) (plainScript, bool) {
 	}
 	text, _ := m.Source(at.File)
 	s, ok := readPlain(at.File, string(text), exports, plainVariables, exists)
-	if !ok || twice(s.pins) || slices.ContainsFunc(s.pins, func(q Request) bool {
-		return slices.ContainsFunc(m.Requests, func(r Request) bool { return r.Kind == q.Kind && r.Name == q.Name })
-	}) {
+	if !ok || !m.fits(s) {
 		return s, false
 	}
 	m.Requests = slices.Concat(m.Requests, s.pins)
@@ -346,6 +352,48 @@ func (m *Manifest) takes(at Position, exports bool) (plainScript, bool) {
 		m.Launch.setEnvCopy(name, value, e.At)
 	}
 	return s, true
+}
+
+// fits reports whether what a script does can stand beside what the manifest has: no
+// package is asked for twice, by whichever manager, and no file is written twice.
+func (m *Manifest) fits(s plainScript) bool {
+	if twice(s.pins) {
+		return false
+	}
+	for _, q := range s.pins {
+		if q.Kind == Conda && q.Channel != "" && !slices.Contains(m.CondaChannels(), q.Channel) {
+			return false
+		}
+		for _, r := range slices.Concat(m.Requests, s.pins) {
+			other := r.Kind != q.Kind && (r.Kind == Pip || r.Kind == Conda) && (q.Kind == Pip || q.Kind == Conda)
+			if other && CanonicalName(Pip, r.Name) == CanonicalName(Pip, q.Name) {
+				return false
+			}
+		}
+		if slices.ContainsFunc(m.Requests, func(r Request) bool { return r.Kind == q.Kind && r.Name == q.Name }) {
+			return false
+		}
+	}
+	sources, targets := map[string]bool{}, map[string]bool{}
+	for _, f := range slices.Concat(m.Files, s.files) {
+		if sources[f.Source] || targets[f.Target] { // a pins.yaml has each source once
+			return false
+		}
+		sources[f.Source], targets[f.Target] = true, true
+	}
+	for _, f := range slices.Concat(m.Launch.Files, s.settled) {
+		if targets[f.Path] {
+			return false
+		}
+		targets[f.Path] = true
+	}
+	for _, d := range slices.Concat(m.Downloads, s.downloads) {
+		if targets[d.To] {
+			return false
+		}
+		targets[d.To] = true
+	}
+	return true
 }
 
 // twice reports whether a package is among requests more than once.
