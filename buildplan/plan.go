@@ -164,13 +164,24 @@ func (p *Plan) readReplaced(m *pins.Manifest, l *pins.Lock) {
 	}
 }
 
-// readPostLinks takes the scripts of conda packages that run into the plan.
+// readPostLinks takes the scripts of conda packages that run into the plan, in the order
+// in which conda installs the packages: what a package requires comes before it.
 func (p *Plan) readPostLinks(l *pins.Lock) {
+	var waiting []pins.Artifact
 	for _, link := range l.PostLinks {
 		if a, ok := l.Find(pins.Conda, link.Name, p.Platform); ok && link.Runs {
-			p.PostLinks = append(p.PostLinks, steps.PostLink{Name: a.Name, Version: a.Version, Build: a.Build,
-				Steps: steps.RecordedDigest()})
+			waiting = append(waiting, a)
 		}
+	}
+	reasons := pins.NewReasons(nil, l)
+	for len(waiting) > 0 {
+		i := max(0, slices.IndexFunc(waiting, func(a pins.Artifact) bool {
+			return !slices.ContainsFunc(waiting, func(b pins.Artifact) bool { return reasons.Requires(pins.Conda, a.Name, b.Name) })
+		}))
+		a := waiting[i]
+		waiting = slices.Delete(waiting, i, i+1)
+		p.PostLinks = append(p.PostLinks, steps.PostLink{Name: a.Name, Version: a.Version, Build: a.Build,
+			Steps: steps.RecordedDigest()})
 	}
 }
 

@@ -59,6 +59,10 @@ func ReadCourseWith(dir string, o ReadOptions) (*Manifest, error) {
 	if r, ok := m.baseRequest(); ok {
 		m.Listed = append(m.Listed, r)
 	}
+	readsPixi := slices.ContainsFunc(m.Sources, func(s Source) bool { return path.Base(s.Name) == "pixi.toml" })
+	if at := m.Environment.At; at.File != "" && !readsPixi {
+		m.Findings.fatal(at, "environment", "pixi-environment has no effect: no pixi.toml is included")
+	}
 	c.checkPlaces()
 	c.ghosts()
 	if m.RepoDir.Value == "" && o.RepoDir != "" {

@@ -102,6 +102,7 @@ func (d *dockerfileReader) adds(in instruction, source, checksum string) {
 	}
 	switch {
 	case !ok:
+		source = source[strings.LastIndexByte(source, '@')+1:] // before it there may be a password
 		d.m.Findings.fatal(d.at(in), "unsupported", "ADD %s: driftpin does not know the variables in the address: write it "+
 			"out, or set them by ARG NAME=VALUE in this stage", source)
 		return

@@ -61,6 +61,9 @@ func (d Download) unfit() string {
 	}
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.ContainsAny(d.URL, " \t\n"):
+		if i := strings.LastIndexByte(d.URL, '@'); i >= 0 { // before it there may be a password
+			return fmt.Sprintf("the address of %q, with a user, can't be read", d.URL[i+1:])
+		}
 		return fmt.Sprintf("%q is not an address of HTTP or HTTPS", d.URL)
 	case secret != "":
 		return fmt.Sprintf("the address holds a secret by its parameter %s, which would stand in the lock: name an address "+

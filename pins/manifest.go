@@ -50,6 +50,7 @@ type Manifest struct {
 	Edited     map[string][]byte // other contents of some files, which the manifest was read with
 	Findings   Findings
 
+	pixiLock string // a pixi.lock beside the pixi.toml
 	includes []Text
 	extends  Text
 	runs     []Text
@@ -181,8 +182,8 @@ func (m *Manifest) Lists(r Request) bool {
 // is any ecosystem's. It is empty if the manifest does not ask for it.
 func (m *Manifest) Pinned(name string) []Request {
 	return slices.DeleteFunc(m.Asked(), func(r Request) bool {
-		if r.Kind == FromImage && r.Spec == name {
-			return false
+		if r.Kind == FromImage || r.Kind == Variable { // every letter counts
+			return r.Name != name && r.Spec != name
 		}
 		return r.Name == "" || CanonicalName(Pip, r.Name) != CanonicalName(Pip, name)
 	})

@@ -3,6 +3,7 @@ package pins
 import (
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +28,14 @@ func (c *course) pixiToml(file string, data []byte) {
 		return
 	}
 	p.interpret()
+	if locked := path.Join(path.Dir(file), PixiLockName); c.exists(locked) {
+		if c.bounds != nil && !c.bounds.hold(c.path(locked)) {
+			c.m.Findings.warn(Position{File: c.name(locked)}, "outside", "the file lies outside of %s, and is not read: copy it "+
+				"inside, or give --allow-outside", c.bounds.title)
+			return
+		}
+		c.m.pixiLock = c.path(locked)
+	}
 }
 
 // A pixi is a pixi.toml being read.

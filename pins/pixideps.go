@@ -201,8 +201,10 @@ func (p *pixi) environment() (features []string, root bool) {
 		case len(l.keys) == 2 || l.keys[2] == "features":
 			list, _ := l.value.([]any)
 			for _, one := range list {
-				if name, ok := one.(string); ok {
+				if name, ok := one.(string); ok && p.hasFeature(name) {
 					features = append(features, name)
+				} else if ok {
+					p.m.Findings.fatal(l.at, "environment", "there is no feature %s: write [feature.%s.…], or take it out", name, name)
 				}
 			}
 		case l.keys[2] == "no-default-feature" && l.value == true:
@@ -210,6 +212,11 @@ func (p *pixi) environment() (features []string, root bool) {
 		}
 	}
 	return features, root
+}
+
+// hasFeature reports whether the file has a feature.
+func (p *pixi) hasFeature(name string) bool {
+	return slices.ContainsFunc(p.leaves, func(l *leaf) bool { return len(l.keys) > 1 && l.keys[0] == "feature" && l.keys[1] == name })
 }
 
 // known says that the file has no environment of the name that the course gives, if it

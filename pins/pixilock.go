@@ -2,9 +2,7 @@ package pins
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path"
@@ -103,28 +101,22 @@ const maxPixiLock = 64 << 20
 // PixiLocked is what the pixi.lock beside a course's pixi.toml has, for the environment
 // that the course is read as; nil if there is none. file names it.
 func (m *Manifest) PixiLocked() (file string, all []Artifact, err error) {
-	for _, s := range m.Sources {
-		if path.Base(s.Name) != "pixi.toml" {
-			continue
-		}
-		file = path.Join(path.Dir(s.Name), PixiLockName)
-		info, err := os.Stat(file)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return "", nil, nil
-		case err != nil:
-			return file, nil, err
-		case !info.Mode().IsRegular() || info.Size() > maxPixiLock:
-			return file, nil, fmt.Errorf("%s: it is not a file of at most %d bytes", file, maxPixiLock)
-		}
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return file, nil, err
-		}
-		if all, err = ParsePixiLock(data, m.environment(), m.Platforms[0]); err != nil {
-			err = fmt.Errorf("%s: %w: let pixi write it anew, or delete it", file, err)
-		}
-		return file, all, err
+	if file = m.pixiLock; file == "" {
+		return "", nil, nil
 	}
-	return "", nil, nil
+	info, err := os.Stat(file)
+	switch {
+	case err != nil:
+		return file, nil, err
+	case !info.Mode().IsRegular() || info.Size() > maxPixiLock:
+		return file, nil, fmt.Errorf("%s: it is not a file of at most %d bytes", file, maxPixiLock)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil || len(bytes.TrimSpace(data)) == 0 {
+		return file, nil, err
+	}
+	if all, err = ParsePixiLock(data, m.environment(), m.Platforms[0]); err != nil {
+		err = fmt.Errorf("%s: %w: let pixi write it anew, or delete it", file, err)
+	}
+	return file, all, err
 }

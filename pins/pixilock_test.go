@@ -90,7 +90,8 @@ func TestPixiLock(t *testing.T) {
 // The environment that is named is read, with its features, and no other.
 func TestPixiEnvironment(t *testing.T) {
 	const text = "[dependencies]\nnumpy = '*'\n[feature.gpu.dependencies]\ncuda = '*'\n[feature.docs.dependencies]\nsphinx = '*'\n" +
-		"[environments]\ngpu = ['gpu']\ndocs = {features = ['docs'], no-default-feature = true}\n"
+		"[environments]\ngpu = ['gpu']\ndocs = {features = ['docs'], no-default-feature = true}\n" +
+		"bad = ['nosuch']\n"
 	for name, test := range map[string]struct {
 		manifest, environment string
 		want                  string // names, or the finding
@@ -99,15 +100,20 @@ func TestPixiEnvironment(t *testing.T) {
 		"gpu":          {"", "gpu", "numpy cuda"},
 		"docs":         {"", "docs", "sphinx"},
 		"default said": {"", "default", "numpy"},
-		"none":         {"", "other", "pixi.toml:1: DIR/pixi.toml has no environment other: it has default, gpu, docs"},
+		"none":         {"", "other", "pixi.toml:1: DIR/pixi.toml has no environment other: it has default, gpu, docs, bad"},
+		"no feature":   {"", "bad", "pixi.toml:10: there is no feature nosuch: write [feature.nosuch.…], or take it out"},
 		"of pins.yaml": {"include: [pixi.toml]\npixi-environment: docs\n", "gpu", "sphinx"},
+		"none read":    {"pixi-environment: docs\n", "", "pins.yaml:1: pixi-environment has no effect: no pixi.toml is included"},
 		"none of pins.yaml": {"pixi-environment: x\ninclude: [pixi.toml]\n", "",
-			"pins.yaml:1: DIR/pixi.toml has no environment x: it has default, gpu, docs"},
+			"pins.yaml:1: DIR/pixi.toml has no environment x: it has default, gpu, docs, bad"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			files := map[string]string{"pixi.toml": text}
 			if test.manifest != "" {
 				files["pins.yaml"] = test.manifest
+			}
+			if strings.Contains(name, "none read") {
+				delete(files, "pixi.toml")
 			}
 			dir := write(t, files)
 			m, err := pins.ReadCourseWith(dir, pins.ReadOptions{Environment: test.environment})

@@ -235,7 +235,7 @@ func knownAnswers(old *Lock, script string) (known []Answer) {
 	seen := map[string]bool{}
 	add := func(r Recording) {
 		for _, a := range r.Answers {
-			if !seen[a.Key()] {
+			if !seen[a.Key()] && a.Status < 400 { // what there was not, there may be now
 				seen[a.Key()] = true
 				known = append(known, a)
 			}

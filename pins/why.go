@@ -66,6 +66,29 @@ func (r *Reasons) Why(kind Kind, name string) (chain []Step, by []string) {
 	return []Step{{Artifact: *target}}, target.By
 }
 
+// Requires reports whether one of the packages requires another, itself or by way of
+// others.
+func (r *Reasons) Requires(kind Kind, name, other string) bool {
+	artifacts := r.artifacts[kind]
+	seen := map[string]bool{}
+	for queue := []string{other}; len(queue) > 0; queue = queue[1:] {
+		a := artifacts[queue[0]]
+		if a == nil {
+			continue
+		}
+		for _, by := range a.By {
+			if by == name && name != other {
+				return true
+			}
+			if !seen[by] {
+				seen[by] = true
+				queue = append(queue, by)
+			}
+		}
+	}
+	return false
+}
+
 func (r *Reasons) unroll(artifacts map[string]*Artifact, next map[string]string, name string) (chain []Step) {
 	for ; name != ""; name = next[name] {
 		s := Step{Artifact: *artifacts[name]}

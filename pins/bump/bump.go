@@ -220,6 +220,13 @@ func (c *Course) Select(targets []Target) (*Selection, error) {
 
 func (c *Course) absent(t Target) Absent {
 	a := Absent{Target: t, Near: c.Manifest.SuggestPin(t.Name)}
+	if i := strings.LastIndexByte(t.Name, ':'); i > 0 { // an image by the tag that is wanted
+		for _, r := range c.Manifest.Pinned(t.Name[:i]) {
+			if r.Kind == pins.FromImage {
+				a.Near = r.Name + "=" + t.Name[i+1:]
+			}
+		}
+	}
 	if locked, ok := c.Lock.Find(pins.Pip, t.Name, c.platform()); ok && a.Near == "" {
 		a.Locked = &locked
 	}
