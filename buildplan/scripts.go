@@ -223,19 +223,25 @@ func (b Builder) Record(ctx context.Context, p *Plan, known []pins.Answer, dir s
 	}
 	defer n.close(b)
 	if err := b.export(ctx, p, dir, func(img imageGraph) llb.State { return img.scripts[i] }); err != nil {
-		err = explain(n.explain(err))
-		if told := n.proxies[i].Remembered(); told > 0 && !errors.As(err, new(*ScriptError)) {
-			err = &RememberedError{told, err}
-		}
-		return nil, err
+		return nil, remembered(n.proxies[i], explain(n.explain(err)))
 	}
 	return ran(n.proxies[i]), nil
+}
+
+// remembered says of an error that the script was told what an earlier recording has, if
+// it was.
+func remembered(p *record.Proxy, err error) error {
+	if told := p.Remembered(); err != nil && told > 0 && !errors.As(err, new(*ScriptError)) {
+		return &RememberedError{told, err}
+	}
+	return err
 }
 
 func ran(p *record.Proxy) *RecordedRun { return &RecordedRun{p.End(), p.Answers(), p.Replaced()} }
 
 // Replay runs a recorded script of a plan, and writes what it changes as Record does. An
 // engine that has run it before on the same does not run it again: End.Told tells.
+// Its errors are Record's.
 func (b Builder) Replay(ctx context.Context, p *Plan, script, dir string) (*RecordedRun, error) {
 	n, err := b.connect(p, nil, nil)
 	if err != nil {
@@ -244,7 +250,7 @@ func (b Builder) Replay(ctx context.Context, p *Plan, script, dir string) (*Reco
 	defer n.close(b)
 	i := slices.IndexFunc(p.Recorded, func(r Recorded) bool { return r.Name == script })
 	err = explain(n.explain(b.export(ctx, p, dir, func(img imageGraph) llb.State { return img.scripts[i] })))
-	return ran(n.proxies[i]), err
+	return ran(n.proxies[i]), remembered(n.proxies[i], err)
 }
 
 // Added writes all that a plan's image has beyond its base, as Record does.

@@ -265,6 +265,11 @@ func (c *course) ghost(root string, e fs.DirEntry) {
 	if !looksLikePins || slices.Contains(c.read, name) || e.IsDir() {
 		return
 	}
+	if c.m.Dockerfile.Value != "" {
+		c.m.Findings.warn(Position{File: c.name(name)}, "ghost", "no COPY of the Dockerfile names this file or its folder, so its "+
+			"pins have no effect here: copy it, or delete it")
+		return
+	}
 	if user := c.userOf(e.Name()); user != "" {
 		c.m.Findings.warn(Position{File: c.name(name)}, "ghost",
 			"nothing includes this file, so its pins have no effect here; %s names it: include it, if its pins are "+

@@ -236,6 +236,14 @@ type Bump struct {
 	Version string
 }
 
+// written is where the version of a request is written.
+func (r Request) written() Position {
+	if r.Where.At.File != "" {
+		return r.Where.At
+	}
+	return r.At
+}
+
 // EditAll returns the files of a course that bumps change, by the names that
 // positions give them, with nothing changed but the versions.
 func (m *Manifest) EditAll(bumps []Bump) (map[string][]byte, error) {
@@ -248,11 +256,18 @@ func (m *Manifest) EditAll(bumps []Bump) (map[string][]byte, error) {
 	}
 	// From the last to the first, so that an edit moves no other.
 	bumps = slices.SortedFunc(slices.Values(bumps), func(a, b Bump) int {
-		return cmp.Or(cmp.Compare(a.Request.At.File, b.Request.At.File), b.Request.At.Line-a.Request.At.Line,
-			b.Request.At.Column-a.Request.At.Column)
+		x, y := a.Request.written(), b.Request.written()
+		return cmp.Or(cmp.Compare(x.File, y.File), y.Line-x.Line, y.Column-x.Column)
 	})
 	edited := map[string][]byte{}
-	for _, b := range bumps {
+	for i, b := range bumps {
+		if i > 0 && b.Request.Where.At.File != "" && b.Request.written() == bumps[i-1].Request.written() {
+			if before := bumps[i-1]; before.Version != b.Version {
+				return nil, fmt.Errorf("%s: the versions of %s and of %s are written there: they can only be bumped to one",
+					b.Request.Where.At, before.Request.Title(), b.Request.Title())
+			}
+			continue // the text that both hang on is edited
+		}
 		file := b.Request.At.File
 		source, ok := edited[file]
 		if !ok {

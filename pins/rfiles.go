@@ -3,6 +3,7 @@ package pins
 import (
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -79,6 +80,7 @@ func readRenv(file, text string) (found []Request) {
 					if p.Version == "" {
 						r.Spec = t
 					}
+					found = slices.DeleteFunc(found, func(q Request) bool { return q.Name == t }) // of a key twice the last counts
 					found = append(found, r)
 				}
 				isKey = false

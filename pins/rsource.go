@@ -2,6 +2,7 @@ package pins
 
 import (
 	"path"
+	"regexp"
 	"strings"
 )
 
@@ -13,6 +14,12 @@ type rToken struct {
 	line int
 	col  int // in bytes, from 1, of what stands between the quotes
 }
+
+// rawString is how a text of R's begins in which no character is special: r"---(, and
+// maxDashes more than how long that is.
+var rawString = regexp.MustCompile(`^[rR](["'])(-*)([\[({])`)
+
+const maxDashes = 64
 
 // rTokens takes R's source apart. What is no token of R's is passed over.
 func rTokens(source string) (all []rToken) {
@@ -32,6 +39,20 @@ func rTokens(source string) (all []rToken) {
 			for i < len(source) && source[i] != '\n' {
 				i++
 			}
+		case rawString.MatchString(source[i:min(len(source), i+maxDashes)]):
+			m := rawString.FindStringSubmatch(source[i:])
+			end := strings.NewReplacer("(", ")", "[", "]", "{", "}").Replace(m[3]) + m[2] + m[1]
+			length := len(m[0])
+			if k := strings.Index(source[i+length:], end); k >= 0 {
+				length += k + len(end)
+			} else {
+				length = len(source) - i
+			}
+			all = append(all, rToken{'?', "", line, at(i)}) // it is not looked into
+			if k := strings.LastIndexByte(source[i:i+length], '\n'); k >= 0 {
+				line, begin = line+strings.Count(source[i:i+length], "\n"), i+k+1
+			}
+			i += length
 		case c == '"' || c == '\'':
 			var b strings.Builder
 			first, col := line, at(i+1)
@@ -111,6 +132,22 @@ func readR(file, source string) []Request {
 	return r.found
 }
 
+// changes reports whether what is named by a token is given other values there.
+func (r *rReader) changes(i int) bool {
+	if !r.sign(i+1, '[') && !r.sign(i+1, '$') {
+		return true
+	}
+	for j := i + 1; j < len(r.tokens) && r.tokens[j].line == r.tokens[i].line && r.depth[j] >= r.depth[i]; j++ {
+		switch {
+		case r.tokens[j].kind == '=' && r.tokens[j].text == "<-":
+			return true
+		case r.tokens[j].kind == '(' || r.tokens[j].kind == ',' && r.depth[j] == r.depth[i]:
+			return false
+		}
+	}
+	return false
+}
+
 func (r *rReader) sign(i int, c byte) bool { return i < len(r.tokens) && r.tokens[i].kind == c }
 
 // at looks at an assignment, or at a call, that begins at a token.
@@ -118,6 +155,14 @@ func (r *rReader) at(i int) {
 	t := r.tokens[i]
 	if t.kind != 'n' {
 		return
+	}
+	switch {
+	case i > 0 && r.tokens[i-1].kind == '>', // VALUE -> NAME
+		r.sign(i+1, 'n') && r.tokens[i+1].text == "in", // for (NAME in …)
+		r.sign(i+1, '[') || r.sign(i+1, '$'):           // NAME[i] <- …, of which more is not known
+		if r.changes(i) {
+			delete(r.vectors, t.text)
+		}
 	}
 	if r.sign(i+1, '=') && (r.tokens[i+1].text == "<-" || r.depth[i] == 0) {
 		r.assign(t.text, i+2)
@@ -140,7 +185,7 @@ func (r *rReader) at(i int) {
 			return
 		}
 		for _, v := range r.values(argument(args, 0, "pkgs")) {
-			r.add(v, rToken{}, rToken{})
+			r.add(v, rToken{}, rToken{}, false)
 		}
 	case "install_version":
 		a, b := argument(args, 0, "package"), argument(args, 1, "version")
@@ -150,12 +195,12 @@ func (r *rReader) at(i int) {
 		}
 		packages, versions := r.values(a), r.values(b)
 		if len(packages) == 1 && len(versions) <= 1 {
-			r.add(packages[0], first(versions), rToken{})
+			r.add(packages[0], first(versions), rToken{}, false)
 		}
 	case "install_github":
 		ref := first(r.values(argument(args, 1, "ref")))
 		for _, v := range r.values(argument(args, 0, "repo")) {
-			r.add(v, rToken{}, ref)
+			r.add(v, rToken{}, ref, true)
 		}
 	case "class_libs_install_version":
 		r.pairs(r.values(argument(args, 1, "class_libs")))
@@ -165,7 +210,7 @@ func (r *rReader) at(i int) {
 // pairs notes packages, each with its version behind it.
 func (r *rReader) pairs(all []rToken) {
 	for k := 0; k+1 < len(all); k += 2 {
-		r.add(all[k], all[k+1], rToken{})
+		r.add(all[k], all[k+1], rToken{}, false)
 	}
 }
 
@@ -277,12 +322,16 @@ func (r *rReader) arguments(open int) (args []rArgument, ok bool) {
 	return nil, false
 }
 
-// add notes a package; ref is a commit, tag or branch of a package on GitHub.
-func (r *rReader) add(t, version, ref rToken) {
+// rName is a package's name (Writing R Extensions, "The DESCRIPTION file").
+var rName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9.]*$`)
+
+// add notes a package; ref is a commit, tag or branch of a package on GitHub. What names no
+// package, such as a file, is passed over.
+func (r *rReader) add(t, version, ref rToken, github bool) {
 	name, spec := t.text, t.text
 	q := Request{Need: Wanted, At: Position{File: r.file, Line: t.line}}
 	where := version
-	if owner, repository, ok := strings.Cut(name, "/"); ok {
+	if owner, repository, ok := strings.Cut(name, "/"); ok && github {
 		repository, at, _ := strings.Cut(repository, "@")
 		if ref.text == "" && at != "" {
 			ref = rToken{'s', at, t.line, t.col + len(name) - len(at)}
@@ -294,7 +343,8 @@ func (r *rReader) add(t, version, ref rToken) {
 	} else if version.text != "" {
 		spec += "@" + version.text
 	}
-	if name == "" || strings.ContainsAny(spec, " \t\n") {
+	file := strings.HasSuffix(name, ".gz") || strings.HasSuffix(name, ".zip") || strings.HasSuffix(name, ".tgz")
+	if name == "" || strings.ContainsAny(spec, " \t\n") || !github && (!rName.MatchString(name) || file) {
 		return
 	}
 	q.Pin, q.Spec = New(R, name, where.text), spec

@@ -128,7 +128,8 @@ func (c *course) engine(s streams, e *session.Session) *bump.Course {
 func (c *course) renewed(ctx context.Context, e *session.Session, m *pins.Manifest) (*course, error) {
 	other := *c
 	other.manifest, other.images, other.after, other.moving = m, nil, nil, false
-	if other.forget = c.bumped; !c.moving && len(c.bumped) == 0 {
+	same := slices.EqualFunc(m.Images, c.manifest.Images, func(a, b pins.Text) bool { return a.Value == b.Value })
+	if other.forget = c.bumped; !c.moving && len(c.bumped) == 0 && same {
 		other.images = c.images
 		return &other, nil
 	}

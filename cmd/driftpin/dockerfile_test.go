@@ -87,7 +87,9 @@ func (l *lab) dockerfile() {
 
 	// The tag moves: the lock stays with what it was, until it is told otherwise.
 	l.push(host+"/base:1", l.movedBase())
+	l.push(host+"/base:2", l.movedBase())
 	l.bumpsBase(host + "/base:1")
+	l.bumpsTag(host + "/base")
 	l.run("home1", "lock", "docker")
 	if l.read("docker/pins.lock") != lock {
 		l.t.Error("the lock follows the tag by itself")
@@ -218,6 +220,27 @@ func (l *lab) bumpsBase(image string) {
 	}
 	l.run("home1", "build", "based", "--output", "oci-layout:based-image")
 	l.run("home1", "verify", "based", "oci-layout:based-image")
+}
+
+// bumpsTag: another tag is written where it stands, in an ARG that two FROM share, and
+// what that brings is shown; also where it is the ARG that is bumped.
+func (l *lab) bumpsTag(image string) {
+	lock := l.read("docker/pins.lock")
+	out := l.run("home1", "bump", "docker", image+"=2")
+	if !strings.Contains(out, "ARG TAG=[-1-]{+2+}") && !strings.Contains(out, "ARG TAG={+2+}") ||
+		!strings.Contains(out, "+ moved  1.0") || l.read("docker/pins.lock") != lock {
+		l.t.Errorf("bump of the tag says %q", out)
+	}
+	l.write("shared/Dockerfile", "ARG BASE_VERSION=1\nFROM "+image+":${BASE_VERSION} AS one\nFROM "+image+":${BASE_VERSION}\n"+
+		"COPY --from=one /etc/debian_version /srv/\nRUN true\n")
+	l.run("home1", "lock", "shared")
+	l.push(image+":3", l.movedBase())
+	for _, target := range []string{"BASE_VERSION=3", image + "=3"} {
+		out := l.run("home1", "bump", "shared", target)
+		if !strings.Contains(out, "ARG BASE_VERSION={+3+}") || strings.Count(out, "image "+image+":1") != 2 {
+			l.t.Errorf("bump %s says %q", target, out)
+		}
+	}
 }
 
 // lineOf is the line of a text that begins with some words.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/driftpin/driftpin/buildplan/session"
@@ -21,8 +22,8 @@ type movedImage struct {
 }
 
 // moved are the images that a course stands on whose tags mean others today than when
-// it was locked.
-func (c *course) moved(ctx context.Context, e *session.Session) (all []movedImage, err error) {
+// it was locked. Of which that can't be told is said.
+func (c *course) moved(ctx context.Context, s streams, e *session.Session) (all []movedImage) {
 	for _, r := range c.manifest.Listed {
 		if r.Kind != pins.FromImage || strings.HasPrefix(r.Spec, pins.LayoutPrefix) {
 			continue
@@ -32,14 +33,15 @@ func (c *course) moved(ctx context.Context, e *session.Session) (all []movedImag
 			continue // by its digest alone: it never is another
 		}
 		digest, err := c.today(ctx, e, ref)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", r.At, err)
+		if err != nil { // of the others it can be told
+			fmt.Fprintf(s.err, "%s: whether the tag of image %s has moved is not known: %s\n", r.At, r.Spec, report.Clean(err.Error()))
+			continue
 		}
 		if was := c.lockedDigest(c.lock, r); was != digest {
 			all = append(all, movedImage{request: r, was: r.Name + "@" + was, is: r.Name + "@" + digest})
 		}
 	}
-	return all, nil
+	return all
 }
 
 // lockedDigest is the digest that a lock of the course has for an image.
@@ -55,25 +57,30 @@ func (c *course) lockedDigest(l *pins.Lock, r pins.Request) string {
 	return ""
 }
 
-// moved are the images that a bump takes in another state than the lock has them.
+// moved are the images that a bump names, and others that are not what they were: one
+// version may be written for several.
 func (o *outcome) moved() (all []movedImage) {
-	for _, b := range o.Bumps {
-		r := b.Request
-		if r.Kind != pins.FromImage {
+	var now []pins.Request
+	for _, q := range o.Manifest.Listed {
+		if q.Kind == pins.FromImage {
+			now = append(now, q)
+		}
+	}
+	for _, r := range o.course.manifest.Listed {
+		if r.Kind != pins.FromImage || len(now) == 0 {
 			continue
 		}
-		now := r // as it is written after the bump
-		for _, q := range o.Manifest.Listed {
-			if q.Kind == r.Kind && q.At == r.At {
-				now = q
-			}
-		}
-		was, is := o.course.lockedDigest(o.course.lock, r), o.course.after.lockedDigest(o.Lock, now)
-		m := movedImage{request: r, was: r.Name + "@" + was, is: now.Name + "@" + is}
+		is := now[0] // an edit moves no pin in the list
+		now = now[1:]
+		m := movedImage{request: r, was: r.Name + "@" + o.course.lockedDigest(o.course.lock, r),
+			is: is.Name + "@" + o.course.after.lockedDigest(o.Lock, is)}
 		if layout := o.course.base.Layout; layout != "" && o.course.moving {
-			m.was, m.is = pins.LayoutPrefix+layout+"@"+was, pins.LayoutPrefix+layout+"@"+is
+			m.was, m.is = pins.LayoutPrefix+layout+"@"+o.course.lock.Base, pins.LayoutPrefix+layout+"@"+o.Lock.Base
 		}
-		all = append(all, m)
+		named := slices.ContainsFunc(o.Bumps, func(b pins.Bump) bool { return b.Request.Kind == r.Kind && b.Request.At == r.At })
+		if named || m.was != m.is {
+			all = append(all, m)
+		}
 	}
 	return all
 }

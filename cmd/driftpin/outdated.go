@@ -78,11 +78,7 @@ func outdated(ctx context.Context, s streams, dir string, names []string, asOf s
 	if err != nil {
 		return err
 	}
-	moved, err := c.movedOf(ctx, e, targets)
-	if err != nil {
-		return err
-	}
-	if err := printOutlook(s.out, rows, moved); err != nil {
+	if err := printOutlook(s.out, rows, c.movedOf(ctx, s, e, targets)); err != nil {
 		return err
 	}
 	if len(pinned) > 0 {
@@ -117,12 +113,11 @@ func printOutlook(w io.Writer, rows []bump.Row, moved []movedImage) error {
 }
 
 // movedOf are the images that have moved: of those that are named, or of all.
-func (c *course) movedOf(ctx context.Context, e *session.Session, targets []bump.Target) ([]movedImage, error) {
-	moved, err := c.moved(ctx, e)
-	return slices.DeleteFunc(moved, func(m movedImage) bool {
+func (c *course) movedOf(ctx context.Context, s streams, e *session.Session, targets []bump.Target) []movedImage {
+	return slices.DeleteFunc(c.moved(ctx, s, e), func(m movedImage) bool {
 		return len(targets) > 0 && !slices.ContainsFunc(targets,
 			func(t bump.Target) bool { return t.Name == m.request.Name || t.Name == m.request.Spec })
-	}), err
+	})
 }
 
 // short is the beginning of a digest.

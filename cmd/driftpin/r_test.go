@@ -164,7 +164,7 @@ func (l *lab) rDockerfile(x *cran) {
 	l.write("rdocker/install.R", strings.Replace(l.read("rdocker/install.R"), "stopifnot", "# stopifnot", 1))
 	l.run("home1", "lock", "rdocker")
 	out := l.run("home1", "bump", "rdocker", "old=1.3", "--write")
-	if !strings.Contains(out, "old  1.2-3 → 1.3") || !strings.Contains(out, "rdocker/install.R:8") ||
+	if !strings.Contains(out, "old  1.2-3 → 1.3") || !strings.Contains(out, "rdocker/install.R:9") ||
 		!strings.Contains(l.read("rdocker/install.R"), "\"old\", \"1.3\"\n") {
 		l.t.Errorf("bump says %q, and left\n%s", out, l.read("rdocker/install.R"))
 	}

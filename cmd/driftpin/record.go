@@ -41,8 +41,7 @@ func (r recorder) fetch(ctx context.Context, d pins.Download) (pins.Fetched, err
 	}
 	sum, size, err := r.session.Files.Learn(ctx, d.URL)
 	if err == nil && d.SHA256 != "" && sum != d.SHA256 {
-		err = fmt.Errorf("the file at %s has the sha256 %s, and downloads asks for %s: one of the two is wrong", d.URL, sum,
-			d.SHA256)
+		err = fmt.Errorf("the file at %s has the sha256 %s, and %s is asked for: one of the two is wrong", d.URL, sum, d.SHA256)
 	}
 	return pins.Fetched{URL: d.URL, SHA256: sum, Size: size}, err
 }
@@ -75,18 +74,20 @@ func (r recorder) Record(ctx context.Context, m *pins.Manifest, l *pins.Lock, sc
 // before and nothing else, if that is enough; else with that and what servers say; else
 // with what they say alone.
 func (r recorder) run(ctx context.Context, m *pins.Manifest, l *pins.Lock, script pins.Script, earlier pins.Remembered,
-	layout string) (*buildplan.RecordedRun, error) {
+	layout string) (run *buildplan.RecordedRun, err error) {
+	known := earlier.Answers
 	if earlier.Own != nil && !r.twice {
-		run, err := r.replay(ctx, m, l, *earlier.Own, layout)
+		run, err = r.replay(ctx, m, l, *earlier.Own, layout)
 		if err == nil && !run.Told { // the engine knows what comes of it
 			run.Answers = earlier.Own.Answers
 		}
-		if err == nil || ctx.Err() != nil {
+		switch {
+		case errors.As(err, new(*buildplan.ScriptError)):
+			fmt.Fprintf(r.s.err, "%s: it needs more than what is recorded: servers are asked\n", script.At)
+		case r.stale(script, err):
+			known = nil
+		default:
 			return run, err
-		}
-		fmt.Fprintf(r.s.err, "%s: it needs more than what is recorded: servers are asked\n", script.At)
-		if err := os.RemoveAll(layout); err != nil {
-			return nil, err
 		}
 	}
 	p, err := r.plan(m, l)
@@ -94,17 +95,28 @@ func (r recorder) run(ctx context.Context, m *pins.Manifest, l *pins.Lock, scrip
 		return nil, err
 	}
 	builder := buildplan.Builder{Session: r.session}
-	run, err := builder.Record(ctx, p, earlier.Answers, layout)
-	var remembered *buildplan.RememberedError
-	if errors.As(err, &remembered) && ctx.Err() == nil {
-		fmt.Fprintf(r.s.err, "%s: it failed with %d answers of the old recording, such as lists of packages of that day: "+
-			"it is run once more, and all is asked anew\n", script.At, remembered.N)
+	for {
 		if err := os.RemoveAll(layout); err != nil {
 			return nil, err
 		}
-		run, err = builder.Record(ctx, p, nil, layout)
+		run, err = builder.Record(ctx, p, known, layout)
+		if ctx.Err() != nil || !r.stale(script, err) {
+			return run, err
+		}
+		known = nil
 	}
-	return run, err
+}
+
+// stale reports whether a script may have failed because of what was recorded before, and
+// says so.
+func (r recorder) stale(script pins.Script, err error) bool {
+	var remembered *buildplan.RememberedError
+	if !errors.As(err, &remembered) {
+		return false
+	}
+	fmt.Fprintf(r.s.err, "%s: it failed with %d answers of the old recording, such as lists of packages of that day: it is run "+
+		"once more, and all is asked anew\n", script.At, remembered.N)
+	return true
 }
 
 // replay runs a script with what a recording has, and nothing else.

@@ -74,7 +74,7 @@ func (f *bumpFlags) show(ctx context.Context, s streams, o *outcome) error {
 	colour := useColour("auto", s.out)
 	var text strings.Builder
 	for _, s := range o.course.manifest.Sources {
-		if after, ok := o.Edited[s.Name]; ok {
+		if after, ok := o.Edited[s.Name]; ok && string(after) != string(s.Data) {
 			fmt.Fprintf(&text, "%s\n%s", s.Name, report.Lines(string(s.Data), string(after), colour))
 		}
 	}
@@ -185,7 +185,7 @@ func (f *bumpFlags) describe(o *outcome, drift *drift.Drift, cost string, unfit 
 	fmt.Fprintf(b, "### %s: %s\n\n", report.MarkdownText(o.Manifest.Course),
 		report.MarkdownText(strings.Join(what, ", ")))
 	for _, s := range o.course.manifest.Sources {
-		if after, ok := o.Edited[s.Name]; ok {
+		if after, ok := o.Edited[s.Name]; ok && string(after) != string(s.Data) {
 			fmt.Fprintf(b, "%s\n\n%s\n", report.MarkdownText(s.Name), report.MarkdownLines(string(s.Data),
 				string(after)))
 		}

@@ -65,7 +65,7 @@ func Of(ctx context.Context, dir, name string, others ...string) ([]Event, error
 			if unmerged {
 				continue
 			}
-			for _, kind := range []pins.Kind{pins.Conda, pins.Pip, pins.Deb, pins.Npm, pins.R} {
+			for _, kind := range []pins.Kind{pins.Conda, pins.Pip, pins.Deb, pins.Npm, pins.R, pins.FromImage, pins.Variable} {
 				at := place{change.file, kind}
 				if was, moved := c.renames[change.file]; moved {
 					if before, had := asked[place{was, kind}]; had {
@@ -381,7 +381,8 @@ func (f *finder) find(file string, data []byte) map[pins.Kind]pins.Request {
 		return nil
 	}
 	key := path.Base(file) + "\n" + string(bytes.Join(about, []byte("\n")))
-	if path.Base(file) == "pixi.toml" { // what a key means hangs on other tables
+	if base := path.Base(file); base == "pixi.toml" || base == "Dockerfile" || base == "renv.lock" ||
+		strings.EqualFold(path.Ext(base), ".r") { // what a line means hangs on others
 		key = path.Base(file) + "\n" + string(data)
 	}
 	if known, ok := f.known[key]; ok {
