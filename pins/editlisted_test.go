@@ -11,43 +11,47 @@ import (
 
 const digestA = "@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
+// editedDockerfiles are the cases of TestEditListed.
+var editedDockerfiles = map[string]struct {
+	text, pin, version string
+	want               string // the line that changes; empty: it has to be edited by hand
+}{
+	"tag":             {"FROM rocker/geospatial:4.1.2 AS r\n", "rocker/geospatial", "4.4.1", "FROM rocker/geospatial:4.4.1 AS r"},
+	"no tag":          {"FROM debian\nRUN x\n", "debian", "12", "FROM debian:12"},
+	"port":            {"FROM localhost:5000/a\n", "localhost:5000/a", "2", "FROM localhost:5000/a:2"},
+	"digest":          {"FROM a:1" + digestA + "\n", "a", "2", "FROM a:2"},
+	"digest alone":    {"FROM a" + digestA + "\n", "a", "2", "FROM a:2"},
+	"platform":        {"FROM --platform=linux/amd64 a:1\n", "a", "2", "FROM --platform=linux/amd64 a:2"},
+	"variable tag":    {"ARG TAG=1\nFROM a:${TAG} AS b\n", "a", "2", "ARG TAG=2"},
+	"quoted variable": {"ARG TAG=\"1\"\nFROM a:$TAG\n", "a", "2", "ARG TAG=\"2\""},
+	"variable image":  {"ARG X=0 BASE=a:1\nFROM $BASE\n", "a", "2", "ARG X=0 BASE=a:2"},
+	"variable name":   {"ARG BASE=a\nFROM $BASE\n", "a", "2", "ARG BASE=a:2"},
+	"two variables":   {"ARG A=a\nARG B=1\nFROM $A:$B\n", "a", "2", ""},
+	"default":         {"ARG A\nFROM a:${A:-1}\n", "a", "2", ""},
+	"second stage":    {"FROM a:1\nFROM b:1\n", "b", "2", "FROM b:2"},
+	"argument":        {"FROM a\nARG X=1 JULIA_VERSION=1.9.2\n", "JULIA_VERSION", "1.10.0", "ARG X=1 JULIA_VERSION=1.10.0"},
+	"environment":     {"FROM a\nENV R_VERSION 4.1\n", "R_VERSION", "4.4", "ENV R_VERSION 4.4"},
+	"continued": {"FROM a\nENV A=b \\\n    QUARTO_VERSION=\"1.3.450\" \\\n    C=d\n", "QUARTO_VERSION", "1.4",
+		"    QUARTO_VERSION=\"1.4\" \\"},
+	"apt": {"FROM a\nRUN apt-get update && \\\n    apt-get install -y unless less=1.2 && x\n", "less", "1.3",
+		"    apt-get install -y unless less=1.3 && x"},
+	"apt behind its own name": {"FROM a\nRUN git --version || apt-get install -y git || true\n", "git", "1:2.39",
+		"RUN git --version || apt-get install -y git=1:2.39 || true"},
+	"apt in front of a redirection": {"FROM a\nRUN apt-get install -y libgit2-dev git>/dev/null\n", "git", "9.9",
+		"RUN apt-get install -y libgit2-dev git=9.9>/dev/null"},
+	"apt of a release": {"FROM a\nRUN apt-get install -y libfoo-dev foo/bookworm\n", "foo", "9.9",
+		"RUN apt-get install -y libfoo-dev foo=9.9"},
+	"apt in quotes":       {"FROM a\nRUN apt-get install \\\n  -y \"foo\"\n", "foo", "9.9", "  -y \"foo=9.9\""},
+	"a digit of a name":   {"FROM a\nARG PYTHON3_VERSION=3\n", "PYTHON3_VERSION", "4", "ARG PYTHON3_VERSION=4"},
+	"image of one letter": {"FROM --platform=a a AS b\n", "a", "2", "FROM --platform=a a:2 AS b"},
+	"apt without a version": {"FROM a\nRUN apt-get update && \\\n    apt-get install -y unless less && x\n", "less", "1.3",
+		"    apt-get install -y unless less=1.3 && x"},
+}
+
 // A pin that a Dockerfile, or a file that it copies, asks for is edited where it
 // stands, and nothing else.
 func TestEditListed(t *testing.T) {
-	for name, test := range map[string]struct {
-		text, pin, version string
-		want               string // the line that changes; empty: it has to be edited by hand
-	}{
-		"tag":             {"FROM rocker/geospatial:4.1.2 AS r\n", "rocker/geospatial", "4.4.1", "FROM rocker/geospatial:4.4.1 AS r"},
-		"no tag":          {"FROM debian\nRUN x\n", "debian", "12", "FROM debian:12"},
-		"port":            {"FROM localhost:5000/a\n", "localhost:5000/a", "2", "FROM localhost:5000/a:2"},
-		"digest":          {"FROM a:1" + digestA + "\n", "a", "2", "FROM a:2"},
-		"digest alone":    {"FROM a" + digestA + "\n", "a", "2", "FROM a:2"},
-		"platform":        {"FROM --platform=linux/amd64 a:1\n", "a", "2", "FROM --platform=linux/amd64 a:2"},
-		"variable tag":    {"ARG TAG=1\nFROM a:${TAG} AS b\n", "a", "2", "ARG TAG=2"},
-		"quoted variable": {"ARG TAG=\"1\"\nFROM a:$TAG\n", "a", "2", "ARG TAG=\"2\""},
-		"variable image":  {"ARG X=0 BASE=a:1\nFROM $BASE\n", "a", "2", "ARG X=0 BASE=a:2"},
-		"variable name":   {"ARG BASE=a\nFROM $BASE\n", "a", "2", "ARG BASE=a:2"},
-		"two variables":   {"ARG A=a\nARG B=1\nFROM $A:$B\n", "a", "2", ""},
-		"default":         {"ARG A\nFROM a:${A:-1}\n", "a", "2", ""},
-		"second stage":    {"FROM a:1\nFROM b:1\n", "b", "2", "FROM b:2"},
-		"argument":        {"FROM a\nARG X=1 JULIA_VERSION=1.9.2\n", "JULIA_VERSION", "1.10.0", "ARG X=1 JULIA_VERSION=1.10.0"},
-		"environment":     {"FROM a\nENV R_VERSION 4.1\n", "R_VERSION", "4.4", "ENV R_VERSION 4.4"},
-		"continued": {"FROM a\nENV A=b \\\n    QUARTO_VERSION=\"1.3.450\" \\\n    C=d\n", "QUARTO_VERSION", "1.4",
-			"    QUARTO_VERSION=\"1.4\" \\"},
-		"apt": {"FROM a\nRUN apt-get update && \\\n    apt-get install -y unless less=1.2 && x\n", "less", "1.3",
-			"    apt-get install -y unless less=1.3 && x"},
-		"apt behind its own name": {"FROM a\nRUN git --version || apt-get install -y git || true\n", "git", "1:2.39",
-			"RUN git --version || apt-get install -y git=1:2.39 || true"},
-		"apt in front of a redirection": {"FROM a\nRUN apt-get install -y libgit2-dev git>/dev/null\n", "git", "9.9",
-			"RUN apt-get install -y libgit2-dev git=9.9>/dev/null"},
-		"apt of a release":    {"FROM a\nRUN apt-get install -y libfoo-dev foo/bookworm\n", "foo", "9.9", "RUN apt-get install -y libfoo-dev foo=9.9"},
-		"apt in quotes":       {"FROM a\nRUN apt-get install \\\n  -y \"foo\"\n", "foo", "9.9", "  -y \"foo=9.9\""},
-		"a digit of a name":   {"FROM a\nARG PYTHON3_VERSION=3\n", "PYTHON3_VERSION", "4", "ARG PYTHON3_VERSION=4"},
-		"image of one letter": {"FROM --platform=a a AS b\n", "a", "2", "FROM --platform=a a:2 AS b"},
-		"apt without a version": {"FROM a\nRUN apt-get update && \\\n    apt-get install -y unless less && x\n", "less", "1.3",
-			"    apt-get install -y unless less=1.3 && x"},
-	} {
+	for name, test := range editedDockerfiles {
 		t.Run(name, func(t *testing.T) {
 			edited(t, map[string]string{"Dockerfile": test.text}, "Dockerfile", test.pin, test.version, test.want)
 		})

@@ -21,6 +21,16 @@ var rawString = regexp.MustCompile(`^[rR](["'])(-*)([\[({])`)
 
 const maxDashes = 64
 
+// rawLength is how long a raw text is with which some source begins.
+func rawLength(source string) int {
+	m := rawString.FindStringSubmatch(source)
+	end := strings.NewReplacer("(", ")", "[", "]", "{", "}").Replace(m[3]) + m[2] + m[1]
+	if k := strings.Index(source[len(m[0]):], end); k >= 0 {
+		return len(m[0]) + k + len(end)
+	}
+	return len(source)
+}
+
 // rTokens takes R's source apart. What is no token of R's is passed over.
 func rTokens(source string) (all []rToken) {
 	line, begin := 1, 0 // of the line
@@ -29,8 +39,7 @@ func rTokens(source string) (all []rToken) {
 		return c == '.' || c == '_' || c == ':' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c >= 0x80
 	}
 	for i := 0; i < len(source); {
-		c := source[i]
-		switch {
+		switch c := source[i]; {
 		case c == '\n':
 			line++
 			i++
@@ -40,19 +49,13 @@ func rTokens(source string) (all []rToken) {
 				i++
 			}
 		case rawString.MatchString(source[i:min(len(source), i+maxDashes)]):
-			m := rawString.FindStringSubmatch(source[i:])
-			end := strings.NewReplacer("(", ")", "[", "]", "{", "}").Replace(m[3]) + m[2] + m[1]
-			length := len(m[0])
-			if k := strings.Index(source[i+length:], end); k >= 0 {
-				length += k + len(end)
-			} else {
-				length = len(source) - i
-			}
+			length := rawLength(source[i:])
 			all = append(all, rToken{'?', "", line, at(i)}) // it is not looked into
-			if k := strings.LastIndexByte(source[i:i+length], '\n'); k >= 0 {
-				line, begin = line+strings.Count(source[i:i+length], "\n"), i+k+1
+			for end := i + length; i < end; i++ {
+				if source[i] == '\n' {
+					line, begin = line+1, i+1
+				}
 			}
-			i += length
 		case c == '"' || c == '\'':
 			var b strings.Builder
 			first, col := line, at(i+1)
