@@ -31,13 +31,15 @@ func rawLength(source string) int {
 	return len(source)
 }
 
+// isNameByte reports whether a byte can be part of a name, or of a number.
+func isNameByte(c byte) bool {
+	return c == '.' || c == '_' || c == ':' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c >= 0x80
+}
+
 // rTokens takes R's source apart. What is no token of R's is passed over.
 func rTokens(source string) (all []rToken) {
 	line, begin := 1, 0 // of the line
 	at := func(i int) int { return i - begin + 1 }
-	isName := func(c byte) bool {
-		return c == '.' || c == '_' || c == ':' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c >= 0x80
-	}
 	for i := 0; i < len(source); {
 		switch c := source[i]; {
 		case c == '\n':
@@ -71,9 +73,9 @@ func rTokens(source string) (all []rToken) {
 			}
 			i++
 			all = append(all, rToken{'s', b.String(), first, col})
-		case isName(c):
+		case isNameByte(c):
 			start := i
-			for i < len(source) && isName(source[i]) {
+			for i < len(source) && isNameByte(source[i]) {
 				i++
 			}
 			kind := byte('n')
