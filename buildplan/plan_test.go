@@ -260,3 +260,21 @@ func TestCaption(t *testing.T) {
 		}
 	}
 }
+
+// Scripts of conda packages run in the order in which conda installs the packages.
+func TestPostLinkOrder(t *testing.T) {
+	conda := func(name string, by ...string) pins.Artifact {
+		return pins.Artifact{Pin: pins.New(pins.Conda, name, "1"), Platform: "linux/amd64", Use: pins.Install, By: by}
+	}
+	l := &pins.Lock{Artifacts: []pins.Artifact{conda("a"), conda("b", "between"), conda("between", "a"), conda("c")},
+		PostLinks: []pins.PostLink{{Name: "a", Runs: true}, {Name: "b", Runs: true}, {Name: "c"}, {Name: "gone", Runs: true}}}
+	p := &Plan{Platform: "linux/amd64"}
+	p.readPostLinks(l)
+	var got []string
+	for _, link := range p.PostLinks {
+		got = append(got, link.Name)
+	}
+	if want := "b a"; strings.Join(got, " ") != want {
+		t.Errorf("they run as %v, want %s", got, want)
+	}
+}
