@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -231,13 +232,15 @@ func (l *lab) bumpsTag(image string) {
 		!strings.Contains(out, "+ moved  1.0") || l.read("docker/pins.lock") != lock {
 		l.t.Errorf("bump of the tag says %q", out)
 	}
-	l.write("shared/Dockerfile", "ARG BASE_VERSION=1\nFROM "+image+":${BASE_VERSION} AS one\nFROM "+image+":${BASE_VERSION}\n"+
+	l.push(image+":0", l.open("base"))
+	l.write("shared/Dockerfile", "ARG BASE_VERSION=0\nFROM "+image+":${BASE_VERSION} AS one\nFROM "+image+":${BASE_VERSION}\n"+
 		"COPY --from=one /etc/debian_version /srv/\nRUN true\n")
 	l.run("home1", "lock", "shared")
 	l.push(image+":3", l.movedBase())
 	for _, target := range []string{"BASE_VERSION=3", image + "=3"} {
 		out := l.run("home1", "bump", "shared", target)
-		if !strings.Contains(out, "ARG BASE_VERSION={+3+}") || strings.Count(out, "image "+image+":1") != 2 {
+		if !strings.Contains(out, "ARG BASE_VERSION={+3+}") || strings.Count(out, "image "+image+":0") != 2 ||
+			!strings.Contains(out, "+ moved  1.0") {
 			l.t.Errorf("bump %s says %q", target, out)
 		}
 	}
@@ -253,14 +256,30 @@ func lineOf(text, begin string) string {
 	return ""
 }
 
-// differing are the files that two layouts' images have otherwise.
+// differing are the files that two layouts' images have otherwise, and the layers.
 func (l *lab) differing(a, b string) (names []string) {
+	var layers [2][]v1.Layer
+	for i, layout := range []string{a, b} {
+		var err error
+		layers[i], err = l.open(layout).Layers()
+		l.must(nil, err)
+	}
+	for i := range min(len(layers[0]), len(layers[1])) {
+		was, err1 := layers[0][i].Digest()
+		is, err2 := layers[1][i].Digest()
+		type1, err3 := layers[0][i].MediaType()
+		type2, err4 := layers[1][i].MediaType()
+		if l.must(nil, errors.Join(err1, err2, err3, err4)); was != is {
+			names = append(names, fmt.Sprintf("layer %d: %s %s, %s %s", i, type1, was, type2, is))
+		}
+	}
 	for _, layout := range []*string{&a, &b} {
 		*layout = filepath.Join(l.dir, *layout)
 	}
 	l.must(nil, withLayout(l.t.Context(), a, func(was *images.Image) error {
-		return withLayout(l.t.Context(), b, func(is *images.Image) (err error) {
-			names, err = images.Varying(l.t.Context(), was, is)
+		return withLayout(l.t.Context(), b, func(is *images.Image) error {
+			files, err := images.Varying(l.t.Context(), was, is)
+			names = append(names, files...)
 			return err
 		})
 	}))
