@@ -147,12 +147,13 @@ def row(path):
     return [path, "sha256=" + digest(data), str(len(data))]
 
 
-def settle(root, started):
-    """One modification time for all that this step wrote: what was there before is not ours."""
+def settle(root, started, ours):
+    """One modification time for all that this step wrote: what the records tell, and what is new. What was there before is not
+    ours, and its time of change tells nothing: engines link files of one layer into others, which changes it."""
     for folder, _, files in os.walk(root, topdown=False):
         for path in [os.path.join(folder, f) for f in files] + [folder]:
-            info = os.lstat(path)
-            if info.st_ctime_ns > started and info.st_mtime_ns != EPOCH * 10**9:
+            written = os.lstat(path).st_mtime_ns
+            if written != EPOCH * 10**9 and (written >= started or path in ours):
                 os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
 
 
@@ -167,7 +168,7 @@ def main(uv, folder):
     origin = origins(wheels)
     for info in infos():
         finish(info, origin.get(info))
-    settle(sys.prefix, started)
+    settle(sys.prefix, started, {os.path.normpath(os.path.join(SITE, p)) for info in infos() for p in read_record(info)})
 
 
 if __name__ == "__main__":

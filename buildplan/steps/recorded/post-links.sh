@@ -21,6 +21,7 @@ while [ $# -gt 0 ]; do
 	shift 3
 done
 
-# Nothing that this step wrote is newer than the epoch; what is mounted is not ours.
+# Nothing that this step wrote is newer than the epoch; what is mounted is not ours, nor are files of other layers that the
+# engine has linked into yet others since, which changes them too.
 mounts=$(awk '$5 != "/" { printf "-path %s -prune -o ", $5 }' /proc/self/mountinfo)
-find / -xdev $mounts -cnewer /tmp/start -newermt "@$SOURCE_DATE_EPOCH" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+find / -xdev $mounts -cnewer /tmp/start -newermt "@$SOURCE_DATE_EPOCH" \( -links 1 -o -type d -o -newer /tmp/start \) -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +

@@ -113,15 +113,16 @@ while (defined(my $line = <$end>)) {
 exit $code if $code;
 exit 1 unless defined $first && $first =~ m{^HTTP/1\.\d 200 };
 
-# The environment is root's, no log tells of this run, and nothing is newer than the epoch; what is mounted is not ours.
+# The environment is root's, no log tells of this run, and nothing is newer than the epoch; what is mounted is not ours, nor are
+# files of other layers that the engine has linked into yet others since, which changes them too.
 exec '/bin/sh', '-euc', <<'SH', 'sh', $prefix or die "sh: $!\n";
 mounts=$(awk '$5 != "/" { printf "-path %s -prune -o ", $5 }' /proc/self/mountinfo)
 if [ -n "$1" ]; then
-	[ ! -d "$1" ] || find "$1" -xdev -cnewer /dev/shm/start -exec chown -h 0:0 {} +
+	[ ! -d "$1" ] || find "$1" -xdev -cnewer /dev/shm/start \( ! -uid 0 -o ! -gid 0 \) -exec chown -h 0:0 {} +
 else
 	find /var/log -type f -cnewer /dev/shm/start -exec truncate -s 0 {} +
 	rm -rf /var/cache/ldconfig/aux-cache /var/cache/apt/*.bin /var/cache/debconf/*-old /var/lib/dpkg/*-old
 	rm -f /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid-
 fi
-find / -xdev $mounts -cnewer /dev/shm/start -newermt "@$SOURCE_DATE_EPOCH" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+find / -xdev $mounts -cnewer /dev/shm/start -newermt "@$SOURCE_DATE_EPOCH" \( -links 1 -o -type d -o -newer /dev/shm/start \) -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 SH
