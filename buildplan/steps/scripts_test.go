@@ -223,7 +223,7 @@ func TestBuildSystemDefaults(t *testing.T) {
 
 // fakeUv is a uv that unpacks wheels where they belong.
 const fakeUv = `#!/usr/bin/env python3
-import subprocess, sys, zipfile
+import os, subprocess, sys, zipfile
 python = sys.argv[sys.argv.index("--python") + 1]
 site = subprocess.check_output([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True).strip()
 for wheel in (a for a in sys.argv if a.endswith(".whl")):
@@ -231,6 +231,9 @@ for wheel in (a for a in sys.argv if a.endswith(".whl")):
         z.extractall(site)
         info = next(n for n in z.namelist() if n.endswith("/METADATA")).split("/")[0]
     open(site + "/" + info + "/REQUESTED", "w").close()
+# An engine links what lies there into another layer meanwhile.
+if os.path.exists(site + "/foreign.so"):
+    os.link(site + "/foreign.so", sys.argv[0] + ".linked")
 `
 
 // What is installed has bytecode, true records, its origin, and one time; a wheel
@@ -248,8 +251,16 @@ func TestPipInstall(t *testing.T) {
 		"odd-1.0.dist-info/METADATA": "Name: odd\n",
 		"odd-1.0.dist-info/RECORD": "odd/a,b.txt,sha256=x,1\nodd-1.0.dist-info/METADATA,,\n" +
 			"odd-1.0.dist-info/RECORD,,\n"})
+	packed := time.Unix(1600000000, 0)
+	foreign := b.write(site+"/foreign.so", "of another layer")
+	if err := os.Chtimes(foreign, packed, packed); err != nil {
+		t.Fatal(err)
+	}
 	out, err := b.run(python, "-B", b.script("pip-install.py"), b.write("bin/uv", fakeUv),
 		filepath.Join(b.dir, "wheels"))
+	if info, err := os.Stat(foreign); err != nil || !info.ModTime().Equal(packed) {
+		t.Errorf("a file of another layer was touched: %v, %v", info.ModTime(), err)
+	}
 	if err != nil || !strings.Contains(out, "warning: the RECORD of odd-1.0-py3-none-any.whl") {
 		t.Fatalf("%v\n%s", err, out)
 	}
