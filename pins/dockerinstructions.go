@@ -1,9 +1,12 @@
 package pins
 
 import (
+	"encoding/json"
 	"regexp"
 	"strings"
 	"unicode"
+
+	dockerfile "github.com/moby/buildkit/frontend/dockerfile/shell"
 )
 
 // An instruction is one of a Dockerfile (Docker's documentation, "Dockerfile
@@ -47,8 +50,7 @@ var notBlank = regexp.MustCompile(`\S+`)
 
 var (
 	directive = regexp.MustCompile(`(?i)^#[ \t]*(syntax|check|escape)[ \t]*=[ \t]*(.+?)[ \t]*$`)
-	heredoc   = regexp.MustCompile(`^[0-9]*<<(-?)["']?([^<"']+)["']?$`)
-	jsonForm  = regexp.MustCompile(`^\[.*\]$`)
+	heredoc   = regexp.MustCompile(`^[0-9]*<<(-?)\s*([^<]*)$`)
 	blank     = regexp.MustCompile(`[\t\v\f\r ]+`)
 )
 
@@ -75,7 +77,7 @@ func readInstructions(text string) (all []instruction) {
 			}
 		}
 		in.split(body)
-		if (in.name == "RUN" || in.name == "COPY" || in.name == "ADD") && !jsonForm.MatchString(in.text) {
+		if in.takesHeredocs() {
 			i = afterHeredocs(lines, i, in.text)
 		}
 		all = append(all, in)
@@ -131,22 +133,62 @@ func uncommented(line string) string {
 	return strings.TrimRight(line, "\r")
 }
 
+// takesHeredocs says whether << in an instruction's text names a text in the lines that
+// follow it: in that of RUN, COPY and ADD, alone or behind ONBUILD, unless it is in JSON.
+func (in instruction) takesHeredocs() bool {
+	name, text := in.name, in.text
+	if name == "ONBUILD" {
+		var on instruction
+		on.split(text)
+		name, text = on.name, on.text
+	}
+	if name != "RUN" && name != "COPY" && name != "ADD" || !strings.Contains(text, "<<") {
+		return false
+	}
+	_, words := options(text)
+	if len(words) == 0 {
+		return true
+	}
+	var list []string
+	return json.Unmarshal([]byte(text[words[0].at:]), &list) != nil
+}
+
 // afterHeredocs is the number of the last line of what an instruction has in its place
 // (Docker's documentation, "Here-Documents"); i is that of its own last line.
 func afterHeredocs(lines []string, i int, text string) int {
-	for _, word := range strings.Fields(text) {
+	for _, word := range lexed(text, true) {
 		m := heredoc.FindStringSubmatch(word)
 		if m == nil {
 			continue
 		}
+		name := lexed(m[2], false)
+		if len(name) != 1 {
+			continue
+		}
 		for i++; i < len(lines); i++ {
 			line := strings.TrimRight(lines[i], "\r")
-			if line == m[2] || m[1] != "" && strings.TrimLeft(line, "\t") == m[2] {
+			if m[1] != "" {
+				line = strings.TrimLeft(line, "\t")
+			}
+			if line == name[0] {
 				break
 			}
 		}
 	}
 	return i
+}
+
+// lexed are the words of a text by the rules of Dockerfiles, variables left as they
+// are; raw ones keep their quotes and escapes. A text with a quote that does not end has
+// none.
+func lexed(text string, raw bool) []string {
+	lex := dockerfile.NewLex('\\')
+	lex.RawQuotes, lex.RawEscapes, lex.SkipUnsetEnv = raw, raw, true
+	words, err := lex.ProcessWords(text, dockerfile.EnvsFromSlice(nil))
+	if err != nil {
+		return nil
+	}
+	return words
 }
 
 // options are the --NAME=VALUE before an instruction's words.
