@@ -25,7 +25,7 @@ test: testdeps lint    ## all tests, with real builds and the real index
 test-hub: deps build  ## real hubs launch what driftpin built, and two browsers work in it together; makes the demo's images first
 	sh testdata/hub/deps.sh
 	go run ./testdata/standin sh testdata/hub/images.sh
-	go test -count=1 -timeout 20m -parallel 6 -v ./testdata/hub >build/hub/test.log 2>&1 || { cat build/hub/test.log; exit 1; }
+	go test -count=1 -timeout 20m -parallel 3 -v ./testdata/hub >build/hub/test.log 2>&1 || { cat build/hub/test.log; exit 1; }
 	@cat build/hub/test.log; ! grep -q -F -f testdata/hub/secrets.txt build/hub/test.log || { echo "the tests' log tells a secret"; exit 1; }
 
 soak: deps         ## interrupt locks and builds at 30 random moments each, gently and not

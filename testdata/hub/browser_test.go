@@ -328,31 +328,52 @@ func (s *student) until(what string, most time.Duration, is func() bool) time.Du
 	return time.Since(start)
 }
 
-// write types at the end of a cell.
+// write types at the end of a cell, and again if a dialog that came meanwhile has taken the keys.
 func (s *student) write(cell int, text string) {
 	s.t.Helper()
-	s.answer()
-	at, err := ask[[]float64](s, fmt.Sprintf(`(() => {
-		const cell = [...document.querySelectorAll('.jp-Notebook .jp-Cell')][%d], e = cell.querySelector('.CodeMirror-lines, .cm-content')
-		e.scrollIntoView({block: 'center'})
-		const r = e.getBoundingClientRect()
-		return [r.left + 20, r.top + 8]
-	})()`, cell))
-	if err != nil {
-		s.t.Fatalf("%s: %v", s.who, err)
+	for range 3 {
+		s.answer()
+		at, err := ask[[]float64](s, fmt.Sprintf(`(() => {
+			const cell = [...document.querySelectorAll('.jp-Notebook .jp-Cell')][%d]
+			const e = cell.querySelector('.CodeMirror-lines, .cm-content')
+			e.scrollIntoView({block: 'center'})
+			const r = e.getBoundingClientRect()
+			return [r.left + 20, r.top + 8]
+		})()`, cell))
+		if err != nil {
+			s.t.Fatalf("%s: %v", s.who, err)
+		}
+		s.do(chromedp.MouseClickXY(at[0], at[1]), chromedp.Sleep(200*time.Millisecond),
+			chromedp.KeyEvent(kb.End, chromedp.KeyModifiers(input.ModifierCtrl)), chromedp.KeyEvent(text))
+		for start := time.Now(); time.Since(start) < 5*time.Second; time.Sleep(20 * time.Millisecond) {
+			if s.has(cell, text) {
+				return
+			}
+		}
+		s.t.Logf("%s: %q does not come into cell %d, and is typed again: %s", s.who, text, cell, s.words())
 	}
-	s.do(chromedp.MouseClickXY(at[0], at[1]), chromedp.Sleep(200*time.Millisecond),
-		chromedp.KeyEvent(kb.End, chromedp.KeyModifiers(input.ModifierCtrl)), chromedp.KeyEvent(text))
+	s.t.Fatalf("%s: %q does not come into cell %d", s.who, text, cell)
+}
+
+// has reports whether a cell on the student's page has a text.
+func (s *student) has(cell int, text string) bool {
+	cells := s.cells()
+	return cell < len(cells) && strings.Contains(cells[cell], text)
 }
 
 // sees waits till a student sees what another has typed, and returns how long it
-// took after the last key.
+// took after it stood on the other's page.
 func (s *student) sees(cell int, text string) time.Duration {
 	s.t.Helper()
-	return s.until(fmt.Sprintf("%q in cell %d", text, cell), patience, func() bool {
-		cells := s.cells()
-		return cell < len(cells) && strings.Contains(cells[cell], text)
-	})
+	start := time.Now()
+	for !s.has(cell, text) {
+		if time.Since(start) > patience {
+			s.t.Fatalf("%s: after %s there is no %q in cell %d: %q; the page: %s", s.who, patience, text, cell,
+				s.cells(), s.words())
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return time.Since(start)
 }
 
 // people opens the list of who is here.
