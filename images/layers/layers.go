@@ -419,14 +419,11 @@ func add[T any](c *Content[T], e entry, r io.Reader, s Sieve[T], at *places) (in
 	if above[name] && e.kind != tar.TypeDir && !strings.HasPrefix(path.Base(name), ".wh.") {
 		c.forgetBelow(name) // a folder that becomes something else
 	}
-	base := path.Base(name)
-	held := len(name) + len(e.link)
-	if base == ".wh..wh..opq" {
-		c.Opaque[path.Dir(name)] = true
-		return held, nil
+	if e.kind == tar.TypeSymlink && e.link == "" {
+		e.kind = tar.TypeFifo // Linux has no links to nothing: it is as little to read as that
 	}
-	if removed, ok := strings.CutPrefix(base, ".wh."); ok {
-		c.Hidden[path.Join(path.Dir(name), removed)] = true
+	held := len(name) + len(e.link)
+	if c.hide(name) {
 		return held, nil
 	}
 	if e.kind == tar.TypeDir {
@@ -438,7 +435,7 @@ func add[T any](c *Content[T], e entry, r io.Reader, s Sieve[T], at *places) (in
 	c.Others = append(c.Others, hashOf(name))
 	wanted := s.Wanted(name)
 	c.noteWay(name, e, at)
-	if s.Symlinks || wanted || e.kind == tar.TypeSymlink {
+	if _, link := c.Soft[name]; link || wanted || e.kind == tar.TypeSymlink {
 		c.forget(name) // a later entry of the same name replaces an earlier one
 	}
 	if e.kind == tar.TypeSymlink {
@@ -545,6 +542,18 @@ func (c *Content[T]) noteWay(name string, e entry, at *places) {
 	default:
 		delete(c.Ways, name)
 	}
+}
+
+// hide notes a whiteout, if an entry's name is one's.
+func (c *Content[T]) hide(name string) bool {
+	base := path.Base(name)
+	removed, ok := strings.CutPrefix(base, ".wh.")
+	if base == ".wh..wh..opq" {
+		c.Opaque[path.Dir(name)] = true
+	} else if ok {
+		c.Hidden[path.Join(path.Dir(name), removed)] = true
+	}
+	return ok
 }
 
 // forget drops what was said of a name before.
