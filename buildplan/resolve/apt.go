@@ -100,11 +100,9 @@ func (r *resolution) askApt(ctx context.Context, st llb.State, name, preferences
 	}
 	in := llb.Scratch().File(llb.Mkfile("/preferences", 0o644, []byte(preferences)))
 	options := steps.Step("resolve "+name, []string{"/bin/sh", "-euc", script}, steps.Script("apt-resolve.sh"),
-		steps.Uncached(),
 		llb.AddMount("/out", llb.Scratch()), llb.AddMount("/run/driftpin/preferences", in,
 			llb.SourcePath("/preferences"), llb.Readonly))
-	run := st.Run(append(options, r.session.Host.Online()...)...)
-	ref, err := r.talk.Solve(ctx, run.GetMount("/out"))
+	ref, err := r.talk.Solve(ctx, r.withLists(st, "keep").Run(options...).GetMount("/out"))
 	if err != nil {
 		return nil, fmt.Errorf("asking apt in the base: %w", err)
 	}
@@ -147,6 +145,14 @@ func (r *resolution) askApt(ctx context.Context, st llb.State, name, preferences
 		answers = append(answers, append(debs, r.heldDebs(held, debs)...))
 	}
 	return answers, nil
+}
+
+// withLists is a file system with the lists of apt's sources: with "keep" those that it
+// has, if it has some. All courses of one command read the same ones.
+func (r *resolution) withLists(st llb.State, keep ...string) llb.State {
+	options := steps.Step("read apt's lists", append([]string{"/bin/sh", steps.Dir + "apt-lists.sh"}, keep...),
+		steps.Script("apt-lists.sh"), steps.AskedAt(r.session.Began))
+	return st.Run(append(options, r.session.Host.Online()...)...).Root()
 }
 
 // heldDebs are a lock's lines for those packages of the base that pins name, and
@@ -277,10 +283,9 @@ func (r *resolution) locateDebs(ctx context.Context, debs []pins.Artifact) error
 	in := llb.Scratch().File(llb.Mkfile("/specs", 0o644, []byte(specs.String())))
 	options := steps.Step(fmt.Sprintf("find %d packages of apt", len(debs)),
 		[]string{"/bin/sh", steps.Dir + "apt-locate.sh", "/run/driftpin/specs", "/out"},
-		steps.Script("apt-locate.sh"), steps.Uncached(), llb.AddMount("/out", llb.Scratch()),
+		steps.Script("apt-locate.sh"), llb.AddMount("/out", llb.Scratch()),
 		llb.AddMount("/run/driftpin/specs", in, llb.SourcePath("/specs"), llb.Readonly))
-	ref, err := r.talk.Solve(ctx, r.base.State(r.query.Platform).Run(append(options,
-		r.session.Host.Online()...)...).GetMount("/out"))
+	ref, err := r.talk.Solve(ctx, r.withLists(r.base.State(r.query.Platform)).Run(options...).GetMount("/out"))
 	if err != nil {
 		return fmt.Errorf("asking apt in the base for addresses: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"maps"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/plugins/content/local"
@@ -34,6 +35,7 @@ import (
 // A Session is an open engine, with what this machine keeps and knows.
 type Session struct {
 	Engine *engine.Engine
+	Began  time.Time // what is asked of the network, for one course as for many, has the answers of then
 	Host   host.Settings
 	Files  *store.Store
 	Git    *git.Kept
@@ -55,7 +57,7 @@ func Open(e *engine.Engine, home string, h host.Settings) (*Session, error) {
 		return nil, err
 	}
 	git.EndOrphans()
-	s := &Session{Engine: e, Host: h, Owned: OwnedIn(home), notices: make(chan *client.SolveStatus, 64)}
+	s := &Session{Engine: e, Began: time.Now(), Host: h, Owned: OwnedIn(home), notices: make(chan *client.SolveStatus, 64)}
 	var err error
 	s.Files, err = store.Open(home, store.Options{Login: h.Authorization, Insecure: h.Insecure(), Make: git.WriteTree,
 		Notice: s.notice, Stall: h.Stall()})

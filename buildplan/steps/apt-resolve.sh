@@ -1,6 +1,6 @@
 #!/bin/sh
-# Say what apt would install for some pins, in this root, with this root's own sources. Nothing is installed.
-#   apt-resolve.sh OUT PIN...        PIN: NAME or NAME=VERSION;  CA_BUNDLE may name a file of certificates
+# Say what apt would install for some pins, in this root, with the lists that lie there. Nothing is installed.
+#   apt-resolve.sh OUT PIN...        network off; PIN: NAME or NAME=VERSION
 # OUT/debs.tsv: name version arch path size sha256 uri depends provides, one package a line (depends: Pre-Depends and Depends).
 # OUT/held.tsv: name version of those pins' packages that are installed already.
 # On failure, exit 3 and OUT/error.txt: "unknown NAME", "version NAME VERSION" (then OUT/names, OUT/versions hold what
@@ -8,14 +8,7 @@
 set -eu
 out=$1; shift
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
-# The sandbox user could not read a secret; translations are not wanted.
-opts="-o APT::Sandbox::User=root -o Acquire::Languages=none -o Acquire::Retries=3 ${CA_BUNDLE:+-o Acquire::https::CaInfo=$CA_BUNDLE}"
 mkdir -p "$out"; : >"$out/error.txt"
-
-# apt itself waits for ever now and then, where a mirror changes under it.
-update() { timeout -k 10 300 apt-get $opts -qq -o APT::Update::Error-Mode=any update; }
-again() { [ $? = 124 ] && update; }
-ls /var/lib/apt/lists/*Packages* >/dev/null 2>&1 || update || again
 
 # apt takes an unknown name for a pattern, so look first.
 apt-cache pkgnames | sort >"$out/names"
@@ -36,7 +29,7 @@ for pin; do
 	dpkg-query --show --showformat '${Status}\t${Package}\t${Version}\n' "$name" 2>/dev/null || : # it is not there
 done | sed -n 's/^[a-z]* ok installed\t//p' | sort -u >"$out/held.tsv"
 
-get="apt-get $opts -y --no-install-recommends --no-remove --allow-downgrades"
+get="apt-get -y --no-install-recommends --no-remove --allow-downgrades"
 $get -q=1 --simulate install "$@" >"$out/plan" 2>"$out/error.txt" || { cat "$out/plan" >>"$out/error.txt"; exit 3; }
 $get -qq --print-uris install "$@" >"$out/uris"
 sed -n 's/^Inst \([^ ]*\) .*(\([^ ]*\) .*\[\([^]]*\)\]).*/\1:\3=\2/p' "$out/plan" >"$out/inst"

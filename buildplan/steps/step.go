@@ -81,8 +81,11 @@ func Step(name string, args []string, more ...llb.RunOption) []llb.RunOption {
 // Uncached has a step run although it has run before: what it asks the network may
 // have another answer now. llb.IgnoreCache would do so too, but BuildKit then
 // empties the folders that the step keeps what it has fetched in.
-func Uncached() llb.RunOption {
-	return llb.AddEnv("DRIFTPIN_ASKED", time.Now().UTC().Format(time.RFC3339Nano))
+func Uncached() llb.RunOption { return AskedAt(time.Now()) }
+
+// AskedAt is Uncached for a step that runs once for all who ask at a time.
+func AskedAt(t time.Time) llb.RunOption {
+	return llb.AddEnv("DRIFTPIN_ASKED", t.UTC().Format(time.RFC3339Nano))
 }
 
 // JSON encodes what has nothing but texts.
