@@ -28,6 +28,10 @@ type Result struct {
 	Tag      string
 	Checks   time.Duration // what the checks took
 	Build    time.Duration // all but the checks: build and export
+	New      int           // layers that were made
+	Reused   int           // layers that the engine had
+
+	layers map[string]bool // the names of the steps that make them
 }
 
 // Build builds a plan, runs its checks, and exports the image. If a step or a
@@ -113,6 +117,12 @@ func (b Builder) goneError(p *Plan, err error, others map[string]string) error {
 	return e
 }
 
+// A CheckError says that one of the course's checks failed: nothing was exported.
+type CheckError struct{ error }
+
+// Unwrap returns the engine's error, or that in a person's words.
+func (e *CheckError) Unwrap() error { return e.error }
+
 // missing are the files of a plan that are neither at hand nor known to be
 // anywhere.
 func (b Builder) missing(p *Plan) (out []pins.Artifact) {
@@ -170,11 +180,26 @@ func (b Builder) build(ctx context.Context, p *Plan, out Output) (res *Result, o
 		return nil, others, err
 	}
 	res.Digest = resp.ExporterResponse[exptypes.ExporterImageDigestKey]
-	if res.Manifest, err = export.finish(resp); err != nil {
+	if res.Manifest, err = export.finish(resp.SolveResponse); err != nil {
 		return nil, others, err
 	}
 	res.Build = time.Since(start) - res.Checks
+	res.count(resp.Cached)
 	return res, others, nil
+}
+
+// count notes how many of the image's layers were made; cached says of each step whether
+// it was.
+func (r *Result) count(cached map[string]bool) {
+	for name, was := range cached {
+		switch {
+		case !r.layers[name] && !strings.HasPrefix(name, "["): // as the frontend of Dockerfiles names its steps
+		case was:
+			r.Reused++
+		default:
+			r.New++
+		}
+	}
 }
 
 // gather sees to it, as far as can be told before, that all files of a plan can
@@ -238,11 +263,19 @@ func image(ctx context.Context, t session.Talk, g *graph, res *Result) (*gateway
 	}
 	start := time.Now()
 	for _, check := range img.checks { // in order: they are a person's list
-		if _, err := t.Solve(ctx, check); err != nil {
+		_, err := t.Solve(ctx, check)
+		if session.ExitStatus(err) > 0 {
+			return nil, &CheckError{err}
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
 	res.Checks = time.Since(start)
+	res.layers = map[string]bool{}
+	for _, event := range img.history {
+		res.layers[event.CreatedBy] = true
+	}
 	return describeImage(p, img, root)
 }
 

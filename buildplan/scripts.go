@@ -160,6 +160,9 @@ func explain(err error) error {
 	if errors.As(err, &failed) {
 		worded = failed.explain(worded)
 	}
+	if errors.As(err, new(*CheckError)) {
+		return &CheckError{worded}
+	}
 	return worded
 }
 
@@ -298,6 +301,6 @@ func (b Builder) export(ctx context.Context, p *Plan, dir string, part func(imag
 	if err != nil {
 		return err
 	}
-	_, err = engine.FinishLayout(dir, resp, "")
+	_, err = engine.FinishLayout(dir, resp.SolveResponse, "")
 	return err
 }

@@ -29,24 +29,28 @@ import (
 // what they hold and why: an in-toto attestation, stored as BuildKit does it
 // (its documentation, "Image attestation storage"). The image's manifest stays
 // as it is; its name then leads to an index with both. ref is oci-layout:DIR or
-// a registry reference; the index's digest is returned.
-func (r Reader) Attach(ctx context.Context, ref string, why drift.Reason) (string, error) {
+// a registry reference; the index's digest is returned, and how many bytes the image's
+// layers have as they are stored.
+func (r Reader) Attach(ctx context.Context, ref string, why drift.Reason) (digest string, size int64, err error) {
 	img, err := Open(ctx, ref, Options{Platform: why.Lock.Platforms[0]})
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	defer img.Close()
 	img.Carried = nil // of an image from before
 	all, err := r.Inventories(ctx, img)
 	if err != nil {
-		return "", err
+		return "", 0, err
+	}
+	for _, l := range img.layers {
+		size += l.Size
 	}
 	for i := range all[0] {
 		all[0][i].Event = "" // the image's config tells it, by the layer
 	}
 	attestation, err := attestationOf(img, Attested{all[0], why.Lock.String(), requests(why)})
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	attach := attachRemote
 	if dir, ok := strings.CutPrefix(ref, pins.LayoutPrefix); ok {
@@ -54,10 +58,10 @@ func (r Reader) Attach(ctx context.Context, ref string, why drift.Reason) (strin
 	}
 	index, err := attach(ctx, ref, img, attestation)
 	if err != nil {
-		return "", fmt.Errorf("attaching the inventory to %s: %w", ref, err)
+		return "", 0, fmt.Errorf("attaching the inventory to %s: %w", ref, err)
 	}
-	digest, err := index.Digest()
-	return digest.String(), err
+	sum, err := index.Digest()
+	return sum.String(), size, err
 }
 
 // requests are what a manifest asks for; what names no package got its name

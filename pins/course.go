@@ -65,17 +65,34 @@ func ReadCourseWith(dir string, o ReadOptions) (*Manifest, error) {
 	}
 	c.checkPlaces()
 	c.ghosts()
-	if m.RepoDir.Value == "" && o.RepoDir != "" {
-		if why := unfitRepoDir(o.RepoDir); why != "" {
-			return m, fmt.Errorf("--repo-dir: %s", why)
-		}
-		m.RepoDir.Value = o.RepoDir
+	if err := m.defaults(o); err != nil {
+		return m, err
 	}
 	c.notebooks()
 	c.copied()
 	m.lint()
 	m.Findings.Sort()
 	return m, m.Findings.Err()
+}
+
+// defaults has what the manifest does not say of the options, or of the workspace.
+func (m *Manifest) defaults(o ReadOptions) (err error) {
+	if o.RepoDir != "" && m.RepoDir.Value == "" {
+		if why := unfitRepoDir(o.RepoDir); why != "" {
+			return fmt.Errorf("--repo-dir: %s", why)
+		}
+		m.RepoDir.Value = o.RepoDir
+	}
+	if m.Workspace, err = FindWorkspace(m.Dir); err != nil || m.Workspace == nil {
+		return err
+	}
+	if m.RepoDir.Value == "" {
+		m.RepoDir = m.Workspace.RepoDir
+	}
+	if m.AsOf.Text == "" && m.Dockerfile.Value == "" {
+		m.AsOf = m.Workspace.AsOf
+	}
+	return nil
 }
 
 // IsCourse reports whether a folder has a file that makes it a course.

@@ -49,6 +49,7 @@ type Manifest struct {
 	Sources    []Source          // the files read, pins.yaml first
 	Edited     map[string][]byte // other contents of some files, which the manifest was read with
 	Findings   Findings
+	Workspace  *Workspace // the driftpin.yaml above the course; nil if there is none
 
 	pixiLock string // a pixi.lock beside the pixi.toml
 	includes []Text

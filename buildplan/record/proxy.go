@@ -290,7 +290,6 @@ func (p *Proxy) again(w http.ResponseWriter, r *http.Request, asked, known pins.
 		return
 	}
 	if p.servers != nil && !p.isGiven(asked.Key()) { // the old recording is of no use
-		p.files.Failure()
 		p.mu.Lock()
 		p.replaced = append(p.replaced, known)
 		p.mu.Unlock()

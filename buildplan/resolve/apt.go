@@ -104,7 +104,7 @@ func (r *resolution) askApt(ctx context.Context, st llb.State, name, preferences
 			llb.SourcePath("/preferences"), llb.Readonly))
 	ref, err := r.talk.Solve(ctx, r.withLists(st, "keep").Run(options...).GetMount("/out"))
 	if err != nil {
-		return nil, fmt.Errorf("asking apt in the base: %w", err)
+		return nil, askingApt("asking apt in the base", err)
 	}
 	read := func(dir, name string) (string, error) {
 		data, err := session.ReadFile(ctx, ref, dir, name)
@@ -153,6 +153,17 @@ func (r *resolution) withLists(st llb.State, keep ...string) llb.State {
 	options := steps.Step("read apt's lists", append([]string{"/bin/sh", steps.Dir + "apt-lists.sh"}, keep...),
 		steps.Script("apt-lists.sh"), steps.AskedAt(r.session.Began))
 	return st.Run(append(options, r.session.Host.Online()...)...).Root()
+}
+
+// noLists is the exit status of apt-lists.sh where apt's sources did not answer.
+const noLists = 69
+
+// askingApt words an error of a step that asks apt.
+func askingApt(what string, err error) error {
+	if session.ExitStatus(err) == noLists {
+		return &session.UnreachableError{Err: fmt.Errorf("%s: its sources can't be reached: %w", what, session.Explain(err))}
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }
 
 // heldDebs are a lock's lines for those packages of the base that pins name, and
@@ -287,7 +298,7 @@ func (r *resolution) locateDebs(ctx context.Context, debs []pins.Artifact) error
 		llb.AddMount("/run/driftpin/specs", in, llb.SourcePath("/specs"), llb.Readonly))
 	ref, err := r.talk.Solve(ctx, r.withLists(r.base.State(r.query.Platform)).Run(options...).GetMount("/out"))
 	if err != nil {
-		return fmt.Errorf("asking apt in the base for addresses: %w", err)
+		return askingApt("asking apt in the base for addresses", err)
 	}
 	table, err := session.ReadFile(ctx, ref, "/", "addresses.tsv")
 	if err != nil {

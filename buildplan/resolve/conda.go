@@ -174,9 +174,9 @@ func (r *resolution) condaArtifacts(packages []condaPackage) (out []pins.Artifac
 // condaFailure words why conda's solver found nothing.
 func (r *resolution) condaFailure(e *condaError) error {
 	if e.Versions == nil {
-		return fmt.Errorf("the engine can't read a conda channel (%s; their addresses come from .condarc and "+
-			"$CONDA_CHANNEL_ALIAS of this machine): %s",
-			strings.Join(r.query.Channels, ", "), r.session.Host.Scrub(strings.TrimSpace(e.Text)))
+		return &session.UnreachableError{Err: fmt.Errorf("the engine can't read a conda channel (%s; their addresses come from "+
+			".condarc and $CONDA_CHANNEL_ALIAS of this machine): %s",
+			strings.Join(r.query.Channels, ", "), r.session.Host.Scrub(strings.TrimSpace(e.Text)))}
 	}
 	var messages []string
 	for _, name := range slices.Sorted(maps.Keys(e.Near)) {

@@ -153,6 +153,11 @@ func (r *resolution) npmArtifacts(text []byte) (out []pins.Artifact, err error) 
 	return out, nil
 }
 
+// npmUnreachable are the codes with which npm says that a registry did not answer, or
+// refused access.
+var npmUnreachable = []string{"ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ERR_SOCKET_TIMEOUT",
+	"EHOSTUNREACH", "ENETUNREACH", "E401", "E403", "E500", "E502", "E503", "E504"}
+
 // npmFailure words why npm found nothing.
 func (r *resolution) npmFailure(answer *npmAnswer) error {
 	e := answer.Error
@@ -166,6 +171,10 @@ func (r *resolution) npmFailure(answer *npmAnswer) error {
 	case e.Code == "ETARGET" || e.Code == "ERESOLVE":
 		return r.together("the npm pins", text)
 	}
-	return fmt.Errorf("npm can't resolve (the registry is named by .npmrc and NPM_CONFIG_REGISTRY of this "+
+	err := fmt.Errorf("npm can't resolve (the registry is named by .npmrc and NPM_CONFIG_REGISTRY of this "+
 		"machine): %s", text)
+	if slices.Contains(npmUnreachable, e.Code) {
+		return &session.UnreachableError{Err: err}
+	}
+	return err
 }

@@ -223,8 +223,8 @@ func (u *uv) locateTool(ctx context.Context, t steps.Tool) error {
 func (u *uv) failure(text string) error {
 	explanation := u.r.session.Host.Scrub(tidy(text))
 	if unreachable.MatchString(explanation) {
-		return fmt.Errorf("the engine can't reach the package index, or the index refuses access (its address "+
-			"comes from UV_DEFAULT_INDEX, uv.toml or pip.conf of this machine): %s", explanation)
+		return &session.UnreachableError{Err: fmt.Errorf("the engine can't reach the package index, or the index refuses "+
+			"access (its address comes from UV_DEFAULT_INDEX, uv.toml or pip.conf of this machine): %s", explanation)}
 	}
 	if m := notFound.FindStringSubmatch(explanation); m != nil {
 		name := pins.CanonicalName(pins.Pip, m[1])

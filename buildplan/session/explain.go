@@ -45,6 +45,25 @@ func Explain(err error) error {
 	return text
 }
 
+// An UnreachableError says that a server of this machine's settings did not answer, or
+// refused access.
+type UnreachableError struct{ Err error }
+
+// Error is the cause's.
+func (e *UnreachableError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *UnreachableError) Unwrap() error { return e.Err }
+
+// ExitStatus is that of the step that an engine's error is about; -1 if it is about none.
+func ExitStatus(err error) int {
+	var exit *gatewaypb.ExitError
+	if errors.As(err, &exit) {
+		return int(exit.ExitCode)
+	}
+	return -1
+}
+
 // A FetchError is an error of the engine whose cause is a file that this
 // machine could not fetch for it.
 type FetchError struct {

@@ -45,10 +45,11 @@ func (s *Session) notice(file string, err error, wait time.Duration) {
 	}
 }
 
-// stepLogs are the last lines that each step has written.
+// stepLogs are the last lines that each step has written, and what became of it.
 type stepLogs struct {
 	logs   map[digest.Digest][]byte
 	failed digest.Digest
+	cached map[string]bool // of each step that was carried out, by name
 }
 
 // maxTail is how much of a step's output is kept, in bytes.
@@ -57,7 +58,7 @@ const maxTail = 4 << 10
 // watch passes the engine's status on, and keeps the end of what each step
 // writes. What it returns is read when out has been closed.
 func watch(in, notices <-chan *client.SolveStatus, out chan<- *client.SolveStatus) *stepLogs {
-	l := &stepLogs{logs: map[digest.Digest][]byte{}}
+	l := &stepLogs{logs: map[digest.Digest][]byte{}, cached: map[string]bool{}}
 	go func() {
 		defer close(out)
 		for {
@@ -83,6 +84,9 @@ func (l *stepLogs) keep(s *client.SolveStatus) {
 		l.logs[log.Vertex] = kept[max(0, len(kept)-maxTail):]
 	}
 	for _, v := range s.Vertexes {
+		if v.Completed != nil && v.Error == "" {
+			l.cached[v.Name] = v.Cached
+		}
 		// Steps that ran beside the one that failed are cancelled.
 		if v.Error != "" && len(l.logs[v.Digest]) > 0 && !strings.Contains(v.Error, context.Canceled.Error()) {
 			l.failed = v.Digest

@@ -48,6 +48,7 @@ type Session struct {
 	Mode     string
 
 	notices chan *client.SolveStatus // what the store says while a build runs
+	whole   *Session                 // whose engine and store it shares; nil: they are its own
 }
 
 // Open returns a session that keeps what it fetches in home, $DRIFTPIN_HOME. The
@@ -68,8 +69,19 @@ func Open(e *engine.Engine, home string, h host.Settings) (*Session, error) {
 // OwnedIn is what is noted in home of what packages own.
 func OwnedIn(home string) owns.Memory { return owns.Memory{Dir: filepath.Join(home, "records")} }
 
-// Close ends the engine, and waits for fetches that were cancelled to clear up.
+// For is a session for one of several courses, which may be worked on side by side: it
+// shares all but its scripts, and what it shows goes to progress.
+func (s *Session) For(progress io.Writer) *Session {
+	return &Session{Engine: s.Engine, Began: s.Began, Host: s.Host, Files: s.Files, Git: s.Git, Owned: s.Owned,
+		Progress: progress, Mode: s.Mode, notices: s.notices, whole: s}
+}
+
+// Close ends the engine, and waits for fetches that were cancelled to clear up; one that
+// shares both leaves that to the other.
 func (s *Session) Close() error {
+	if s.whole != nil {
+		return nil
+	}
 	var err error
 	if s.Engine != nil {
 		err = s.Engine.Close()
@@ -81,10 +93,16 @@ func (s *Session) Close() error {
 // product is what the engine's history calls us.
 const product = "driftpin"
 
+// A Response is what the engine says in the end, and which steps it carried out.
+type Response struct {
+	*client.SolveResponse
+	Cached map[string]bool // by a step's name: it was there already
+}
+
 // Run has the engine carry out f, for a course with a base on a platform, and
 // exports what f returns. Its error is f's, or what [Explain] can word.
 func (s *Session) Run(ctx context.Context, base steps.Base, platform string, exports []client.ExportEntry,
-	f func(context.Context, Talk) (*gateway.Result, error)) (*client.SolveResponse, error) {
+	f func(context.Context, Talk) (*gateway.Result, error)) (*Response, error) {
 	opt := client.SolveOpt{Exports: exports}
 	files, err := s.Files.Content()
 	if err != nil {
@@ -121,7 +139,7 @@ func (s *Session) Run(ctx context.Context, base steps.Base, platform string, exp
 	if err != nil && cause != nil && ctx.Err() == nil {
 		err = cause
 	}
-	failure := s.Files.Failure()
+	failure := files.Failure(err)
 	switch tail := logs.tail(); {
 	case err == nil || ctx.Err() != nil:
 	case failure != nil:
@@ -129,7 +147,7 @@ func (s *Session) Run(ctx context.Context, base steps.Base, platform string, exp
 	case tail != "":
 		err = &stepError{err, tail}
 	}
-	return resp, err
+	return &Response{resp, logs.cached}, err
 }
 
 // Learn returns a base with what its reference does not tell, which the engine is

@@ -58,15 +58,15 @@ type Store struct {
 	client  *http.Client
 	fetches *semaphore.Weighted
 
-	running sync.WaitGroup // fetches
-	looked  sync.Map       // hashes of the files whose bytes were looked at
-	mu      sync.Mutex
-	names   map[string]string      // of files, by hash, for messages
-	sizes   map[string]int64       // about
-	private map[string]string      // addresses that are not written down
-	accept  map[string]string      // what to say that we take, where an address has a file in several forms
-	busy    map[string]*sync.Mutex // a file is fetched once at a time
-	failure *Error
+	running  sync.WaitGroup // fetches
+	looked   sync.Map       // hashes of the files whose bytes were looked at
+	mu       sync.Mutex
+	names    map[string]string      // of files, by hash, for messages
+	sizes    map[string]int64       // about
+	private  map[string]string      // addresses that are not written down
+	accept   map[string]string      // what to say that we take, where an address has a file in several forms
+	busy     map[string]*sync.Mutex // a file is fetched once at a time
+	failures map[string]*Error      // the last of each file, by hash
 }
 
 // maxFetches is how many files are fetched at once.
@@ -86,7 +86,7 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	s := &Store{dir: dir, options: o, client: newClient(o), fetches: semaphore.NewWeighted(maxFetches),
 		names: map[string]string{}, sizes: map[string]int64{}, private: map[string]string{}, accept: map[string]string{},
-		busy: map[string]*sync.Mutex{}}
+		busy: map[string]*sync.Mutex{}, failures: map[string]*Error{}}
 	for _, d := range []string{s.blobs(), s.addresses()} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return nil, err
@@ -366,7 +366,10 @@ func (s *Store) File(ctx context.Context, sha256 string) (string, error) {
 	if errors.As(err, &moved) {
 		e.Moved, e.Gone = true, moved.gone
 	}
-	return "", s.note(e)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failures[sha256] = e
+	return "", e
 }
 
 // sound reports whether the store has a file with the right bytes. It looks
@@ -415,26 +418,6 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
-
-// note keeps the first failure.
-func (s *Store) note(e *Error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.failure == nil {
-		s.failure = e
-	}
-	return e
-}
-
-// Failure returns the first failure since it was last asked for, or nil. An
-// engine that asked for a file through Content passes on only its words.
-func (s *Store) Failure() *Error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e := s.failure
-	s.failure = nil
-	return e
-}
 
 func host(address string) string {
 	u, err := url.Parse(address)

@@ -151,7 +151,7 @@ func checkOutcome(t *testing.T, s *Store, file string, err error, want string, m
 		t.Fatal(globErr)
 	}
 	if want == "" {
-		if err != nil || s.Failure() != nil {
+		if err != nil {
 			t.Fatal(err)
 		}
 		if got, err := Sum(file); err != nil || got != sum(wheel) || len(parts) != 1 {
@@ -163,8 +163,8 @@ func checkOutcome(t *testing.T, s *Store, file string, err error, want string, m
 	if !errors.As(err, &e) || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(),
 		"this machine can't fetch pin-1.whl from 127.0.0.1:") {
 		t.Errorf("got %v, want …%s…", err, want)
-	} else if e.Moved != moved || s.Failure() != e || s.Failure() != nil {
-		t.Errorf("moved is %t, and the failure is not kept once", e.Moved)
+	} else if e.Moved != moved || s.quoted("engine: "+err.Error()) != e || s.quoted("engine") != nil {
+		t.Errorf("moved is %t, or the failure is not known by its words", e.Moved)
 	}
 	if len(parts) != 0 {
 		t.Errorf("left %q", parts)
@@ -322,7 +322,7 @@ func TestReap(t *testing.T) {
 		t.Errorf("left %q, %v", parts, err)
 	}
 	cancel()
-	if err := <-done; !errors.Is(err, context.Canceled) || s.Failure() != nil {
+	if err := <-done; !errors.Is(err, context.Canceled) || len(s.failures) > 0 {
 		t.Errorf("got %v", err)
 	}
 }

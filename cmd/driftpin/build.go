@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -21,7 +22,7 @@ import (
 func buildCommand(s streams) *cobra.Command {
 	var f buildFlags
 	cmd := &cobra.Command{
-		Use:   "build COURSE…",
+		Use:   "build [COURSE…]",
 		Short: "Build courses' images from their locks, check them, and export them",
 		Long: `Build the images of courses from their locks, run their checks, and export them.
 Nothing is resolved: a stale lock is exit status 3. In --output and --push, {course}
@@ -29,23 +30,16 @@ stands for the course's name. With --relock-missing, locked files that no index 
 any more (a .deb that Debian has replaced, a file that was removed) are locked again,
 and pins.lock is rewritten.`,
 		Example: `  driftpin build testdata/courses/stat159 --output oci-layout:build/images/stat159
-  driftpin build courses/* --output 'oci-layout:build/images/{course}'
+  driftpin build --all --output 'oci-layout:build/images/{course}'
   driftpin build courses/stat159 --output docker:stat159   # then docker run -p 8888:8888 stat159 …
   driftpin build courses/stat159 --push registry.example.edu/hub/{course}`,
-		Args: arguments(1, -1, "one or more courses"),
-		RunE: func(cmd *cobra.Command, courses []string) error {
-			if err := f.check(courses); err != nil {
-				return err
-			}
-			for _, dir := range courses {
-				if err := f.build(cmd.Context(), s, dir); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return f.buildAll(cmd.Context(), s, args) },
 	}
-	f.add(cmd)
+	f.engineFlags.add(cmd)
+	f.selection.add(cmd)
+	f.fleet.add(cmd)
+	cmd.Flags().StringVar(&f.format, "format", "text", "text or json")
+	cmd.Flags().StringVar(&f.metadata, "metadata", "", "file to write what was built to, as JSON")
 	cmd.Flags().StringVar(&f.output, "output", "", "oci-layout:DIR, docker-archive:FILE or docker:NAME")
 	cmd.Flags().StringVar(&f.push, "push", "", "repository to push to; the tag is the plan's")
 	cmd.Flags().BoolVar(&f.relock, "relock-missing", false,
@@ -56,14 +50,52 @@ and pins.lock is rewritten.`,
 // buildFlags are the flags of build.
 type buildFlags struct {
 	engineFlags
-	output, push string
-	relock       bool
+	selection
+	fleet
+	output, push, format, metadata string
+	relock                         bool
+}
+
+// buildAll builds courses.
+func (f *buildFlags) buildAll(ctx context.Context, s streams, args []string) (err error) {
+	courses, err := f.courses(args)
+	if err == nil {
+		err = f.check(courses)
+	}
+	if err != nil {
+		return err
+	}
+	shared := f.share(len(courses), s)
+	defer func() { err = worse(shared.Close(), err) }()
+	own := s
+	if f.format == "json" {
+		own.out = s.err
+	}
+	results, err := f.fleet.run(ctx, own, courses, f.ready, f.build)
+	all := reportOf(results)
+	if f.metadata != "" {
+		var data bytes.Buffer
+		if err := errors.Join(writeJSON(&data, all), writeOut(f.metadata, data.Bytes())); err != nil {
+			return err
+		}
+	}
+	if f.format == "json" {
+		if err := writeJSON(s.out, all); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // check finds what can't be carried out before anything is built.
 func (f *buildFlags) check(courses []string) error {
-	if err := f.engineFlags.check(); err != nil {
+	if err := cmp.Or(f.engineFlags.check(), f.fleet.check(), oneOf("format", f.format, "text", "json")); err != nil {
 		return err
+	}
+	if f.output == "" && f.push == "" {
+		if w, err := pins.FindWorkspace(courses[0]); err == nil && w != nil && w.Registry.Value != "" {
+			f.push = w.Registry.Value + "/{course}"
+		}
 	}
 	if (f.output == "") == (f.push == "") {
 		return usageError{errors.New("no output given: name one with --output or --push")}
@@ -71,8 +103,11 @@ func (f *buildFlags) check(courses []string) error {
 	named, placed := map[string]string{}, map[string]string{}
 	for _, dir := range courses {
 		m, err := readCourse(dir, nil)
-		if m == nil {
+		if m == nil && len(courses) == 1 {
 			return err
+		}
+		if m == nil { // said when its turn comes
+			continue
 		}
 		if other, again := named[m.Course]; again {
 			return usageError{fmt.Errorf("%s and %s are both called %s: write course: NAME into a pins.yaml, or "+
@@ -105,56 +140,85 @@ func (f *buildFlags) place(course string) string {
 // maxRelocks is how often a course is locked anew for files that have gone.
 const maxRelocks = 3
 
-// build builds one course and prints what was made.
-func (f *buildFlags) build(ctx context.Context, s streams, dir string) (err error) {
+// ready says what keeps a course from being built, as far as its files tell.
+func (f *buildFlags) ready(_ context.Context, s streams, dir string) (result, error) {
 	c, err := openCourse(dir, f.base)
 	if err != nil {
-		return err
+		return result{}, err
 	}
-	if err := c.usable(s.err); err != nil {
-		return err
+	if r, err := c.ready(s.err); err != nil {
+		return r, err
+	}
+	return result{}, nil
+}
+
+// build builds one course and prints what was made.
+func (f *buildFlags) build(ctx context.Context, s streams, dir string) (r result, err error) {
+	c, err := openCourse(dir, f.base)
+	if err != nil {
+		return result{}, err
+	}
+	if r, err := c.ready(s.err); err != nil {
+		return r, err
 	}
 	if err := c.printLaunch(s.err, c.lock); err != nil {
-		return err
+		return result{Outcome: "findings"}, err
 	}
 	c.base.Digest = c.lock.Base
 	e, err := f.open(ctx, s, c)
 	if err != nil {
-		return err
+		return result{}, err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
 	for n := 0; ; n++ {
-		err = f.buildLocked(ctx, s, c, e)
+		r, err = f.buildLocked(ctx, s, c, e)
 		var gone *buildplan.GoneError
 		if !f.relock || n == maxRelocks || !errors.As(err, &gone) || len(gone.Others) > 0 || len(gone.Missing) == 0 {
-			return err
+			return r, err
 		}
 		if err := c.relockMissing(ctx, s, e, gone.Missing); err != nil {
-			return err
+			return result{}, err
 		}
 	}
 }
 
+// A buildDetails is what build says of an image, as JSON.
+type buildDetails struct {
+	Name      string `json:"name"`      // the course's
+	Reference string `json:"reference"` // where the image is, as driftpin's commands take it
+	Digest    string `json:"digest"`    // of what the reference's name leads to
+	Manifest  string `json:"manifest,omitempty"`
+	Tag       string `json:"tag"`
+	Lock      string `json:"lock"`   // its digest
+	New       int    `json:"new"`    // layers that were made
+	Reused    int    `json:"reused"` // layers that the engine had
+	Bytes     int64  `json:"bytes"`  // of the image's layers, as they are stored
+}
+
 // buildLocked builds a course from its lock as it is.
-func (f *buildFlags) buildLocked(ctx context.Context, s streams, c *course, e *session.Session) error {
+func (f *buildFlags) buildLocked(ctx context.Context, s streams, c *course, e *session.Session) (result, error) {
 	start := time.Now()
 	p, err := buildplan.New(c.manifest, c.lock, c.lock.Platforms[0], c.base)
 	if err != nil {
-		return err
+		return result{}, err
 	}
 	out, err := parseOutput(f.output, f.push, p)
 	if err != nil {
-		return err
+		return result{}, err
 	}
 	r, err := buildplan.Builder{Session: e}.Build(ctx, p, out)
+	if errors.As(err, new(*buildplan.CheckError)) {
+		return result{Outcome: "check failed"}, fmt.Errorf("building %s: %w", p.Course, err)
+	}
 	if err != nil {
-		return fmt.Errorf("building %s: %w", p.Course, err)
+		return result{}, fmt.Errorf("building %s: %w", p.Course, err)
 	}
-	if err := attach(ctx, s, c, out, r); err != nil {
-		return fmt.Errorf("%s is built: %w", p.Course, err)
+	bytes, err := attach(ctx, s, c, out, r)
+	if err != nil {
+		return result{}, fmt.Errorf("%s is built: %w", p.Course, err)
 	}
-	fmt.Fprintf(s.err, "%s: built in %.1f s, checks %.1f s, in all %.1f s\n", p.Course, r.Build.Seconds(),
-		r.Checks.Seconds(), time.Since(start).Seconds())
+	fmt.Fprintf(s.err, "%s: built in %.1f s, checks %.1f s, in all %.1f s: %s, %d new layers, %d reused, in %s\n", p.Course,
+		r.Build.Seconds(), r.Checks.Seconds(), time.Since(start).Seconds(), megabytes(bytes), r.New, r.Reused, out)
 	for _, r := range c.lock.Recordings {
 		if n := len(r.Varying); n > 0 {
 			fmt.Fprintf(s.err, "%s: the layer of %s is not reproducible: %d of its files are written otherwise each time: %s\n",
@@ -162,7 +226,8 @@ func (f *buildFlags) buildLocked(ctx context.Context, s streams, c *course, e *s
 		}
 	}
 	_, err = fmt.Fprintf(s.out, "%s %s %s\n", p.Course, r.Tag, cmp.Or(r.Manifest, r.Digest))
-	return err
+	return result{Outcome: "built", bytes: bytes, made: r.New, known: r.Reused, Details: buildDetails{p.Course, out.String(),
+		r.Digest, r.Manifest, r.Tag, c.lock.Digest(), r.New, r.Reused, bytes}}, err
 }
 
 // relockMissing locks anew what can't be fetched any more, writes the lock, and
@@ -192,22 +257,23 @@ func (c *course) relockMissing(ctx context.Context, s streams, e *session.Sessio
 	return nil
 }
 
-// attach gives the image its inventory, where the output has a place for one.
-func attach(ctx context.Context, s streams, c *course, out buildplan.Output, r *buildplan.Result) error {
+// attach gives the image its inventory, where the output has a place for one, and returns
+// how many bytes the image's layers have.
+func attach(ctx context.Context, s streams, c *course, out buildplan.Output, r *buildplan.Result) (bytes int64, err error) {
 	ref := out.Push
 	if out.Layout != "" {
 		ref = pins.LayoutPrefix + out.Layout
 	}
 	if ref == "" {
-		return nil
+		return 0, nil
 	}
 	reader, done, err := newReader(s)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer done()
-	r.Digest, err = reader.Attach(ctx, ref, drift.Reason{Manifest: c.manifest, Lock: c.lock})
-	return err
+	r.Digest, bytes, err = reader.Attach(ctx, ref, drift.Reason{Manifest: c.manifest, Lock: c.lock})
+	return bytes, err
 }
 
 // some names the first of many, and how many more there are.

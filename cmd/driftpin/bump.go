@@ -12,8 +12,9 @@ import (
 
 func bumpCommand(s streams) *cobra.Command {
 	f := bumpFlags{to: bump.Latest}
+	var which selection
 	cmd := &cobra.Command{
-		Use:   "bump COURSE… [KIND:]NAME[=VERSION]…",
+		Use:   "bump [COURSE…] [KIND:]NAME[=VERSION]…",
 		Short: "Change the versions of pins, and show every consequence before writing",
 		Long: `Change the versions of pins. Everything is resolved for real, and the changes are
 shown: the manifest's lines, and the lock by package, with the cause of each change.
@@ -25,14 +26,17 @@ edited; all files are written, or none. Where pip, conda, apt or npm pin package
 one name, write KIND:NAME. If other pins do not allow a version, the pins that would
 have to move are named. --markdown writes the same as the body of a pull request.`,
 		Example: `  driftpin bump courses/stat159 tornado=6.3.3          # what would come of it
-  driftpin bump courses/* jupyterhub=4.0.2 --write     # in every course that pins it
+  driftpin bump --all jupyterhub=4.0.2 --write         # in every course that pins it
   driftpin bump courses/stat159 jupyterlab --to patch
   driftpin bump courses/stat159 jupyterlab=3.6.3 --as-of 2023-04-15
   driftpin bump courses/stat159 buildpack-deps:bookworm-scm   # the base's tag has moved: what would that bring?`,
-		Args: arguments(2, -1, "courses and packages"),
+		Args: arguments(1, -1, "courses and packages"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			courses, names := split(args)
-			courses, err := named(courses)
+			courses, err := which.courses(courses)
+			if err == nil {
+				courses, err = named(courses)
+			}
 			if err != nil {
 				return err
 			}
@@ -47,6 +51,7 @@ have to move are named. --markdown writes the same as the body of a pull request
 		},
 	}
 	f.add(cmd)
+	which.add(cmd)
 	cmd.Flags().StringVar(&f.to, "to", f.to, "how far a NAME without a version goes: latest, minor or patch")
 	return cmd
 }

@@ -203,9 +203,8 @@ func (f *bumpFlags) selected(s streams, dir string, found map[bump.Target]bool) 
 	for _, t := range selection.Found {
 		found[t] = true
 	}
-	if f.asOf != "" && len(selection.Bumps) > 0 && c.manifest.AsOf.At.File == "" {
-		return nil, fmt.Errorf("%s: there is no as-of to change: add as-of to the manifest, or leave out --as-of "+
-			"to resolve today's versions", c.manifest.Sources[0].Name)
+	if err := f.checkDate(c.manifest, selection); err != nil {
+		return nil, err
 	}
 	if f.markdown != "" && (c.manifest.Reads(filepath.ToSlash(filepath.Clean(f.markdown))) ||
 		filepath.Clean(f.markdown) == filepath.Clean(c.lockFile)) {
@@ -213,6 +212,20 @@ func (f *bumpFlags) selected(s streams, dir string, found map[bump.Target]bool) 
 			f.markdown, dir)}
 	}
 	return &bumped{&bump.Bumping{Course: c.engine(s, nil), Bumps: selection.Bumps, AsOf: f.asOf}, c}, nil
+}
+
+// checkDate says why the course's as-of can't be changed, if it is to be.
+func (f *bumpFlags) checkDate(m *pins.Manifest, selection *bump.Selection) error {
+	switch at := m.AsOf.At; {
+	case f.asOf == "" || len(selection.Bumps) == 0 || m.Reads(at.File):
+		return nil
+	case at.File == "":
+		return fmt.Errorf("%s: there is no as-of to change: add as-of to the manifest, or leave out --as-of "+
+			"to resolve today's versions", m.Sources[0].Name)
+	default:
+		return fmt.Errorf("%s: this as-of is that of many courses: change it there, and lock them; or add as-of to %s", at,
+			filepath.Join(m.Dir, pins.ManifestName))
+	}
 }
 
 // moves notes which of the course's images are bumped.

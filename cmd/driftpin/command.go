@@ -4,9 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 
+	"github.com/driftpin/driftpin/buildplan"
+	"github.com/driftpin/driftpin/buildplan/session"
+	"github.com/driftpin/driftpin/buildplan/store"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/spf13/cobra"
 )
@@ -16,8 +20,34 @@ const (
 	exitFine  = 0
 	exitError = 1
 	exitUsage = 2
-	exitFound = 3 // drift, a stale lock, findings
+	exitFound = 3 // drift, a stale lock, findings, a policy that is broken
+
+	exitCheck       = 4   // one of the course's checks failed
+	exitUnreachable = 5   // a server, a registry or an engine did not answer, or refused access
+	exitInterrupted = 130 // by a signal, as shells count
 )
+
+// statusOf is the exit status of a command's error.
+func statusOf(err error) int {
+	var told toldError
+	var network net.Error
+	switch {
+	case err == nil:
+		return exitFine
+	case errors.As(err, &told):
+		return told.status
+	case errors.Is(err, errFound):
+		return exitFound
+	case errors.As(err, new(usageError)):
+		return exitUsage
+	case errors.As(err, new(*buildplan.CheckError)):
+		return exitCheck
+	case errors.As(err, new(*session.UnreachableError)), errors.As(err, new(*session.FetchError)),
+		errors.As(err, new(*store.Error)), errors.As(err, &network):
+		return exitUnreachable
+	}
+	return exitError
+}
 
 // errFound ends a command that did its work and found something: what it
 // found has been printed.
@@ -67,7 +97,7 @@ func split(args []string) (courses, names []string) {
 	for _, a := range args {
 		if strings.HasPrefix(a, "@") || strings.ContainsAny(a, "=:") {
 			names = append(names, a)
-		} else if info, err := os.Stat(a); strings.ContainsRune(a, '/') || err == nil && info.IsDir() &&
+		} else if info, err := os.Stat(a); strings.ContainsAny(a, "/*?") || err == nil && info.IsDir() &&
 			(len(courses) == 0 || pins.IsCourse(a)) {
 			courses = append(courses, a)
 		} else {

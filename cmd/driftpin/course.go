@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -111,19 +112,20 @@ func openCourse(dir, base string) (*course, error) {
 // findBase finds the course's base; base is used where the manifest names none.
 func (c *course) findBase(base string) (err error) {
 	dir := c.manifest.Dir
-	ref, from := c.manifest.Base.Value, dir
-	if ref == "" {
-		if ref, from = base, "."; ref == "" {
-			ref = os.Getenv("DRIFTPIN_BASE")
-		}
+	named, from := c.manifest.Base, dir
+	if named.Value == "" {
+		named, from = pins.Text{Value: cmp.Or(base, os.Getenv("DRIFTPIN_BASE"))}, "."
 	}
-	if ref == "" {
-		return fmt.Errorf("%s: no base image is named: write base: in its %s, or give --base or $DRIFTPIN_BASE",
-			dir, pins.ManifestName)
+	if w := c.manifest.Workspace; named.Value == "" && w != nil {
+		named, from = w.Base, filepath.Dir(w.File)
 	}
-	if c.base, err = steps.OpenBase(ref, from, c.manifest.Platforms[0]); err != nil {
-		if at := c.manifest.Base.At; at.File != "" {
-			return fmt.Errorf("%s: %w", at, err)
+	if named.Value == "" {
+		return fmt.Errorf("%s: no base image is named: write base: in its %s or in a %s above it, or give --base or $DRIFTPIN_BASE",
+			dir, pins.ManifestName, pins.WorkspaceName)
+	}
+	if c.base, err = steps.OpenBase(named.Value, from, c.manifest.Platforms[0]); err != nil {
+		if named.At.File != "" {
+			return fmt.Errorf("%s: %w", named.At, err)
 		}
 		return err
 	}

@@ -24,6 +24,8 @@ type engineFlags struct {
 	base     string
 	progress string
 	place    enginePlace
+
+	shared *sharedSession // of the courses of one command; nil: each has its own
 }
 
 // An enginePlace says which engine builds.
@@ -51,7 +53,11 @@ func (p *enginePlace) open(ctx context.Context, dir string, s streams) (*engine.
 		collectLate(buildHeap)
 		return engine.Embedded(ctx, filepath.Join(dir, "engine"), engine.Options{Notice: s.err})
 	}
-	return engine.Remote(ctx, p.address, engine.Options{TLS: cmp.Or(p.tls, os.Getenv("BUILDKIT_TLS_DIR"))})
+	e, err := engine.Remote(ctx, p.address, engine.Options{TLS: cmp.Or(p.tls, os.Getenv("BUILDKIT_TLS_DIR"))})
+	if err != nil {
+		return nil, &session.UnreachableError{Err: err}
+	}
+	return e, nil
 }
 
 func (f *engineFlags) add(cmd *cobra.Command) {
@@ -141,8 +147,27 @@ func (c *course) resolver(e *session.Session) *resolve.Resolver {
 	return &resolve.Resolver{Session: e, Base: c.base}
 }
 
-// session opens the engine.
+// share has all courses of a command build in one session, which the caller closes. On a
+// terminal, several courses would write over each other's progress.
+func (f *engineFlags) share(courses int, s streams) *sharedSession {
+	f.shared = &sharedSession{}
+	if courses > 1 && f.progress == "auto" && isTerminal(s.err) {
+		f.progress = "quiet"
+	} else if courses > 1 && f.progress == "tty" {
+		f.progress = "plain"
+	}
+	return f.shared
+}
+
+// session opens the engine, or shares the one that is open.
 func (f *engineFlags) session(ctx context.Context, s streams) (*session.Session, error) {
+	if f.shared != nil {
+		return f.shared.of(s.err, func() (*session.Session, error) { return f.openSession(ctx, s) })
+	}
+	return f.openSession(ctx, s)
+}
+
+func (f *engineFlags) openSession(ctx context.Context, s streams) (*session.Session, error) {
 	dir, err := stateDir()
 	if err != nil {
 		return nil, err
@@ -169,6 +194,9 @@ func (f *engineFlags) session(ctx context.Context, s streams) (*session.Session,
 // solving opens the engine for courses whose locks are not stale: of their bases, as
 // they were locked, all is known then.
 func (f *engineFlags) solving(ctx context.Context, s streams, courses ...*course) (*session.Session, error) {
+	if f.progress == "auto" { // a line of ours says more than a block for each question
+		f.progress = "quiet"
+	}
 	e, err := f.session(ctx, s)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/driftpin/driftpin/buildplan"
 	"github.com/driftpin/driftpin/images/report"
@@ -20,15 +21,18 @@ import (
 // lockFlags are the flags of lock.
 type lockFlags struct {
 	engineFlags
+	selection
+	fleet
 	check, upgrade, diff, twice bool
 
-	names []string // packages and scripts to upgrade; none: all
+	format string
+	names  []string // packages and scripts to upgrade; none: all
 }
 
 func lockCommand(s streams) *cobra.Command {
 	var f lockFlags
 	cmd := &cobra.Command{
-		Use:   "lock COURSE… [--upgrade [NAME…]]",
+		Use:   "lock [COURSE…] [--upgrade [NAME…]]",
 		Short: "Resolve courses' pins inside their base image, and write pins.lock",
 		Long: `Resolve the pins of courses inside their base image, and write their pins.lock. What
 has not changed is not resolved again; otherwise the old lock's versions are kept
@@ -42,47 +46,71 @@ or the address of a download.
 course, meets every pin, and was not edited. What --check finds, lock repairs. If git
 could not merge a lock, lock prefers the versions on either side.`,
 		Example: `  driftpin lock testdata/courses/stat159
-  driftpin lock --check courses/*               # exit 3 if a lock is stale or edited
+  driftpin lock --all                           # those that driftpin.yaml lists
+  driftpin lock --check 'deployments/*/image'   # exit 3 if a lock is stale or edited
   driftpin lock --upgrade courses/stat159       # forget the old lock
   driftpin lock --upgrade courses/stat159 numpy # for numpy only
   driftpin lock --upgrade courses/stat159 postBuild   # record the script anew
   driftpin lock --twice courses/stat159         # which files do scripts write differently each time?`,
-		Args: arguments(1, -1, "one or more courses"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			courses, names := split(args)
-			if err := f.engineFlags.check(); err != nil {
-				return err
-			}
-			if len(names) > 0 && !f.upgrade {
-				return usageError{fmt.Errorf("%s is not a folder: lock takes courses, and names of packages only "+
-					"with --upgrade", names[0])}
-			}
-			f.names = names
-			if f.check && f.upgrade {
-				return usageError{errors.New("--check writes no lock, and --upgrade makes a new one: give only one " +
-					"of the two")}
-			}
-			if f.check {
-				return checkLocks(s, courses, f.engineFlags)
-			}
-			if err := checkNames(courses, names); err != nil {
-				return err
-			}
-			for _, dir := range courses {
-				if err := lockCourse(cmd.Context(), s, dir, f); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return f.lock(cmd.Context(), s, args) },
 	}
-	f.add(cmd)
+	f.engineFlags.add(cmd)
+	f.selection.add(cmd)
+	f.fleet.add(cmd)
+	cmd.Flags().StringVar(&f.format, "format", "text", "text or json")
 	cmd.Flags().BoolVar(&f.check, "check", false, "write nothing; only check that the locks satisfy the pins")
 	cmd.Flags().BoolVar(&f.upgrade, "upgrade", false, "forget the old lock, or the packages named")
 	cmd.Flags().BoolVar(&f.twice, "twice", false,
 		"run each script that is recorded again, and tell which files it writes otherwise then")
 	cmd.Flags().BoolVar(&f.diff, "diff", false, "print the lines of the lock that changed")
 	return cmd
+}
+
+// lock locks courses, or checks their locks.
+func (f lockFlags) lock(ctx context.Context, s streams, args []string) (err error) {
+	named, names := split(args)
+	if len(names) > 0 && !f.upgrade {
+		return usageError{fmt.Errorf("%s is not a folder: lock takes courses, and names of packages only "+
+			"with --upgrade", names[0])}
+	}
+	if f.names = names; f.check && f.upgrade {
+		return usageError{errors.New("--check writes no lock, and --upgrade makes a new one: give only one " +
+			"of the two")}
+	}
+	if err := cmp.Or(f.engineFlags.check(), f.fleet.check(), oneOf("format", f.format, "text", "json")); err != nil {
+		return err
+	}
+	courses, err := f.courses(named)
+	if err != nil {
+		return err
+	}
+	if err := checkNames(courses, names); err != nil {
+		return err
+	}
+	shared := f.share(len(courses), s)
+	defer func() { err = worse(shared.Close(), err) }()
+	if f.check {
+		return f.fleet.report(ctx, s, f.format, courses, nil, f.checkLock)
+	}
+	return f.fleet.report(ctx, s, f.format, courses, f.ready, f.lockCourse)
+}
+
+// A lockDetails is what lock says of a course's lock, as JSON.
+type lockDetails struct {
+	Lock      string `json:"lock"`             // its file
+	Digest    string `json:"digest,omitempty"` // of the lock
+	Artifacts int    `json:"artifacts"`        // how many are locked
+	Bytes     int64  `json:"bytes"`            // of their files
+	AsOf      string `json:"asOf,omitempty"`
+	Stale     string `json:"stale,omitempty"` // why the lock can't be used, as --check finds
+}
+
+// details are those of a lock.
+func (c *course) details(l *pins.Lock) lockDetails {
+	if l == nil {
+		return lockDetails{Lock: c.lockFile}
+	}
+	return lockDetails{Lock: c.lockFile, Digest: l.Digest(), Artifacts: len(l.Artifacts), Bytes: size(l), AsOf: l.AsOf}
 }
 
 // checkNames finds names that no course locks or asks for.
@@ -133,38 +161,45 @@ func checkNames(courses, names []string) error {
 	return nil
 }
 
-// checkLocks says which locks are stale, or do not prove what they hold.
-func checkLocks(s streams, courses []string, flags engineFlags) error {
-	var found error
-	for _, dir := range courses {
-		c, err := openCourse(dir, flags.base)
-		if err != nil {
-			return err
-		}
-		if c.lock == nil && c.broken == nil {
-			fmt.Fprintf(s.out, "%s: there is no lock; write it with driftpin lock %s\n", c.lockFile, dir)
-			found = errFound
-			continue
-		}
-		if err = c.usable(s.out); err == nil {
-			err = worse(c.printLaunch(s.err, c.lock), c.printOverlaps(s))
-		}
-		if err != nil && !errors.Is(err, errFound) {
-			return err
-		}
-		found = cmp.Or(err, found)
+// checkLock says whether a course's lock is stale, or does not prove what it holds.
+func (f lockFlags) checkLock(_ context.Context, s streams, dir string) (result, error) {
+	c, err := openCourse(dir, f.base)
+	if err != nil {
+		return result{}, err
 	}
-	return found
+	details := c.details(c.lock)
+	if c.lock == nil && c.broken == nil {
+		details.Stale = "there is no lock"
+		fmt.Fprintf(s.out, "%s: there is no lock; write it with driftpin lock %s\n", c.lockFile, dir)
+		return result{Outcome: "no lock", Details: details}, errFound
+	}
+	if err = c.usable(s.out); err != nil {
+		details.Stale = c.stale()
+		return result{Outcome: "stale", Details: details}, err
+	}
+	if err = worse(c.printLaunch(s.err, c.lock), c.printOverlaps(s)); err != nil {
+		return result{Outcome: "findings", Details: details}, err
+	}
+	return result{Outcome: "up to date", Details: details}, nil
+}
+
+// ready says what keeps a course from being locked, as far as its files tell.
+func (f lockFlags) ready(_ context.Context, _ streams, dir string) (result, error) {
+	c, err := openCourse(dir, f.base)
+	if err == nil && c.foreign() {
+		err = c.broken
+	}
+	return result{}, err
 }
 
 // lockCourse writes a course's lock, unless nothing has changed.
-func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
+func (f lockFlags) lockCourse(ctx context.Context, s streams, dir string) (result, error) {
 	c, err := openCourse(dir, f.base)
 	if err != nil {
-		return err
+		return result{}, err
 	}
 	if c.foreign() {
-		return c.broken
+		return result{}, c.broken
 	}
 	again := f.twice && len(c.manifest.Scripts) > 0
 	for _, image := range c.manifest.Images {
@@ -174,7 +209,8 @@ func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
 	}
 	if !f.upgrade && !again && c.stale() == "" {
 		fmt.Fprintf(s.err, "%s: up to date\n", c.lockFile)
-		return worse(c.printLaunch(s.err, c.lock), c.printOverlaps(s))
+		return result{Outcome: "up to date", bytes: size(c.lock), Details: c.details(c.lock)},
+			worse(c.printLaunch(s.err, c.lock), c.printOverlaps(s))
 	}
 	if c.broken != nil {
 		for _, line := range strings.Split(c.stale(), "\n") {
@@ -184,21 +220,31 @@ func lockCourse(ctx context.Context, s streams, dir string, f lockFlags) error {
 			"where possible")
 	}
 	if err := writable(dir); err != nil {
-		return fmt.Errorf("%s: %w", c.lockFile, err)
+		return result{}, fmt.Errorf("%s: %w", c.lockFile, err)
 	}
 	l, overlaps, err := f.resolve(ctx, s, c)
 	if err != nil {
-		return fmt.Errorf("locking %s: %w", dir, err)
+		return result{}, fmt.Errorf("locking %s: %w", dir, err)
 	}
 	if err := whole.WriteFile(c.lockFile, []byte(l.String()), 0o644); err != nil {
-		return err
+		return result{}, err
 	}
-	fmt.Fprintf(s.err, "%s: %d artifacts, %s\n", c.lockFile, len(l.Artifacts), l.Digest())
-	printOver(s, c.lockFile, l)
+	printLocked(s, c, l)
 	if err := f.showChanges(s, c, l); err != nil {
-		return err
+		return result{}, err
 	}
-	return worse(c.printLaunch(s.err, l), printFound(s, overlaps))
+	return result{Outcome: "locked", bytes: size(l), Details: c.details(l)},
+		worse(c.printLaunch(s.err, l), printFound(s, overlaps))
+}
+
+// printLocked says what was locked, of which day, and what comes next.
+func printLocked(s streams, c *course, l *pins.Lock) {
+	fmt.Fprintf(s.err, "%s: %d artifacts, %s, %s\n", c.lockFile, len(l.Artifacts), megabytes(size(l)), l.Digest())
+	if l.AsOf == "" && c.manifest.Dockerfile.Value == "" {
+		fmt.Fprintf(s.err, "%s: today's versions were taken, because the course has no as-of: with as-of: %s in its pins.yaml they "+
+			"stay those of today\n", c.lockFile, time.Now().Format(time.DateOnly))
+	}
+	printOver(s, c.lockFile, l)
 }
 
 // printOver says which packages of pip's were locked in the place of conda's, though no

@@ -56,7 +56,9 @@ func minimize(ctx context.Context, s streams, dir string, names []string, flags 
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
 	var found error
-	for _, r := range candidates {
+	progress := newCounting(s.err)
+	for i, r := range candidates {
+		progress.at(i+1, len(candidates), title(r))
 		v, err := c.engine(s, e).Without(ctx, r)
 		if err != nil {
 			return err
@@ -67,6 +69,7 @@ func minimize(ctx context.Context, s streams, dir string, names []string, flags 
 				return err
 			}
 		}
+		progress.end()
 		fmt.Fprintf(s.out, "%s: %s is %s\n", r.At, r.Spec, text)
 		if !needed {
 			found = errFound

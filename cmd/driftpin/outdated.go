@@ -18,10 +18,9 @@ import (
 )
 
 func outdatedCommand(s streams) *cobra.Command {
-	var flags engineFlags
-	var asOf string
+	var f outdatedFlags
 	cmd := &cobra.Command{
-		Use:   "outdated COURSE [NAME…]",
+		Use:   "outdated [COURSE…] [NAME…]",
 		Short: "Show how far each pin can go up together with the other pins",
 		Long: `Show how far each pin can go up: the newest patch, minor and major versions that
 resolve together with all other pins, each tried for real, with their release dates
@@ -31,65 +30,98 @@ version are not listed. Images that the course stands on are listed if their tag
 moved.`,
 		Example: `  driftpin outdated courses/stat159
   driftpin outdated courses/stat159 jupyterlab --as-of 2023-12-31`,
-		Args: arguments(1, -1, "a course, and packages"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := flags.check(); err != nil {
-				return err
-			}
-			return outdated(cmd.Context(), s, args[0], args[1:], asOf, flags)
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return f.outdatedAll(cmd.Context(), s, args) },
 	}
-	flags.add(cmd)
-	cmd.Flags().StringVar(&asOf, "as-of", "", "consider only versions that were released by this date")
+	f.engineFlags.add(cmd)
+	f.selection.add(cmd)
+	f.fleet.add(cmd)
+	cmd.Flags().StringVar(&f.asOf, "as-of", "", "consider only versions that were released by this date")
 	return cmd
 }
 
-func outdated(ctx context.Context, s streams, dir string, names []string, asOf string, flags engineFlags) (err error) {
-	c, err := openLocked(dir, flags.base)
-	if err != nil {
+// outdatedFlags are the flags of outdated.
+type outdatedFlags struct {
+	engineFlags
+	selection
+	fleet
+	asOf string
+
+	date    pins.Date // what asOf says; zero: nothing
+	several bool      // courses: each is named
+	targets []bump.Target
+}
+
+// outdatedAll shows of courses how far their pins can go up.
+func (f outdatedFlags) outdatedAll(ctx context.Context, s streams, args []string) (err error) {
+	if err := cmp.Or(f.engineFlags.check(), f.fleet.check()); err != nil {
 		return err
 	}
-	date := c.manifest.AsOf
-	if asOf != "" {
-		if date, err = pins.ParseDate(asOf); err != nil {
+	if f.asOf != "" {
+		if f.date, err = pins.ParseDate(f.asOf); err != nil {
 			return usageError{fmt.Errorf("--as-of: %w", err)}
 		}
 	}
-	var targets []bump.Target
+	named, names := split(args)
 	for _, name := range names {
 		t, err := bump.ParseTarget(name)
 		if err != nil || t.Version != "" {
 			return usageError{fmt.Errorf("%s: write NAME, or KIND:NAME", name)}
 		}
-		targets = append(targets, t)
+		f.targets = append(f.targets, t)
 	}
-	pinned, absent := c.engine(s, nil).Versioned(targets)
-	if len(absent) > 0 {
-		return fmt.Errorf("%s: the course does not pin %s", dir, absent[0].Package())
-	}
-	e, err := flags.solving(ctx, s, c)
+	courses, err := f.courses(named)
 	if err != nil {
 		return err
+	}
+	f.several = len(courses) > 1
+	shared := f.share(len(courses), s)
+	defer func() { err = worse(shared.Close(), err) }()
+	ready := func(_ context.Context, _ streams, dir string) (result, error) {
+		_, err := openLocked(dir, f.base)
+		return result{}, err
+	}
+	return f.fleet.report(ctx, s, "text", courses, ready, f.outdated)
+}
+
+func (f outdatedFlags) outdated(ctx context.Context, s streams, dir string) (r result, err error) {
+	c, err := openLocked(dir, f.base)
+	if err != nil {
+		return r, err
+	}
+	date := c.manifest.AsOf
+	if f.asOf != "" {
+		date = f.date
+	}
+	pinned, absent := c.engine(s, nil).Versioned(f.targets)
+	if len(absent) > 0 {
+		return r, fmt.Errorf("%s: the course does not pin %s", dir, absent[0].Package())
+	}
+	e, err := f.solving(ctx, s, c)
+	if err != nil {
+		return r, err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
-	rows, err := c.engine(s, e).Outlook(ctx, date, pinned, func(n, all int, r pins.Request) {
-		fmt.Fprintf(s.err, "%d of %d: %s\n", n, all, title(r))
-	})
+	progress := newCounting(s.err)
+	rows, err := c.engine(s, e).Outlook(ctx, date, pinned, func(n, all int, r pins.Request) { progress.at(n, all, title(r)) })
+	progress.end()
 	if err != nil {
-		return err
+		return r, err
 	}
-	if err := printOutlook(s.out, rows, c.movedOf(ctx, s, e, targets)); err != nil {
-		return err
+	if f.several {
+		fmt.Fprintf(s.out, "\n%s\n", oneLine(dir))
+	}
+	if err := printOutlook(s.out, rows, c.movedOf(ctx, s, e, f.targets)); err != nil {
+		return r, err
 	}
 	if len(pinned) > 0 {
 		fmt.Fprintf(s.err, "%d of %d pins are at their newest\n", len(pinned)-len(rows), len(pinned))
 	}
 	unresolved := slices.DeleteFunc(slices.Clone(c.manifest.Listed), func(r pins.Request) bool { return r.Kind == pins.FromImage })
-	if len(unresolved) > 0 && len(names) == 0 {
+	if len(unresolved) > 0 && len(f.targets) == 0 {
 		fmt.Fprintf(s.err, "%d pins are installed by scripts or by a Dockerfile, and newer versions of them are not looked up\n",
 			len(unresolved))
 	}
-	return nil
+	return result{Outcome: fmt.Sprintf("%d of %d behind", len(rows), len(pinned))}, nil
 }
 
 // printOutlook prints a table of pins, and of images that have moved.

@@ -17,8 +17,9 @@ import (
 func pinsCommand(s streams) *cobra.Command {
 	var format, failOn string
 	var pages []string
+	var which selection
 	cmd := &cobra.Command{
-		Use:   "pins COURSE…",
+		Use:   "pins [COURSE…]",
 		Short: "Show what courses ask for, by file and line, and what is wrong with it",
 		Long: `Show what courses ask for, by file and line, and what is wrong with it. A course with
 an error can't be locked: exit status 1. Warnings and notes are exit status 3 only
@@ -28,13 +29,12 @@ With --docs, pages about the course (Markdown, reStructuredText, HTML) are compa
 with it: versions, commits and launch options that are out of date are findings, with
 the page's line.`,
 		Example: `  driftpin pins testdata/courses/stat159
-  driftpin pins --format json courses/*
+  driftpin pins --format json 'deployments/*/image'
   driftpin pins --fail-on warning courses/*   # in CI: warnings too
   driftpin pins courses/stat159 --docs docs/stat159.rst docs/rtc.md`,
-		Args: arguments(1, -1, "one or more courses"),
-		RunE: func(cmd *cobra.Command, courses []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(pages) > 0 { // those behind the first are arguments
-				courses = slices.DeleteFunc(courses, func(name string) bool {
+				args = slices.DeleteFunc(args, func(name string) bool {
 					info, err := os.Stat(name)
 					if page := err == nil && info.Mode().IsRegular(); page {
 						pages = append(pages, name)
@@ -42,9 +42,13 @@ the page's line.`,
 					}
 					return false
 				})
-				if len(courses) != 1 {
-					return usageError{errors.New("--docs checks pages against one course: name only one")}
-				}
+			}
+			courses, err := which.courses(args)
+			if err != nil {
+				return err
+			}
+			if len(pages) > 0 && len(courses) != 1 {
+				return usageError{errors.New("--docs checks pages against one course: name only one")}
 			}
 			if err := oneOf("format", format, "text", "json"); err != nil {
 				return err
@@ -56,6 +60,7 @@ the page's line.`,
 			return showPins(s, courses, pages, format, pins.Severity(failOn))
 		},
 	}
+	which.add(cmd)
 	cmd.Flags().StringVar(&failOn, "fail-on", string(pins.Error),
 		"lowest level of finding that makes the command fail: error, warning or note")
 	cmd.Flags().StringSliceVar(&pages, "docs", nil, "page to check against the course; more pages may follow")
@@ -65,13 +70,14 @@ the page's line.`,
 
 // A pinJSON is one request, as --format json shows it.
 type pinJSON struct {
-	Kind string    `json:"kind"`
-	Name string    `json:"name"`
-	Spec string    `json:"spec"`
-	File string    `json:"file"`
-	Line int       `json:"line"`
-	Need pins.Need `json:"need"`
-	Why  string    `json:"why"`
+	Course string    `json:"course"` // its folder, as the command line names it
+	Kind   string    `json:"kind"`
+	Name   string    `json:"name"`
+	Spec   string    `json:"spec"`
+	File   string    `json:"file"`
+	Line   int       `json:"line"`
+	Need   pins.Need `json:"need"`
+	Why    string    `json:"why"`
 }
 
 func showPins(s streams, courses, pages []string, format string, failOn pins.Severity) error {
@@ -88,7 +94,7 @@ func showPins(s streams, courses, pages []string, format string, failOn pins.Sev
 			continue
 		}
 		for _, r := range slices.Concat(m.Requests, m.Listed) {
-			report.Pins = append(report.Pins, pinJSON{r.Kind.Key(), r.Name, r.Whole(), r.At.File, r.At.Line,
+			report.Pins = append(report.Pins, pinJSON{dir, r.Kind.Key(), r.Name, r.Whole(), r.At.File, r.At.Line,
 				r.Need, r.Why})
 		}
 		found := slices.Concat(m.Findings, hub.CheckPins(m), m.PlainNotes())

@@ -20,26 +20,37 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	var usage usageError
 	switch {
-	case err == nil:
-		return exitFine
-	case errors.Is(err, errFound):
-		return exitFound
+	case err == nil, errors.Is(err, errFound):
 	case ctx.Err() != nil:
 		fmt.Fprintln(stderr, "driftpin: interrupted")
-		return exitError
+		return exitInterrupted
+	case !errors.As(err, new(toldError)):
+		printError(stderr, err)
 	}
+	return statusOf(err)
+}
+
+// printError says what a command failed of.
+func printError(w io.Writer, err error) {
 	// What an error quotes may come from an image, or from an index.
 	lines := strings.Split(err.Error()+hint(err), "\n")
 	for i := range lines {
 		lines[i] = report.Clean(strings.ReplaceAll(lines[i], "\t", "    "))
 	}
-	fmt.Fprintln(stderr, "driftpin: "+strings.Join(lines, "\n"))
-	if errors.As(err, &usage) {
-		return exitUsage
+	fmt.Fprintln(w, "driftpin: "+strings.Join(lines, "\n"))
+}
+
+// knownCommand says which command may be meant by one that there is not.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
 	}
-	return exitError
+	hint := ""
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = ": did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return usageError{fmt.Errorf("unknown command %q%s: see driftpin --help", args[0], hint)}
 }
 
 func newRoot(s streams) *cobra.Command {
@@ -54,17 +65,17 @@ An IMAGE is a registry reference, oci-layout:DIR, docker-archive:FILE or
 docker:NAME; drift and inventory also take lock:FILE, sbom:FILE and values:FILE.
 
 Exit status: 0 fine, 1 error, 2 wrong usage, 3 something was found (drift, a
-stale lock, findings). Results go to stdout, all else to stderr.`,
+stale lock, findings), 4 a course's check failed, 5 a server, a registry or an
+engine could not be reached, 130 interrupted. With several courses, that of those
+that are not fine, or 1 if they differ. Results go to stdout, all else to stderr.`,
+		Version:       versions(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageError{fmt.Errorf("unknown command %q: see driftpin --help", args[0])}
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:          knownCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetVersionTemplate("{{.Version}}")
+	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w: see %s --help", err, cmd.CommandPath())}
 	})

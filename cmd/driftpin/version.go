@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"runtime/debug"
 
 	"github.com/driftpin/driftpin/buildplan/engine"
@@ -16,17 +17,21 @@ func versionCommand(s streams) *cobra.Command {
 		Example: `  driftpin version`,
 		Args:    arguments(0, 0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
-			version := "(devel)"
-			if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-				version = info.Main.Version
-			}
-			_, err := fmt.Fprintf(s.out, "driftpin %s\nbuildkit %s\n", version, engine.BuildKitVersion())
-			for _, t := range steps.Toolbox() {
-				if err == nil {
-					_, err = fmt.Fprintf(s.out, "%s %s\n", t.Name, t.Version)
-				}
-			}
+			_, err := io.WriteString(s.out, versions())
 			return err
 		},
 	}
+}
+
+// versions are those of driftpin and of the tools that it builds with, a line each.
+func versions() string {
+	version := "(devel)"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		version = info.Main.Version
+	}
+	text := fmt.Sprintf("driftpin %s\nbuildkit %s\n", version, engine.BuildKitVersion())
+	for _, t := range steps.Toolbox() {
+		text += fmt.Sprintf("%s %s\n", t.Name, t.Version)
+	}
+	return text
 }

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/driftpin/driftpin/pins"
+	"github.com/spf13/cobra"
+)
+
+// A selection says which courses a command is for: those that are named, patterns too;
+// all that driftpin.yaml lists, with --all; or the folder that one is in.
+type selection struct{ all bool }
+
+func (f *selection) add(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.all, "all", false, "all courses that "+pins.WorkspaceName+" lists")
+}
+
+// courses are the folders that are meant, each once; named are the arguments that are
+// courses.
+func (f *selection) courses(named []string) (dirs []string, err error) {
+	switch {
+	case f.all && len(named) > 0:
+		return nil, usageError{fmt.Errorf("--all is for all courses of %s, and %s is named: choose one of the two",
+			pins.WorkspaceName, named[0])}
+	case f.all:
+		w, err := pins.FindWorkspace(".")
+		if err != nil {
+			return nil, err
+		}
+		if w == nil {
+			return nil, fmt.Errorf("--all needs a %s, here or in a folder above, that lists the courses", pins.WorkspaceName)
+		}
+		return w.Folders()
+	case len(named) == 0 && pins.IsCourse("."):
+		return []string{"."}, nil
+	case len(named) == 0:
+		return nil, usageError{errors.New("name one or more courses: folders, or patterns such as 'deployments/*/image'; " +
+			"or --all; in a course's folder, none is needed")}
+	}
+	for _, name := range named {
+		found := []string{name}
+		if strings.ContainsAny(name, "*?[") {
+			if found, err = pins.MatchCourses(name); err != nil {
+				return nil, err
+			}
+		}
+		for _, dir := range found {
+			if !slices.Contains(dirs, dir) {
+				dirs = append(dirs, dir)
+			}
+		}
+	}
+	return dirs, nil
+}
