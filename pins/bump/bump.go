@@ -20,7 +20,8 @@ import (
 	"github.com/driftpin/driftpin/pins"
 )
 
-// A Solver answers for real what a course's pins lead to.
+// A Solver answers for real what a course's pins lead to. Its methods may be called
+// concurrently.
 type Solver interface {
 	pins.Resolver
 	// Overlaps finds the paths that several packages of a lock own.

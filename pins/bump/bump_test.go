@@ -253,8 +253,8 @@ func TestHeld(t *testing.T) {
 	s.failing = &pins.NoSolution{Text: "the base holds lab 1.0", Held: true}
 	_, err := Try(t.Context(), []*Bumping{p}, unseen)
 	var refusal *Refusal
-	if !errors.As(err, &refusal) || refusal.Advice != nil || s.solves != 1 {
-		t.Errorf("got %v after %d solves", err, s.solves)
+	if !errors.As(err, &refusal) || refusal.Advice != nil || s.solves.Load() != 1 {
+		t.Errorf("got %v after %d solves", err, s.solves.Load())
 	}
 }
 
@@ -322,6 +322,9 @@ func TestOutlook(t *testing.T) {
 	})
 	if err != nil || len(rows) != 2 {
 		t.Fatalf("got %+v, %v", rows, err)
+	}
+	if n := s.solves.Load(); n != 3 { // lab up to the latest and within 1.0, widget up to the latest
+		t.Errorf("%d solves", n)
 	}
 	steps := func(r Row) string {
 		return r.Steps[0].Version + "|" + r.Steps[1].Version + "|" + r.Steps[2].Version + "|" + r.Newest.Version

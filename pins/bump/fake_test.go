@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ type universe map[string]map[string]string
 // all versions, those that are preferred and the newest first.
 type fakeSolver struct {
 	universe universe
-	solves   int
+	solves   atomic.Int64
 	overlaps pins.Findings
 	failing  error // of Resolve
 	links    []string
@@ -32,7 +33,7 @@ type fakeSolver struct {
 func (s *fakeSolver) PostLinks(context.Context, *pins.Lock) ([]string, error) { return s.links, nil }
 
 func (s *fakeSolver) Resolve(_ context.Context, q pins.Query) ([]pins.Artifact, error) {
-	s.solves++
+	s.solves.Add(1)
 	if s.failing != nil {
 		return nil, s.failing
 	}
@@ -242,7 +243,7 @@ func courseOf(t *testing.T, s *fakeSolver, dir, manifest string) *Course {
 	if c.Lock, err = pins.Relock(t.Context(), m, nil, s, c.Options); err != nil {
 		t.Fatal(err)
 	}
-	s.solves = 0
+	s.solves.Store(0)
 	return c
 }
 

@@ -28,6 +28,26 @@ func within(m *pins.Manifest, r pins.Request, step string) (*pins.Manifest, erro
 	if r.Version == "" {
 		return nil, fmt.Errorf("%s: %s does not pin one version: name the version to take", r.At, r.Spec)
 	}
+	if r.Kind == pins.Deb && step != Latest {
+		return nil, fmt.Errorf("%s: apt pins move to the latest or to a named version only: --to %s does not "+
+			"work for them", r.At, step)
+	}
+	constraint := upTo(r, step)
+	return m.With(func(q pins.Request) pins.Request {
+		if q.At != r.At {
+			return q
+		}
+		q = q.Free()
+		q.Constraint = constraint
+		return q
+	}), nil
+}
+
+// upTo is the constraint of the versions that a request may move to.
+func upTo(r pins.Request, step string) string {
+	if r.Kind == pins.Deb {
+		return ""
+	}
 	lowest := r.Version
 	if r.Kind == pins.Pip {
 		lowest, _, _ = strings.Cut(lowest, "+") // no range names a local version (PEP 440)
@@ -41,19 +61,5 @@ func within(m *pins.Manifest, r pins.Request, step string) (*pins.Manifest, erro
 		}
 		constraint += and + "<" + r.Kind.Scheme().Above(r.Version, n)
 	}
-	if r.Kind == pins.Deb {
-		if n > 0 {
-			return nil, fmt.Errorf("%s: apt pins move to the latest or to a named version only: --to %s does not "+
-				"work for them", r.At, step)
-		}
-		constraint = ""
-	}
-	return m.With(func(q pins.Request) pins.Request {
-		if q.At != r.At {
-			return q
-		}
-		q = q.Free()
-		q.Constraint = constraint
-		return q
-	}), nil
+	return constraint
 }

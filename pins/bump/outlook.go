@@ -1,13 +1,16 @@
 package bump
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/version"
+	"golang.org/x/sync/errgroup"
 )
 
 // A Row is a pin that is not at its newest.
@@ -18,23 +21,40 @@ type Row struct {
 	Steps  [3]pins.Release // the newest patch, minor and major that resolve with the rest; zero where there is none
 }
 
+// sideBySide is how many pins are tried at once: much of a question's time is waiting.
+const sideBySide = 4
+
 // Outlook finds out how far pins could go up by a date, each together with all
-// others. progress is told of each pin before it is tried.
+// others. progress is told of each pin before it is tried. The solver is asked several
+// questions at once.
 func (c *Course) Outlook(ctx context.Context, date pins.Date, pinned []pins.Request,
 	progress func(n, all int, r pins.Request)) ([]Row, error) {
 	dated := *c.Manifest
 	dated.AsOf = date
-	o := outlook{c, &dated}
+	o := outlook{c, &dated, map[string]map[pins.Position]string{}}
 	rows, err := o.rows(ctx, pinned)
+	if err == nil {
+		err = o.reach(ctx, rows)
+	}
 	if err != nil {
 		return nil, err
 	}
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(sideBySide)
+	var mu sync.Mutex
+	begun := 0
 	for i := range rows {
-		r := &rows[i]
-		progress(i+1, len(rows), r.Pin)
-		if r.Steps, err = o.steps(ctx, r.Pin, r.Now); err != nil {
-			return nil, err
-		}
+		group.Go(func() (err error) {
+			mu.Lock()
+			begun++
+			progress(begun, len(rows), rows[i].Pin)
+			mu.Unlock()
+			rows[i].Steps, err = o.steps(gctx, rows[i].Pin, rows[i].Now)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
 	}
 	return rows, o.date(ctx, rows)
 }
@@ -43,6 +63,37 @@ func (c *Course) Outlook(ctx context.Context, date pins.Date, pinned []pins.Requ
 type outlook struct {
 	course   *Course
 	manifest *pins.Manifest // with the date by which is looked
+
+	alone map[string]map[pins.Position]string // by Minor and Patch, and by pin: the newest version so far up, by itself
+}
+
+// reach notes how far up there is anything to try, in one question for all pins of a kind.
+func (o outlook) reach(ctx context.Context, rows []Row) error {
+	for _, step := range []string{Minor, Patch} {
+		o.alone[step] = map[pins.Position]string{}
+		wanted := map[pins.Kind]map[string]string{}
+		for _, r := range rows {
+			if r.Pin.Kind == pins.Deb {
+				continue
+			}
+			if wanted[r.Pin.Kind] == nil {
+				wanted[r.Pin.Kind] = map[string]string{}
+			}
+			wanted[r.Pin.Kind][r.Pin.Name] = upTo(r.Pin, step)
+		}
+		for kind, ranges := range wanted {
+			found, err := o.releases(ctx, kind, ranges)
+			if err != nil {
+				return err
+			}
+			for _, r := range rows {
+				if r.Pin.Kind == kind {
+					o.alone[step][r.Pin.At] = found[r.Pin.Name].Version
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // rows finds the pins that are not at their newest.
@@ -93,6 +144,9 @@ func (o outlook) steps(ctx context.Context, r pins.Request, now string) (out [3]
 	for _, reach := range []string{Latest, Minor, Patch} {
 		if r.Kind == pins.Deb && reach != Latest || reach == Minor && out[1].Version != "" {
 			continue // apt has no ranges; the latest is the newest minor too
+		}
+		if alone := o.alone[reach][r.At]; reach != Latest && r.Kind.Scheme().Compare(cmp.Or(alone, now), now) <= 0 {
+			continue // there is none
 		}
 		loose, err := within(o.manifest, r, reach)
 		if err != nil {
