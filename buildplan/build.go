@@ -118,10 +118,13 @@ func (b Builder) goneError(p *Plan, err error, others map[string]string) error {
 }
 
 // A CheckError says that one of the course's checks failed: nothing was exported.
-type CheckError struct{ error }
+type CheckError struct{ Err error }
+
+// Error is the cause's.
+func (e *CheckError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the engine's error, or that in a person's words.
-func (e *CheckError) Unwrap() error { return e.error }
+func (e *CheckError) Unwrap() error { return e.Err }
 
 // missing are the files of a plan that are neither at hand nor known to be
 // anywhere.

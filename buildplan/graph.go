@@ -79,10 +79,10 @@ func (g *graph) image() imageGraph {
 	img.steps = append(img.steps, installStep{env, 0})
 	parts := []llb.State{env}
 	if len(g.plan.Apt) > 0 {
-		run := g.InstallDebs(env, fmt.Sprintf("apt: %d packages", len(g.plan.Apt)), g.plan.Apt)
+		run := g.InstallDebs(env, "apt: "+pins.Count(len(g.plan.Apt), "package"), g.plan.Apt)
 		img.steps = append(img.steps, installStep{run.Root(), total(g.plan.Apt)})
 		parts = append(parts, llb.Diff(env, run.Root(), llb.WithCustomName("layer apt")))
-		img.history = append(img.history, steps.Event(fmt.Sprintf("apt: %d packages", len(g.plan.Apt))))
+		img.history = append(img.history, steps.Event("apt: "+pins.Count(len(g.plan.Apt), "package")))
 	}
 	for _, l := range g.plan.Conda {
 		run := g.InstallConda(l)

@@ -160,7 +160,7 @@ func TestMixedGolden(t *testing.T) {
 		titles = append(titles, h.CreatedBy)
 	}
 	want := []string{"base sha256:cae662172fd450bb0cd710a769079c05bfc5d8e35efa6576edc7d0377afdd4a2",
-		"user jovyan, /opt/env", "apt: 1 packages",
+		"user jovyan, /opt/env", "apt: 1 package",
 		"conda: libbig 2.0", "conda: openssl 3.0.8", "conda: python 3.11.2", "conda: hello 1.0.0", "conda: idna 3.4",
 		"pip: certifi 2022.12.7", "pip: requests 2.28.2", "pip: idna 3.3", "npm: other 1.0.0, speak 1.0.0 and 2 more"}
 	slices.Sort(want)

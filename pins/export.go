@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -128,6 +129,9 @@ func WriteCondaExplicit(w io.Writer, l *Lock, platform string, address func(sha2
 	return err
 }
 
+// minorVersion is the beginning of a version that has all that packages depend on.
+var minorVersion = regexp.MustCompile(`^[0-9]+\.[0-9]+`)
+
 // WriteEnvironment writes what a lock installs with conda and pip on one
 // platform as an environment file (conda's documentation, "Creating an
 // environment file manually"), which names versions and builds but no hashes.
@@ -146,6 +150,9 @@ func WriteEnvironment(w io.Writer, l *Lock, platform string, channels []string) 
 	for _, a := range condaOf(l, platform) {
 		hasPip = hasPip || a.Name == "pip"
 		fmt.Fprintf(&b, "  - %s::%s=%s=%s\n", a.Channel, a.Name, a.Version, a.Build)
+	}
+	if python, ok := l.Find(Deb, "python3", platform); ok && len(condaOf(l, platform)) == 0 {
+		fmt.Fprintf(&b, "  - python=%s\n", minorVersion.FindString(python.Version))
 	}
 	if wheels := pipOf(l, platform); len(wheels) > 0 {
 		if !hasPip {

@@ -5,6 +5,14 @@ import (
 	"time"
 )
 
+// Count words how many things of a kind there are: 1 package, 2 packages.
+func Count(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}
+
 // Text is a text and where it was written.
 type Text struct {
 	Value string

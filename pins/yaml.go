@@ -66,6 +66,9 @@ func LoadYAML(name string, data []byte, most int) (*yaml.Node, *Finding) {
 			line, text = 1+strings.Count(string(secondDocument.Find(data)), "\n"),
 				"a second document begins here: only one is read"
 		}
+		if lines := strings.Split(string(data), "\n"); tabbed.MatchString(lines[min(line, len(lines))-1]) {
+			text = "it is indented by a tab, and YAML takes spaces only"
+		}
 		return nil, wrong(line, "yaml", "not valid YAML: %s", text)
 	}
 	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
@@ -87,6 +90,9 @@ func syntaxError(err error) (int, string) {
 	}
 	return 1, strings.TrimPrefix(text[strings.LastIndex(text, ">: ")+1:], ": ")
 }
+
+// tabbed is a line that a tab indents.
+var tabbed = regexp.MustCompile(`^ *\t`)
 
 func (r yamlReader) at(n *yaml.Node) Position {
 	return Position{File: r.file, Line: n.Line, Column: n.Column}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/containerd/containerd/v2/core/mount"
@@ -82,15 +84,22 @@ func makeRoot(root string) (string, error) {
 
 // lock takes the lock of root, saying so if it has to wait.
 func lock(ctx context.Context, root string, opts Options) (unlock func() error, err error) {
-	l := flock.New(filepath.Join(root, "engine.lock"))
+	file := filepath.Join(root, "engine.lock")
+	l := flock.New(file)
 	ok, err := l.TryLock()
 	if err == nil && !ok {
-		fmt.Fprintf(opts.notice(), "waiting for another process that builds in %s\n", root)
+		who := "another process"
+		if pid, err := os.ReadFile(file); err == nil && len(pid) > 0 {
+			who = "process " + strings.TrimSpace(string(pid))
+		}
+		fmt.Fprintf(opts.notice(), "waiting for %s, which builds in %s\n", who, root)
 		_, err = l.TryLockContext(ctx, lockPoll)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("locking: %w", err)
 	}
+	// For those who wait; it is no fault if it can't be written.
+	_ = os.WriteFile(file, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644)
 	return l.Unlock, nil
 }
 

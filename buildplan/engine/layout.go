@@ -40,8 +40,17 @@ func LayoutExport(dir string, attrs map[string]string) (client.ExportEntry, erro
 	return client.ExportEntry{Type: client.ExporterOCI, Attrs: all, OutputStore: store}, nil
 }
 
-// AbandonLayout removes the blobs that an export has begun and not finished.
-func AbandonLayout(dir string) error { return os.RemoveAll(filepath.Join(dir, "ingest")) }
+// AbandonLayout removes the blobs that an export has begun and not finished, and the
+// folder if there is nothing in it then.
+func AbandonLayout(dir string) error {
+	if err := os.RemoveAll(filepath.Join(dir, "ingest")); err != nil {
+		return err
+	}
+	for _, empty := range []string{"blobs/sha256", "blobs", "."} {
+		_ = os.Remove(filepath.Join(dir, empty)) // what is not empty stays
+	}
+	return nil
+}
 
 // FinishLayout makes the exported image the only one in the layout's index, under a
 // tag if one is given, and removes blobs it does not refer to. It returns the

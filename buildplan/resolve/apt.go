@@ -292,7 +292,7 @@ func (r *resolution) locateDebs(ctx context.Context, debs []pins.Artifact) error
 		fmt.Fprintf(&specs, "%s=%s\n", d.Name, d.Version)
 	}
 	in := llb.Scratch().File(llb.Mkfile("/specs", 0o644, []byte(specs.String())))
-	options := steps.Step(fmt.Sprintf("find %d packages of apt", len(debs)),
+	options := steps.Step(fmt.Sprintf("find %s of apt", pins.Count(len(debs), "package")),
 		[]string{"/bin/sh", steps.Dir + "apt-locate.sh", "/run/driftpin/specs", "/out"},
 		steps.Script("apt-locate.sh"), llb.AddMount("/out", llb.Scratch()),
 		llb.AddMount("/run/driftpin/specs", in, llb.SourcePath("/specs"), llb.Readonly))

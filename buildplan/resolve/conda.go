@@ -83,7 +83,7 @@ func (r *resolution) conda(ctx context.Context) ([]pins.Artifact, error) {
 		}
 		q.Prefix = r.base.Environment()
 	}
-	answer, err := r.askConda(ctx, fmt.Sprintf("resolve conda: %d requirements", len(q.Specs)), q)
+	answer, err := r.askConda(ctx, "resolve conda: "+pins.Count(len(q.Specs), "requirement"), q)
 	if err != nil {
 		return nil, err
 	}

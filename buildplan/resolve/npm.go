@@ -52,7 +52,7 @@ func (r *resolution) npm(ctx context.Context) ([]pins.Artifact, error) {
 	if !r.query.Before.IsZero() {
 		question.Before = r.query.Before.Format(time.RFC3339)
 	}
-	text, err := r.askNpm(ctx, fmt.Sprintf("resolve npm: %d requirements", len(question.Requirements)), question)
+	text, err := r.askNpm(ctx, "resolve npm: "+pins.Count(len(question.Requirements), "requirement"), question)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func (r *resolution) locateNpm(ctx context.Context, packages []pins.Artifact) er
 				delete(versions, name)
 			}
 		}
-		text, err := r.askNpm(ctx, fmt.Sprintf("find %d packages of npm", len(q.Locate)), q)
+		text, err := r.askNpm(ctx, fmt.Sprintf("find %s of npm", pins.Count(len(q.Locate), "package")), q)
 		if err != nil {
 			return err
 		}

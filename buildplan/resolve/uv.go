@@ -65,7 +65,7 @@ func (u *uv) run(ctx context.Context, q uvQuestion) (files map[string]string, fa
 		Mkfile("/uv.toml", 0o644, []byte(q.known)), llb.WithCustomName("write requirements.in"))
 	args := append([]string{"/bin/sh", steps.Dir + "uv-resolve.sh", steps.UvPath, u.interpreter, "/run/driftpin/in",
 		"/out"}, q.options...)
-	run := steps.Step(fmt.Sprintf("resolve pip: %d requirements", len(q.requirements)), args,
+	run := steps.Step("resolve pip: "+pins.Count(len(q.requirements), "requirement"), args,
 		steps.Script("uv-resolve.sh"), u.mount(), steps.Uncached(),
 		llb.AddMount("/run/driftpin/in", in), llb.AddMount("/out", llb.Scratch()),
 		llb.AddMount("/var/cache/driftpin-uv", llb.Scratch(),

@@ -116,7 +116,7 @@ func (r *resolution) listed(ctx context.Context, requirements map[string]string)
 
 // versions are all that there are of conda's or npm's packages, with dates.
 func (r *resolution) versions(ctx context.Context, names []string) (map[string]map[string]string, error) {
-	title := fmt.Sprintf("list the versions of %d packages", len(names))
+	title := "list the versions of " + pins.Count(len(names), "package")
 	if r.query.Kind == pins.Npm {
 		text, err := r.askNpm(ctx, title, npmQuestion{List: names})
 		if err != nil {

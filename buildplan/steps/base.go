@@ -42,6 +42,9 @@ func OpenBase(ref, dir, platform string) (Base, error) {
 		}
 		return openLayout(folder, platform)
 	}
+	if isLayout(ref, dir) {
+		return Base{}, fmt.Errorf("base %s is a folder, and no registry reference: write %s%s", ref, pins.LayoutPrefix, ref)
+	}
 	parsed, err := name.ParseReference(ref)
 	if err != nil {
 		return Base{}, fmt.Errorf("base %q is neither a registry reference nor %sDIR: %w", ref, pins.LayoutPrefix, err)
@@ -53,6 +56,15 @@ func OpenBase(ref, dir, platform string) (Base, error) {
 		b.Ref = parsed.Name()
 	}
 	return b, nil
+}
+
+// isLayout reports whether a reference is a path, or the name of an OCI layout's folder.
+func isLayout(ref, dir string) bool {
+	if path.IsAbs(ref) || strings.HasPrefix(ref, "./") || strings.HasPrefix(ref, "../") || ref == "." || ref == ".." {
+		return true
+	}
+	_, err := layout.FromPath(filepath.Join(dir, filepath.FromSlash(ref)))
+	return err == nil
 }
 
 func openLayout(folder, platform string) (Base, error) {

@@ -1,11 +1,31 @@
 package steps
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/driftpin/driftpin/pins"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
 )
+
+// A folder is not taken for a registry's image.
+func TestOpenBaseFolder(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := layout.Write(filepath.Join(dir, "base"), empty.Index); err != nil {
+		t.Fatal(err)
+	}
+	for _, ref := range []string{"../x", "./x", "/x", ".", "base"} {
+		if _, err := OpenBase(ref, dir, "linux/amd64"); err == nil ||
+			!strings.Contains(err.Error(), "is a folder, and no registry reference: write oci-layout:"+ref) {
+			t.Errorf("%s: %v", ref, err)
+		}
+	}
+	if b, err := OpenBase("debian", dir, "linux/amd64"); err != nil || b.Ref == "" {
+		t.Errorf("a registry's: %+v, %v", b, err)
+	}
+}
 
 // The environment of an extended image is where its config says.
 func TestEnvironment(t *testing.T) {

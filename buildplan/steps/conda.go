@@ -2,7 +2,6 @@ package steps
 
 import (
 	"encoding/json"
-	"fmt"
 	"path"
 	"slices"
 
@@ -25,7 +24,7 @@ func (g Ground) WithToolPython() llb.State {
 	if len(g.ToolPython) == 0 {
 		return st
 	}
-	return g.InstallDebs(st, fmt.Sprintf("Python for steps: %d packages", len(g.ToolPython)), g.ToolPython).Root()
+	return g.InstallDebs(st, "Python for steps: "+pins.Count(len(g.ToolPython), "package"), g.ToolPython).Root()
 }
 
 // Rattler returns the options of a step that uses conda's installer.

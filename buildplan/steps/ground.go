@@ -2,7 +2,6 @@ package steps
 
 import (
 	"cmp"
-	"fmt"
 	"path"
 	"slices"
 
@@ -39,7 +38,7 @@ func (g Ground) WithPython() (st llb.State, history []ocispecs.History) {
 	if len(g.Python) == 0 {
 		return st, nil
 	}
-	title := fmt.Sprintf("python: %d packages", len(g.Python))
+	title := "python: " + pins.Count(len(g.Python), "package")
 	return g.InstallDebs(st, title, g.Python).Root(), []ocispecs.History{Event(title)}
 }
 

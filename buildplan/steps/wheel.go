@@ -2,7 +2,6 @@ package steps
 
 import (
 	"encoding/json"
-	"fmt"
 
 	"github.com/driftpin/driftpin/pins"
 	"github.com/moby/buildkit/client/llb"
@@ -45,7 +44,7 @@ func (g Ground) Build(w Wheel) Build {
 	python := g.WithEnvironmentPython()
 	builder := python
 	if len(g.Compilers) > 0 {
-		builder = g.InstallDebs(python, fmt.Sprintf("compilers: %d packages", len(g.Compilers)), g.Compilers).Root()
+		builder = g.InstallDebs(python, "compilers: "+pins.Count(len(g.Compilers), "package"), g.Compilers).Root()
 	}
 	env := builder.Run(Step("environment for building "+w.Name, []string{"/bin/sh", Dir + "env.sh", g.Interpreter(),
 		buildEnv}, Script("env.sh"))...).Root()

@@ -267,10 +267,7 @@ func attach(ctx context.Context, s streams, c *course, out buildplan.Output, r *
 	if ref == "" {
 		return 0, nil
 	}
-	reader, done, err := newReader(s)
-	if err != nil {
-		return 0, err
-	}
+	reader, done := newReader(s)
 	defer done()
 	r.Digest, bytes, err = reader.Attach(ctx, ref, drift.Reason{Manifest: c.manifest, Lock: c.lock})
 	return bytes, err

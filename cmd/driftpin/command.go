@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/driftpin/driftpin/buildplan/session"
 	"github.com/driftpin/driftpin/buildplan/store"
 	"github.com/driftpin/driftpin/pins"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/spf13/cobra"
 )
 
@@ -30,7 +32,6 @@ const (
 // statusOf is the exit status of a command's error.
 func statusOf(err error) int {
 	var told toldError
-	var network net.Error
 	switch {
 	case err == nil:
 		return exitFine
@@ -42,11 +43,21 @@ func statusOf(err error) int {
 		return exitUsage
 	case errors.As(err, new(*buildplan.CheckError)):
 		return exitCheck
-	case errors.As(err, new(*session.UnreachableError)), errors.As(err, new(*session.FetchError)),
-		errors.As(err, new(*store.Error)), errors.As(err, &network):
+	case isUnreachable(err):
 		return exitUnreachable
 	}
 	return exitError
+}
+
+// isUnreachable is whether a server did not answer, or refused access.
+func isUnreachable(err error) bool {
+	var answer *transport.Error
+	if errors.As(err, &answer) {
+		return answer.StatusCode >= 500 || answer.StatusCode == http.StatusUnauthorized ||
+			answer.StatusCode == http.StatusForbidden || answer.StatusCode == http.StatusTooManyRequests
+	}
+	return errors.As(err, new(*session.UnreachableError)) || errors.As(err, new(*session.FetchError)) ||
+		errors.As(err, new(*store.Error)) || errors.As(err, new(*net.OpError)) || errors.As(err, new(*net.DNSError))
 }
 
 // errFound ends a command that did its work and found something: what it

@@ -136,10 +136,7 @@ func (f *driftFlags) run(ctx context.Context, s streams, refs []string) (err err
 // document compares images: two with each other, or more in a matrix.
 func (f *driftFlags) document(ctx context.Context, s streams, opened []*images.Image,
 	refs []string) (d report.Document, err error) {
-	r, done, err := newReader(s)
-	if err != nil {
-		return d, err
-	}
+	r, done := newReader(s)
 	defer done()
 	r.Layers = f.layers
 	if len(opened) > 2 {

@@ -17,6 +17,8 @@ func historyCommand(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "history COURSE NAME",
 		Short: "Show what a course has asked for of a package: when, and in which commit",
+		Long: `Show what a course has asked for of a package: when, and in which commit. Of a package
+that no file ever asked for, the versions are shown that the lock had.`,
 		Example: `  driftpin history courses/stat159 jupyterlab
   driftpin history courses/stat159 bokeh --format json`,
 		Args: arguments(2, 2, "a course and a package"),
@@ -36,6 +38,9 @@ func showHistory(ctx context.Context, s streams, dir, name, format string) error
 		return fmt.Errorf("%s: there is no such folder; if it was moved, name its new place", dir)
 	}
 	events, err := history.Of(ctx, dir, name, sources(dir)...)
+	if err == nil && len(events) == 0 { // it may only come along
+		events, err = history.Locked(ctx, dir, name)
+	}
 	if err != nil {
 		return err
 	}
@@ -51,10 +56,10 @@ func showHistory(ctx context.Context, s streams, dir, name, format string) error
 			"events": append([]history.Event{}, events...)})
 	}
 	if len(events) == 0 && shallow {
-		return fmt.Errorf("%s: no commit in this shallow clone asks for %s", dir, name)
+		return fmt.Errorf("%s: no commit in this shallow clone asks for %s, or locks it", dir, name)
 	}
 	if len(events) == 0 {
-		return fmt.Errorf("%s: no commit ever asked for %s", dir, name)
+		return fmt.Errorf("%s: no commit ever asked for %s, or locked it", dir, name)
 	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	for _, e := range events {

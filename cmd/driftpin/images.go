@@ -10,14 +10,12 @@ import (
 
 // newReader is a reader of inventories that remembers what layers hold. done
 // ends the display of its progress.
-func newReader(s streams) (r images.Reader, done func(), err error) {
-	dir, err := stateDir()
-	if err != nil {
-		return r, nil, err
+func newReader(s streams) (r images.Reader, done func()) {
+	if dir, err := stateDir(); err == nil { // without a place, nothing is remembered
+		r.Memory = filepath.Join(dir, "layers")
 	}
-	r.Memory = filepath.Join(dir, "layers")
 	r.Progress, done = showReading(s)
-	return r, done, nil
+	return r, done
 }
 
 // printOpened says what somebody should know of an image that was opened.

@@ -253,7 +253,7 @@ func (l *lab) second() {
 		if r.err != nil {
 			l.t.Error(r.err)
 		}
-		if strings.Contains(r.stderr, "waiting for another process that builds in ") {
+		if strings.Contains(r.stderr, "waiting for process ") {
 			waited++
 		}
 	}

@@ -57,10 +57,7 @@ func (f inventoryFlags) run(ctx context.Context, s streams, ref string) (err err
 	}
 	defer func() { err = errors.Join(err, img.Close()) }()
 	printOpened(s, img)
-	r, done, err := newReader(s)
-	if err != nil {
-		return err
-	}
+	r, done := newReader(s)
 	defer done()
 	r.Layers = f.layers
 	all, err := r.Inventories(ctx, img)

@@ -239,7 +239,7 @@ func (f lockFlags) lockCourse(ctx context.Context, s streams, dir string) (resul
 
 // printLocked says what was locked, of which day, and what comes next.
 func printLocked(s streams, c *course, l *pins.Lock) {
-	fmt.Fprintf(s.err, "%s: %d artifacts, %s, %s\n", c.lockFile, len(l.Artifacts), megabytes(size(l)), l.Digest())
+	fmt.Fprintf(s.err, "%s: %s, %s, %s\n", c.lockFile, pins.Count(len(l.Artifacts), "artifact"), megabytes(size(l)), l.Digest())
 	if l.AsOf == "" && c.manifest.Dockerfile.Value == "" {
 		fmt.Fprintf(s.err, "%s: today's versions were taken, because the course has no as-of: with as-of: %s in its pins.yaml they "+
 			"stay those of today\n", c.lockFile, time.Now().Format(time.DateOnly))
@@ -299,7 +299,7 @@ func (c *course) pixiLocked(s streams) (*pins.Lock, error) {
 	if err != nil || len(all) == 0 {
 		return nil, err
 	}
-	fmt.Fprintf(s.err, "%s: %d versions are kept where possible\n", file, len(all))
+	fmt.Fprintf(s.err, "%s: %s kept where possible\n", file, pins.Count(len(all), "version"))
 	return &pins.Lock{Artifacts: all}, nil
 }
 

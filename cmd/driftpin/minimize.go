@@ -46,9 +46,15 @@ func minimize(ctx context.Context, s streams, dir string, names []string, flags 
 	if err != nil {
 		return err
 	}
-	candidates, err := bump.Candidates(c.manifest, names)
+	candidates, passed, err := bump.Candidates(c.manifest, names)
 	if err != nil {
 		return err
+	}
+	for _, p := range passed {
+		fmt.Fprintf(s.err, "%s: %s is not tried: %s\n", p.Pin.At, report.Clean(p.Pin.Spec), p.Why)
+	}
+	if len(candidates) == 0 {
+		return fmt.Errorf("%s: there is no pin to try", dir)
 	}
 	e, err := flags.solving(ctx, s, c)
 	if err != nil {

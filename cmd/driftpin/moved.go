@@ -102,10 +102,7 @@ func (m *movedImage) compare(ctx context.Context, s streams) (d *drift.Drift, er
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, is.Close()) }()
-	r, done, err := newReader(s)
-	if err != nil {
-		return nil, err
-	}
+	r, done := newReader(s)
 	defer done()
 	return r.Drift(ctx, was, is)
 }

@@ -114,7 +114,7 @@ func (f outdatedFlags) outdated(ctx context.Context, s streams, dir string) (r r
 		return r, err
 	}
 	if len(pinned) > 0 {
-		fmt.Fprintf(s.err, "%d of %d pins are at their newest\n", len(pinned)-len(rows), len(pinned))
+		fmt.Fprintf(s.err, "%d of %s at the newest version\n", len(pinned)-len(rows), pins.Count(len(pinned), "pin"))
 	}
 	unresolved := slices.DeleteFunc(slices.Clone(c.manifest.Listed), func(r pins.Request) bool { return r.Kind == pins.FromImage })
 	if len(unresolved) > 0 && len(f.targets) == 0 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -106,10 +107,18 @@ func (f *bumpFlags) show(ctx context.Context, s streams, o *outcome) error {
 // drift is how the lock would change.
 func (o *outcome) drift() *drift.Drift {
 	changes := drift.Compare(drift.LockPackages(o.course.lock), drift.LockPackages(o.Lock))
-	d := drift.New("the lock", "the lock after the bump", changes, nil)
+	d := drift.New(o.course.lockFile, "with "+cmp.Or(strings.Join(o.bumped(), ", "), "what changes"), changes, nil)
 	d.Explain(&drift.Reason{Manifest: o.course.manifest, Lock: o.course.lock},
 		&drift.Reason{Manifest: o.Manifest, Lock: o.Lock})
 	return d
+}
+
+// bumped are the packages that are bumped, with their versions.
+func (o *outcome) bumped() (names []string) {
+	for _, b := range o.Bumps {
+		names = append(names, b.Request.Name+" "+b.Version)
+	}
+	return names
 }
 
 // maxLayers is how many layers are named.
@@ -129,7 +138,7 @@ func (o *outcome) cost() (string, error) {
 		return "", err
 	}
 	names, all := after.Rebuilt(before)
-	text := fmt.Sprintf("; %d of %d layers of packages to build", len(names), all)
+	text := fmt.Sprintf("; %d of %s of packages to build", len(names), pins.Count(all, "layer"))
 	if all == 0 { // a Dockerfile: its layers are its own
 		text = ""
 	}

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"path"
 	"strings"
 
+	"github.com/driftpin/driftpin/images"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/spf13/cobra"
 )
@@ -16,7 +19,7 @@ func whyCommand(s streams) *cobra.Command {
 		Example: `  driftpin why testdata/courses/stat159 ypy-websocket
   driftpin why testdata/courses/stat159 libcurl4`,
 		Args: arguments(2, 2, "a course and a package"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := openManifest(args[0])
 			if err != nil {
 				return err
@@ -24,13 +27,65 @@ func whyCommand(s streams) *cobra.Command {
 			if _, err := c.locked(); err != nil {
 				return err
 			}
-			return explainPackage(s, c, args[1])
+			if explainPackage(s, c, args[1]) {
+				return nil
+			}
+			return c.explainHeld(cmd.Context(), s, args[1])
 		},
 	}
 }
 
-func explainPackage(s streams, c *course, name string) error {
-	found := false
+// explainHeld says that the base holds a package that is not locked, if it does. A base
+// that lies in a registry is not read for what may be a misspelt name.
+func (c *course) explainHeld(ctx context.Context, s streams, name string) error {
+	var names []string
+	for _, a := range c.lock.Artifacts {
+		names = append(names, a.Name)
+	}
+	unknown := fmt.Errorf("%s: no package %s is locked", c.lockFile, name)
+	near := pins.SuggestName(pins.Deb, name, names)
+	if near != "" {
+		unknown = fmt.Errorf("%w: did you mean %s?", unknown, near)
+	}
+	if err := c.findBase(""); err != nil || near != "" && c.base.Layout == "" {
+		return unknown
+	}
+	held, err := c.held(ctx, s, name)
+	if err != nil {
+		return fmt.Errorf("%w; what the base holds can't be read: %w", unknown, err)
+	}
+	for _, p := range held {
+		fmt.Fprintln(s.out, oneLine(fmt.Sprintf("%s %s %s  is not locked: the base %s holds it", p.Kind, p.Name, p.Version, c.base)))
+	}
+	if len(held) == 0 {
+		return fmt.Errorf("%w, and the base does not hold it", unknown)
+	}
+	return nil
+}
+
+// held are the packages of a name that the course's base holds.
+func (c *course) held(ctx context.Context, s streams, name string) (found []images.Package, err error) {
+	base, err := c.openBase(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, base.Close()) }()
+	r, done := newReader(s)
+	defer done()
+	all, err := r.Inventories(ctx, base)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range all[0] {
+		if p.Name == pins.CanonicalName(p.Kind, name) {
+			found = append(found, p)
+		}
+	}
+	return found, nil
+}
+
+// explainPackage says why a package is locked; false if it is not.
+func explainPackage(s streams, c *course, name string) (found bool) {
 	for _, kind := range []pins.Kind{pins.Pip, pins.Conda, pins.Npm, pins.R, pins.Deb} {
 		for _, c := range c.lock.Comings(c.manifest, kind, name) {
 			found = true
@@ -58,18 +113,7 @@ func explainPackage(s streams, c *course, name string) error {
 			fmt.Fprintf(s.out, "without it: %s\n", strings.Join(consequences(c.manifest, breaks, leave), "; "))
 		}
 	}
-	if !found {
-		var names []string
-		for _, a := range c.lock.Artifacts {
-			names = append(names, a.Name)
-		}
-		hint := ""
-		if near := pins.SuggestName(pins.Deb, name, names); near != "" {
-			hint = ": did you mean " + near + "?"
-		}
-		return fmt.Errorf("%s: no package %s is locked%s", c.lockFile, name, hint)
-	}
-	return nil
+	return found
 }
 
 // consequences words what would come of a package's not being there.

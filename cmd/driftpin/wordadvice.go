@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,7 +33,7 @@ func (f *bumpFlags) worded(err error, all []*bump.Bumping) error {
 func (f *bumpFlags) advice(p *bump.Bumping, a *bump.Advice) string {
 	dir := p.Course.Manifest.Dir
 	switch {
-	case a.Date != "":
+	case a.Date != "" && len(a.Moves)+len(a.Gone) == 0:
 		return fmt.Sprintf("\nOnly as-of (%s) prevents this: run driftpin bump %s%s --as-of %s",
 			p.Course.Manifest.AsOf.Text, dir, asked(p), a.Date)
 	case len(a.Around) > 0:
@@ -64,10 +65,15 @@ func (f *bumpFlags) advice(p *bump.Bumping, a *bump.Advice) string {
 	if len(a.Gone) > 0 {
 		command = "remove those pins, run driftpin lock " + dir + ", then " + command
 	}
-	if f.asOf != "" {
-		command += " --as-of " + f.asOf
+	head := "\nThese pins would have to change too:"
+	if a.Date != "" {
+		head = fmt.Sprintf("\nas-of (%s) prevents this; with --as-of %s, these pins would have to change too:",
+			p.Course.Manifest.AsOf.Text, a.Date)
 	}
-	return "\nThese pins would have to change too:" + text.String() + "\nTo do so: " + command
+	if date := cmp.Or(a.Date, f.asOf); date != "" {
+		command += " --as-of " + date
+	}
+	return head + text.String() + "\nTo do so: " + command
 }
 
 // asked is what a bump asks for, as it is written in a command.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/driftpin/driftpin/images/drift"
+	"github.com/driftpin/driftpin/pins"
 )
 
 // TextMatrix writes a matrix for reading: a row a package, a column an image.
@@ -14,7 +15,7 @@ func TextMatrix(w io.Writer, m *drift.Matrix, colour bool) error {
 	t := &text{paint: paint(colour)}
 	t.printf("%s\n", t.bold(matrixHeadline(m)))
 	for i, c := range m.Images {
-		t.printf("  %s  %s: %s, %d of them nowhere else\n", letter(i), Clean(c.Name), plural(c.Packages, "package"),
+		t.printf("  %s  %s: %s, %d of them nowhere else\n", letter(i), Clean(c.Name), pins.Count(c.Packages, "package"),
 			c.Alone)
 	}
 	head := []string{"package"}
@@ -82,11 +83,11 @@ func matrixRow(r drift.Row) []string {
 
 func matrixHeadline(m *drift.Matrix) string {
 	if len(m.Packages)+len(m.Config) == 0 {
-		return fmt.Sprintf("%d images, no drift: %s the same in all", len(m.Images), plural(m.Summary.Same, "package"))
+		return fmt.Sprintf("%d images, no drift: %s the same in all", len(m.Images), pins.Count(m.Summary.Same, "package"))
 	}
 	return fmt.Sprintf("%d images: %s in different versions, %d not in all, %d the same in all; %s",
-		len(m.Images), plural(m.Summary.Differing, "package"), m.Summary.Missing, m.Summary.Same,
-		plural(m.Summary.Config, "setting")+map[bool]string{true: " differs", false: " differ"}[m.Summary.Config == 1])
+		len(m.Images), pins.Count(m.Summary.Differing, "package"), m.Summary.Missing, m.Summary.Same,
+		pins.Count(m.Summary.Config, "setting")+map[bool]string{true: " differs", false: " differ"}[m.Summary.Config == 1])
 }
 
 // MarkdownMatrix writes a matrix as a table in GitHub's Markdown.
@@ -95,7 +96,7 @@ func MarkdownMatrix(w io.Writer, m *drift.Matrix) error {
 	fmt.Fprintf(&b, "**%s**\n\n", markdown(matrixHeadline(m)))
 	for i, c := range m.Images {
 		fmt.Fprintf(&b, "- %s: %s, %s, %d of them nowhere else\n", letter(i), code(c.Name),
-			plural(c.Packages, "package"), c.Alone)
+			pins.Count(c.Packages, "package"), c.Alone)
 	}
 	b.WriteString("\n")
 	head := "| package |"

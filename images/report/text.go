@@ -74,7 +74,7 @@ func Headline(d *drift.Drift) string {
 // NotVerified is a line on layers that were not hashed.
 func NotVerified(u drift.Unverified) string {
 	return fmt.Sprintf("not verified: %s of %s, uncompressed, not hashed: only their sizes and ends were "+
-		"checked, and their order where file names show it; --read-layers hashes them", plural(u.Layers, "layer"), Clean(u.Image))
+		"checked, and their order where file names show it; --read-layers hashes them", pins.Count(u.Layers, "layer"), Clean(u.Image))
 }
 
 // Highlights are the lines that follow the headline: how far packages moved,
@@ -91,7 +91,7 @@ func Highlights(d *drift.Drift) (lines []string) {
 	}
 	for _, t := range d.Trees {
 		what := map[string]string{drift.Added: "is new", drift.Removed: "is gone"}[t.Change]
-		line := fmt.Sprintf("%s %s, with %s", Clean(t.Where), what, plural(t.Packages, "package"))
+		line := fmt.Sprintf("%s %s, with %s", Clean(t.Where), what, pins.Count(t.Packages, "package"))
 		if len(t.Kinds) > 1 {
 			line += " (" + byKind(t.Kinds) + ")"
 		}
@@ -121,14 +121,6 @@ func Highlights(d *drift.Drift) (lines []string) {
 		}
 	}
 	return lines
-}
-
-// plural is a number with what it counts.
-func plural(n int, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %ss", n, one)
 }
 
 // byKind is how many packages are of which kind, the most first.

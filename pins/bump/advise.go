@@ -15,7 +15,7 @@ import (
 // had even with all other pins free to move.
 type Advice struct {
 	// Date is the day by which all that is asked for resolves, as everything else
-	// stands: only as-of is in the way.
+	// stands but for Moves and Gone: as-of is in the way.
 	Date string
 	// Around are the versions that there are around those that there are not.
 	Around []Around
@@ -46,6 +46,21 @@ func (p *Bumping) advise(ctx context.Context, m *pins.Manifest) *Advice {
 	if date := p.laterDate(ctx, m); date != "" {
 		return &Advice{Date: date}
 	}
+	a := p.free(ctx, m, names)
+	if a.Possible || len(a.Around) > 0 || m.AsOf.Text == "" {
+		return a
+	}
+	undated := *m
+	undated.AsOf = pins.Date{}
+	if later := p.free(ctx, &undated, names); later.Possible {
+		later.Date = time.Now().UTC().Format(time.DateOnly)
+		return later
+	}
+	return a
+}
+
+// free finds out which other pins would have to move, or to go.
+func (p *Bumping) free(ctx context.Context, m *pins.Manifest, names []string) *Advice {
 	loose := loosened(m, names, false)
 	if l, err := p.Course.relock(ctx, loose); err == nil {
 		return moves(m, loose, l, nil)

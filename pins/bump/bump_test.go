@@ -215,6 +215,8 @@ func TestAdvice(t *testing.T) {
 	}{
 		"as-of alone": {"as-of: 2023-05-15\npins: {pip: [lab==1.0]}\n", "lab=2.0",
 			func(a *Advice) bool { return a.Date == "2023-06-01" }},
+		"as-of, and another would have to move": {"as-of: 2023-05-15\npins: {pip: [lab==1.0, widget==1.0]}\n", "lab=2.0",
+			func(a *Advice) bool { return a.Possible && a.Date != "" && text(a.Moves) == "widget=2.0" }},
 		"another would have to move": {"pins: {pip: [lab==1.0, widget==1.0]}\n", "lab=2.0",
 			func(a *Advice) bool {
 				return a.Possible && text(a.Moves) == "widget=2.0" && len(a.Gone) == 0 && a.Lock != nil
@@ -415,16 +417,15 @@ func TestCandidates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := Candidates(m, nil); err != nil || len(got) != 1 || got[0].Name != "b" {
+	if got, _, err := Candidates(m, nil); err != nil || len(got) != 1 || got[0].Name != "b" {
 		t.Errorf("got %v, %v", got, err)
 	}
-	if got, err := Candidates(m, []string{"A"}); err != nil || len(got) != 1 || got[0].Name != "a" {
-		t.Errorf("got %v, %v", got, err)
+	got, passed, err := Candidates(m, []string{"A", "c"}) // c has no version: the others are tried
+	if err != nil || len(got) != 1 || got[0].Name != "a" || len(passed) != 1 || passed[0].Pin.Name != "c" {
+		t.Errorf("got %v, passed %v, %v", got, passed, err)
 	}
-	for _, name := range []string{"c", "x"} {
-		if got, err := Candidates(m, []string{name}); err == nil {
-			t.Errorf("%s: got %v", name, got)
-		}
+	if got, _, err := Candidates(m, []string{"x"}); err == nil {
+		t.Errorf("got %v", got)
 	}
 }
 
@@ -612,8 +613,8 @@ func TestChooseUnresolved(t *testing.T) {
 		!strings.Contains(err.Error(), "ggplot2=VERSION") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := Candidates(c.Manifest, []string{"ggplot2"}); err == nil {
-		t.Error("minimize has something to try of it")
+	if tried, passed, err := Candidates(c.Manifest, []string{"ggplot2"}); err != nil || len(tried) > 0 || len(passed) != 1 {
+		t.Errorf("minimize tries %v, and passes %v: %v", tried, passed, err)
 	}
 	if pinned, absent := c.Versioned(parsed(t, "ggplot2")); len(pinned)+len(absent) > 0 {
 		t.Errorf("outdated asks for %v, and misses %v", pinned, absent)

@@ -12,13 +12,20 @@ import (
 	"github.com/driftpin/driftpin/pins"
 )
 
+// A Passed is a pin that is not tried, and why.
+type Passed struct {
+	Pin pins.Request
+	Why string
+}
+
 // Candidates are the pins that may not be needed: those that are named, or those
-// that are there for the solver.
-func Candidates(m *pins.Manifest, names []string) (out []pins.Request, err error) {
+// that are there for the solver. Those of them that can't be tried are passed.
+func Candidates(m *pins.Manifest, names []string) (tried []pins.Request, passed []Passed, err error) {
+	var out []pins.Request
 	for _, name := range names {
 		found := m.Pinned(name)
 		if len(found) == 0 {
-			return nil, fmt.Errorf("%s: the course does not pin %s", m.Dir, name)
+			return nil, nil, fmt.Errorf("%s: the course does not pin %s", m.Dir, name)
 		}
 		out = append(out, found...)
 	}
@@ -28,17 +35,19 @@ func Candidates(m *pins.Manifest, names []string) (out []pins.Request, err error
 		}
 	}
 	for _, r := range out {
-		if m.Lists(r) {
-			return nil, fmt.Errorf("%s: %s is not resolved by driftpin, so minimize has nothing to try", r.At, r.Spec)
-		}
-		if r.Git != nil || r.Version == "" && r.Constraint == "" {
-			return nil, fmt.Errorf("%s: %s names no version, so minimize has nothing to try", r.At, r.Spec)
+		switch {
+		case m.Lists(r):
+			passed = append(passed, Passed{r, "driftpin does not resolve it"})
+		case r.Git != nil || r.Version == "" && r.Constraint == "":
+			passed = append(passed, Passed{r, "it names no version"})
+		default:
+			tried = append(tried, r)
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("%s: no pin has need: solver: name the packages to try", m.Dir)
+		return nil, nil, fmt.Errorf("%s: no pin has need: solver: name the packages to try", m.Dir)
 	}
-	return out, nil
+	return tried, passed, nil
 }
 
 // A Verdict says what comes of a course in which one pin asks for any version.

@@ -254,3 +254,33 @@ echo numpy==9 >common/base.txt; c nine`
 		t.Errorf("%s", text)
 	}
 }
+
+// What only comes along is known by the lock.
+func TestLocked(t *testing.T) {
+	lock := func(version string) string {
+		l := pins.Lock{Course: "c", Base: "sha256:" + strings.Repeat("0", 64), Platforms: []string{"linux/amd64"},
+			Artifacts: []pins.Artifact{{Pin: pins.New(pins.Pip, "six", version), Platform: "linux/amd64", Size: 1,
+				File: "six-" + version + "-py3-none-any.whl", SHA256: strings.Repeat("a", 64), Use: pins.Install,
+				By: []string{"dateutil"}}}}
+		return l.String()
+	}
+	var p past
+	p.commit("begin", "c/pins.yaml", "pins: {pip: [dateutil==2]}\n", "c/pins.lock", lock("1.15.0"))
+	p.commit("other", "d/pins.lock", lock("1.0"))
+	p.commit("broken", "c/pins.lock", "nothing\n")
+	p.commit("lock again", "c/pins.lock", lock("1.16.0"))
+	p.commit("no lock", "c/pins.lock", "")
+	dir := filepath.Join(p.repository(t), "c")
+	events, err := history.Locked(t.Context(), dir, "Six")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range events {
+		got = append(got, fmt.Sprintf("%s %s: %q → %q", e.File, e.Subject, e.Before, e.Version))
+	}
+	want := `c/pins.lock begin: "" → "1.15.0"; c/pins.lock lock again: "1.15.0" → "1.16.0"; c/pins.lock no lock: "1.16.0" → ""`
+	if strings.Join(got, "; ") != want {
+		t.Errorf("got %s", strings.Join(got, "; "))
+	}
+}
