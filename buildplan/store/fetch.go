@@ -328,13 +328,16 @@ func (d *download) restart() error {
 	return nil
 }
 
+// ErrWrong is the error of a file that came, with other bytes than those of its hash.
+var ErrWrong = errors.New("the file at this address has the sha256")
+
 // finish looks at the hash. A wrong one may be a proxy's fault: once more.
 func (d *download) finish() error {
 	got := hex.EncodeToString(d.hash.Sum(nil))
 	if got == d.sum || d.sum == "" {
 		return nil
 	}
-	err := fmt.Errorf("the file at this address has the sha256 %s, and the lock has %s", got, d.sum)
+	err := fmt.Errorf("%w %s, and the lock has %s", ErrWrong, got, d.sum)
 	if d.spoilt {
 		return backoff.Permanent(&movedError{err, false})
 	}

@@ -314,7 +314,7 @@ func (l *lab) failures() {
 	l.write("failing/pins.yaml", failing)
 	l.write("failing/overrides.json", "{}\n")
 	l.write("failing/pins.lock", l.lock)
-	l.fails(1, "failing/pins.yaml:17: the step failed with exit status 7", "build", "failing", "--output",
+	l.fails(4, "failing/pins.yaml:17: the step failed with exit status 7", "build", "failing", "--output",
 		"oci-layout:failing-image")
 	if _, err := os.Stat(filepath.Join(l.dir, "failing-image", "index.json")); err == nil {
 		l.t.Error("an image was exported though its check failed")

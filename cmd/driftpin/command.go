@@ -56,8 +56,9 @@ func isUnreachable(err error) bool {
 		return answer.StatusCode >= 500 || answer.StatusCode == http.StatusUnauthorized ||
 			answer.StatusCode == http.StatusForbidden || answer.StatusCode == http.StatusTooManyRequests
 	}
-	return errors.As(err, new(*session.UnreachableError)) || errors.As(err, new(*session.FetchError)) ||
-		errors.As(err, new(*store.Error)) || errors.As(err, new(*net.OpError)) || errors.As(err, new(*net.DNSError))
+	var file *store.Error // an answer that a file is not there, or another file, is an answer
+	return errors.As(err, new(*session.UnreachableError)) || errors.As(err, new(*net.OpError)) ||
+		errors.As(err, new(*net.DNSError)) || errors.As(err, &file) && !file.Gone && !errors.Is(err, store.ErrWrong)
 }
 
 // errFound ends a command that did its work and found something: what it

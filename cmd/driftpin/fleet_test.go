@@ -33,6 +33,8 @@ func TestStatus(t *testing.T) {
 		"a check":              {fmt.Errorf("building x: %w", &buildplan.CheckError{Err: errors.New("exit status 3")}), 4},
 		"an index":             {fmt.Errorf("x: %w", &session.UnreachableError{Err: errors.New("x")}), 5},
 		"a file":               {&store.Error{File: "x", Err: errors.New("x")}, 5},
+		"a file that is gone":  {&store.Error{File: "x", Gone: true, Err: errors.New("404")}, 1},
+		"another file":         {&store.Error{File: "x", Err: fmt.Errorf("%w x", store.ErrWrong)}, 1},
 		"a connection":         {fmt.Errorf("x: %w", &net.OpError{Op: "dial", Err: errors.New("refused")}), 5},
 		"a name":               {fmt.Errorf("x: %w", &net.DNSError{}), 5},
 		"a registry's refusal": {fmt.Errorf("x: %w", &transport.Error{StatusCode: http.StatusUnauthorized}), 5},

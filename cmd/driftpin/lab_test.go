@@ -158,10 +158,24 @@ func (l *lab) command(home string, args ...string) (string, error) {
 	return stdout, err
 }
 
-func (l *lab) execute(home string, args ...string) (string, string, error) {
+// begin starts driftpin.
+func (l *lab) begin(home string, args ...string) *exec.Cmd {
+	l.t.Helper()
+	cmd := l.prepared(home, append([]string{l.program}, args...)...)
+	l.must(nil, cmd.Start())
+	return cmd
+}
+
+// prepared is a command in the lab's folder.
+func (l *lab) prepared(home string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(l.t.Context(), args[0], args[1:]...)
 	cmd.Dir = l.dir
 	cmd.Env = append(slices.Clone(l.env), "DRIFTPIN_HOME="+filepath.Join(l.dir, home))
+	return cmd
+}
+
+func (l *lab) execute(home string, args ...string) (string, string, error) {
+	cmd := l.prepared(home, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()

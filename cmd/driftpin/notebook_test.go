@@ -38,7 +38,7 @@ func (l *lab) notebooks() {
 	l.write("passes/image-tests/more.ipynb", l.notebook("python3", "assert idna.__version__ == '3.4'"))
 	l.run("home1", "lock", "passes")
 	// That of image-tests, which nobody imports idna in, fails, and nothing is exported.
-	l.fails(1, "image-tests/more.ipynb: code cell 1 fails: NameError: name 'idna' is not defined", "build", "passes",
+	l.fails(4, "image-tests/more.ipynb: code cell 1 fails: NameError: name 'idna' is not defined", "build", "passes",
 		"--output", "oci-layout:passes-image")
 	l.write("passes/image-tests/more.ipynb", l.notebook("python3", "x = 1", "assert x == 1"))
 	_, said, err := l.output("home1", "build", "passes", "--progress", "plain", "--output", "oci-layout:passes-image")
@@ -48,14 +48,14 @@ func (l *lab) notebooks() {
 
 	course("fails", kernel, l.notebook("python3", "x = 1", "y = x / 0"))
 	l.run("home1", "lock", "fails")
-	l.fails(1, "notebook.ipynb: code cell 2 fails: ZeroDivisionError: division by zero\n    y = x / 0", "build", "fails",
+	l.fails(4, "notebook.ipynb: code cell 2 fails: ZeroDivisionError: division by zero\n    y = x / 0", "build", "fails",
 		"--output", "oci-layout:no")
 	l.write("fails/notebook.ipynb", l.notebook("ir", "1"))
-	l.fails(1, "the image has no kernel ir: pin its package", "build", "fails", "--output", "oci-layout:no")
+	l.fails(4, "the image has no kernel ir: pin its package", "build", "fails", "--output", "oci-layout:no")
 	l.write("fails/notebook.ipynb", "{")
-	l.fails(1, "notebook.ipynb: it is not a notebook", "build", "fails", "--output", "oci-layout:no")
+	l.fails(4, "notebook.ipynb: it is not a notebook", "build", "fails", "--output", "oci-layout:no")
 	course("bare", "idna==3.3", l.notebook("python3", "1"))
 	l.run("home1", "lock", "bare")
-	l.fails(1, "notebook.ipynb: the image has no nbformat: to check notebooks, pin nbclient", "build", "bare", "--output",
+	l.fails(4, "notebook.ipynb: the image has no nbformat: to check notebooks, pin nbclient", "build", "bare", "--output",
 		"oci-layout:no")
 }

@@ -41,7 +41,7 @@ func (l *lab) remote() {
 			l.t.Fatal(err)
 		}
 	}
-	l.fails(1, "engine "+address, "build", "course", "--engine", address, "--output", "oci-layout:refused")
+	l.fails(5, "engine "+address, "build", "course", "--engine", address, "--output", "oci-layout:refused")
 	l.fails(1, "has neither ca.pem nor ca.crt", "build", "course", "--engine", address, "--tls-dir", l.dir, "--output",
 		"oci-layout:refused")
 	if got := remote.run("home2", "build", "course", "--output", "oci-layout:image3"); got != l.first {

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestCourses locks, builds and verifies several courses at once: those of driftpin.yaml.
+func TestCourses(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	x := newTestIndex(t)
+	l = l.with("UV_DEFAULT_INDEX=" + x.URL + "/simple")
+	for i := range 5 {
+		name := fmt.Sprintf("pkg%d", i)
+		x.add(t, name, "1.0", map[string]string{name + ".py": ""})
+		l.write("fleet/"+name+"/requirements.txt", name+"==1.0\n")
+		l.write("fleet/"+name+"/apt.txt", "tree\n")
+	}
+	l.write("driftpin.yaml", "courses: [fleet/*]\nbase: oci-layout:base\n")
+	l.fleetLocks()
+	l.fleetBuilds()
+	l.interrupted()
+}
+
+// fleetLocks locks all courses, of which one can't be.
+func (l *lab) fleetLocks() {
+	l.write("fleet/pkg3/requirements.txt", "pkg9==1.0\n")
+	_, said, err := l.output("home1", "lock", "--all", "--jobs", "3", "--progress", "plain")
+	l.isFailure(err, exitError)
+	for _, want := range []string{"[fleet/pkg0] fleet/pkg0/pins.lock: ", "fleet/pkg3  failed  ", "fleet/pkg4  locked  ",
+		"fleet/pkg3: locking fleet/pkg3: fleet/pkg3/requirements.txt:1: no index has a package pkg9", "4 ok, 1 not, in "} {
+		if !strings.Contains(said, want) {
+			l.t.Errorf("lock --all does not say %q:\n%s", want, said)
+		}
+	}
+	l.fails(exitFound, "fleet/pkg3/pins.lock: there is no lock", "lock", "--check", "--all")
+	l.write("fleet/pkg3/requirements.txt", "pkg3==1.0\n")
+	if out := l.run("home1", "lock", "--all", "--format", "json"); l.decoded(out).OK != 5 {
+		l.t.Errorf("got %s", out)
+	}
+	l.run("home1", "lock", "--check", "--all")
+}
+
+// fleetBuilds builds all courses, of which one fails its check.
+func (l *lab) fleetBuilds() {
+	l.write("fleet/pkg2/pins.yaml", "include: [requirements.txt, apt.txt]\nchecks: [exit 9]\n")
+	l.run("home1", "lock", "fleet/pkg2")
+	out, said, err := l.output("home1", "build", "--all", "--output", "oci-layout:fleet-{course}", "--metadata", "built.json")
+	l.isFailure(err, exitCheck)
+	if n := strings.Count(out, " sha256:"); n != 4 || !strings.HasPrefix(out, "pkg0 ") || !strings.Contains(said, "check failed") {
+		l.t.Errorf("%d were built: %s%s", n, out, said)
+	}
+	if _, err := os.Stat(filepath.Join(l.dir, "fleet-pkg2")); err == nil {
+		l.t.Error("a failed build left a folder")
+	}
+	built := l.decoded(l.read("built.json"))
+	if built.OK != 4 || built.Courses[2].Outcome != "check failed" || built.Courses[1].Details.New == 0 ||
+		built.Courses[1].Details.Bytes == 0 || built.Courses[1].Details.Reference != "oci-layout:fleet-pkg1" {
+		l.t.Errorf("metadata: %s", l.read("built.json"))
+	}
+	again := l.decoded(l.runFailing(exitCheck, "build", "--all", "--output", "oci-layout:fleet-{course}", "--format", "json"))
+	if d := again.Courses[1].Details; d.New != 0 || d.Reused == 0 || d.Digest != built.Courses[1].Details.Digest {
+		l.t.Errorf("again: %+v", d)
+	}
+	l.fails(exitError, "fleet-pkg2", "verify", "--all", "oci-layout:fleet-{course}")
+	l.run("home1", "verify", "fleet/pkg0", "fleet/pkg1", "oci-layout:fleet-{course}")
+}
+
+// interrupted is a lock that is interrupted from the terminal: as shells count, 128 + 2.
+func (l *lab) interrupted() {
+	l.write("slow/pins.yaml", "course: slow\nbase: oci-layout:../base\npins: {pip: [pkg0]}\nrun: [wait.sh]\n")
+	l.write("slow/wait.sh", "#!/bin/sh\nsleep 60\n")
+	cmd := l.begin("home1", "lock", "slow")
+	time.Sleep(3 * time.Second)
+	l.must(nil, cmd.Process.Signal(syscall.SIGINT))
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitInterrupted {
+		l.t.Errorf("after SIGINT: %v", err)
+	}
+}
+
+// A fleetJSON is what build --format json says, as a script takes it.
+type fleetJSON struct {
+	Courses []struct {
+		Outcome string
+		Details buildDetails
+	}
+	OK, NotOK int
+}
+
+func (l *lab) decoded(text string) (out fleetJSON) {
+	l.t.Helper()
+	if err := json.Unmarshal([]byte(text), &out); err != nil {
+		l.t.Fatalf("%v: %s", err, text)
+	}
+	return out
+}
+
+// isFailure wants an error to be an exit status.
+func (l *lab) isFailure(err error, code int) {
+	l.t.Helper()
+	var f *failure
+	if !errors.As(err, &f) || f.code != code {
+		l.t.Errorf("got %v, want exit %d", err, code)
+	}
+}
+
+// runFailing runs driftpin, wants an exit status, and returns what it printed.
+func (l *lab) runFailing(code int, args ...string) string {
+	l.t.Helper()
+	out, _, err := l.output("home1", args...)
+	l.isFailure(err, code)
+	return out
+}
