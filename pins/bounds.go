@@ -1,7 +1,9 @@
 package pins
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -81,9 +83,22 @@ func CheckLockPlace(dir string) error {
 	return nil
 }
 
+// checkFiles finds files that are to be copied and are not there.
+func (c *course) checkFiles() {
+	for _, f := range c.m.Files {
+		file := c.path(filepath.FromSlash(f.Source))
+		if info, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			c.m.Findings.fatal(f.At, "file", "%s: there is no such file: write it, or take the line out", f.Source)
+		} else if err == nil && !info.Mode().IsRegular() {
+			c.m.Findings.fatal(f.At, "file", "%s is no regular file: name files one by one", f.Source)
+		}
+	}
+}
+
 // checkPlaces finds layouts, courses and files that a manifest names outside of its
 // repository.
 func (c *course) checkPlaces() {
+	c.checkFiles()
 	if c.bounds == nil {
 		return
 	}

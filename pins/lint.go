@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/driftpin/driftpin/pins/version"
 )
@@ -155,6 +156,27 @@ func (m *Manifest) lintChannels() {
 				r.Channel)
 		}
 	}
+}
+
+// Expired finds pins and rules whose until is a day that is over; other words are for
+// people.
+func (m *Manifest) Expired(now time.Time) (found Findings) {
+	over := func(until string) bool {
+		day, err := time.Parse(time.DateOnly, until)
+		return err == nil && !now.Before(day.AddDate(0, 0, 1))
+	}
+	for _, r := range m.Requests {
+		if over(r.Until) {
+			found.warn(r.At, "until", "%s was to stay until %s: is it still needed? take it out, or give it another date",
+				r.Spec, r.Until)
+		}
+	}
+	for _, r := range m.Sync.Rules {
+		if over(r.Until) {
+			found.warn(r.At, "until", "the rule was to hold until %s: take it out, or give it another date", r.Until)
+		}
+	}
+	return found
 }
 
 // lintTargets finds paths that several keys of the manifest write.

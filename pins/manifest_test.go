@@ -275,3 +275,29 @@ func FuzzParsePip(f *testing.F) {
 		}
 	})
 }
+
+// A day that is over is told; other words are for people. A file that is not there is an
+// error before anything is built.
+func TestExpired(t *testing.T) {
+	dir := write(t, map[string]string{"pins.yaml": "pins:\n  pip:\n    - {pin: a==1, until: 2023-06-01}\n    - {pin: b==1, until: the " +
+		"next term}\nfiles: {x.json: /opt/x.json, sub: /opt/y}\nsync: {with: .., rules: [{same: [a], until: 2023-06-02}]}\n",
+		"sub/z": ""})
+	m, err := pins.ReadCourse(dir)
+	if m == nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"pins.yaml:5: x.json: there is no such file", "pins.yaml:5: sub is no regular file"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	for day, want := range map[string]int{"2023-06-01": 0, "2023-06-02": 1, "2023-06-03": 2} {
+		now, err := time.Parse(time.DateOnly, day)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := m.Expired(now.Add(23 * time.Hour)); len(found) != want {
+			t.Errorf("on %s: %v", day, found)
+		}
+	}
+}

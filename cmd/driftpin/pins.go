@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/docs"
@@ -97,7 +98,7 @@ func showPins(s streams, courses, pages []string, format string, failOn pins.Sev
 			report.Pins = append(report.Pins, pinJSON{dir, r.Kind.Key(), r.Name, r.Whole(), r.At.File, r.At.Line,
 				r.Need, r.Why})
 		}
-		found := slices.Concat(m.Findings, hub.CheckPins(m), m.PlainNotes())
+		found := slices.Concat(m.Findings, hub.CheckPins(m), m.PlainNotes(), m.Expired(time.Now()))
 		found.Sort()
 		report.Findings = append(report.Findings, found...)
 		if err != nil || found.Err() != nil {
