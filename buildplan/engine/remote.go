@@ -12,6 +12,15 @@ import (
 	"github.com/moby/buildkit/client"
 )
 
+// A NoAnswerError says that nobody answered at an engine's address.
+type NoAnswerError struct{ Err error }
+
+// Error is the cause's.
+func (e *NoAnswerError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *NoAnswerError) Unwrap() error { return e.Err }
+
 // remoteTimeout is how long Remote waits for a first answer.
 const remoteTimeout = 15 * time.Second
 
@@ -31,7 +40,7 @@ func Remote(ctx context.Context, address string, opts Options) (*Engine, error) 
 	ctx, cancel := context.WithTimeout(ctx, remoteTimeout)
 	defer cancel()
 	if _, err := c.Info(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("engine %s: %w", address, err), c.Close())
+		return nil, errors.Join(&NoAnswerError{fmt.Errorf("engine %s: %w", address, err)}, c.Close())
 	}
 	e := &Engine{client: c}
 	e.onClose(c.Close)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/driftpin/driftpin/buildplan"
+	"github.com/driftpin/driftpin/buildplan/engine"
 	"github.com/driftpin/driftpin/buildplan/session"
 	"github.com/driftpin/driftpin/buildplan/store"
 	"github.com/driftpin/driftpin/pins"
@@ -57,7 +58,8 @@ func isUnreachable(err error) bool {
 			answer.StatusCode == http.StatusForbidden || answer.StatusCode == http.StatusTooManyRequests
 	}
 	var file *store.Error // an answer that a file is not there, or another file, is an answer
-	return errors.As(err, new(*session.UnreachableError)) || errors.As(err, new(*net.OpError)) ||
+	return errors.As(err, new(*session.UnreachableError)) || errors.As(err, new(*engine.NoAnswerError)) ||
+		errors.As(err, new(*net.OpError)) ||
 		errors.As(err, new(*net.DNSError)) || errors.As(err, &file) && !file.Gone && !errors.Is(err, store.ErrWrong)
 }
 

@@ -263,7 +263,7 @@ func (l *lab) condaFailures(lock string) {
 		"no npm version": {"speak@^1.0", "speak@1.7.0", 1,
 			"pins.yaml:15: speak has no version 1.7.0: the nearest: 1.1.0"},
 		"no npm package": {"speak@^1.0", "speek@^1.0", 1, "pins.yaml:15: no registry has a package speek"},
-		"channel":        {"[main]", "[nowhere]", 1, "can't read a conda channel (nowhere;"},
+		"channel":        {"[main]", "[nowhere]", 5, "can't read a conda channel (nowhere;"},
 	} {
 		l.t.Run(name, func(t *testing.T) {
 			l := l.at(t)

@@ -53,11 +53,7 @@ func (p *enginePlace) open(ctx context.Context, dir string, s streams) (*engine.
 		collectLate(buildHeap)
 		return engine.Embedded(ctx, filepath.Join(dir, "engine"), engine.Options{Notice: s.err})
 	}
-	e, err := engine.Remote(ctx, p.address, engine.Options{TLS: cmp.Or(p.tls, os.Getenv("BUILDKIT_TLS_DIR"))})
-	if err != nil {
-		return nil, &session.UnreachableError{Err: err}
-	}
-	return e, nil
+	return engine.Remote(ctx, p.address, engine.Options{TLS: cmp.Or(p.tls, os.Getenv("BUILDKIT_TLS_DIR"))})
 }
 
 func (f *engineFlags) add(cmd *cobra.Command) {

@@ -35,6 +35,7 @@ moved.`,
 	f.engineFlags.add(cmd)
 	f.selection.add(cmd)
 	f.fleet.add(cmd)
+	cmd.Flags().StringVar(&f.format, "format", "text", "text or json")
 	cmd.Flags().StringVar(&f.asOf, "as-of", "", "consider only versions that were released by this date")
 	return cmd
 }
@@ -44,7 +45,7 @@ type outdatedFlags struct {
 	engineFlags
 	selection
 	fleet
-	asOf string
+	asOf, format string
 
 	date    pins.Date // what asOf says; zero: nothing
 	several bool      // courses: each is named
@@ -53,7 +54,7 @@ type outdatedFlags struct {
 
 // outdatedAll shows of courses how far their pins can go up.
 func (f outdatedFlags) outdatedAll(ctx context.Context, s streams, args []string) (err error) {
-	if err := cmp.Or(f.engineFlags.check(), f.fleet.check()); err != nil {
+	if err := cmp.Or(f.engineFlags.check(), f.fleet.check(), oneOf("format", f.format, "text", "json")); err != nil {
 		return err
 	}
 	if f.asOf != "" {
@@ -80,7 +81,7 @@ func (f outdatedFlags) outdatedAll(ctx context.Context, s streams, args []string
 		_, err := openLocked(dir, f.base)
 		return result{}, err
 	}
-	return f.fleet.report(ctx, s, "text", courses, ready, f.outdated)
+	return f.fleet.report(ctx, s, f.format, courses, ready, f.outdated)
 }
 
 func (f outdatedFlags) outdated(ctx context.Context, s streams, dir string) (r result, err error) {
@@ -110,7 +111,8 @@ func (f outdatedFlags) outdated(ctx context.Context, s streams, dir string) (r r
 	if f.several {
 		fmt.Fprintf(s.out, "\n%s\n", oneLine(dir))
 	}
-	if err := printOutlook(s.out, rows, c.movedOf(ctx, s, e, f.targets)); err != nil {
+	moved := c.movedOf(ctx, s, e, f.targets)
+	if err := printOutlook(s.out, rows, moved); err != nil {
 		return r, err
 	}
 	if len(pinned) > 0 {
@@ -121,7 +123,63 @@ func (f outdatedFlags) outdated(ctx context.Context, s streams, dir string) (r r
 		fmt.Fprintf(s.err, "%d pins are installed by scripts or by a Dockerfile, and newer versions of them are not looked up\n",
 			len(unresolved))
 	}
-	return result{Outcome: fmt.Sprintf("%d of %d behind", len(rows), len(pinned))}, nil
+	return result{Outcome: fmt.Sprintf("%d of %d behind", len(rows), len(pinned)),
+		Details: outlookOf(rows, moved, len(pinned))}, nil
+}
+
+// An outlookDetails is what outdated says of a course, as JSON.
+type outlookDetails struct {
+	Pins   int           `json:"pins"`   // how many were looked at
+	Behind []outlookPin  `json:"behind"` // those that are not at their newest
+	Images []outlookMove `json:"images"` // those whose tags have moved
+}
+
+// An outlookPin is a pin that could go up. A version that does not exist is null.
+type outlookPin struct {
+	Kind   string          `json:"kind"`
+	Name   string          `json:"name"`
+	File   string          `json:"file"`
+	Line   int             `json:"line"`
+	Now    string          `json:"now"`
+	Patch  *outlookVersion `json:"patch"` // the newest that resolve together with all other pins
+	Minor  *outlookVersion `json:"minor"`
+	Major  *outlookVersion `json:"major"`
+	Newest *outlookVersion `json:"newest"` // by itself
+}
+
+// An outlookVersion is a version, and the day on which it was published, if that is told.
+type outlookVersion struct {
+	Version   string `json:"version"`
+	Published string `json:"published,omitempty"`
+}
+
+// An outlookMove is an image whose tag has moved.
+type outlookMove struct {
+	Image string `json:"image"`
+	Was   string `json:"was"`
+	Is    string `json:"is"`
+}
+
+func outlookOf(rows []bump.Row, moved []movedImage, pinned int) outlookDetails {
+	version := func(r pins.Release) *outlookVersion {
+		if r.Version == "" {
+			return nil
+		}
+		v := &outlookVersion{Version: r.Version}
+		if !r.Published.IsZero() {
+			v.Published = r.Published.Format(time.DateOnly)
+		}
+		return v
+	}
+	d := outlookDetails{Pins: pinned, Behind: []outlookPin{}, Images: []outlookMove{}}
+	for _, r := range rows {
+		d.Behind = append(d.Behind, outlookPin{r.Pin.Kind.Key(), r.Pin.Name, r.Pin.At.File, r.Pin.At.Line, r.Now,
+			version(r.Steps[0]), version(r.Steps[1]), version(r.Steps[2]), version(r.Newest)})
+	}
+	for _, m := range moved {
+		d.Images = append(d.Images, outlookMove{m.request.Spec, m.was, m.is})
+	}
+	return d
 }
 
 // printOutlook prints a table of pins, and of images that have moved.
