@@ -13,25 +13,40 @@ import (
 
 func doctorCommand(s streams) *cobra.Command {
 	var place enginePlace
+	var format string
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say what this machine lacks for building, and how to get it",
 		Example: `  driftpin doctor
+  driftpin doctor --format json
   BUILDKIT_HOST=unix:///run/buildkit/buildkitd.sock driftpin doctor`,
 		Args: arguments(0, 0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := oneOf("format", format, "text", "json"); err != nil {
+				return err
+			}
 			dir, err := stateDir()
 			if err != nil {
 				return err
 			}
-			return doctor(cmd.Context(), s, dir, place)
+			return doctor(cmd.Context(), s, dir, place, format)
 		},
 	}
 	place.add(cmd)
+	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	return cmd
 }
 
-func doctor(ctx context.Context, s streams, dir string, place enginePlace) error {
+// A doctorCheck is what doctor says of one thing that building needs.
+type doctorCheck struct {
+	What   string `json:"what"`
+	State  string `json:"state"`            // ok, missing, or note for what building can do without
+	Detail string `json:"detail,omitempty"` // what was found
+	Error  string `json:"error,omitempty"`  // why it is not fine
+	Remedy string `json:"remedy,omitempty"` // what to do then
+}
+
+func doctor(ctx context.Context, s streams, dir string, place enginePlace, format string) error {
 	var checks []engine.Finding
 	if place.embedded() {
 		checks = engine.Diagnose(ctx, filepath.Join(dir, "engine"))
@@ -40,16 +55,25 @@ func doctor(ctx context.Context, s streams, dir string, place enginePlace) error
 	}
 	checks = append(checks, git.Diagnose())
 	broken := false
+	var said []doctorCheck
 	for _, c := range checks {
-		mark := "ok     "
+		check := doctorCheck{What: c.What, State: "ok", Detail: c.Detail}
 		if c.Err != nil {
-			mark = "missing"
+			check.State, check.Error, check.Remedy = "missing", c.Err.Error(), c.Remedy
 			if c.Optional {
-				mark = "note   "
+				check.State = "note"
 			}
 			broken = broken || !c.Optional
 		}
-		fmt.Fprintf(s.out, "%s  %s: %s\n", mark, c.What, c.Says())
+		said = append(said, check)
+		if format == "text" {
+			fmt.Fprintf(s.out, "%-7s  %s: %s\n", check.State, c.What, c.Says())
+		}
+	}
+	if format == "json" {
+		if err := writeJSON(s.out, map[string]any{"checks": said}); err != nil {
+			return err
+		}
 	}
 	if broken {
 		return errors.New("this machine can't build yet: see above")

@@ -17,6 +17,7 @@ import (
 func minimizeCommand(s streams) *cobra.Command {
 	var flags engineFlags
 	var checks bool
+	var format string
 	cmd := &cobra.Command{
 		Use:   "minimize COURSE [NAME…]",
 		Short: "Show which pins resolving does not need",
@@ -30,18 +31,27 @@ Nothing is written. Exit status 3 if a pin is not needed.`,
   driftpin minimize courses/stat159 dask tornado --checks`,
 		Args: arguments(1, -1, "a course, and packages"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := flags.check(); err != nil {
+			if err := cmp.Or(flags.check(), oneOf("format", format, "text", "json")); err != nil {
 				return err
 			}
-			return minimize(cmd.Context(), s, args[0], args[1:], flags, checks)
+			return minimize(cmd.Context(), s, args[0], args[1:], flags, checks, format)
 		},
 	}
 	flags.add(cmd)
 	cmd.Flags().BoolVar(&checks, "checks", false, "build without each pin too, and run the course's checks")
+	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	return cmd
 }
 
-func minimize(ctx context.Context, s streams, dir string, names []string, flags engineFlags, checks bool) (err error) {
+// A minimized is what minimize says of one pin.
+type minimized struct {
+	reasonPin
+	Needed *bool  `json:"needed"` // null if the pin was not tried
+	Says   string `json:"says"`   // why, in words
+}
+
+func minimize(ctx context.Context, s streams, dir string, names []string, flags engineFlags, checks bool,
+	format string) (err error) {
 	c, err := openLocked(dir, flags.base)
 	if err != nil {
 		return err
@@ -50,7 +60,9 @@ func minimize(ctx context.Context, s streams, dir string, names []string, flags 
 	if err != nil {
 		return err
 	}
+	said := []minimized{}
 	for _, p := range passed {
+		said = append(said, minimized{*pinOf(&p.Pin), nil, p.Why})
 		fmt.Fprintf(s.err, "%s: %s is not tried: %s\n", p.Pin.At, report.Clean(p.Pin.Spec), p.Why)
 	}
 	if len(candidates) == 0 {
@@ -76,9 +88,17 @@ func minimize(ctx context.Context, s streams, dir string, names []string, flags 
 			}
 		}
 		progress.end()
-		fmt.Fprintf(s.out, "%s: %s is %s\n", r.At, r.Spec, text)
+		said = append(said, minimized{*pinOf(&r), &needed, text})
+		if format == "text" {
+			fmt.Fprintf(s.out, "%s: %s is %s\n", r.At, r.Spec, text)
+		}
 		if !needed {
 			found = errFound
+		}
+	}
+	if format == "json" {
+		if err := writeJSON(s.out, map[string]any{"course": dir, "pins": said}); err != nil {
+			return err
 		}
 	}
 	return found
