@@ -101,7 +101,7 @@ that are not fine, or 1 if they differ. Results go to stdout, all else to stderr
 		}
 		return nil
 	}
-	root.AddCommand(pinsCommand(s), lockCommand(s), bumpCommand(s), syncCommand(s), outdatedCommand(s),
+	root.AddCommand(pinsCommand(s), lockCommand(s), bumpCommand(s), addCommand(s), removeCommand(s), syncCommand(s), outdatedCommand(s),
 		buildCommand(s), driftCommand(s), inventoryCommand(s),
 		verifyCommand(s), whyCommand(s), minimizeCommand(s), baseCommand(s), doctorCommand(s), historyCommand(s),
 		adoptCommand(s), exportCommand(s), hubCommand(s), versionCommand(s))

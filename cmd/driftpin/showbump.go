@@ -118,6 +118,12 @@ func (o *outcome) bumped() (names []string) {
 	for _, b := range o.Bumps {
 		names = append(names, b.Request.Name+" "+b.Version)
 	}
+	for _, a := range o.Adds {
+		names = append(names, a.Spec)
+	}
+	for _, r := range o.Removes {
+		names = append(names, "no "+r.Title())
+	}
 	return names
 }
 
@@ -190,6 +196,12 @@ func (f *bumpFlags) describe(o *outcome, drift *drift.Drift, cost string, unfit 
 	var what []string
 	for _, bump := range o.Bumps {
 		what = append(what, fmt.Sprintf("%s %s → %s", bump.Request.Name, bump.Request.Version, bump.Version))
+	}
+	for _, a := range o.Adds {
+		what = append(what, a.Spec+" is added")
+	}
+	for _, r := range o.Removes {
+		what = append(what, r.Title()+" is removed")
 	}
 	fmt.Fprintf(b, "### %s: %s\n\n", report.MarkdownText(o.Manifest.Course),
 		report.MarkdownText(strings.Join(what, ", ")))

@@ -62,6 +62,12 @@ func (f *bumpFlags) advice(p *bump.Bumping, a *bump.Advice) string {
 	for _, f := range unfit(c, a.Manifest, a.Lock) {
 		text.WriteString("\n  " + f.Error())
 	}
+	for i, add := range p.Adds {
+		if i == 0 {
+			command += ", then driftpin add " + dir
+		}
+		command += fmt.Sprintf(" '%s:%s'", add.Kind.Key(), add.Spec)
+	}
 	if len(a.Gone) > 0 {
 		command = "remove those pins, run driftpin lock " + dir + ", then " + command
 	}

@@ -43,6 +43,9 @@ func (p *Bumping) advise(ctx context.Context, m *pins.Manifest) *Advice {
 	for _, b := range p.Bumps {
 		names = append(names, b.Request.Name)
 	}
+	for _, a := range p.Adds {
+		names = append(names, a.Name)
+	}
 	if date := p.laterDate(ctx, m); date != "" {
 		return &Advice{Date: date}
 	}

@@ -21,6 +21,9 @@ const (
 type Bumping struct {
 	Course *Course
 	Bumps  []pins.Bump
+	Adds   []pins.Addition
+	// Removes are pins that are taken out.
+	Removes []pins.Request
 	// AsOf is the date that the manifest's as-of is changed to; empty: it stays.
 	AsOf string
 }

@@ -23,12 +23,13 @@ type Outcome struct {
 // A Refusal is the error for a course whose bump has no solution.
 type Refusal struct {
 	Dir    string // the course
+	What   string // what was to be done with it: bumping, adding to, removing from
 	Cause  *pins.NoSolution
 	Advice *Advice // nil where no other version would help
 }
 
 // Error says why it has none, without the advice.
-func (e *Refusal) Error() string { return fmt.Sprintf("bumping %s: %v", e.Dir, e.Cause) }
+func (e *Refusal) Error() string { return fmt.Sprintf("%s %s: %v", e.What, e.Dir, e.Cause) }
 
 // Unwrap returns the cause.
 func (e *Refusal) Unwrap() error { return e.Cause }
@@ -69,7 +70,18 @@ func Try(ctx context.Context, all []*Bumping, show func(*Outcome, error) error) 
 // others that share them.
 func (p *Bumping) Touched(all []*Bumping) bool {
 	bumps, dates := p.asked(all)
-	return len(bumps)+len(dates) > 0
+	return len(bumps)+len(dates)+len(p.Adds)+len(p.Removes) > 0
+}
+
+// what is to be done with the course, in words.
+func (p *Bumping) what() string {
+	switch {
+	case len(p.Adds) > 0:
+		return "adding to"
+	case len(p.Removes) > 0:
+		return "removing from"
+	}
+	return "bumping"
 }
 
 // asked is what is to be edited in the course's files: for this course, and for
@@ -96,7 +108,10 @@ func (p *Bumping) asked(all []*Bumping) (bumps []pins.Bump, dates []pins.Date) {
 func (p *Bumping) edit(all []*Bumping) (edited map[string][]byte, lost []pins.Request, err error) {
 	m := p.Course.Manifest
 	bumps, dates := p.asked(all)
-	if edited, err = m.EditAll(bumps); err != nil {
+	if edited, err = m.EditAll(bumps); err == nil {
+		err = cmp.Or(m.AddAll(p.Adds, edited), m.RemoveAll(p.Removes, edited))
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	for _, b := range bumps {
@@ -116,19 +131,28 @@ func (o *Outcome) resolve(ctx context.Context) (err error) {
 	if o.Manifest, err = c.Read(o.Edited); err != nil {
 		return err
 	}
+	if len(o.Adds)+len(o.Removes) > 0 {
+		var added []pins.Request
+		for _, a := range o.Adds {
+			added = append(added, a.Request)
+		}
+		if err := o.Manifest.Changes(c.Manifest, added, o.Removes); err != nil {
+			return err
+		}
+	}
 	if o.Lock, err = c.finish(ctx, o.Manifest); err != nil {
 		var none *pins.NoSolution
 		if !errors.As(err, &none) {
-			return fmt.Errorf("bumping %s: %w", c.Manifest.Dir, err)
+			return fmt.Errorf("%s %s: %w", o.what(), c.Manifest.Dir, err)
 		}
-		refusal := &Refusal{Dir: c.Manifest.Dir, Cause: none}
+		refusal := &Refusal{Dir: c.Manifest.Dir, What: o.what(), Cause: none}
 		if !none.Held {
 			refusal.Advice = o.advise(ctx, o.Manifest)
 		}
 		return refusal
 	}
 	if o.Overlaps, err = c.Solver.Overlaps(ctx, o.Manifest, o.Lock); err != nil {
-		return fmt.Errorf("bumping %s: %w", c.Manifest.Dir, err)
+		return fmt.Errorf("%s %s: %w", o.what(), c.Manifest.Dir, err)
 	}
 	return nil
 }
