@@ -214,10 +214,14 @@ func adopted(r Request) *yaml.Node {
 		spec += "*"
 	}
 	n := text(spec)
-	if r.Why == "" && r.Over == "" {
+	needed := r.Need == Hard || r.Need == Solver
+	if r.Why == "" && r.Over == "" && !needed {
 		return n
 	}
 	pin := &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle, Content: []*yaml.Node{text("pin"), n}}
+	if needed {
+		pin.Content = append(pin.Content, text("need"), text(string(r.Need)))
+	}
 	if r.Over != "" {
 		pin.Content = append(pin.Content, text("replaces"), text(r.Over))
 	}

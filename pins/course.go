@@ -54,7 +54,7 @@ func ReadCourseWith(dir string, o ReadOptions) (*Manifest, error) {
 		return nil, err
 	}
 	if m.Course == "" {
-		m.Course = defaultName(dir)
+		m.Course = CourseName(dir)
 	}
 	if r, ok := m.baseRequest(); ok {
 		m.Listed = append(m.Listed, r)
@@ -329,9 +329,9 @@ func under(folder string, names []string) (within []string) {
 // untelling are the names of folders that say nothing of the course in them.
 var untelling = []string{"image", "images", "default", "binder", ".binder"}
 
-// defaultName is a course's name by its folder: the folder's, or that of the
+// CourseName is a course's name by its folder: the folder's, or that of the
 // nearest one above it that tells something.
-func defaultName(dir string) string {
+func CourseName(dir string) string {
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs
 	}

@@ -101,9 +101,9 @@ that are not fine, or 1 if they differ. Results go to stdout, all else to stderr
 		}
 		return nil
 	}
-	root.AddCommand(pinsCommand(s), lockCommand(s), bumpCommand(s), addCommand(s), removeCommand(s), syncCommand(s), outdatedCommand(s),
-		buildCommand(s), driftCommand(s), inventoryCommand(s),
-		verifyCommand(s), whyCommand(s), minimizeCommand(s), baseCommand(s), doctorCommand(s), historyCommand(s),
-		adoptCommand(s), exportCommand(s), hubCommand(s), versionCommand(s))
+	root.AddCommand(initCommand(s), pinsCommand(s), lockCommand(s), buildCommand(s), verifyCommand(s), driftCommand(s),
+		inventoryCommand(s), bumpCommand(s), addCommand(s), removeCommand(s), syncCommand(s), outdatedCommand(s),
+		minimizeCommand(s), whyCommand(s), historyCommand(s), adoptCommand(s), exportCommand(s), baseCommand(s),
+		doctorCommand(s), hubCommand(s), versionCommand(s))
 	return root
 }
