@@ -26,6 +26,7 @@ func TestCourses(t *testing.T) {
 	}
 	l.write("driftpin.yaml", "courses: [fleet/*]\nbase: oci-layout:base\n")
 	l.fleetLocks()
+	l.changes()
 	l.fleetBuilds()
 	l.interrupted()
 }
@@ -47,6 +48,32 @@ func (l *lab) fleetLocks() {
 		l.t.Errorf("got %s", out)
 	}
 	l.run("home1", "lock", "--check", "--all")
+}
+
+// changes adds pins to a course that is locked, and takes them out again.
+func (l *lab) changes() {
+	before, lock := l.read("fleet/pkg0/requirements.txt"), l.read("fleet/pkg0/pins.lock")
+	out := l.run("home1", "add", "fleet/pkg0", "pkg1==1.0", "apt:jq")
+	for _, want := range []string{"fleet/pkg0/pins.lock → with pkg1==1.0, jq\n", "  + pkg1  1.0  added", "  + libjq1  ",
+		"layers of packages to build"} {
+		if !strings.Contains(out, want) {
+			l.t.Errorf("add does not show %q:\n%s", want, out)
+		}
+	}
+	if l.read("fleet/pkg0/requirements.txt") != before || l.read("fleet/pkg0/pins.lock") != lock {
+		l.t.Error("something was written without --write")
+	}
+	l.run("home1", "add", "fleet/pkg0", "pkg1==1.0", "apt:jq", "--why", "to see", "--write")
+	if got := l.read("fleet/pkg0/requirements.txt"); got != before+"pkg1==1.0  # to see\n" {
+		l.t.Errorf("it was added as %q", got)
+	}
+	l.run("home1", "lock", "--check", "fleet/pkg0")
+	l.fails(exitError, "adding to fleet/pkg0: fleet/pkg0/requirements.txt:3: no index has a package pkg9", "add",
+		"fleet/pkg0", "pkg9==1.0", "--write")
+	l.run("home1", "remove", "fleet/pkg0", "pkg1", "apt:jq", "--write")
+	if l.read("fleet/pkg0/requirements.txt") != before || l.read("fleet/pkg0/pins.lock") != lock {
+		l.t.Error("what was added and removed is not as it was")
+	}
 }
 
 // fleetBuilds builds all courses, of which one fails its check.
