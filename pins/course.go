@@ -83,7 +83,11 @@ func (m *Manifest) defaults(o ReadOptions) (err error) {
 		}
 		m.RepoDir.Value = o.RepoDir
 	}
-	if m.Workspace, err = FindWorkspace(m.Dir); err != nil || m.Workspace == nil {
+	var found Findings
+	if m.Workspace, err = FindWorkspace(m.Dir); errors.As(err, &found) {
+		m.Findings, err = append(m.Findings, found...), nil
+	}
+	if err != nil || m.Workspace == nil {
 		return err
 	}
 	if m.RepoDir.Value == "" {
@@ -98,10 +102,7 @@ func (m *Manifest) defaults(o ReadOptions) (err error) {
 // IsCourse reports whether a folder has a file that makes it a course.
 func IsCourse(dir string) bool {
 	names := append(slices.Concat(pinFiles...), ManifestName, "apt.txt", "binder", ".binder", "Dockerfile")
-	return slices.ContainsFunc(names, func(name string) bool {
-		_, err := os.Stat(filepath.Join(dir, name))
-		return err == nil
-	})
+	return slices.ContainsFunc(names, func(name string) bool { return holds(dir, name) })
 }
 
 // A course is a folder being read.

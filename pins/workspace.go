@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -27,27 +28,64 @@ type Workspace struct {
 }
 
 // FindWorkspace reads the driftpin.yaml of a folder, or of the nearest one above it
-// within the same git repository; nil if there is none. Its error is Findings.
+// within the same git repository; nil if there is none. Outside of a repository it has
+// to be the user's own, or root's. Its error is Findings.
 func FindWorkspace(dir string) (*Workspace, error) {
-	up := dir
-	for {
-		file := filepath.Join(up, WorkspaceName)
-		data, err := os.ReadFile(file)
-		if err == nil {
-			return readWorkspace(file, data)
+	var file string
+	var info fs.FileInfo
+	for up := dir; ; up = filepath.Join(up, "..") {
+		if found, err := os.Lstat(filepath.Join(up, WorkspaceName)); file == "" && err == nil {
+			file, info = filepath.Join(up, WorkspaceName), found
 		}
-		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
-			return nil, err
+		if _, err := os.Stat(filepath.Join(up, ".git")); err == nil {
+			break
 		}
 		abs, err := filepath.Abs(up)
 		if err != nil {
 			return nil, err
 		}
-		if _, err := os.Stat(filepath.Join(up, ".git")); err == nil || filepath.Dir(abs) == abs {
-			return nil, nil
+		if filepath.Dir(abs) == abs { // there is no repository
+			if owner, ok := ownerOf(info); ok && owner != os.Getuid() && owner != 0 {
+				return nil, workspaceFinding(file, "it belongs to another user, and is not read outside of a git repository")
+			}
+			break
 		}
-		up = filepath.Join(up, "..")
 	}
+	if file == "" {
+		return nil, nil
+	}
+	switch info, err := os.Stat(file); { // of what a link leads to
+	case err != nil:
+		return nil, workspaceFinding(file, err.Error())
+	case !info.Mode().IsRegular():
+		return nil, workspaceFinding(file, "it is not a regular file")
+	case info.Size() > maxFileSize:
+		return nil, workspaceFinding(file, fmt.Sprintf("%d bytes: at most %d are read", info.Size(), maxFileSize))
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, workspaceFinding(file, err.Error())
+	}
+	return readWorkspace(file, data)
+}
+
+// ownerOf is the user that a file belongs to, where the system tells.
+func ownerOf(info fs.FileInfo) (uid int, ok bool) {
+	if info == nil {
+		return 0, false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return int(stat.Uid), true
+}
+
+// workspaceFinding says what is wrong with the whole file.
+func workspaceFinding(file, what string) Findings {
+	var found Findings
+	found.fatal(Position{File: filepath.ToSlash(file), Line: 1}, "workspace", "%s", what)
+	return found
 }
 
 func readWorkspace(file string, data []byte) (*Workspace, error) {
@@ -67,7 +105,13 @@ func readWorkspace(file string, data []byte) (*Workspace, error) {
 	r.mapping(root, WorkspaceName,
 		field{"courses", func(n *yaml.Node) {
 			r.list(n, "courses", func(item *yaml.Node) {
-				w.Courses = append(w.Courses, Text{r.text(item, "a course"), r.at(item)})
+				pattern := Text{r.text(item, "a course"), r.at(item)}
+				if !filepath.IsLocal(filepath.FromSlash(pattern.Value)) || strings.Contains(pattern.Value, "**") {
+					r.wrong(item, "course", "%q: write folders below this file, with a * for each part of their names that differs, "+
+						"such as deployments/*/image", pattern.Value)
+					return
+				}
+				w.Courses = append(w.Courses, pattern)
 			})
 		}},
 		field{"base", text(&w.Base, "base")},
@@ -103,15 +147,17 @@ func (w *Workspace) Folders() (dirs []string, err error) {
 }
 
 // MatchCourses are the courses that a pattern of path.Match matches; what it matches and
-// is no course is left out.
+// is no course is left out. A folder of that very name is meant by it alone.
 func MatchCourses(pattern string) (dirs []string, err error) {
+	if info, err := os.Stat(pattern); err == nil && info.IsDir() {
+		return []string{pattern}, nil
+	}
 	found, err := filepath.Glob(pattern)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", pattern, err)
 	}
-	plain := !strings.ContainsAny(pattern, "*?[")
 	for _, dir := range found {
-		if info, err := os.Stat(dir); err == nil && info.IsDir() && (plain || IsCourse(dir)) {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() && (IsCourse(dir) || holds(dir, LockName)) {
 			dirs = append(dirs, dir)
 		}
 	}
@@ -119,4 +165,11 @@ func MatchCourses(pattern string) (dirs []string, err error) {
 		return nil, fmt.Errorf("%s: no folder of that name is a course", pattern)
 	}
 	return dirs, nil
+}
+
+// holds reports whether something of a name is in a folder, or may be: where that can't
+// be told, it is not passed over.
+func holds(dir, name string) bool {
+	_, err := os.Stat(filepath.Join(dir, name))
+	return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR)
 }

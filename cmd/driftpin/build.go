@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/driftpin/driftpin/buildplan"
 	"github.com/driftpin/driftpin/buildplan/session"
+	"github.com/driftpin/driftpin/images"
 	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/whole"
@@ -26,7 +28,8 @@ func buildCommand(s streams) *cobra.Command {
 		Short: "Build courses' images from their locks, check them, and export them",
 		Long: `Build the images of courses from their locks, run their checks, and export them.
 Nothing is resolved: a stale lock is exit status 3. In --output and --push, {course}
-stands for the course's name. With --relock-missing, locked files that no index has
+stands for the course's name; without both, an image goes to the registry that
+driftpin.yaml names. With --relock-missing, locked files that no index has
 any more (a .deb that Debian has replaced, a file that was removed) are locked again,
 and pins.lock is rewritten.`,
 		Example: `  driftpin build testdata/courses/stat159 --output oci-layout:build/images/stat159
@@ -56,6 +59,8 @@ type buildFlags struct {
 	relock                         bool
 }
 
+var errNoOutput = errors.New("no output given: name one with --output or --push, or a registry in " + pins.WorkspaceName)
+
 // buildAll builds courses.
 func (f *buildFlags) buildAll(ctx context.Context, s streams, args []string) (err error) {
 	courses, err := f.courses(args)
@@ -72,16 +77,18 @@ func (f *buildFlags) buildAll(ctx context.Context, s streams, args []string) (er
 		own.out = s.err
 	}
 	results, err := f.fleet.run(ctx, own, courses, f.ready, f.build)
-	all := reportOf(results)
-	if f.metadata != "" {
-		var data bytes.Buffer
-		if err := errors.Join(writeJSON(&data, all), writeOut(f.metadata, data.Bytes())); err != nil {
+	var data bytes.Buffer
+	if err := writeJSON(&data, reportOf(results)); err != nil {
+		return err
+	}
+	if f.format == "json" {
+		if _, err := s.out.Write(data.Bytes()); err != nil {
 			return err
 		}
 	}
-	if f.format == "json" {
-		if err := writeJSON(s.out, all); err != nil {
-			return err
+	if f.metadata != "" {
+		if wrong := writeOut(f.metadata, data.Bytes()); wrong != nil {
+			return cmp.Or(err, wrong)
 		}
 	}
 	return err
@@ -92,17 +99,23 @@ func (f *buildFlags) check(courses []string) error {
 	if err := cmp.Or(f.engineFlags.check(), f.fleet.check(), oneOf("format", f.format, "text", "json")); err != nil {
 		return err
 	}
-	if f.output == "" && f.push == "" {
-		if w, err := pins.FindWorkspace(courses[0]); err == nil && w != nil && w.Registry.Value != "" {
-			f.push = w.Registry.Value + "/{course}"
+	if f.output != "" && f.push != "" {
+		return usageError{errors.New("two outputs given: name one of --output and --push")}
+	}
+	if f.output != "" {
+		if _, err := buildplan.ParseOutput(strings.ReplaceAll(f.output, "{course}", "course")); err != nil {
+			return usageError{err}
 		}
 	}
-	if (f.output == "") == (f.push == "") {
-		return usageError{errors.New("no output given: name one with --output or --push")}
+	if info, err := os.Stat(filepath.Dir(f.metadata)); f.metadata != "" && (err != nil || !info.IsDir()) {
+		return usageError{fmt.Errorf("--metadata %s: there is no folder for it", f.metadata)}
 	}
 	named, placed := map[string]string{}, map[string]string{}
 	for _, dir := range courses {
 		m, err := readCourse(dir, nil)
+		if m == nil && f.output == "" && f.push == "" {
+			return usageError{errNoOutput}
+		}
 		if m == nil && len(courses) == 1 {
 			return err
 		}
@@ -114,7 +127,11 @@ func (f *buildFlags) check(courses []string) error {
 				"name one at a time", other, dir, m.Course)}
 		}
 		named[m.Course] = dir
-		place := f.place(m.Course)
+		push := f.pushOf(m)
+		if f.output == "" && push == "" {
+			return usageError{errNoOutput}
+		}
+		place := f.place(m.Course, push)
 		if other, again := placed[place]; again {
 			return usageError{fmt.Errorf("the images of %s and %s would both go to %s: write {course} into "+
 				"--output or --push", other, dir, place)}
@@ -124,11 +141,20 @@ func (f *buildFlags) check(courses []string) error {
 	return nil
 }
 
+// pushOf is the repository that a course's image is pushed to: the flag's, else the one of
+// its workspace; empty where it goes elsewhere, or nowhere.
+func (f *buildFlags) pushOf(m *pins.Manifest) string {
+	if w := m.Workspace; f.output == "" && f.push == "" && w != nil && w.Registry.Value != "" {
+		return w.Registry.Value + "/{course}"
+	}
+	return f.push
+}
+
 // place is where the image of a course goes, in one spelling.
-func (f *buildFlags) place(course string) string {
-	output := strings.ReplaceAll(f.output+f.push, "{course}", course)
+func (f *buildFlags) place(course, push string) string {
+	output := strings.ReplaceAll(f.output+push, "{course}", course)
 	kind, where, ok := strings.Cut(output, ":")
-	if !ok || f.push != "" || kind == "docker" {
+	if !ok || push != "" || kind == "docker" {
 		return output
 	}
 	if abs, err := filepath.Abs(where); err == nil {
@@ -202,7 +228,7 @@ func (f *buildFlags) buildLocked(ctx context.Context, s streams, c *course, e *s
 	if err != nil {
 		return result{}, err
 	}
-	out, err := parseOutput(f.output, f.push, p)
+	out, err := parseOutput(f.output, f.pushOf(c.manifest), p)
 	if err != nil {
 		return result{}, err
 	}
@@ -211,7 +237,7 @@ func (f *buildFlags) buildLocked(ctx context.Context, s streams, c *course, e *s
 		return result{Outcome: "check failed"}, fmt.Errorf("building %s: %w", p.Course, err)
 	}
 	if err != nil {
-		return result{}, fmt.Errorf("building %s: %w", p.Course, err)
+		return result{}, answering(ctx, out, fmt.Errorf("building %s: %w", p.Course, err))
 	}
 	bytes, err := attach(ctx, s, c, out, r)
 	if err != nil {
@@ -228,6 +254,21 @@ func (f *buildFlags) buildLocked(ctx context.Context, s streams, c *course, e *s
 	_, err = fmt.Fprintf(s.out, "%s %s %s\n", p.Course, r.Tag, cmp.Or(r.Manifest, r.Digest))
 	return result{Outcome: "built", bytes: bytes, made: r.New, known: r.Reused, Details: buildDetails{p.Course, out.String(),
 		r.Digest, r.Manifest, r.Tag, c.lock.Digest(), r.New, r.Reused, bytes}}, err
+}
+
+// answering is an error of a build: one of reaching the registry, if that does not answer.
+// The engine passes on only words.
+func answering(ctx context.Context, out buildplan.Output, err error) error {
+	if out.Push == "" || ctx.Err() != nil {
+		return err
+	}
+	img, asked := images.Open(ctx, out.Push, images.Options{})
+	if asked == nil {
+		_ = img.Close() // it is there, from before
+	} else if isUnreachable(asked) {
+		return &session.UnreachableError{Err: err}
+	}
+	return err
 }
 
 // relockMissing locks anew what can't be fetched any more, writes the lock, and

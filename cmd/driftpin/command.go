@@ -38,7 +38,7 @@ func statusOf(err error) int {
 		return exitFine
 	case errors.As(err, &told):
 		return told.status
-	case errors.Is(err, errFound):
+	case errors.Is(err, errFound), errors.As(err, new(staleError)):
 		return exitFound
 	case errors.As(err, new(usageError)):
 		return exitUsage
@@ -66,6 +66,9 @@ func isUnreachable(err error) bool {
 // errFound ends a command that did its work and found something: what it
 // found has been printed.
 var errFound = errors.New("something was found")
+
+// A staleError says that a command needs a lock that is not stale.
+type staleError struct{ error }
 
 // A usageError is a command line that can't be carried out as it stands.
 type usageError struct{ error }
@@ -109,7 +112,9 @@ func worse(a, b error) error {
 // to be called like a package.
 func split(args []string) (courses, names []string) {
 	for _, a := range args {
-		if strings.HasPrefix(a, "@") || strings.ContainsAny(a, "=:") {
+		if a == "" {
+			courses = append(courses, a)
+		} else if strings.HasPrefix(a, "@") || strings.ContainsAny(a, "=:") {
 			names = append(names, a)
 		} else if info, err := os.Stat(a); strings.ContainsAny(a, "/*?") || err == nil && info.IsDir() &&
 			(len(courses) == 0 || pins.IsCourse(a)) {

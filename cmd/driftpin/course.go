@@ -150,7 +150,7 @@ func openLocked(dir, base string) (*course, error) {
 // by now.
 func (c *course) settled() error {
 	if why := c.stale(); why != "" {
-		return fmt.Errorf("%s: %s: lock the course first", c.lockFile, why)
+		return staleError{fmt.Errorf("%s: %s: lock the course first", c.lockFile, why)}
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ type result struct {
 func (c *course) ready(w io.Writer) (result, error) {
 	err := c.usable(w)
 	if errors.Is(err, errFound) {
-		return result{Outcome: "stale"}, err
+		return result{Outcome: outcomeStale}, err
 	}
 	return result{}, err
 }
@@ -69,6 +69,7 @@ func (c *course) ready(w io.Writer) (result, error) {
 const (
 	outcomeFailed      = "failed"
 	outcomeInterrupted = "interrupted"
+	outcomeStale       = "stale"
 	outcomeNotBegun    = "not begun"
 )
 
@@ -116,7 +117,7 @@ func (f *fleet) round(ctx context.Context, s streams, label *labels, results []r
 			}
 			messages := label.of(before.Course)
 			r := timed(ctx, streams{in: s.in, out: text, err: messages}, before.Course, do)
-			if r.err != nil && !errors.Is(r.err, errFound) {
+			if r.err != nil && !errors.Is(r.err, errFound) && ctx.Err() == nil {
 				printError(messages, r.err)
 			}
 			messages.flush()
@@ -196,9 +197,12 @@ func timed(ctx context.Context, s streams, dir string, do doing) result {
 	r.Course, r.err, r.Seconds = dir, err, time.Since(start).Seconds()
 	switch {
 	case err == nil:
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !errors.Is(err, errFound):
 		r.Outcome = outcomeInterrupted
 	default:
+		if errors.As(err, new(staleError)) {
+			r.Outcome = outcomeStale
+		}
 		r.Outcome = cmp.Or(r.Outcome, outcomeFailed)
 		if !errors.Is(err, errFound) {
 			r.Error = err.Error()
@@ -216,19 +220,22 @@ func (e toldError) Error() string { return "not all courses are fine: see above"
 // together is how a command ended for several courses: as it did for all that are not
 // fine, if they are alike.
 func together(results []result) error {
-	status := exitFine
+	status, left := exitFine, false
 	for _, r := range results {
-		own := exitError
-		if r.Outcome != outcomeNotBegun {
-			own = statusOf(r.err)
+		if r.Outcome == outcomeNotBegun || r.Outcome == outcomeInterrupted { // as another failed
+			left = true
+			continue
 		}
-		switch {
+		switch own := statusOf(r.err); {
 		case own == exitFine || own == status:
 		case status == exitFine:
 			status = own
 		default:
 			status = exitError
 		}
+	}
+	if status == exitFine && left {
+		status = exitError
 	}
 	if status == exitFine {
 		return nil
@@ -253,7 +260,11 @@ func printTable(w io.Writer, results []result, took time.Duration) {
 	_ = table.Flush() // of a terminal, or a log
 	for _, r := range results {
 		if r.Error != "" {
-			fmt.Fprintf(w, "%s: %s\n", report.Clean(r.Course), report.Clean(firstLine(r.Error)))
+			text := firstLine(r.Error)
+			if !strings.HasPrefix(text, r.Course+"/") && !strings.HasPrefix(text, r.Course+":") {
+				text = r.Course + ": " + text
+			}
+			fmt.Fprintln(w, report.Clean(text))
 		}
 	}
 	all := reportOf(results)

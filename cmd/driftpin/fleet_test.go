@@ -22,7 +22,6 @@ import (
 
 // Scripts tell by its status what a command has failed of.
 func TestStatus(t *testing.T) {
-	_, badURL := url.Parse("http://x:y/")
 	for name, test := range map[string]struct {
 		err  error
 		want int
@@ -41,7 +40,7 @@ func TestStatus(t *testing.T) {
 		"a registry's error":   {fmt.Errorf("x: %w", &transport.Error{StatusCode: http.StatusBadGateway}), 5},
 		"no such image":        {fmt.Errorf("x: %w", &transport.Error{StatusCode: http.StatusNotFound}), 1},
 		"no such file":         {&fs.PathError{Op: "open", Path: "x", Err: fs.ErrNotExist}, 1},
-		"an address":           {badURL, 1},
+		"an address":           {&url.Error{Op: "parse", URL: "x", Err: errors.New("x")}, 1},
 		"time that is up":      {context.DeadlineExceeded, 1},
 		"another":              {errors.New("x"), 1},
 		"told":                 {toldError{4}, 4},
@@ -64,6 +63,7 @@ func TestTogether(t *testing.T) {
 		"alike":     {[]result{one(check), one(nil), one(check)}, 4},
 		"not alike": {[]result{one(check), one(errFound)}, 1},
 		"not begun": {[]result{one(nil), {Outcome: outcomeNotBegun}}, 1},
+		"left":      {[]result{one(check), {Outcome: outcomeNotBegun}, {Outcome: outcomeInterrupted, err: context.Canceled}}, 4},
 	} {
 		if got := statusOf(together(test.results)); got != test.want {
 			t.Errorf("%s: %d, want %d", name, got, test.want)
@@ -102,7 +102,7 @@ func TestFleet(t *testing.T) {
 		t.Errorf("printed %q", out.String())
 	}
 	for _, want := range []string{"[fast] begun and ended\n[fast] last\n", "[bad] driftpin: bad:1: it is bad\n",
-		"slow     built         ", "2.5 MB  1 new, 4 reused", "failing  check failed  ", "bad: bad:1: it is bad\n", "2 ok, 2 not, in "} {
+		"slow     built         ", "2.5 MB  1 new, 4 reused", "failing  check failed  ", "\nbad:1: it is bad\n", "2 ok, 2 not, in "} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log has no %q:\n%s", want, log.String())
 		}

@@ -27,7 +27,8 @@ resolve together with all other pins, each tried for real, with their release da
 (apt has none). A newer version that the other pins do not allow is shown too. The
 course's as-of applies, unless --as-of gives another date. Pins at their newest
 version are not listed. Images that the course stands on are listed if their tags have
-moved.`,
+moved. Without a course, the one of this folder is meant. Of several courses, those that
+do not pin a NAME are passed over.`,
 		Example: `  driftpin outdated courses/stat159
   driftpin outdated courses/stat159 jupyterlab --as-of 2023-12-31`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.outdatedAll(cmd.Context(), s, args) },
@@ -94,6 +95,9 @@ func (f outdatedFlags) outdated(ctx context.Context, s streams, dir string) (r r
 		date = f.date
 	}
 	pinned, absent := c.engine(s, nil).Versioned(f.targets)
+	if len(absent) > 0 && f.several {
+		return result{Outcome: "not pinned"}, nil
+	}
 	if len(absent) > 0 {
 		return r, fmt.Errorf("%s: the course does not pin %s", dir, absent[0].Package())
 	}

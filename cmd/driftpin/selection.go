@@ -3,7 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
+	"path/filepath"
 	"strings"
 
 	"github.com/driftpin/driftpin/pins"
@@ -40,18 +40,36 @@ func (f *selection) courses(named []string) (dirs []string, err error) {
 		return nil, usageError{errors.New("name one or more courses: folders, or patterns such as 'deployments/*/image'; " +
 			"or --all; in a course's folder, none is needed")}
 	}
+	seen := map[string]bool{}
 	for _, name := range named {
 		found := []string{name}
-		if strings.ContainsAny(name, "*?[") {
+		switch {
+		case name == "":
+			return nil, usageError{errors.New("a course's name is empty")}
+		case strings.Contains(name, "**"):
+			return nil, usageError{fmt.Errorf("%s: write one * for each folder", name)}
+		case strings.ContainsAny(name, "*?["):
 			if found, err = pins.MatchCourses(name); err != nil {
 				return nil, err
 			}
 		}
 		for _, dir := range found {
-			if !slices.Contains(dirs, dir) {
-				dirs = append(dirs, dir)
+			if place := placeOf(dir); !seen[place] {
+				seen[place] = true
+				dirs = append(dirs, filepath.Clean(dir))
 			}
 		}
 	}
 	return dirs, nil
+}
+
+// placeOf is a folder in one spelling.
+func placeOf(dir string) string {
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	return dir
 }

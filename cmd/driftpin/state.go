@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -40,6 +41,10 @@ func writable(dir string) error {
 // known by its text alone: what an engine reports came as a message.
 func hint(err error) string {
 	dir, homeErr := stateDir()
+	var file *fs.PathError
+	if errors.As(err, &file) && file.Path == "/dev/stdout" {
+		return ""
+	}
 	if homeErr != nil || !strings.Contains(err.Error(), unix.ENOSPC.Error()) {
 		return ""
 	}

@@ -26,7 +26,8 @@ be there at its version, and no other packages but those of the base. What the i
 says of itself is not used. --deep also compares every file with its package's
 record: RECORD of Python's packages, conda-meta of conda's, md5sums of Debian's. That
 finds damage, not malice: whoever can change a file can change its record. Exit status 3
-if anything differs. In IMAGE, {course} stands for the course's name.`,
+if anything differs. In IMAGE, {course} stands for the course's name. Without
+a course, the one of this folder is meant.`,
 		Example: `  driftpin verify testdata/courses/stat159 oci-layout:build/images/stat159
   driftpin verify --all 'registry.example.edu/hub/{course}'
   driftpin verify --deep courses/stat159 registry.example.edu/hub/stat159:1a2b3c4d5e6f`,
@@ -60,16 +61,29 @@ func (f verifyFlags) verifyAll(ctx context.Context, s streams, args []string) er
 		return err
 	}
 	image := args[len(args)-1]
-	if len(courses) == 1 {
-		_, err := f.verify(ctx, s, courses[0], image, f.format)
-		return err
+	if len(courses) == 1 && !f.all {
+		return f.verifyOne(ctx, s, courses[0], image)
 	}
-	if !strings.Contains(image, "{course}") {
+	if len(courses) > 1 && !strings.Contains(image, "{course}") {
 		return usageError{fmt.Errorf("%s: several courses have several images: write {course} into it", image)}
 	}
 	return f.fleet.report(ctx, s, f.format, courses, nil, func(ctx context.Context, s streams, dir string) (result, error) {
 		return f.verify(ctx, s, dir, image, "text")
 	})
+}
+
+// verifyOne holds one image against its course's lock. What keeps it from that is in the
+// form of several courses.
+func (f verifyFlags) verifyOne(ctx context.Context, s streams, dir, image string) error {
+	r := timed(ctx, s, dir, func(ctx context.Context, s streams, dir string) (result, error) {
+		return f.verify(ctx, s, dir, image, f.format)
+	})
+	if f.format == "json" && r.Details == nil {
+		if err := writeJSON(s.out, reportOf([]result{r})); err != nil {
+			return err
+		}
+	}
+	return r.err
 }
 
 // verify holds an image against its course's lock.
