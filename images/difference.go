@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/images/installed"
@@ -29,8 +30,11 @@ func (r Reader) Matrix(ctx context.Context, list ...*Image) (*drift.Matrix, erro
 // an SBOM, which say nothing of how an image runs.
 func (r Reader) Drift(ctx context.Context, a, b *Image) (*drift.Drift, error) {
 	from, to := a.inventory(), b.inventory()
+	sources := &drift.Sources{A: a.source(), B: b.source()}
 	if !r.Layers && sameLayers(a, b) {
-		return drift.Between(from, to, nil), nil // whatever they hold
+		d := drift.Between(from, to, nil) // whatever they hold
+		d.Sources = sources
+		return d, nil
 	}
 	found, err := r.Inventories(ctx, a, b)
 	if err != nil {
@@ -39,8 +43,19 @@ func (r Reader) Drift(ctx context.Context, a, b *Image) (*drift.Drift, error) {
 	from.Packages, to.Packages = found[0], found[1]
 	d := drift.Between(from, to, shared(a, b))
 	markHidden(d.Packages, a, b)
-	d.Unverified = r.Unverified(a, b)
+	d.Unverified, d.Sources = r.Unverified(a, b), sources
 	return d, nil
+}
+
+// source is what is known of an image as a whole.
+func (img *Image) source() drift.Source {
+	s := drift.Source{Course: img.Config.Labels[pins.CourseLabel], Digest: img.Digest}
+	if img.Lock != nil {
+		s.Course, s.Created = img.Lock.Course, img.Lock.AsOf
+	} else if !img.Created.IsZero() && !img.Created.Equal(pins.Epoch) {
+		s.Created = img.Created.UTC().Format(time.DateOnly)
+	}
+	return s
 }
 
 // inventory is what is known of an image but for its packages.

@@ -18,6 +18,7 @@ type Cause struct {
 	Why   string    `json:"why,omitempty"`  // the manifest's reason
 	Lost  string    `json:"lost,omitempty"` // the reason of the hard pin that a has for the package, and b has not
 	Base  bool      `json:"base,omitempty"` // it came with another base image
+	Gone  bool      `json:"gone,omitempty"` // the pin at File and Line is a's, and b has none: b's version comes along
 }
 
 // String words the cause in one line.
@@ -28,6 +29,9 @@ func (c Cause) String() string {
 	s := strings.Join(c.Chain, " → ")
 	if c.File != "" {
 		s = (pins.Position{File: c.File, Line: c.Line}).String() + ": " + s
+	}
+	if c.Gone {
+		s += " is pinned there alone"
 	}
 	if c.Why != "" {
 		s += " (" + c.Why + ")"
@@ -85,6 +89,10 @@ func explain(changes []Change, a, b *Reason) {
 		case a.Manifest != nil && b.Manifest != nil:
 			was, is := a.asks(*c), b.asks(*c)
 			c.Cause.Asked = was.Spec != is.Spec
+			if c.Change == Changed && was.Spec != "" && is.Spec == "" {
+				*c.Cause = Cause{Asked: true, Chain: []string{c.Name}, File: was.At.File, Line: was.At.Line, Need: was.Need,
+					Why: was.Why, Gone: true}
+			}
 			if was.Need == pins.Hard && is.Need != pins.Hard {
 				c.Cause.Need, c.Cause.Lost = pins.Hard, was.Why
 			}

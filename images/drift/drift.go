@@ -21,6 +21,7 @@ import (
 type Drift struct {
 	A        string    `json:"a"` // how the sources are called
 	B        string    `json:"b"`
+	Sources  *Sources  `json:"sources,omitempty"` // what is known of them, if something is
 	Packages []Change  `json:"packages"`
 	Renames  []Rename  `json:"renames,omitempty"` // environments that are elsewhere now
 	Trees    []Tree    `json:"trees,omitempty"`   // environments, and trees of node packages, that are new or gone
@@ -32,6 +33,28 @@ type Drift struct {
 	// Unverified are the images of which layers were read without being hashed.
 	Unverified []Unverified `json:"unverified,omitempty"`
 	Expand     bool         `json:"-"` // what is written for reading lists the packages of trees too
+}
+
+// Sources are what is known of the two that are compared.
+type Sources struct {
+	A Source `json:"a"`
+	B Source `json:"b"`
+}
+
+// A Source is an image, or a lock.
+type Source struct {
+	Course  string `json:"course,omitempty"`  // that it is of
+	Digest  string `json:"digest,omitempty"`  // of the image's manifest, or of the lock
+	Created string `json:"created,omitempty"` // the day of its config, or the as-of of the lock
+}
+
+// TwoCourses are the names of the courses, if the two are of different ones: then nothing
+// was added to one, or removed from the other.
+func (d *Drift) TwoCourses() (a, b string, ok bool) {
+	if d.Sources == nil || d.Sources.A.Course == "" || d.Sources.B.Course == "" || d.Sources.A.Course == d.Sources.B.Course {
+		return "", "", false
+	}
+	return d.Sources.A.Course, d.Sources.B.Course, true
 }
 
 // An Unverified image is one of which layers were read without being hashed.

@@ -48,6 +48,23 @@ func full(t *testing.T) *drift.Drift {
 	return d
 }
 
+// courses is the drift of the images of two courses.
+func courses(t *testing.T) *drift.Drift {
+	t.Helper()
+	d := load(t)
+	d.Sources = &drift.Sources{A: drift.Source{Course: "stat159", Digest: "sha256:" + strings.Repeat("1", 64), Created: "2023-03-17"},
+		B: drift.Source{Course: "data100", Digest: "sha256:" + strings.Repeat("2", 64)}}
+	for i := range d.Packages {
+		if c := d.Packages[i].Cause; c != nil && c.Asked && d.Packages[i].Change == drift.Changed {
+			d.Packages[i].Cause = &drift.Cause{Asked: true, Chain: []string{d.Packages[i].Name}, File: "stat159/pins.yaml", Line: 7,
+				Need: pins.Hard, Gone: true, Why: "RTC"}
+			break
+		}
+	}
+	d.Explain(nil, nil)
+	return d
+}
+
 func matrix() *drift.Matrix {
 	versionText := func(s string) *string { return &s }
 	return &drift.Matrix{
@@ -70,7 +87,7 @@ var (
 // its place.
 func TestFormats(t *testing.T) {
 	for _, format := range []string{"text", "markdown", "sarif", "json"} {
-		for name, d := range map[string]report.Document{"full": report.OfDrift(full(t)),
+		for name, d := range map[string]report.Document{"full": report.OfDrift(full(t)), "courses": report.OfDrift(courses(t)),
 			"matrix": report.OfMatrix(matrix())} {
 			var out bytes.Buffer
 			err := d.Write(&out, format, false)
@@ -114,7 +131,7 @@ func TestSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, d := range map[string]report.Document{"full": report.OfDrift(full(t)),
+	for name, d := range map[string]report.Document{"full": report.OfDrift(full(t)), "courses": report.OfDrift(courses(t)),
 		"none":   report.OfDrift(drift.New("a", "b", []drift.Change{}, []drift.Setting{})),
 		"matrix": report.OfMatrix(matrix())} {
 		var out bytes.Buffer

@@ -18,7 +18,14 @@ const maxRows = 20
 // and long lists folded.
 func Markdown(w io.Writer, d *drift.Drift) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "**%s** (%s → %s)\n", markdown(Headline(d)), code(d.A), code(d.B))
+	between := "→"
+	if _, _, two := d.TwoCourses(); two {
+		between = "and"
+	}
+	fmt.Fprintf(&b, "**%s** (%s %s %s)\n", markdown(Headline(d)), code(d.A), between, code(d.B))
+	for _, line := range sources(d) {
+		fmt.Fprintf(&b, "- %s\n", markdown(line))
+	}
 	for _, line := range Highlights(d) {
 		fmt.Fprintf(&b, "- %s\n", markdown(line))
 	}
@@ -40,7 +47,11 @@ func Markdown(w io.Writer, d *drift.Drift) error {
 		for _, s := range d.Config {
 			lines = append(lines, fmt.Sprintf("| %s | %s | %s |\n", code(s.Name), markdownCode(s.A), markdownCode(s.B)))
 		}
-		folded(&b, "\n| setting | was | is |\n|---|---|---|\n", lines)
+		head := "\n| setting | was | is |\n|---|---|---|\n"
+		if a, other, two := d.TwoCourses(); two {
+			head = fmt.Sprintf("\n| setting | %s | %s |\n|---|---|---|\n", markdown(a), markdown(other))
+		}
+		folded(&b, head, lines)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -77,19 +88,36 @@ func tablePackages(b *strings.Builder, d *drift.Drift) {
 	var rows []row
 	for _, c := range d.Packages {
 		if d.Expand || !d.Within(c) {
-			rows = append(rows, newRow(c, false))
+			rows = append(rows, newRow(d, c, false))
 		}
 	}
 	if len(rows) == 0 {
 		return
 	}
 	slices.SortStableFunc(rows, func(a, b row) int { return rank(a.change) - rank(b.change) })
+	a, other, two := d.TwoCourses()
+	head := "| | package | version | level | because of |\n|---|---|---|---|---|\n"
+	if two {
+		head = fmt.Sprintf("| | package | %s | %s | level | because of |\n|---|---|---|---|---|---|\n", markdown(a), markdown(other))
+	}
 	var lines []string
 	for _, r := range rows {
+		versions := markdown(r.versions)
+		if two {
+			versions = markdownVersion(r.change.A, r.change.ADetail) + " | " + markdownVersion(r.change.B, r.change.BDetail)
+		}
 		lines = append(lines, fmt.Sprintf("| %s | %s | %s | %s | %s |\n", r.mark,
-			code(string(r.change.Kind)+" "+r.name), markdown(r.versions), r.level, markdown(r.note)))
+			code(string(r.change.Kind)+" "+r.name), versions, markdown(r.level), markdown(r.note)))
 	}
-	folded(b, "| | package | version | level | because of |\n|---|---|---|---|---|\n", lines)
+	folded(b, head, lines)
+}
+
+// markdownVersion is a version in a cell; a dash where there is none.
+func markdownVersion(v *string, d *pins.Detail) string {
+	if v == nil {
+		return "–"
+	}
+	return markdown(versionText(v, d))
 }
 
 // maxComment is how long a comment may get by what is folded, in bytes: GitHub

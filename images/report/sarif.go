@@ -81,7 +81,7 @@ func SARIF(w io.Writer, d *drift.Drift) error {
 		results = append(results, r)
 	}
 	for _, c := range d.Packages {
-		r := sarifResult{RuleID: "drift", Level: "note", Message: sarifText{sentence(c)}}
+		r := sarifResult{RuleID: "drift", Level: "note", Message: sarifText{sentence(d, c)}}
 		if c.Level == version.Major {
 			r.Level = "warning"
 		}
@@ -126,8 +126,8 @@ func located(file string, line int) []sarifLocation {
 }
 
 // sentence words a change.
-func sentence(c drift.Change) string {
-	r := newRow(c, true)
+func sentence(d *drift.Drift, c drift.Change) string {
+	r := newRow(d, c, true)
 	text := fmt.Sprintf("%s %s %s: %s", c.Kind, r.name, r.level, r.versions)
 	if r.note != "" {
 		text += "; " + r.note

@@ -18,7 +18,10 @@ import (
 // colour if wanted.
 func Text(w io.Writer, d *drift.Drift, colour bool) error {
 	t := &text{paint: paint(colour)}
-	t.printf("%s → %s\n", Clean(d.A), Clean(d.B))
+	t.printf("%s\n", compared(d))
+	for _, line := range sources(d) {
+		t.printf("  %s\n", t.dim(line))
+	}
 	t.printf("%s\n", t.bold(Headline(d)))
 	for _, line := range Highlights(d) {
 		t.printf("  %s\n", line)
@@ -29,7 +32,7 @@ func Text(w io.Writer, d *drift.Drift, colour bool) error {
 		shown = slices.DeleteFunc(slices.Clone(d.Packages), d.Within)
 	}
 	for _, kind := range kinds(shown) {
-		t.packages(kind, shown)
+		t.packages(d, kind, shown)
 	}
 	t.settings(d.Config)
 	t.damages(d.Damages)
@@ -52,7 +55,9 @@ func Headline(d *drift.Drift) string {
 		}
 	}
 	s := d.Summary
-	if s.Asked > 0 {
+	if a, b, two := d.TwoCourses(); two {
+		parts = append(parts, apart(d, a, b)...)
+	} else if s.Asked > 0 {
 		add(s.Asked, "pin changed", "pins changed")
 		add(s.Followed, "package followed", "packages followed")
 		add(len(d.Packages)-s.Asked-s.Followed, "other change", "other changes")
@@ -64,11 +69,88 @@ func Headline(d *drift.Drift) string {
 	add(len(d.Damages), "damaged file", "damaged files")
 	add(len(d.Breaches), "breach of the policy", "breaches of the policy")
 	head := strings.Join(parts, "; ")
-	if s.Asked > 0 && len(parts) <= 2 && s.Asked+s.Followed == len(d.Packages) && s.Config+len(d.Renames)+
+	if _, _, two := d.TwoCourses(); !two && s.Asked > 0 && len(parts) <= 2 && s.Asked+s.Followed == len(d.Packages) && s.Config+len(d.Renames)+
 		len(d.Damages)+len(d.Breaches) == 0 {
 		head += "; nothing else"
 	}
 	return head
+}
+
+// compared names the two that are compared: one after the other, or side by side.
+func compared(d *drift.Drift) string {
+	between := " → "
+	if _, _, two := d.TwoCourses(); two {
+		between = " and "
+	}
+	return Clean(d.A) + between + Clean(d.B)
+}
+
+// sources are what is known of the two, a line each.
+func sources(d *drift.Drift) (lines []string) {
+	if d.Sources == nil {
+		return nil
+	}
+	for _, s := range []struct {
+		name string
+		drift.Source
+	}{{d.A, d.Sources.A}, {d.B, d.Sources.B}} {
+		var words []string
+		if s.Digest != "" && !strings.Contains(s.name, s.Digest) {
+			words = append(words, Clean(s.Digest))
+		}
+		if s.Created != "" {
+			words = append(words, "of "+Clean(s.Created))
+		}
+		if len(words) > 0 {
+			lines = append(lines, Clean(s.name)+": "+strings.Join(words, ", "))
+		}
+	}
+	return lines
+}
+
+// apart says how two courses differ: first of what they pin, then of all else.
+func apart(d *drift.Drift, a, b string) (parts []string) {
+	count := func(of func(drift.Change) bool, what string) {
+		var versions, onlyA, onlyB int
+		for _, c := range d.Packages {
+			switch {
+			case !of(c):
+			case c.Change == drift.Removed:
+				onlyA++
+			case c.Change == drift.Added:
+				onlyB++
+			default:
+				versions++
+			}
+		}
+		n := versions + onlyA + onlyB
+		if n == 0 {
+			return
+		}
+		verb := "differ"
+		if n == 1 {
+			verb = "differs"
+		}
+		var how []string
+		if versions > 0 {
+			how = append(how, pins.Count(versions, "version"))
+		}
+		if onlyA > 0 {
+			how = append(how, fmt.Sprintf("%d only in %s", onlyA, Clean(a)))
+		}
+		if onlyB > 0 {
+			how = append(how, fmt.Sprintf("%d only in %s", onlyB, Clean(b)))
+		}
+		parts = append(parts, fmt.Sprintf("%s %s (%s)", pins.Count(n, what), verb, strings.Join(how, ", ")))
+	}
+	pinned := func(c drift.Change) bool { return c.Cause != nil && c.Cause.Asked }
+	count(pinned, "pinned package")
+	other := "package"
+	if len(parts) > 0 {
+		other = "other package"
+	}
+	count(func(c drift.Change) bool { return !pinned(c) }, other)
+	return parts
 }
 
 // NotVerified is a line on layers that were not hashed.
@@ -84,7 +166,7 @@ func Highlights(d *drift.Drift) (lines []string) {
 		lines = append(lines, NotVerified(u))
 	}
 	if len(d.Packages) > 0 {
-		lines = append(lines, counts(d.Summary))
+		lines = append(lines, counts(d))
 	}
 	if len(d.Summary.Kinds) > 1 {
 		lines = append(lines, byKind(d.Summary.Kinds))
@@ -108,7 +190,7 @@ func Highlights(d *drift.Drift) (lines []string) {
 		if c.Cause == nil || !c.Cause.Asked || c.Cause.Need != pins.Hard {
 			continue
 		}
-		r := newRow(c, false)
+		r := newRow(d, c, false)
 		line := fmt.Sprintf("hard pin %s: %s", r.name, r.versions)
 		if c.Change != drift.Changed {
 			line = fmt.Sprintf("hard pin %s %s: %s", r.name, r.level, r.versions)
@@ -117,7 +199,11 @@ func Highlights(d *drift.Drift) (lines []string) {
 	}
 	for _, s := range d.Config {
 		if s.Name == "cmd" || s.Name == "entrypoint" {
-			lines = append(lines, "the launch command has changed: see the image's config")
+			what := "has changed"
+			if _, _, two := d.TwoCourses(); two {
+				what = "differs"
+			}
+			lines = append(lines, "the launch command "+what+": see the image's config")
 		}
 	}
 	return lines
@@ -135,18 +221,27 @@ func byKind(count map[pins.Kind]int) string {
 }
 
 // counts says how many packages changed how.
-func counts(s drift.Summary) string {
+func counts(d *drift.Drift) string {
+	s := d.Summary
 	var parts []string
 	for _, l := range order {
 		if n := s.Levels[l]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, l))
 		}
 	}
+	a, b, two := d.TwoCourses()
 	text := fmt.Sprintf("%d changed", s.Changed)
+	if two {
+		text = fmt.Sprintf("%d in both", s.Changed)
+	}
 	if len(parts) > 0 {
 		text += " (" + strings.Join(parts, ", ") + ")"
 	}
-	text += fmt.Sprintf(", %d added, %d removed", s.Added, s.Removed)
+	if two {
+		text += fmt.Sprintf(", %d only in %s, %d only in %s", s.Removed, Clean(a), s.Added, Clean(b))
+	} else {
+		text += fmt.Sprintf(", %d added, %d removed", s.Added, s.Removed)
+	}
 	if s.Moved > 0 {
 		text += fmt.Sprintf("; %d of them moved", s.Moved)
 	}
@@ -191,7 +286,7 @@ type row struct {
 	change                            drift.Change
 }
 
-func (t *text) packages(kind pins.Kind, changes []drift.Change) {
+func (t *text) packages(d *drift.Drift, kind pins.Kind, changes []drift.Change) {
 	var rows []row
 	wheres := map[string]bool{}
 	for _, c := range changes {
@@ -201,7 +296,7 @@ func (t *text) packages(kind pins.Kind, changes []drift.Change) {
 	}
 	for _, c := range changes {
 		if c.Kind == kind {
-			rows = append(rows, newRow(c, len(wheres) > 1))
+			rows = append(rows, newRow(d, c, len(wheres) > 1))
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(rank(a.change), rank(b.change)) })
@@ -238,16 +333,20 @@ func sum(list []int) (n int) {
 	return n
 }
 
-func newRow(c drift.Change, showWhere bool) row {
+func newRow(d *drift.Drift, c drift.Change, showWhere bool) row {
 	r := row{name: Clean(c.Name), change: c}
 	if showWhere && c.Where != "" {
 		r.name += " (" + Clean(c.Where) + ")"
 	}
+	added, removed, to := "added", "removed", " → "
+	if a, b, two := d.TwoCourses(); two {
+		added, removed, to = "only in "+Clean(b), "only in "+Clean(a), " | "
+	}
 	switch c.Change {
 	case drift.Added:
-		r.mark, r.versions, r.level = "+", versionText(c.B, c.BDetail), "added"
+		r.mark, r.versions, r.level = "+", versionText(c.B, c.BDetail), added
 	case drift.Removed:
-		r.mark, r.versions, r.level = "-", versionText(c.A, c.ADetail), "removed"
+		r.mark, r.versions, r.level = "-", versionText(c.A, c.ADetail), removed
 	default:
 		r.mark = "↑"
 		if c.Down {
@@ -255,7 +354,7 @@ func newRow(c drift.Change, showWhere bool) row {
 		} else if c.Level == version.Build {
 			r.mark = "~"
 		}
-		r.versions = versionText(c.A, c.ADetail) + " → " + versionText(c.B, c.BDetail)
+		r.versions = versionText(c.A, c.ADetail) + to + versionText(c.B, c.BDetail)
 		if r.level = string(c.Level); c.Was != nil && versionText(c.A, c.ADetail) == versionText(c.B, c.BDetail) {
 			r.versions, r.level = versionText(c.B, c.BDetail), "moved"
 		}
