@@ -44,9 +44,12 @@ func (l *lab) fleetLocks() {
 	}
 	l.fails(exitFound, "fleet/pkg3/pins.lock: there is no lock", "lock", "--check", "--all")
 	l.write("fleet/pkg3/requirements.txt", "pkg3==1.0\n")
-	if out := l.run("home1", "lock", "--all", "--format", "json"); l.decoded(out).OK != 5 {
+	out := l.run("home1", "lock", "--all", "--format", "json")
+	if l.must(nil, validJSON("lock", out)); l.decoded(out).OK != 5 {
 		l.t.Errorf("got %s", out)
 	}
+	l.must(nil, validJSON("outdated", l.run("home1", "outdated", "fleet/pkg0", "fleet/pkg1", "--format", "json")))
+	l.must(nil, validJSON("minimize", l.runFailing(exitFound, "minimize", "fleet/pkg0", "pkg0", "tree", "--format", "json")))
 	l.run("home1", "lock", "--check", "--all")
 }
 
@@ -89,6 +92,7 @@ func (l *lab) fleetBuilds() {
 		l.t.Error("a failed build left a folder")
 	}
 	built := l.decoded(l.read("built.json"))
+	l.must(nil, validJSON("build", l.read("built.json")))
 	if built.OK != 4 || built.Courses[2].Outcome != "check failed" || built.Courses[1].Details.New == 0 ||
 		built.Courses[1].Details.Bytes == 0 || built.Courses[1].Details.Reference != "oci-layout:fleet-pkg1" {
 		l.t.Errorf("metadata: %s", l.read("built.json"))
@@ -98,7 +102,8 @@ func (l *lab) fleetBuilds() {
 		l.t.Errorf("again: %+v", d)
 	}
 	l.fails(exitError, "fleet-pkg2", "verify", "--all", "oci-layout:fleet-{course}")
-	l.run("home1", "verify", "fleet/pkg0", "fleet/pkg1", "oci-layout:fleet-{course}")
+	l.must(nil, validJSON("verify", l.run("home1", "verify", "fleet/pkg0", "fleet/pkg1", "oci-layout:fleet-{course}",
+		"--format", "json")))
 }
 
 // interrupted is a lock that is interrupted from the terminal: as shells count, 128 + 2.

@@ -1,17 +1,21 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/moby/sys/reexec"
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 func TestMain(m *testing.M) {
@@ -37,7 +41,7 @@ func (t tidy) Run() int {
 // The command line, as scripts; none of these builds.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true,
-		Setup: setup, Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status}})
+		Setup: setup, Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "valid": valid}})
 }
 
 // status is the scripts' command "status N PROGRAM ARGS…": it runs the program
@@ -57,6 +61,46 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 	if strconv.Itoa(got) != args[0] {
 		ts.Fatalf("exit status %d, want %s", got, args[0])
 	}
+}
+
+// valid is the scripts' command "valid COMMAND": it holds what was printed last against
+// the schema of a command's JSON.
+func valid(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: valid COMMAND")
+	}
+	ts.Check(validJSON(args[0], ts.ReadFile("stdout")))
+}
+
+// validJSON holds what a command printed as JSON against its schema.
+func validJSON(command, text string) error {
+	data, err := schemaOf(command)
+	if err != nil {
+		return err
+	}
+	parsed, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("schema.json", parsed); err != nil {
+		return err
+	}
+	schema, err := compiler.Compile("schema.json")
+	if err != nil {
+		return err
+	}
+	v, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+	if err != nil {
+		return err
+	}
+	if err := schema.Validate(v); err != nil {
+		return err
+	}
+	if schema.Validate(map[string]any{"nothing": true}) == nil {
+		return fmt.Errorf("the schema of %s takes anything", command)
+	}
+	return nil
 }
 
 func setup(env *testscript.Env) error {

@@ -3,6 +3,7 @@
 package report
 
 import (
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,6 +11,11 @@ import (
 	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/pins/version"
 )
+
+// Schema is the JSON schema (2020-12) of a drift and of a matrix.
+//
+//go:embed drift.schema.json
+var Schema []byte
 
 // A Document is what is reported: the drift of two images, or the matrix of
 // several.
