@@ -69,8 +69,9 @@ func Headline(d *drift.Drift) string {
 	add(len(d.Damages), "damaged file", "damaged files")
 	add(len(d.Breaches), "breach of the policy", "breaches of the policy")
 	head := strings.Join(parts, "; ")
-	if _, _, two := d.TwoCourses(); !two && s.Asked > 0 && len(parts) <= 2 && s.Asked+s.Followed == len(d.Packages) && s.Config+len(d.Renames)+
-		len(d.Damages)+len(d.Breaches) == 0 {
+	_, _, two := d.TwoCourses()
+	others := s.Config + len(d.Renames) + len(d.Damages) + len(d.Breaches)
+	if !two && s.Asked > 0 && len(parts) <= 2 && s.Asked+s.Followed == len(d.Packages) && others == 0 {
 		head += "; nothing else"
 	}
 	return head
