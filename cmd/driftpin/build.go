@@ -39,9 +39,7 @@ and pins.lock is rewritten.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.buildAll(cmd.Context(), s, args) },
 	}
 	f.engineFlags.add(cmd)
-	f.selection.add(cmd)
 	f.fleet.add(cmd)
-	cmd.Flags().StringVar(&f.format, "format", "text", "text or json")
 	cmd.Flags().StringVar(&f.metadata, "metadata", "", "file to write what was built to, as JSON")
 	cmd.Flags().StringVar(&f.output, "output", "", "oci-layout:DIR, docker-archive:FILE or docker:NAME")
 	cmd.Flags().StringVar(&f.push, "push", "", "repository to push to; the tag is the plan's")
@@ -53,10 +51,9 @@ and pins.lock is rewritten.`,
 // buildFlags are the flags of build.
 type buildFlags struct {
 	engineFlags
-	selection
 	fleet
-	output, push, format, metadata string
-	relock                         bool
+	output, push, metadata string
+	relock                 bool
 }
 
 var errNoOutput = errors.New("no output given: name one with --output or --push, or a registry in " + pins.WorkspaceName)
@@ -71,32 +68,22 @@ func (f *buildFlags) buildAll(ctx context.Context, s streams, args []string) (er
 		return err
 	}
 	shared := f.share(len(courses), s)
-	defer func() { err = worse(shared.Close(), err) }()
-	own := s
-	if f.format == "json" {
-		own.out = s.err
-	}
-	results, err := f.fleet.run(ctx, own, courses, f.ready, f.build)
-	var data bytes.Buffer
-	if err := writeJSON(&data, reportOf(results)); err != nil {
+	defer shared.done(&err)
+	results, err := f.report(ctx, s, courses, f.ready, f.build)
+	if f.metadata == "" {
 		return err
 	}
-	if f.format == "json" {
-		if _, err := s.out.Write(data.Bytes()); err != nil {
-			return err
-		}
+	var data bytes.Buffer
+	wrong := writeJSON(&data, reportOf(results))
+	if wrong == nil {
+		wrong = writeOut(f.metadata, data.Bytes())
 	}
-	if f.metadata != "" {
-		if wrong := writeOut(f.metadata, data.Bytes()); wrong != nil {
-			return cmp.Or(err, wrong)
-		}
-	}
-	return err
+	return worse(err, wrong)
 }
 
 // check finds what can't be carried out before anything is built.
 func (f *buildFlags) check(courses []string) error {
-	if err := cmp.Or(f.engineFlags.check(), f.fleet.check(), oneOf("format", f.format, "text", "json")); err != nil {
+	if err := cmp.Or(f.engineFlags.check(), f.fleet.check()); err != nil {
 		return err
 	}
 	if f.output != "" && f.push != "" {
@@ -172,10 +159,7 @@ func (f *buildFlags) ready(_ context.Context, s streams, dir string) (result, er
 	if err != nil {
 		return result{}, err
 	}
-	if r, err := c.ready(s.err); err != nil {
-		return r, err
-	}
-	return result{}, nil
+	return c.ready(s.err)
 }
 
 // build builds one course and prints what was made.

@@ -20,11 +20,13 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// A fleet is how a command is carried out for several courses: one's failure does not
+// A fleet is for which courses a command is carried out, and how: one's failure does not
 // stop the others, some are worked on side by side, and a table ends it.
 type fleet struct {
+	selection
 	failFast bool
 	jobs     int
+	format   string // text or json
 }
 
 // maxJobs is how many courses are worked on side by side, unless a flag says: the engine
@@ -32,6 +34,8 @@ type fleet struct {
 var maxJobs = min(4, max(2, runtime.NumCPU()))
 
 func (f *fleet) add(cmd *cobra.Command) {
+	f.selection.add(cmd)
+	cmd.Flags().StringVar(&f.format, "format", "text", "text or json")
 	cmd.Flags().BoolVar(&f.failFast, "fail-fast", false, "stop at the first course that fails")
 	cmd.Flags().IntVar(&f.jobs, "jobs", maxJobs, "how many courses are worked on side by side")
 }
@@ -40,7 +44,7 @@ func (f *fleet) check() error {
 	if f.jobs < 1 {
 		return usageError{fmt.Errorf("--jobs %d: one course at least is worked on at a time", f.jobs)}
 	}
-	return nil
+	return oneOf("format", f.format, "text", "json")
 }
 
 // A result is what came of a command for one course.
@@ -161,18 +165,18 @@ type fleetReport struct {
 
 // report carries a command out for courses; with the format json, all that the command
 // prints of a course goes to stderr, and the results to stdout.
-func (f *fleet) report(ctx context.Context, s streams, format string, courses []string, ready, do doing) error {
+func (f *fleet) report(ctx context.Context, s streams, courses []string, ready, do doing) ([]result, error) {
 	own := s
-	if format == "json" {
+	if f.format == "json" {
 		own.out = s.err
 	}
 	results, err := f.run(ctx, own, courses, ready, do)
-	if format == "json" {
+	if f.format == "json" {
 		if err := writeJSON(s.out, reportOf(results)); err != nil {
-			return err
+			return results, err
 		}
 	}
-	return err
+	return results, err
 }
 
 func reportOf(results []result) fleetReport {
@@ -365,3 +369,6 @@ func (s *sharedSession) Close() error {
 	}
 	return s.session.Close()
 }
+
+// done closes what courses share, after a command that ended with an error or without.
+func (s *sharedSession) done(err *error) { *err = worse(*err, s.Close()) }

@@ -49,6 +49,7 @@ func (l *lab) fleetLocks() {
 		l.t.Errorf("got %s", out)
 	}
 	l.must(nil, validJSON("outdated", l.run("home1", "outdated", "fleet/pkg0", "fleet/pkg1", "--format", "json")))
+	l.fails(exitError, "no course pins nonono", "outdated", "fleet/pkg0", "fleet/pkg1", "nonono")
 	l.must(nil, validJSON("minimize", l.runFailing(exitFound, "minimize", "fleet/pkg0", "pkg0", "tree", "--format", "json")))
 	l.run("home1", "lock", "--check", "--all")
 }

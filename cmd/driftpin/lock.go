@@ -21,12 +21,10 @@ import (
 // lockFlags are the flags of lock.
 type lockFlags struct {
 	engineFlags
-	selection
 	fleet
 	check, upgrade, diff, twice bool
 
-	format string
-	names  []string // packages and scripts to upgrade; none: all
+	names []string // packages and scripts to upgrade; none: all
 }
 
 func lockCommand(s streams) *cobra.Command {
@@ -55,9 +53,7 @@ could not merge a lock, lock prefers the versions on either side.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.lock(cmd.Context(), s, args) },
 	}
 	f.engineFlags.add(cmd)
-	f.selection.add(cmd)
 	f.fleet.add(cmd)
-	cmd.Flags().StringVar(&f.format, "format", "text", "text or json")
 	cmd.Flags().BoolVar(&f.check, "check", false, "write nothing; only check that the locks satisfy the pins")
 	cmd.Flags().BoolVar(&f.upgrade, "upgrade", false, "forget the old lock, or the packages named")
 	cmd.Flags().BoolVar(&f.twice, "twice", false,
@@ -77,7 +73,7 @@ func (f lockFlags) lock(ctx context.Context, s streams, args []string) (err erro
 		return usageError{errors.New("--check writes no lock, and --upgrade makes a new one: give only one " +
 			"of the two")}
 	}
-	if err := cmp.Or(f.engineFlags.check(), f.fleet.check(), oneOf("format", f.format, "text", "json")); err != nil {
+	if err := cmp.Or(f.engineFlags.check(), f.fleet.check()); err != nil {
 		return err
 	}
 	courses, err := f.courses(named)
@@ -88,11 +84,13 @@ func (f lockFlags) lock(ctx context.Context, s streams, args []string) (err erro
 		return err
 	}
 	shared := f.share(len(courses), s)
-	defer func() { err = worse(shared.Close(), err) }()
+	defer shared.done(&err)
 	if f.check {
-		return f.fleet.report(ctx, s, f.format, courses, nil, f.checkLock)
+		_, err = f.report(ctx, s, courses, nil, f.checkLock)
+	} else {
+		_, err = f.report(ctx, s, courses, f.ready, f.lockCourse)
 	}
-	return f.fleet.report(ctx, s, f.format, courses, f.ready, f.lockCourse)
+	return err
 }
 
 // A lockDetails is what lock says of a course's lock, as JSON.

@@ -34,9 +34,7 @@ do not pin a NAME are passed over.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.outdatedAll(cmd.Context(), s, args) },
 	}
 	f.engineFlags.add(cmd)
-	f.selection.add(cmd)
 	f.fleet.add(cmd)
-	cmd.Flags().StringVar(&f.format, "format", "text", "text or json")
 	cmd.Flags().StringVar(&f.asOf, "as-of", "", "consider only versions that were released by this date")
 	return cmd
 }
@@ -44,18 +42,20 @@ do not pin a NAME are passed over.`,
 // outdatedFlags are the flags of outdated.
 type outdatedFlags struct {
 	engineFlags
-	selection
 	fleet
-	asOf, format string
+	asOf string
 
 	date    pins.Date // what asOf says; zero: nothing
 	several bool      // courses: each is named
 	targets []bump.Target
 }
 
+// outcomeNotPinned is that of a course that does not pin what is named.
+const outcomeNotPinned = "not pinned"
+
 // outdatedAll shows of courses how far their pins can go up.
 func (f outdatedFlags) outdatedAll(ctx context.Context, s streams, args []string) (err error) {
-	if err := cmp.Or(f.engineFlags.check(), f.fleet.check(), oneOf("format", f.format, "text", "json")); err != nil {
+	if err := cmp.Or(f.engineFlags.check(), f.fleet.check()); err != nil {
 		return err
 	}
 	if f.asOf != "" {
@@ -77,12 +77,17 @@ func (f outdatedFlags) outdatedAll(ctx context.Context, s streams, args []string
 	}
 	f.several = len(courses) > 1
 	shared := f.share(len(courses), s)
-	defer func() { err = worse(shared.Close(), err) }()
+	defer shared.done(&err)
 	ready := func(_ context.Context, _ streams, dir string) (result, error) {
 		_, err := openLocked(dir, f.base)
 		return result{}, err
 	}
-	return f.fleet.report(ctx, s, f.format, courses, ready, f.outdated)
+	results, err := f.report(ctx, s, courses, ready, f.outdated)
+	passed := func(r result) bool { return r.Outcome != outcomeNotPinned }
+	if err == nil && !slices.ContainsFunc(results, passed) {
+		return fmt.Errorf("no course pins %s", strings.Join(names, ", "))
+	}
+	return err
 }
 
 func (f outdatedFlags) outdated(ctx context.Context, s streams, dir string) (r result, err error) {
@@ -96,7 +101,7 @@ func (f outdatedFlags) outdated(ctx context.Context, s streams, dir string) (r r
 	}
 	pinned, absent := c.engine(s, nil).Versioned(f.targets)
 	if len(absent) > 0 && f.several {
-		return result{Outcome: "not pinned"}, nil
+		return result{Outcome: outcomeNotPinned}, nil
 	}
 	if len(absent) > 0 {
 		return r, fmt.Errorf("%s: the course does not pin %s", dir, absent[0].Package())

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,9 +33,7 @@ a course, the one of this folder is meant.`,
 		Args: arguments(1, -1, "courses and an image"),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.verifyAll(cmd.Context(), s, args) },
 	}
-	f.selection.add(cmd)
 	f.fleet.add(cmd)
-	cmd.Flags().StringVar(&f.format, "format", "text", "text or json")
 	cmd.Flags().StringVar(&f.base, "base", "", "base image of a course that names none (default $DRIFTPIN_BASE)")
 	cmd.Flags().BoolVar(&f.deep, "deep", false, "compare every installed file with its package's record")
 	return cmd
@@ -44,16 +41,15 @@ a course, the one of this folder is meant.`,
 
 // verifyFlags are the flags of verify.
 type verifyFlags struct {
-	selection
 	fleet
-	format, base string
-	deep         bool
+	base string
+	deep bool
 }
 
 // verifyAll holds images against the locks of their courses. Of one course, the format
 // json is the drift itself.
 func (f verifyFlags) verifyAll(ctx context.Context, s streams, args []string) error {
-	if err := cmp.Or(f.fleet.check(), oneOf("format", f.format, "text", "json")); err != nil {
+	if err := f.fleet.check(); err != nil {
 		return err
 	}
 	courses, err := f.courses(args[:len(args)-1])
@@ -67,9 +63,10 @@ func (f verifyFlags) verifyAll(ctx context.Context, s streams, args []string) er
 	if len(courses) > 1 && !strings.Contains(image, "{course}") {
 		return usageError{fmt.Errorf("%s: several courses have several images: write {course} into it", image)}
 	}
-	return f.fleet.report(ctx, s, f.format, courses, nil, func(ctx context.Context, s streams, dir string) (result, error) {
+	_, err = f.report(ctx, s, courses, nil, func(ctx context.Context, s streams, dir string) (result, error) {
 		return f.verify(ctx, s, dir, image, "text")
 	})
+	return err
 }
 
 // verifyOne holds one image against its course's lock. What keeps it from that is in the
