@@ -12,8 +12,10 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/moby/buildkit/client"
 	"github.com/sirupsen/logrus"
@@ -41,6 +43,31 @@ func (e *Engine) Close() error {
 	return errors.Join(errs...)
 }
 
+// Used is how many bytes the engine's cache takes.
+func (e *Engine) Used(ctx context.Context) (n int64, err error) {
+	all, err := e.client.DiskUsage(ctx)
+	for _, one := range all {
+		n += one.Size
+	}
+	return n, err
+}
+
+// Prune removes what nobody has used for a time from the engine's cache, and returns how
+// many bytes that freed.
+func (e *Engine) Prune(ctx context.Context, keep time.Duration) (freed int64, err error) {
+	gone, done := make(chan client.UsageInfo), make(chan bool)
+	go func() {
+		defer close(done)
+		for one := range gone {
+			freed += one.Size
+		}
+	}()
+	err = e.client.Prune(ctx, gone, client.PruneAll, client.WithKeepOpt(keep, 0, 0, 0))
+	close(gone)
+	<-done
+	return freed, err
+}
+
 // onClose registers f to run before what was registered earlier.
 func (e *Engine) onClose(f func() error) { e.close = append(e.close, f) }
 
@@ -52,6 +79,8 @@ type Options struct {
 	Parallel int
 	// Keep is the number of bytes of cache that survive a prune; 0 means 50 GB.
 	Keep int64
+	// Eager prunes at once, and not when it is time.
+	Eager bool
 	// Native uses plain copies even where overlayfs works (for tests).
 	Native bool
 	// Notice receives the few lines a person should see, such as that another

@@ -55,7 +55,7 @@ func serve(ctx context.Context, root, runc string, opts Options) (*server, error
 		stop()
 		return nil, err
 	}
-	if s.ctrl, err = newController(ctx, root, s.worker, hosts); err != nil {
+	if s.ctrl, err = newController(ctx, root, opts.Eager, s.worker, hosts); err != nil {
 		stop()
 		return nil, errors.Join(err, s.worker.Close(), s.worker.Snapshotter.Close())
 	}
@@ -89,14 +89,14 @@ func (s *server) close() error {
 
 // newController puts BuildKit's parts together as buildkitd does. On error w
 // stays open.
-func newController(ctx context.Context, root string, w *base.Worker,
+func newController(ctx context.Context, root string, eager bool, w *base.Worker,
 	hosts docker.RegistryHosts) (*control.Controller, error) {
 	sessions, err := session.NewManager()
 	if err != nil {
 		return nil, err
 	}
 	workers := &worker.Controller{}
-	if err := workers.Add(&sweeper{w, time.Now(), filepath.Join(root, "swept"), ctx.Done()}); err != nil {
+	if err := workers.Add(&sweeper{w, time.Now(), eager, filepath.Join(root, "swept"), ctx.Done()}); err != nil {
 		return nil, err
 	}
 	cache, err := bboltcachestorage.NewStore(filepath.Join(root, "cache.db"))

@@ -22,6 +22,7 @@ const (
 type sweeper struct {
 	*base.Worker
 	opened  time.Time
+	eager   bool
 	mark    string // file, whose time is that of the last sweep
 	closing <-chan struct{}
 }
@@ -32,6 +33,9 @@ func (s *sweeper) Prune(ctx context.Context, freed chan client.UsageInfo, policy
 	var wait time.Duration
 	if info, err := os.Stat(s.mark); err == nil && time.Since(info.ModTime()).Abs() < sweepEvery {
 		wait = time.Until(s.opened.Add(sweepWait))
+	}
+	if s.eager {
+		wait = 0
 	}
 	for _, p := range policy {
 		if stat, err := disk.GetDiskStat(filepath.Dir(s.mark)); err == nil && stat.Available < p.MinFreeSpace/2 {

@@ -29,7 +29,10 @@ type engineFlags struct {
 }
 
 // An enginePlace says which engine builds.
-type enginePlace struct{ address, tls string }
+type enginePlace struct {
+	address, tls string
+	eager        bool // prune at once
+}
 
 func (p *enginePlace) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.address, "engine", "",
@@ -51,7 +54,7 @@ func (p *enginePlace) open(ctx context.Context, dir string, s streams) (*engine.
 	}
 	if p.embedded() {
 		collectLate(buildHeap)
-		return engine.Embedded(ctx, filepath.Join(dir, "engine"), engine.Options{Notice: s.err})
+		return engine.Embedded(ctx, filepath.Join(dir, "engine"), engine.Options{Notice: s.err, Eager: p.eager})
 	}
 	return engine.Remote(ctx, p.address, engine.Options{TLS: cmp.Or(p.tls, os.Getenv("BUILDKIT_TLS_DIR"))})
 }

@@ -28,6 +28,7 @@ func TestCourses(t *testing.T) {
 	l.fleetLocks()
 	l.changes()
 	l.fleetBuilds()
+	l.cleaned()
 	l.interrupted()
 }
 
@@ -105,6 +106,26 @@ func (l *lab) fleetBuilds() {
 	l.fails(exitError, "fleet-pkg2", "verify", "--all", "oci-layout:fleet-{course}")
 	l.must(nil, validJSON("verify", l.run("home1", "verify", "fleet/pkg0", "fleet/pkg1", "oci-layout:fleet-{course}",
 		"--format", "json")))
+}
+
+// cleaned is a home in which nothing is left of what was built: it is built again, the same.
+func (l *lab) cleaned() {
+	before := l.run("home1", "build", "fleet/pkg0", "--output", "oci-layout:fleet-pkg0")
+	said := l.run("home1", "clean", "--dry-run", "--keep", "0s")
+	if !strings.Contains(said, "0.0 MB freed\nfetched files: ") || strings.HasPrefix(said, "engine: 0.0 MB") {
+		l.t.Errorf("clean --dry-run: %s", said)
+	}
+	if said := l.run("home1", "clean", "--keep", "0s"); strings.HasPrefix(said, "engine: 0.0 MB") || strings.Contains(said, "engine: 0 ") {
+		l.t.Errorf("clean: %s", said)
+	}
+	if said := l.run("home1", "clean", "--dry-run"); !strings.HasPrefix(said, "engine: 0.0 MB") {
+		l.t.Errorf("after clean: %s", said)
+	}
+	l.run("home1", "clean", "--files", "fleet/pkg0", "--keep", "0s")
+	if again := l.run("home1", "build", "fleet/pkg0", "--output", "oci-layout:fleet-pkg0"); again != before {
+		l.t.Errorf("built again: %s, before %s", again, before)
+	}
+	l.fails(exitUsage, "courses are named for --files alone", "clean", "fleet/pkg0")
 }
 
 // interrupted is a lock that is interrupted from the terminal: as shells count, 128 + 2.

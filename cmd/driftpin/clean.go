@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/driftpin/driftpin/pins"
+	"github.com/spf13/cobra"
+)
+
+// cleanFlags are the flags of clean.
+type cleanFlags struct {
+	selection
+	place enginePlace
+	keep  time.Duration
+	files bool
+	dry   bool
+}
+
+func cleanCommand(s streams) *cobra.Command {
+	var f cleanFlags
+	cmd := &cobra.Command{
+		Use:   "clean [COURSE…]",
+		Short: "Free the disk of what builds have left in $DRIFTPIN_HOME",
+		Long: `Free the disk of what builds have left in $DRIFTPIN_HOME: what the engine has built and
+what nobody has used for --keep. It is built again when it is needed. Files that were
+fetched stay, because an index may have lost them; with --files those go that no lock of
+the courses names. The engine itself keeps at most 50 GB.`,
+		Example: `  driftpin clean --dry-run
+  driftpin clean --keep 0s
+  driftpin clean --files --all       # files that no course of driftpin.yaml locks`,
+		RunE: func(cmd *cobra.Command, args []string) error { return f.clean(cmd.Context(), s, args) },
+	}
+	f.selection.add(cmd)
+	f.place.add(cmd)
+	cmd.Flags().DurationVar(&f.keep, "keep", 7*24*time.Hour, "keep what was used within this time")
+	cmd.Flags().BoolVar(&f.files, "files", false, "also remove fetched files that the courses' locks do not name")
+	cmd.Flags().BoolVar(&f.dry, "dry-run", false, "only say what there is")
+	return cmd
+}
+
+func (f *cleanFlags) clean(ctx context.Context, s streams, args []string) (err error) {
+	dir, err := stateDir()
+	if err != nil {
+		return err
+	}
+	if !f.files && (len(args) > 0 || f.all) {
+		return usageError{errors.New("courses are named for --files alone: what the engine has built belongs to none")}
+	}
+	var locked map[string]bool
+	if f.files {
+		if locked, err = f.locked(args); err != nil {
+			return err
+		}
+	}
+	f.place.eager = true
+	e, err := f.place.open(ctx, dir, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	before, err := e.Used(ctx)
+	if err != nil {
+		return err
+	}
+	freed := int64(0)
+	if !f.dry {
+		if freed, err = e.Prune(ctx, f.keep); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(s.out, "engine: %s, %s freed\n", megabytes(before), megabytes(freed))
+	return f.cleanFiles(s, filepath.Join(dir, "files", "blobs", "sha256"), locked)
+}
+
+// locked are the sha256 of all that the courses' locks name.
+func (f *cleanFlags) locked(args []string) (map[string]bool, error) {
+	courses, err := f.courses(args)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]bool{}
+	for _, dir := range courses {
+		c, err := openManifest(dir)
+		if err != nil {
+			return nil, err
+		}
+		l, err := c.locked()
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range sums.FindAllStringSubmatch(l.String(), -1) {
+			found[m[1]] = true
+		}
+	}
+	return found, nil
+}
+
+// sums are the hashes that a lock names.
+var sums = regexp.MustCompile(`\bsha256:([0-9a-f]{64})\b`)
+
+// again is whether a file can be fetched again, as far as is known. Archives of git's are
+// named by no lock.
+func (f *cleanFlags) again(blobs, sum string) bool {
+	address, err := os.ReadFile(filepath.Join(blobs, "..", "..", "..", "addresses", sum))
+	return err == nil && !strings.HasPrefix(string(address), "git+")
+}
+
+// cleanFiles removes fetched files that are not locked; nil keeps all.
+func (f *cleanFlags) cleanFiles(s streams, dir string, locked map[string]bool) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	var all, freed int64
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil || !info.Mode().IsRegular() { // one that goes, or is being written
+			continue
+		}
+		all += info.Size()
+		if locked == nil || locked[entry.Name()] || !f.again(dir, entry.Name()) || time.Since(info.ModTime()) < f.keep {
+			continue
+		}
+		if !f.dry {
+			if err := os.Remove(filepath.Join(dir, entry.Name())); err != nil {
+				return err
+			}
+		}
+		freed += info.Size()
+	}
+	_, err = fmt.Fprintf(s.out, "fetched files: %s in %s, %s freed\n", megabytes(all), pins.Count(len(entries), "file"), megabytes(freed))
+	return err
+}
