@@ -17,7 +17,7 @@ func addCommand(s streams) *cobra.Command {
 	f := bumpFlags{to: bump.Latest}
 	var need, why string
 	cmd := &cobra.Command{
-		Use:   "add COURSE [KIND:]PIN…",
+		Use:   "add [COURSE] [KIND:]PIN…",
 		Short: "Add pins to a course, and show every consequence before writing",
 		Long: `Add pins to a course. As with bump, everything is resolved for real, the lines and the
 changes of the lock are shown, and nothing is written without --write. A pin is written
@@ -25,7 +25,7 @@ as its tool has it: NAME==VERSION for pip, which is meant without a KIND; conda:
 apt:NAME, npm:NAME@VERSION. It goes into the file that has pins of its kind.`,
 		Example: `  driftpin add courses/stat159 altair==5.0.1 --why 'homework 3'
   driftpin add courses/stat159 apt:graphviz conda:r-base=4.2 --need hard --write`,
-		Args: arguments(2, -1, "a course and pins"),
+		Args: arguments(1, -1, "a course and pins"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.check(); err != nil {
 				return err
@@ -35,8 +35,9 @@ apt:NAME, npm:NAME@VERSION. It goes into the file that has pins of its kind.`,
 					return err
 				}
 			}
-			return f.alter(cmd.Context(), s, args[0], func(c *course) (*bump.Bumping, error) {
-				return additions(c, args[1:], need, why)
+			dir, specs := oneCourse(args)
+			return f.alter(cmd.Context(), s, dir, specs, func(c *course) (*bump.Bumping, error) {
+				return additions(c, specs, need, why)
 			})
 		},
 	}
@@ -49,20 +50,21 @@ apt:NAME, npm:NAME@VERSION. It goes into the file that has pins of its kind.`,
 func removeCommand(s streams) *cobra.Command {
 	f := bumpFlags{to: bump.Latest}
 	cmd := &cobra.Command{
-		Use:   "remove COURSE [KIND:]NAME…",
+		Use:   "remove [COURSE] [KIND:]NAME…",
 		Short: "Take pins out of a course, and show every consequence before writing",
 		Long: `Take pins out of a course, with their comments. As with bump, everything is resolved for
 real, the lines and the changes of the lock are shown, and nothing is written without
 --write. A package that others require stays, in the version that they allow.`,
 		Example: `  driftpin remove courses/stat159 bokeh
   driftpin remove courses/stat159 apt:tig --write`,
-		Args: arguments(2, -1, "a course and packages"),
+		Args: arguments(1, -1, "a course and packages"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.check(); err != nil {
 				return err
 			}
-			return f.alter(cmd.Context(), s, args[0], func(c *course) (*bump.Bumping, error) {
-				return removals(c, args[1:])
+			dir, names := oneCourse(args)
+			return f.alter(cmd.Context(), s, dir, names, func(c *course) (*bump.Bumping, error) {
+				return removals(c, names)
 			})
 		},
 	}
@@ -120,8 +122,12 @@ func removals(c *course, names []string) (*bump.Bumping, error) {
 
 // alter adds pins to a course, or removes some. One without a lock has nothing that could
 // change: its files alone are edited.
-func (f *bumpFlags) alter(ctx context.Context, s streams, dir string, prepare func(*course) (*bump.Bumping, error)) (err error) {
-	c, err := openCourse(dir, f.base)
+func (f *bumpFlags) alter(ctx context.Context, s streams, dir string, what []string,
+	prepare func(*course) (*bump.Bumping, error)) (err error) {
+	if len(what) == 0 {
+		return usageError{fmt.Errorf("%s: name one or more packages too", dir)}
+	}
+	c, err := openManifest(dir)
 	if err != nil {
 		return err
 	}
@@ -133,6 +139,9 @@ func (f *bumpFlags) alter(ctx context.Context, s streams, dir string, prepare fu
 		return f.alterUnlocked(s, c, p)
 	}
 	if _, err := c.locked(); err != nil {
+		return err
+	}
+	if err := c.findBase(f.base); err != nil {
 		return err
 	}
 	if err := c.settled(); err != nil {

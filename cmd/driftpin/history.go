@@ -15,18 +15,22 @@ import (
 func historyCommand(s streams) *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
-		Use:   "history COURSE NAME",
+		Use:   "history [COURSE] NAME",
 		Short: "Show what a course has asked for of a package: when, and in which commit",
 		Long: `Show what a course has asked for of a package: when, and in which commit. Of a package
 that no file ever asked for, the versions are shown that the lock had.`,
 		Example: `  driftpin history courses/stat159 jupyterlab
   driftpin history courses/stat159 bokeh --format json`,
-		Args: arguments(2, 2, "a course and a package"),
+		Args: arguments(1, 2, "a course and a package"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := oneOf("format", format, "text", "json"); err != nil {
 				return err
 			}
-			return showHistory(cmd.Context(), s, args[0], args[1], format)
+			dir, names := oneCourse(args)
+			if len(names) != 1 {
+				return usageError{fmt.Errorf("%s: name one package too", dir)}
+			}
+			return showHistory(cmd.Context(), s, dir, names[0], format)
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")

@@ -10,6 +10,7 @@ import (
 	"github.com/driftpin/driftpin/buildplan"
 	"github.com/driftpin/driftpin/buildplan/session"
 	"github.com/driftpin/driftpin/images/report"
+	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/bump"
 	"github.com/spf13/cobra"
 )
@@ -19,7 +20,7 @@ func minimizeCommand(s streams) *cobra.Command {
 	var checks bool
 	var format string
 	cmd := &cobra.Command{
-		Use:   "minimize COURSE [NAME…]",
+		Use:   "minimize [COURSE] [NAME…]",
 		Short: "Show which pins resolving does not need",
 		Long: `Show which pins resolving does not need. Each pin whose need is solver, or each pin
 that is named, is tried in turn without its version: the package's locked version is
@@ -29,12 +30,17 @@ fails in an image that is built without the pin. Otherwise the changes are shown
 Nothing is written. Exit status 3 if a pin is not needed.`,
 		Example: `  driftpin minimize courses/stat159
   driftpin minimize courses/stat159 dask tornado --checks`,
-		Args: arguments(1, -1, "a course, and packages"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := cmp.Or(flags.check(), oneOf("format", format, "text", "json")); err != nil {
 				return err
 			}
-			return minimize(cmd.Context(), s, args[0], args[1:], flags, checks, format)
+			if len(args) == 0 {
+				if args = []string{"."}; !pins.IsCourse(".") {
+					return usageError{errors.New("name a course: a folder; in a course's folder, none is needed")}
+				}
+			}
+			dir, names := oneCourse(args)
+			return minimize(cmd.Context(), s, dir, names, flags, checks, format)
 		},
 	}
 	flags.add(cmd)

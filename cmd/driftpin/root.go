@@ -105,5 +105,6 @@ that are not fine, or 1 if they differ. Results go to stdout, all else to stderr
 		inventoryCommand(s), bumpCommand(s), addCommand(s), removeCommand(s), syncCommand(s), outdatedCommand(s),
 		minimizeCommand(s), whyCommand(s), historyCommand(s), adoptCommand(s), exportCommand(s), baseCommand(s),
 		doctorCommand(s), cleanCommand(s), hubCommand(s), schemaCommand(s), versionCommand(s))
+	complete(root)
 	return root
 }

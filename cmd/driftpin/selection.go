@@ -63,6 +63,15 @@ func (f *selection) courses(named []string) (dirs []string, err error) {
 	return dirs, nil
 }
 
+// oneCourse tells a command's course from what else it takes: the folder that one is in is
+// meant where none is named.
+func oneCourse(args []string) (dir string, rest []string) {
+	if courses, names := split(args); len(courses) == 0 && len(names) > 0 && pins.IsCourse(".") {
+		return ".", names
+	}
+	return args[0], args[1:]
+}
+
 // placeOf is a folder in one spelling.
 func placeOf(dir string) string {
 	if abs, err := filepath.Abs(dir); err == nil {

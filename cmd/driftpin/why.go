@@ -16,23 +16,27 @@ import (
 func whyCommand(s streams) *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
-		Use:   "why COURSE NAME",
+		Use:   "why [COURSE] NAME",
 		Short: "Show why a package is in a course's image",
 		Example: `  driftpin why testdata/courses/stat159 ypy-websocket
   driftpin why testdata/courses/stat159 libcurl4 --format json`,
-		Args: arguments(2, 2, "a course and a package"),
+		Args: arguments(1, 2, "a course and a package"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := oneOf("format", format, "text", "json"); err != nil {
 				return err
 			}
-			c, err := openManifest(args[0])
+			dir, names := oneCourse(args)
+			if len(names) != 1 {
+				return usageError{fmt.Errorf("%s: name one package too", dir)}
+			}
+			c, err := openManifest(dir)
 			if err != nil {
 				return err
 			}
 			if _, err := c.locked(); err != nil {
 				return err
 			}
-			return c.explain(cmd.Context(), s, args[1], format)
+			return c.explain(cmd.Context(), s, names[0], format)
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
