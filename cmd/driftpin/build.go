@@ -35,11 +35,13 @@ and pins.lock is rewritten.`,
 		Example: `  driftpin build testdata/courses/stat159 --output oci-layout:build/images/stat159
   driftpin build --all --output 'oci-layout:build/images/{course}'
   driftpin build courses/stat159 --output docker:stat159   # then docker run -p 8888:8888 stat159 …
+  driftpin build --all --dry-run --output 'oci-layout:build/images/{course}'
   driftpin build courses/stat159 --push registry.example.edu/hub/{course}`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.buildAll(cmd.Context(), s, args) },
 	}
 	f.engineFlags.add(cmd)
 	f.fleet.add(cmd)
+	cmd.Flags().BoolVar(&f.dry, "dry-run", false, "only say what would be built, beside the image that is there")
 	cmd.Flags().StringVar(&f.metadata, "metadata", "", "file to write what was built to, as JSON")
 	cmd.Flags().StringVar(&f.output, "output", "", "oci-layout:DIR, docker-archive:FILE or docker:NAME")
 	cmd.Flags().StringVar(&f.push, "push", "", "repository to push to; the tag is the plan's")
@@ -53,7 +55,7 @@ type buildFlags struct {
 	engineFlags
 	fleet
 	output, push, metadata string
-	relock                 bool
+	relock, dry            bool
 }
 
 var errNoOutput = errors.New("no output given: name one with --output or --push, or a registry in " + pins.WorkspaceName)
@@ -67,9 +69,13 @@ func (f *buildFlags) buildAll(ctx context.Context, s streams, args []string) (er
 	if err != nil {
 		return err
 	}
+	do := f.build
+	if f.dry {
+		do = f.dryRun
+	}
 	shared := f.share(len(courses), s)
 	defer shared.done(&err)
-	results, err := f.report(ctx, s, courses, f.ready, f.build)
+	results, err := f.report(ctx, s, courses, f.ready, do)
 	if f.metadata == "" {
 		return err
 	}

@@ -99,6 +99,7 @@ func (l *lab) fleetBuilds() {
 		built.Courses[1].Details.Bytes == 0 || built.Courses[1].Details.Reference != "oci-layout:fleet-pkg1" {
 		l.t.Errorf("metadata: %s", l.read("built.json"))
 	}
+	l.dryRuns()
 	again := l.decoded(l.runFailing(exitCheck, "build", "--all", "--output", "oci-layout:fleet-{course}", "--format", "json"))
 	if d := again.Courses[1].Details; d.New != 0 || d.Reused == 0 || d.Digest != built.Courses[1].Details.Digest {
 		l.t.Errorf("again: %+v", d)
@@ -106,6 +107,29 @@ func (l *lab) fleetBuilds() {
 	l.fails(exitError, "fleet-pkg2", "verify", "--all", "oci-layout:fleet-{course}")
 	l.must(nil, validJSON("verify", l.run("home1", "verify", "fleet/pkg0", "fleet/pkg1", "oci-layout:fleet-{course}",
 		"--format", "json")))
+}
+
+// dryRuns say what would be built, and build nothing.
+func (l *lab) dryRuns() {
+	out := l.run("home1", "build", "fleet/pkg0", "fleet/pkg1", "--output", "oci-layout:fleet-{course}", "--dry-run", "--format", "json")
+	l.must(nil, validJSON("build", out))
+	if n := strings.Count(out, `"there": true`); n != 2 {
+		l.t.Errorf("%d of 2 are there: %s", n, out)
+	}
+	said := l.run("home1", "build", "fleet/pkg0", "--output", "oci-layout:nowhere", "--dry-run")
+	if _, err := os.Stat(filepath.Join(l.dir, "nowhere")); err == nil || !strings.Contains(said, " of packages to build: there is no image yet") {
+		l.t.Errorf("nothing there: %s", said)
+	}
+	before := l.read("fleet/pkg0/requirements.txt")
+	l.run("home1", "add", "fleet/pkg0", "pkg1==1.0", "--write")
+	said = l.run("home1", "build", "fleet/pkg0", "--output", "oci-layout:fleet-pkg0", "--dry-run")
+	if !strings.Contains(said, ": 1 of ") || !strings.Contains(said, " layers of packages to build: pip small packages ") {
+		l.t.Errorf("one package more: %s", said)
+	}
+	l.run("home1", "remove", "fleet/pkg0", "pkg1", "--write")
+	if l.read("fleet/pkg0/requirements.txt") != before {
+		l.t.Error("the course is not as it was")
+	}
 }
 
 // cleaned is a home in which nothing is left of what was built: it is built again, the same.
