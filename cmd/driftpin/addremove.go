@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/bump"
@@ -36,9 +37,9 @@ apt:NAME, npm:NAME@VERSION. It goes into the file that has pins of its kind.`,
 				}
 			}
 			dir, specs := oneCourse(args)
-			return f.alter(cmd.Context(), s, dir, specs, func(c *course) (*bump.Bumping, error) {
+			return f.end(s, f.alter(cmd.Context(), s, dir, specs, func(c *course) (*bump.Bumping, error) {
 				return additions(c, specs, need, why)
-			})
+			}))
 		},
 	}
 	f.add(cmd)
@@ -63,9 +64,9 @@ real, the lines and the changes of the lock are shown, and nothing is written wi
 				return err
 			}
 			dir, names := oneCourse(args)
-			return f.alter(cmd.Context(), s, dir, names, func(c *course) (*bump.Bumping, error) {
+			return f.end(s, f.alter(cmd.Context(), s, dir, names, func(c *course) (*bump.Bumping, error) {
 				return removals(c, names)
-			})
+			}))
 		},
 	}
 	f.add(cmd)
@@ -131,6 +132,9 @@ func (f *bumpFlags) alter(ctx context.Context, s streams, dir string, what []str
 	if err != nil {
 		return err
 	}
+	if err := f.checkFiles(c); err != nil {
+		return err
+	}
 	p, err := prepare(c)
 	if err != nil {
 		return err
@@ -174,11 +178,20 @@ func (f *bumpFlags) alterUnlocked(s streams, c *course, p *bump.Bumping) error {
 		return err
 	}
 	var files change
+	o := &outcome{Outcome: &bump.Outcome{Bumping: p, Edited: edited, Lock: &pins.Lock{}}, course: c}
+	f.said = append(f.said, o.details(drift.New("", "", []drift.Change{}, []drift.Setting{}), cost{}, nil))
+	f.said[0].Lock = ""
 	for _, source := range c.manifest.Sources {
-		if now, ok := edited[source.Name]; ok {
-			fmt.Fprintf(s.out, "%s\n%s", source.Name, report.Lines(string(source.Data), string(now), useColour("auto", s.out)))
-			files.file(source.Name, source.Data, now)
+		now, ok := edited[source.Name]
+		if !ok {
+			continue
 		}
+		fmt.Fprintf(&f.text, "%s\n%s", source.Name, report.Lines(string(source.Data), string(now), useColour("auto", s.out)))
+		fmt.Fprintf(&f.body, "%s\n\n%s\n", report.MarkdownText(source.Name), report.MarkdownLines(string(source.Data), string(now)))
+		files.file(source.Name, source.Data, now)
+	}
+	if f.format == "text" && f.output == "" {
+		fmt.Fprint(s.out, f.text.String())
 	}
 	fmt.Fprintf(s.err, "%s: there is no lock, so nothing was resolved: driftpin lock %s does it\n", c.lockFile,
 		strings.TrimSuffix(c.manifest.Dir, "/"))

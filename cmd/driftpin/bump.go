@@ -24,7 +24,7 @@ A NAME without a version goes to the newest version that resolves with the other
 pins; --to limits how far. With several courses, every file that pins the package is
 edited; all files are written, or none. Where pip, conda, apt or npm pin packages of
 one name, write KIND:NAME. If other pins do not allow a version, the pins that would
-have to move are named. --markdown writes the same as the body of a pull request.`,
+have to move are named. --format markdown writes the same as the body of a pull request.`,
 		Example: `  driftpin bump courses/stat159 tornado=6.3.3          # what would come of it
   driftpin bump --all jupyterhub=4.0.2 --write         # in every course that pins it
   driftpin bump courses/stat159 jupyterlab --to patch
@@ -45,9 +45,9 @@ have to move are named. --markdown writes the same as the body of a pull request
 			}
 			pinned, err := f.bump(cmd.Context(), s, courses)
 			if err == nil && pinned == 0 {
-				return fmt.Errorf("no course pins %s", strings.Join(names, ", "))
+				err = fmt.Errorf("no course pins %s", strings.Join(names, ", "))
 			}
-			return err
+			return f.end(s, err)
 		},
 	}
 	f.add(cmd)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,12 +28,19 @@ type bumpFlags struct {
 	markdown string // file
 	targets  []bump.Target
 	body     strings.Builder // of the pull request
+
+	format, output string // of what is shown
+	text           strings.Builder
+	said           []bumpDetails
+	wrote          bool
 }
 
 func (f *bumpFlags) add(cmd *cobra.Command) {
 	f.engineFlags.add(cmd)
 	cmd.Flags().BoolVar(&f.write, "write", false, "write the manifests and the locks")
-	cmd.Flags().StringVar(&f.markdown, "markdown", "", "file to write the pull request's body to")
+	cmd.Flags().StringVar(&f.markdown, "markdown", "", "file to write the pull request's body to, besides")
+	cmd.Flags().StringVar(&f.format, "format", "text", "text, json or markdown: the body of a pull request")
+	cmd.Flags().StringVar(&f.output, "output", "", "file to write what is shown to (default standard output)")
 	cmd.Flags().StringVar(&f.asOf, "as-of", "", "set the manifest's as-of to this date too")
 }
 
@@ -41,7 +50,45 @@ func (f *bumpFlags) check() error {
 			return usageError{fmt.Errorf("--as-of: %w", err)}
 		}
 	}
-	return f.engineFlags.check()
+	return cmp.Or(f.engineFlags.check(), oneOf("format", f.format, "text", "json", "markdown"))
+}
+
+// end writes what was found, where it was not shown course by course. It returns the
+// command's error.
+func (f *bumpFlags) end(s streams, err error) error {
+	var text []byte
+	switch f.format {
+	case "json":
+		report := bumpReport{Courses: append([]bumpDetails{}, f.said...), Written: f.wrote}
+		if err != nil {
+			report.Error = err.Error()
+		}
+		var out bytes.Buffer
+		if err := writeJSON(&out, report); err != nil {
+			return err
+		}
+		text = out.Bytes()
+	case "markdown":
+		text = []byte(f.body.String())
+	default:
+		if text = []byte(f.text.String()); f.output == "" {
+			return err
+		}
+	}
+	var wrong error
+	if f.output != "" {
+		wrong = writeOut(f.output, text)
+	} else {
+		_, wrong = s.out.Write(text)
+	}
+	return cmp.Or(err, wrong)
+}
+
+// A bumpReport is what bump, add, remove and sync say, as JSON.
+type bumpReport struct {
+	Courses []bumpDetails `json:"courses"` // in which something changes
+	Written bool          `json:"written"`
+	Error   string        `json:"error,omitempty"` // why nothing was written
 }
 
 // named returns courses by one name each, so that a file that several share has
@@ -206,12 +253,20 @@ func (f *bumpFlags) selected(s streams, dir string, found map[bump.Target]bool) 
 	if err := f.checkDate(c.manifest, selection); err != nil {
 		return nil, err
 	}
-	if f.markdown != "" && (c.manifest.Reads(filepath.ToSlash(filepath.Clean(f.markdown))) ||
-		filepath.Clean(f.markdown) == filepath.Clean(c.lockFile)) {
-		return nil, usageError{fmt.Errorf("--markdown %s: this is a file of the course %s: name another file",
-			f.markdown, dir)}
+	if err := f.checkFiles(c); err != nil {
+		return nil, err
 	}
 	return &bumped{&bump.Bumping{Course: c.engine(s, nil), Bumps: selection.Bumps, AsOf: f.asOf}, c}, nil
+}
+
+// checkFiles says which file that is to be written is one of the course's.
+func (f *bumpFlags) checkFiles(c *course) error {
+	for flag, file := range map[string]string{"markdown": f.markdown, "output": f.output} {
+		if file != "" && (c.manifest.Reads(filepath.ToSlash(filepath.Clean(file))) || filepath.Clean(file) == filepath.Clean(c.lockFile)) {
+			return usageError{fmt.Errorf("--%s %s: this is a file of the course %s: name another file", flag, file, c.manifest.Dir)}
+		}
+	}
+	return nil
 }
 
 // checkDate says why the course's as-of can't be changed, if it is to be.
@@ -341,7 +396,9 @@ func (f *bumpFlags) finish(s streams, files change) error {
 		fmt.Fprintln(s.err, "nothing was written: add --write to write the files")
 		return nil
 	}
-	return files.write()
+	err := files.write()
+	f.wrote = err == nil
+	return err
 }
 
 // knownOf starts to look for what is known about bumps; what it returns waits for

@@ -31,6 +31,8 @@ func completeFlag(cmd *cobra.Command, f *pflag.Flag) {
 	switch cmd.Name() + " --" + f.Name {
 	case "drift --format":
 		values = formats
+	case "bump --format", "add --format", "remove --format", "sync --format":
+		values = []string{"text", "json", "markdown"}
 	case "export --format":
 		values = []string{"requirements", "pylock", "conda-explicit", "environment"}
 	case "inventory --format":

@@ -73,6 +73,9 @@ func (l *lab) changes() {
 		l.t.Errorf("it was added as %q", got)
 	}
 	l.run("home1", "lock", "--check", "fleet/pkg0")
+	l.must(nil, validJSON("bump", l.run("home1", "bump", "fleet/pkg0", "fleet/pkg1", "pkg0=1.0", "--format", "json")))
+	l.must(nil, validJSON("remove", l.run("home1", "remove", "fleet/pkg0", "pkg1", "--format", "json")))
+	l.must(nil, validJSON("bump", l.runFailing(exitError, "bump", "fleet/pkg0", "pkg0=9", "--format", "json")))
 	l.fails(exitError, "adding to fleet/pkg0: fleet/pkg0/requirements.txt:3: no index has a package pkg9", "add",
 		"fleet/pkg0", "pkg9==1.0", "--write")
 	l.run("home1", "remove", "fleet/pkg0", "pkg1", "apt:jq", "--write")
@@ -117,7 +120,8 @@ func (l *lab) dryRuns() {
 		l.t.Errorf("%d of 2 are there: %s", n, out)
 	}
 	said := l.run("home1", "build", "fleet/pkg0", "--output", "oci-layout:nowhere", "--dry-run")
-	if _, err := os.Stat(filepath.Join(l.dir, "nowhere")); err == nil || !strings.Contains(said, " of packages to build: there is no image yet") {
+	_, err := os.Stat(filepath.Join(l.dir, "nowhere"))
+	if err == nil || !strings.Contains(said, " of packages to build: there is no image yet") {
 		l.t.Errorf("nothing there: %s", said)
 	}
 	before := l.read("fleet/pkg0/requirements.txt")

@@ -91,17 +91,72 @@ func (f *bumpFlags) show(ctx context.Context, s streams, o *outcome) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(&text, cost)
+	fmt.Fprintln(&text, cost.String())
 	unfit := append(unfit(o.course, o.Manifest, o.Lock), o.clashing()...)
 	for _, f := range unfit {
 		fmt.Fprintln(&text, report.Clean(f.Error()))
 	}
-	if f.markdown != "" {
-		f.describe(o, drift, cost, unfit)
-		f.body.WriteString(bases)
+	f.describe(o, drift, cost.String(), unfit)
+	f.body.WriteString(bases)
+	f.said = append(f.said, o.details(drift, cost, unfit))
+	if f.format != "text" || f.output != "" {
+		f.text.WriteString(text.String())
+		return nil
 	}
 	_, err = fmt.Fprint(s.out, text.String())
 	return err
+}
+
+// A bumpDetails is what a bump would make of a course, as JSON.
+type bumpDetails struct {
+	Course   string        `json:"course"` // its folder
+	Lock     string        `json:"lock"`   // the digest of the new one
+	Bumps    []bumpedPin   `json:"bumps"`
+	Added    []reasonPin   `json:"added"`
+	Removed  []reasonPin   `json:"removed"`
+	Files    []string      `json:"files"` // that change
+	Drift    *drift.Drift  `json:"drift"` // of the locks
+	Bytes    int64         `json:"bytes"` // of the files that are locked
+	Before   int64         `json:"before"`
+	Layers   []string      `json:"layers"`    // of packages, to be built
+	All      int           `json:"allLayers"` // of packages
+	Notes    []string      `json:"notes"`     // what people knew of the versions
+	Findings pins.Findings `json:"findings"`  // what does not fit any more
+}
+
+// A bumpedPin is a pin that takes another version.
+type bumpedPin struct {
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+	From string `json:"from"`
+	To   string `json:"to"`
+	File string `json:"file"`
+	Line int    `json:"line"`
+}
+
+// details are those of an outcome.
+func (o *outcome) details(d *drift.Drift, cost cost, unfit pins.Findings) bumpDetails {
+	out := bumpDetails{Course: o.course.manifest.Dir, Lock: o.Lock.Digest(), Bumps: []bumpedPin{}, Added: []reasonPin{},
+		Removed: []reasonPin{}, Files: []string{}, Drift: d, Bytes: cost.after, Before: cost.before,
+		Layers: append([]string{}, cost.layers...), All: cost.all, Notes: append([]string{}, o.notes...),
+		Findings: append(pins.Findings{}, unfit...)}
+	for _, b := range o.Bumps {
+		out.Bumps = append(out.Bumps, bumpedPin{b.Request.Kind.Key(), b.Request.Name, b.Request.Version, b.Version,
+			b.Request.At.File, b.Request.At.Line})
+	}
+	for _, a := range o.Adds {
+		a.At.File = a.File
+		out.Added = append(out.Added, *pinOf(&a.Request))
+	}
+	for _, r := range o.Removes {
+		out.Removed = append(out.Removed, *pinOf(&r))
+	}
+	for _, source := range o.course.manifest.Sources {
+		if after, ok := o.Edited[source.Name]; ok && string(after) != string(source.Data) {
+			out.Files = append(out.Files, source.Name)
+		}
+	}
+	return out
 }
 
 // drift is how the lock would change.
@@ -130,36 +185,49 @@ func (o *outcome) bumped() (names []string) {
 // maxLayers is how many layers are named.
 const maxLayers = 12
 
-// cost says how much more is downloaded, and which layers are built anew.
-func (o *outcome) cost() (string, error) {
+// A cost is what a bump downloads, in bytes, and which layers of packages it builds anew.
+type cost struct {
+	before, after int64
+	layers        []string
+	all           int // 0 for a Dockerfile: its layers are its own
+}
+
+// String words the cost in one line.
+func (c cost) String() string {
+	text := fmt.Sprintf("; %d of %s of packages to build", len(c.layers), pins.Count(c.all, "layer"))
+	if c.all == 0 {
+		text = ""
+	}
+	names := c.layers
+	if more := len(names) - maxLayers; more > 0 {
+		names = append(slices.Clone(names[:maxLayers]), fmt.Sprintf("and %d more", more))
+	}
+	if len(names) > 0 {
+		text += ": " + strings.Join(names, ", ")
+	}
+	more := "no more than before"
+	if c.after/1e5 != c.before/1e5 {
+		more = fmt.Sprintf("%+.1f MB", float64(c.after-c.before)/1e6)
+	}
+	return fmt.Sprintf("downloads: %s, %.1f MB in all%s", more, float64(c.after)/1e6, text)
+}
+
+// cost is what building the course costs after the bump.
+func (o *outcome) cost() (c cost, err error) {
 	platform := o.Lock.Platforms[0]
 	was := o.course.base
 	was.Digest = o.course.lock.Base
 	before, err := buildplan.New(o.course.manifest, o.course.lock, platform, was)
 	if err != nil {
-		return "", err
+		return c, err
 	}
 	after, err := buildplan.New(o.Manifest, o.Lock, platform, o.course.after.base)
 	if err != nil {
-		return "", err
+		return c, err
 	}
-	names, all := after.Rebuilt(before)
-	text := fmt.Sprintf("; %d of %s of packages to build", len(names), pins.Count(all, "layer"))
-	if all == 0 { // a Dockerfile: its layers are its own
-		text = ""
-	}
-	if more := len(names) - maxLayers; more > 0 {
-		names = append(names[:maxLayers], fmt.Sprintf("and %d more", more))
-	}
-	if len(names) > 0 {
-		text += ": " + strings.Join(names, ", ")
-	}
-	had, has := size(o.course.lock), size(o.Lock)
-	more := "no more than before"
-	if has/1e5 != had/1e5 {
-		more = fmt.Sprintf("%+.1f MB", float64(has-had)/1e6)
-	}
-	return fmt.Sprintf("downloads: %s, %.1f MB in all%s", more, float64(has)/1e6, text), nil
+	c.layers, c.all = after.Rebuilt(before)
+	c.before, c.after = size(o.course.lock), size(o.Lock)
+	return c, nil
 }
 
 func size(l *pins.Lock) (n int64) {

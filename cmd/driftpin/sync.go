@@ -26,7 +26,7 @@ pin. Nothing is written without --write.`,
 			if err := f.check(); err != nil {
 				return err
 			}
-			return f.sync(cmd.Context(), s, args[0], args[1], args[2:])
+			return f.end(s, f.sync(cmd.Context(), s, args[0], args[1], args[2:]))
 		},
 	}
 	f.add(cmd)
