@@ -1,6 +1,6 @@
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
-const drift = data.drift, matrix = data.matrix;
+const drift = data.drift, matrix = data.matrix, courses = data.courses; // courses: the words for two different ones
 const $ = (id) => document.getElementById(id);
 
 // ---- Making elements. All text from the images goes through el, which makes text nodes and nothing else.
@@ -53,6 +53,7 @@ const kinds = ["pip", "conda", "r", "npm", "python", "labextension", "serverexte
 const names = { pip: "Python package", conda: "conda package", r: "R package", npm: "node package", python: "Python", labextension: "JupyterLab extension",
   serverextension: "Jupyter server extension", kernelspec: "kernel", deb: "Debian package", setting: "setting" };
 const words = { missing: "not in all", setting: "settings" };
+if (courses) Object.assign(words, { added: "only in " + courses.b, removed: "only in " + courses.a });
 const sign = (s) => el("span", { class: "sym", "aria-hidden": "true" }, s);
 const pill = (level) => el("span", "lv " + level, sign(levels[level]), words[level] || level);
 const kindBadge = (kind) => el("span", "kind", kind);
@@ -245,7 +246,7 @@ function driftNotes() {
   for (const it of items) {
     const c = it.c;
     if (!c.cause || !c.cause.asked || c.cause.need !== "hard") continue;
-    const change = c.change === "changed" ? [": ", versionText(c.a, c.aDetail), " → ", versionText(c.b, c.bDetail)] : [` ${c.change}: `, versionText(c.b ?? c.a, c.bDetail || c.aDetail)];
+    const change = c.change === "changed" ? [": ", versionText(c.a, c.aDetail), courses ? " | " : " → ", versionText(c.b, c.bDetail)] : [` ${words[c.change] || c.change}: `, versionText(c.b ?? c.a, c.bDetail || c.aDetail)];
     out.push(note("hard", "! hard pin", toPackage(it, short(c.name, 120)), el("span", "mono", change.map((s) => short(s, 120))), reasoned(c.cause.lost || c.cause.why)));
   }
   for (const s of drift.config) if (s.name === "cmd" || s.name === "entrypoint") {
@@ -451,7 +452,7 @@ function versions(c) {
   let n = 0;
   while (n < c.a.length && c.a[n] === c.b[n]) n++;
   while (n > 0 && n < Math.max(c.a.length, c.b.length) && /\w/.test(c.a[n - 1])) n--;
-  return [el("span", "same", c.a.slice(0, n)), c.a.slice(n), el("span", "dim", detailText(c.aDetail, c.bDetail)), el("span", "dim", " → "),
+  return [el("span", "same", c.a.slice(0, n)), c.a.slice(n), el("span", "dim", detailText(c.aDetail, c.bDetail)), el("span", "dim", courses ? " | " : " → "),
     el("span", "same", c.b.slice(0, n)), el("b", "", c.b.slice(n)), el("span", "dim", detailText(c.bDetail, c.aDetail))];
 }
 
@@ -467,7 +468,7 @@ function why(it) {
 function causeNodes(c) {
   const cause = c.cause, chain = cause.chain || [];
   if (cause.base) return ["the base image"];
-  const text = cause.asked ? "pin " + c.change + (chain.length > 1 ? "; " + chain.join(" → ") : "") : chain.join(" → ");
+  const text = cause.gone ? "pinned there alone" : cause.asked ? (courses ? "pinned" : "pin " + c.change) + (chain.length > 1 ? "; " + chain.join(" → ") : "") : chain.join(" → ");
   return [text, cause.file ? el("span", { class: "dim", title: place(cause) }, " " + shortPlace(cause)) : "", ...reasoned(cause.why)];
 }
 
@@ -485,7 +486,7 @@ function driftDetail(it) {
     ["moved from", c.was ? `${names[c.was.kind] || c.was.kind} ${c.was.name}${c.was.where ? " in " + c.was.where : ""}` : ""],
     ["policy", it.breaches.map((b) => el("div", "", "✗ " + b.message, reasoned(b.why), el("span", "dim", " " + place(b))))],
     ["why", cause ? cause.base ? "it came with another base image" : el("ul", "steps", (cause.chain || []).map((n) => el("li", "", n))) : ""],
-    ["asked for at", cause && cause.file ? [el("code", "", place(cause)), cause.asked ? ": this pin changed" : ""] : ""],
+    ["asked for at", cause && cause.file ? [el("code", "", place(cause)), cause.asked && !courses ? ": this pin changed" : ""] : ""],
     ["reason", cause ? [cause.why, cause.lost ? ` (of the pin that went: ${cause.lost})` : "", cause.need ? ` (${cause.need === "hard" ? "hard: the course does not work without it" : cause.need === "solver" ? "there only so that resolving succeeds" : "wanted"})` : ""] : ""],
     ["brings", (c.brings || []).map((b) => el("div", "", kindBadge(b.kind), b.name + " ", el("code", "", b.a ?? "not there", " → ", b.b ?? "not there")))],
     ["layer", c.event ? eventLines(c.event) : "", c.layer ? el("div", "dim", el("code", "", c.layer), " ", layerLink(c.layer)) : ""],
@@ -606,7 +607,8 @@ function showSettings() {
   for (const s of list) {
     const [a, b] = s.a != null && s.b != null ? wordDiff(s.a, s.b) : [[s.a ?? ""], [s.b ?? ""]];
     document.querySelector(".settings").append(el("li", { "data-setting": s.name }, el("h3", "clamp", s.name),
-      s.a != null ? value("removed", "−", "was ", a) : el("div", "dim", "was not set"), s.b != null ? value("added", "+", "is ", b) : el("div", "dim", "is not set any more")));
+      s.a != null ? value("removed", "−", courses ? courses.a + ": " : "was ", a) : el("div", "dim", courses ? "not set in " + courses.a : "was not set"),
+      s.b != null ? value("added", "+", courses ? courses.b + ": " : "is ", b) : el("div", "dim", courses ? "not set in " + courses.b : "is not set any more")));
   }
 }
 
@@ -802,11 +804,14 @@ function onClick(e) {
 // ---- And go.
 
 function startDrift() {
-  document.title = clean(`driftpin: ${short(lastText(drift.a), 60)} → ${short(lastText(drift.b), 60)}`);
-  fill($("sources"), [el("span", "clamp", last(drift.a)), el("span", "arrow", "→"), el("span", "clamp", last(drift.b))]);
+  const between = courses ? "and" : "→";
+  document.title = clean(`driftpin: ${short(lastText(drift.a), 60)} ${between} ${short(lastText(drift.b), 60)}`);
+  const known = drift.sources ? (s) => el("span", "dim", [s.digest ? " " + s.digest.slice(0, 19) : "", s.created ? " of " + s.created : ""]) : () => "";
+  fill($("sources"), [el("span", "clamp", last(drift.a), known(drift.sources?.a)), el("span", "arrow", between), el("span", "clamp", last(drift.b), known(drift.sources?.b))]);
   const parts = headline();
-  if (parts.length) showHeadline(parts); else $("headline").textContent = "no drift";
-  if (items.length) $("counts").textContent = countsText();
+  if (courses) $("headline").textContent = courses.headline;
+  else if (parts.length) showHeadline(parts); else $("headline").textContent = "no drift";
+  if (items.length) $("counts").textContent = courses ? courses.counts : countsText();
   showTiles(["major", "minor", "patch", "build", "added", "removed", "moved"]);
   showNotes(driftNotes());
   Object.assign(table, { columns: driftColumns, row: driftRow, detail: driftDetail });
@@ -837,6 +842,7 @@ function startMatrix() {
 }
 
 const items = drift ? driftItems() : matrixItems();
+document.getElementById("plain")?.remove(); // the same for those who have no scripts
 document.body.className = drift ? "drift" : "matrix";
 for (const e of document.querySelectorAll("header, main, footer")) e.hidden = false;
 showTheme();

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -145,6 +146,39 @@ func TestPage(t *testing.T) {
 	b.show(report.OfDrift(full(t)), hash) // a link leads to the same
 	b.wants(map[string]string{rows: "1",
 		`document.querySelector('[data-filter="level:major"]').getAttribute("aria-pressed")`: "true"})
+}
+
+// Of two courses the page speaks as the text does.
+func TestPageOfCourses(t *testing.T) {
+	b := newBrowser(t)
+	b.show(report.OfDrift(courses(t)), "")
+	b.wants(map[string]string{
+		rows: "6",
+		`document.querySelector("#headline").textContent`:                        report.Headline(courses(t)),
+		`document.body.innerText.includes("only in data100")`:                    "true",
+		`/\b(added|removed)\b/.test(document.querySelector("#table").innerText)`: "false",
+		`document.querySelector("#sources").innerText.includes("sha256:1111")`:   "true",
+	})
+}
+
+// Without scripts the page has what matters all the same, and with them it has it once.
+func TestPlainPage(t *testing.T) {
+	b := newBrowser(t)
+	for d, headline := range map[report.Document]string{report.OfDrift(full(t)): report.Headline(full(t)),
+		report.OfDrift(courses(t)): report.Headline(courses(t)), report.OfMatrix(matrix()): "3 images: "} {
+		b.do(emulation.SetScriptExecutionDisabled(true))
+		b.show(d, "")
+		b.wants(map[string]string{
+			fmt.Sprintf(`document.querySelector("#plain h1").textContent.startsWith(%q)`, headline): "true",
+			`document.querySelectorAll("#plain tbody tr").length > 1`:                               "true",
+			`document.images.length`:                         "0",
+			`/[\u202e\u001b]/.test(document.body.innerText)`: "false",
+			`document.querySelector("header").hidden`:        "true",
+		})
+		b.do(emulation.SetScriptExecutionDisabled(false))
+		b.show(d, "")
+		b.wants(map[string]string{`document.querySelectorAll("#plain").length`: "0", `document.querySelector("header").hidden`: "false"})
+	}
 }
 
 func TestPageOfMatrix(t *testing.T) {

@@ -42,7 +42,7 @@ func (d driftDocument) Write(w io.Writer, format string, colour bool) error {
 	case "json":
 		return JSON(w, d.Drift)
 	case "html":
-		return writeHTML(w, "drift", d.Drift)
+		return htmlDrift(w, d.Drift)
 	case "markdown":
 		return Markdown(w, d.Drift)
 	case "sarif":
@@ -74,7 +74,7 @@ func (m matrixDocument) Write(w io.Writer, format string, colour bool) error {
 	case "json":
 		return writeJSON(w, m.Matrix)
 	case "html":
-		return writeHTML(w, "matrix", m.Matrix)
+		return htmlMatrix(w, m.Matrix)
 	case "markdown":
 		return MarkdownMatrix(w, m.Matrix)
 	case "text":
