@@ -241,7 +241,7 @@ function driftNotes() {
   for (const t of drift.trees || []) {
     const show = el("button", { type: "button", class: "btn" }, "Show them");
     on(show, "click", () => { treesOpen = true; refresh(); });
-    out.push(note("moved", t.change === "added" ? "+ new" : "- gone", el("code", "", short(t.where, 200)), ` ${t.change === "added" ? "is new" : "is gone"}, with ${t.packages} ${t.packages === 1 ? "package" : "packages"} `, show));
+    out.push(note("moved", courses ? words[t.change] : t.change === "added" ? "+ new" : "- gone", el("code", "", short(t.where, 200)), ` ${courses ? "is " + words[t.change] : t.change === "added" ? "is new" : "is gone"}, with ${t.packages} ${t.packages === 1 ? "package" : "packages"} `, show));
   }
   for (const it of items) {
     const c = it.c;
@@ -251,9 +251,9 @@ function driftNotes() {
   }
   for (const s of drift.config) if (s.name === "cmd" || s.name === "entrypoint") {
     const [a, b] = wordDiff(s.a ?? "nothing", s.b ?? "nothing");
-    out.push(note("launch", "▶ launch", "the launch command is another: ", el("code", "", a), " → ", el("code", "", b)));
+    out.push(note("launch", "▶ launch", `the launch command ${courses ? "differs" : "is another"}: `, el("code", "", a), courses ? " | " : " → ", el("code", "", b)));
   }
-  for (const r of drift.renames || []) out.push(note("moved", "⇄ elsewhere", "the environment ", el("code", "", short(r.from, 200)), " is ", el("code", "", short(r.to, 200)), ` now, with ${r.packages} of its packages`));
+  for (const r of drift.renames || []) out.push(note("moved", "⇄ elsewhere", "the environment ", el("code", "", short(r.from, 200)), " is ", el("code", "", short(r.to, 200)), `${courses ? " in " + courses.b : " now"}, with ${r.packages} of its packages`));
   return out;
 }
 
@@ -429,6 +429,7 @@ function goTo() {
 
 const cell = (name, ...children) => el("td", { role: "cell", class: name }, ...children);
 const markNames = { "▲": "newer", "▼": "older", "+": "added", "−": "removed", "~": "another build", "⇄": "moved" };
+if (courses) Object.assign(markNames, { "+": words.added, "−": words.removed });
 function markOf(c) {
   if (c.change !== "changed") return c.change === "added" ? "+" : "−";
   if (c.level === "build") return c.was ? "⇄" : "~";
@@ -462,7 +463,7 @@ function why(it) {
   if (c.cause && c.cause.need === "hard") out.push(el("span", "badge", "! hard pin"));
   if (c.was) out.push(`was ${c.was.kind} ${c.was.name}${c.was.where && c.was.where !== c.where ? " in " + c.was.where : ""} `);
   if (c.cause) out.push(...causeNodes(c));
-  else if (c.event) out.push(el("span", "dim", c.change === "removed" ? "was in the layer " : "layer "), short(oneLine(eventText(c.event)), 160));
+  else if (c.event) out.push(el("span", "dim", c.change === "removed" && !courses ? "was in the layer " : "layer "), short(oneLine(eventText(c.event)), 160));
   return out;
 }
 function causeNodes(c) {
@@ -485,10 +486,10 @@ function driftDetail(it) {
     ["in " + short(lastText(drift.b), 60), all(c.b, c.bDetail)],
     ["moved from", c.was ? `${names[c.was.kind] || c.was.kind} ${c.was.name}${c.was.where ? " in " + c.was.where : ""}` : ""],
     ["policy", it.breaches.map((b) => el("div", "", "✗ " + b.message, reasoned(b.why), el("span", "dim", " " + place(b))))],
-    ["why", cause ? cause.base ? "it came with another base image" : el("ul", "steps", (cause.chain || []).map((n) => el("li", "", n))) : ""],
+    ["why", cause ? cause.base ? courses ? "the base images differ" : "it came with another base image" : el("ul", "steps", (cause.chain || []).map((n) => el("li", "", n))) : ""],
     ["asked for at", cause && cause.file ? [el("code", "", place(cause)), cause.asked && !courses ? ": this pin changed" : ""] : ""],
-    ["reason", cause ? [cause.why, cause.lost ? ` (of the pin that went: ${cause.lost})` : "", cause.need ? ` (${cause.need === "hard" ? "hard: the course does not work without it" : cause.need === "solver" ? "there only so that resolving succeeds" : "wanted"})` : ""] : ""],
-    ["brings", (c.brings || []).map((b) => el("div", "", kindBadge(b.kind), b.name + " ", el("code", "", b.a ?? "not there", " → ", b.b ?? "not there")))],
+    ["reason", cause ? [cause.why, cause.lost ? ` (of the pin ${courses ? "in " + courses.a : "that went"}: ${cause.lost})` : "", cause.need ? ` (${cause.need === "hard" ? "hard: the course does not work without it" : cause.need === "solver" ? "there only so that resolving succeeds" : "wanted"})` : ""] : ""],
+    ["brings", (c.brings || []).map((b) => el("div", "", kindBadge(b.kind), b.name + " ", el("code", "", b.a ?? "not there", courses ? " | " : " → ", b.b ?? "not there")))],
     ["layer", c.event ? eventLines(c.event) : "", c.layer ? el("div", "dim", el("code", "", c.layer), " ", layerLink(c.layer)) : ""],
   ]), el("p", "", button({ class: "link" }, (e) => copy(e.target, "#pkg=" + encode(it.key)), "Copy a link to this package"))];
 }
@@ -509,7 +510,7 @@ const markOrder = Object.keys(markNames);
 const driftColumns = [
   { id: "mark", name: "", label: "direction", compare: (x, y) => markOrder.indexOf(markOf(x.c)) - markOrder.indexOf(markOf(y.c)) },
   { id: "package", name: "package", compare: (x, y) => natural(x.name, y.name) },
-  { id: "version", name: "was → is", compare: (x, y) => natural(x.c.b ?? x.c.a, y.c.b ?? y.c.a) },
+  { id: "version", name: courses ? courses.a + " | " + courses.b : "was → is", compare: (x, y) => natural(x.c.b ?? x.c.a, y.c.b ?? y.c.a) },
   { id: "level", name: "level", compare: (x, y) => rank(x.level) - rank(y.level) },
   { id: "why", name: "why", compare: (x, y) => natural(x.c.cause?.file || "~", y.c.cause?.file || "~") || (x.c.cause?.line || 0) - (y.c.cause?.line || 0) || natural(x.c.event || "~", y.c.event || "~") },
 ];

@@ -172,8 +172,14 @@ func Highlights(d *drift.Drift) (lines []string) {
 	if len(d.Summary.Kinds) > 1 {
 		lines = append(lines, byKind(d.Summary.Kinds))
 	}
+	a, b, two := d.TwoCourses()
+	states, now := map[string]string{drift.Added: "is new", drift.Removed: "is gone"}, "now"
+	if two {
+		states = map[string]string{drift.Added: "is only in " + Clean(b), drift.Removed: "is only in " + Clean(a)}
+		now = "in " + Clean(b)
+	}
 	for _, t := range d.Trees {
-		what := map[string]string{drift.Added: "is new", drift.Removed: "is gone"}[t.Change]
+		what := states[t.Change]
 		line := fmt.Sprintf("%s %s, with %s", Clean(t.Where), what, pins.Count(t.Packages, "package"))
 		if len(t.Kinds) > 1 {
 			line += " (" + byKind(t.Kinds) + ")"
@@ -184,8 +190,8 @@ func Highlights(d *drift.Drift) (lines []string) {
 		lines = append(lines, line)
 	}
 	for _, r := range d.Renames {
-		lines = append(lines, fmt.Sprintf("the environment %s is %s now, with %d of its packages", Clean(r.From),
-			Clean(r.To), r.Packages))
+		lines = append(lines, fmt.Sprintf("the environment %s is %s %s, with %d of its packages", Clean(r.From),
+			Clean(r.To), now, r.Packages))
 	}
 	for _, c := range d.Packages {
 		if c.Cause == nil || !c.Cause.Asked || c.Cause.Need != pins.Hard {
@@ -201,7 +207,7 @@ func Highlights(d *drift.Drift) (lines []string) {
 	for _, s := range d.Config {
 		if s.Name == "cmd" || s.Name == "entrypoint" {
 			what := "has changed"
-			if _, _, two := d.TwoCourses(); two {
+			if two {
 				what = "differs"
 			}
 			lines = append(lines, "the launch command "+what+": see the image's config")
