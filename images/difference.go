@@ -55,6 +55,9 @@ func (img *Image) source() drift.Source {
 	} else if !img.Created.IsZero() && !img.Created.Equal(pins.Epoch) {
 		s.Created = img.Created.UTC().Format(time.DateOnly)
 	}
+	for _, l := range img.layers {
+		s.Size += l.Size
+	}
 	return s
 }
 

@@ -317,12 +317,12 @@ func (p *pair) change(shared map[string]bool) Change {
 		c.Path = of.Path
 	}
 	if p.a != nil {
-		c.A, c.ADetail = &p.a.Version, detail(p.a.Pin)
+		c.A, c.ADetail, c.AAbout = &p.a.Version, detail(p.a.Pin), about(p.a)
 	} else {
 		c.Change = Added
 	}
 	if p.b != nil {
-		c.B, c.BDetail = &p.b.Version, detail(p.b.Pin)
+		c.B, c.BDetail, c.BAbout = &p.b.Version, detail(p.b.Pin), about(p.b)
 	} else {
 		c.Change = Removed
 	}
@@ -351,6 +351,13 @@ func (p *pair) brought() (out []Brought) {
 		out = append(append(out, b), q.brought()...)
 	}
 	return out
+}
+
+func about(p *installed.Package) *installed.About {
+	if p.About == (installed.About{}) {
+		return nil
+	}
+	return &p.About
 }
 
 func detail(p pins.Pin) *pins.Detail {

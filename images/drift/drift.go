@@ -46,6 +46,7 @@ type Source struct {
 	Course  string `json:"course,omitempty"`  // that it is of
 	Digest  string `json:"digest,omitempty"`  // of the image's manifest, or of the lock
 	Created string `json:"created,omitempty"` // the day of its config, or the as-of of the lock
+	Size    int64  `json:"size,omitempty"`    // of the image's layers, in bytes, as they are stored
 }
 
 // TwoCourses are the names of the courses, if the two are of different ones: then nothing
@@ -74,24 +75,67 @@ type Tree struct {
 
 // A Change is what happened to one package in one environment.
 type Change struct {
-	Kind    pins.Kind     `json:"kind"`
-	Name    string        `json:"name"`
-	Where   string        `json:"where"`  // the environment's prefix
-	Change  string        `json:"change"` // added, removed or changed
-	A       *string       `json:"a"`      // versions; nil where the package is not
-	B       *string       `json:"b"`
-	ADetail *pins.Detail  `json:"aDetail,omitempty"`
-	BDetail *pins.Detail  `json:"bDetail,omitempty"`
-	Was     *Was          `json:"was,omitempty"`    // what it is in a, if that is something else: it moved
-	Brings  []Brought     `json:"brings,omitempty"` // what of its files other package managers see
-	Level   version.Level `json:"level"`            // of a change; else empty
-	Down    bool          `json:"down,omitempty"`   // b is the older one
+	Kind    pins.Kind    `json:"kind"`
+	Name    string       `json:"name"`
+	Where   string       `json:"where"`  // the environment's prefix
+	Change  string       `json:"change"` // added, removed or changed
+	A       *string      `json:"a"`      // versions; nil where the package is not
+	B       *string      `json:"b"`
+	ADetail *pins.Detail `json:"aDetail,omitempty"`
+	BDetail *pins.Detail `json:"bDetail,omitempty"`
+	// what the packages say of themselves, as far as it is known
+	AAbout *installed.About `json:"aAbout,omitempty"`
+	BAbout *installed.About `json:"bAbout,omitempty"`
+	Was    *Was             `json:"was,omitempty"`    // what it is in a, if that is something else: it moved
+	Brings []Brought        `json:"brings,omitempty"` // what of its files other package managers see
+	Level  version.Level    `json:"level"`            // of a change; else empty
+	Down   bool             `json:"down,omitempty"`   // b is the older one
 	// the diffID of the layer that made the difference: one that the two images do not share
 	Layer string `json:"layer,omitempty"`
 	Event string `json:"event,omitempty"` // the history entry that made that layer
 	Cause *Cause `json:"cause,omitempty"` // if a lock was at hand
 
 	Path string `json:"-"` // the file that tells of the package, of what was added or removed
+}
+
+// Bytes is by how much the package's installed files are larger in b; a package that is not
+// there has none. known is false where metadata does not tell.
+func (c Change) Bytes() (more int64, known bool) {
+	size := func(version *string, about *installed.About) (int64, bool) {
+		if version == nil {
+			return 0, true
+		}
+		if about == nil || about.Size == 0 {
+			return 0, false
+		}
+		return about.Size, true
+	}
+	a, knownA := size(c.A, c.AAbout)
+	b, knownB := size(c.B, c.BAbout)
+	if !knownA || !knownB {
+		return 0, false
+	}
+	return b - a, true
+}
+
+// Licenses are what the package says of its licence in a and in b, if it says something
+// else there; see [installed.SameLicense].
+func (c Change) Licenses() (a, b string, differ bool) {
+	if c.AAbout == nil || c.BAbout == nil || installed.SameLicense(c.AAbout.License, c.BAbout.License) {
+		return "", "", false
+	}
+	return c.AAbout.License, c.BAbout.License, true
+}
+
+// Links are the addresses of the project's page and of its changelog, those that the newer
+// package tells; empty if it tells none.
+func (c Change) Links() (home, changes string) {
+	for _, about := range []*installed.About{c.AAbout, c.BAbout} {
+		if about != nil {
+			home, changes = cmp.Or(about.Home, home), cmp.Or(about.Changes, changes)
+		}
+	}
+	return home, changes
 }
 
 // What a Change can be.
@@ -133,8 +177,16 @@ type Summary struct {
 	Levels   map[version.Level]int `json:"levels"`
 	Kinds    map[pins.Kind]int     `json:"kinds"` // changes by kind
 	Config   int                   `json:"config"`
-	Asked    int                   `json:"asked"`    // changes for which a pin changed
-	Followed int                   `json:"followed"` // changes that came along with those
+	Asked    int                   `json:"asked"`           // changes for which a pin changed
+	Followed int                   `json:"followed"`        // changes that came along with those
+	Sizes    *Sizes                `json:"sizes,omitempty"` // if of one change at least they are known
+}
+
+// Sizes are those of the installed files of packages that changed, in bytes.
+type Sizes struct {
+	More    int64 `json:"more"`    // in b, of packages that are larger there
+	Less    int64 `json:"less"`    // in b, of packages that are smaller there
+	Unknown int   `json:"unknown"` // packages whose metadata tells no size
 }
 
 // Any reports whether there is any drift.
@@ -152,8 +204,14 @@ func New(a, b string, packages []Change, config []Setting) *Drift {
 // count makes the summary.
 func (d *Drift) count() {
 	d.Summary = Summary{Levels: map[version.Level]int{}, Kinds: map[pins.Kind]int{}, Config: len(d.Config)}
+	var sizes Sizes
 	for _, c := range d.Packages {
 		d.Summary.Kinds[c.Kind]++
+		more, known := c.Bytes()
+		sizes.More, sizes.Less = sizes.More+max(0, more), sizes.Less+max(0, -more)
+		if !known {
+			sizes.Unknown++
+		}
 		switch c.Change {
 		case Added:
 			d.Summary.Added++
@@ -173,6 +231,9 @@ func (d *Drift) count() {
 		default:
 			d.Summary.Followed++
 		}
+	}
+	if sizes.Unknown < len(d.Packages) {
+		d.Summary.Sizes = &sizes
 	}
 }
 

@@ -28,7 +28,7 @@ func readConda(name string, data []byte) (Fact, error) {
 	if build != "" && path.Base(name) != title+"-"+version+"-"+build+".json" {
 		return Fact{}, nil
 	}
-	f := item(title, version, pins.Detail{Build: build, Channel: channelName(record.text("channel"))})
+	f := item(title, version, pins.Detail{Build: build, Channel: channelName(record.text("channel"))}, condaAbout(record))
 	prefix := path.Dir(path.Dir(name))
 	for _, file := range record.texts("files") {
 		if mayBeMetadata([]byte(file)) {
@@ -50,7 +50,7 @@ func readCondaCached(_ string, data []byte) (Fact, error) {
 	if err != nil || record.text("build") == "" {
 		return Fact{}, nil // it is something else
 	}
-	return item(record.text("name")+"-"+record.text("version")+"-"+record.text("build"), "cached", pins.Detail{}), nil
+	return item(record.text("name")+"-"+record.text("version")+"-"+record.text("build"), "cached", pins.Detail{}, About{}), nil
 }
 
 // condaCached are the folders of packages in conda's caches.

@@ -58,7 +58,7 @@ func readDpkg(name string, data []byte) (out Fact, err error) {
 	distroless := path.Base(path.Dir(name)) == "status.d"
 	for len(data) > 0 {
 		var f map[string]string
-		f, data = dpkgDialect.fields(data, "package", "version", "architecture", "status")
+		f, data = dpkgDialect.fields(data, "package", "version", "architecture", "status", "installed-size", "homepage")
 		status := strings.Fields(f["status"])
 		state := "installed"
 		if len(status) == 3 {
@@ -73,8 +73,10 @@ func readDpkg(name string, data []byte) (out Fact, err error) {
 			state = ""
 		}
 		if f["package"] != "" {
+			about := newAbout("", f["homepage"], "")
+			about.Size = kibibytes(f["installed-size"])
 			out.Items = append(out.Items, Item{f["package"], f["version"], pins.Detail{Build: f["architecture"],
-				State: state}})
+				State: state}, about})
 		}
 	}
 	return out, nil

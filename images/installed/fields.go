@@ -66,6 +66,11 @@ func (d dialect) note(values map[string]string, name, value string, wanted []str
 		values[w] = value
 		return w
 	}
+	for _, w := range wanted { // NAME*: all fields of that name, a line each
+		if plain, all := strings.CutSuffix(w, "*"); all && strings.EqualFold(name, plain) && len(values[w]) < maxValue {
+			values[w] += value + "\n"
+		}
+	}
 	return ""
 }
 
@@ -80,7 +85,8 @@ func trimmed(values map[string]string) map[string]string {
 // Python's email package does (email/feedparser.py), by which importlib.metadata
 // and pip read it: a line that begins with white space, be there nothing else in
 // it, goes on with the field above; the first line that is neither such nor a
-// field ends the head. Of repeated fields the first counts.
+// field ends the head. Of repeated fields the first counts, but for those that are
+// wanted as NAME*.
 func headers(data []byte, wanted ...string) map[string]string {
 	values := map[string]string{}
 	key := ""

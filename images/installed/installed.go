@@ -28,7 +28,7 @@ import (
 
 // Version counts changes to what a Fact holds: facts of another version are not
 // to be mixed with these.
-const Version = "7"
+const Version = "8"
 
 // A Package is a package that is installed, and where it was found.
 type Package struct {
@@ -37,6 +37,7 @@ type Package struct {
 	Layer string `json:"layer,omitempty"` // the diffID of the layer that holds that file
 	Event string `json:"event,omitempty"` // the history entry that made that layer
 	Owner *Owner `json:"owner,omitempty"` // the package that brought that file
+	About About  `json:"about,omitzero"`
 }
 
 // An Owner is a package whose files tell of another package: conda's numpy
@@ -53,6 +54,7 @@ type Fact struct {
 	Commit  string   `json:"c,omitempty"` // of a package beside it: where that came from
 	Bundles bool     `json:"b,omitempty"` // the package carries its dependencies itself
 	Link    string   `json:"l,omitempty"` // the folder of its sources
+	Bytes   int64    `json:"s,omitempty"` // how large the files that it lists are
 }
 
 // An Item is a package as a file tells of it, by its names there.
@@ -60,6 +62,7 @@ type Item struct {
 	Name    string `json:"n"`
 	Version string `json:"v"`
 	pins.Detail
+	About About `json:"a,omitzero"`
 }
 
 // Facts are the facts of an image, by path without a leading slash.
@@ -294,7 +297,8 @@ func tells(name string) bool {
 func (f Fact) Size() int {
 	n := 64 + len(f.Commit) + len(f.Link)
 	for _, i := range f.Items {
-		n += 96 + len(i.Name) + len(i.Version) + len(i.Build) + len(i.Channel) + len(i.Commit)
+		n += 152 + len(i.Name) + len(i.Version) + len(i.Build) + len(i.Channel) + len(i.Commit) +
+			len(i.About.License) + len(i.About.Home) + len(i.About.Changes)
 	}
 	for _, o := range f.Owns {
 		n += 16 + len(o)
@@ -325,6 +329,7 @@ func Packages(facts Facts) ([]Package, error) {
 	}
 	out = importable(out, facts)
 	own(out, facts)
+	lend(out)
 	slices.SortStableFunc(out, func(a, b Package) int { return pins.Order(a.Pin, b.Pin) })
 	return slices.CompactFunc(out, told), nil
 }
@@ -357,18 +362,18 @@ func (f Fact) packages(kind pins.Kind, where string) []Package {
 	var out []Package
 	for _, i := range f.Items {
 		p := Package{Pin: pins.New(kind, i.Name, i.Version)}
-		p.Where, p.Detail = where, i.Detail
+		p.Where, p.Detail, p.About = where, i.Detail, i.About
 		out = append(out, p)
 	}
 	return out
 }
 
 // item is the fact of one package; none if it has no name or no version.
-func item(name, version string, d pins.Detail) Fact {
+func item(name, version string, d pins.Detail, about About) Fact {
 	if name == "" || version == "" {
 		return Fact{}
 	}
-	return Fact{Items: []Item{{name, version, d}}}
+	return Fact{Items: []Item{{name, version, d, about}}}
 }
 
 // own notes which package brought each other package's metadata.

@@ -75,7 +75,7 @@ func readKernel(name string, data []byte) (Fact, error) {
 		return unreadable(path.Dir(name)), nil
 	}
 	return item(path.Base(path.Dir(name)), spec.text("display_name"),
-		pins.Detail{Build: strings.Join(spec.texts("argv"), " ")}), nil
+		pins.Detail{Build: strings.Join(spec.texts("argv"), " ")}, About{}), nil
 }
 
 func kernelPackages(name string, facts Facts) ([]Package, error) {

@@ -60,7 +60,7 @@ func readNode(_ string, data []byte) (Fact, error) {
 		return Fact{}, nil
 	}
 	// one without a name has that of its folder
-	f := Fact{Items: []Item{{name, version, pins.Detail{}}}}
+	f := Fact{Items: []Item{{name, version, pins.Detail{}, nodeAbout(record)}}}
 	for _, key := range []string{"bundleDependencies", "bundledDependencies"} { // npm's documentation, "package.json"
 		f.Bundles = f.Bundles || len(record.texts(key)) > 0 || string(record[key]) == "true"
 	}

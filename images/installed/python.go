@@ -7,6 +7,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/driftpin/driftpin/pins"
@@ -22,8 +23,8 @@ func isPythonMetadata(dir, base string) bool {
 }
 
 func readPython(_ string, data []byte) (Fact, error) {
-	f := headers(data, "name", "version")
-	return item(f["name"], f["version"], pins.Detail{}), nil
+	f := headers(data, "name", "version", "license-expression", "license", "classifier*", "home-page", "project-url*")
+	return item(f["name"], f["version"], pins.Detail{}, pythonAbout(f)), nil
 }
 
 // isInstaller matches what every installer leaves in a distribution's folder, and
@@ -67,11 +68,11 @@ func pythonPackages(name string, facts Facts) ([]Package, error) {
 	fact := facts[name]
 	if title, version, ok := strings.Cut(strings.TrimSuffix(path.Base(info), ".dist-info"),
 		"-"); len(fact.Items) == 0 && ok && installs && strings.HasSuffix(info, ".dist-info") {
-		fact = item(title, version, pins.Detail{}) // metadata without a name: pip goes by the folder's
+		fact = item(title, version, pins.Detail{}, About{}) // metadata without a name: pip goes by the folder's
 	}
 	out := fact.packages(pins.Pip, prefix(site))
 	for i := range out {
-		out[i].Commit = facts[info+"/direct_url.json"].Commit
+		out[i].Commit, out[i].About.Size = facts[info+"/direct_url.json"].Commit, facts[info+"/RECORD"].Bytes
 	}
 	return out, nil
 }
@@ -95,12 +96,14 @@ func isPythonRecord(dir, base string) bool {
 }
 
 // readRecord keeps, of a distribution's files, those by which Jupyter knows
-// extensions and kernels.
+// extensions and kernels, and how large all are together.
 func readRecord(name string, data []byte) (f Fact, err error) {
 	site := path.Dir(path.Dir(name))
 	for len(data) > 0 {
 		var line []byte
 		line, data, _ = bytes.Cut(data, []byte("\n"))
+		size, _ := strconv.ParseInt(string(bytes.TrimSpace(line[bytes.LastIndexByte(line, ',')+1:])), 10, 64)
+		f.Bytes = sized(f.Bytes, size) // it is empty of files that were made at the installation
 		if !bytes.Contains(line, []byte("jupyter/")) {
 			continue
 		}
@@ -153,7 +156,7 @@ func isEggFile(dir, base string) bool {
 
 func readEggFile(name string, _ []byte) (Fact, error) {
 	m := eggFile.FindStringSubmatch(path.Base(name))
-	return item(m[1], m[2], pins.Detail{}), nil
+	return item(m[1], m[2], pins.Detail{}, About{}), nil
 }
 
 var interpreter = regexp.MustCompile(`^(?:bin/python|lib(?:/[^/]+-linux-gnu)?/libpython)([23]\.[0-9]+)(?:t?|` +
@@ -187,7 +190,7 @@ func readInterpreter(name string, data []byte) (Fact, error) {
 		rest = rest[i+1:]
 		version, _, ok := bytes.Cut(rest[:min(len(rest), 32)], []byte{0})
 		if ok && pythonVersion.Match(version) {
-			return item("python", string(version), pins.Detail{}), nil
+			return item("python", string(version), pins.Detail{}, About{}), nil
 		}
 	}
 }
@@ -215,7 +218,7 @@ func readVenv(_ string, data []byte) (Fact, error) {
 		}
 	}
 	version, _, _ = strings.Cut(version, ".final")
-	return item("python", version, pins.Detail{}), nil
+	return item("python", version, pins.Detail{}, About{}), nil
 }
 
 func venvPackages(name string, facts Facts) ([]Package, error) {

@@ -4,6 +4,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"github.com/driftpin/driftpin/pins"
 )
@@ -17,7 +18,8 @@ func isRDescription(dir, base string) bool {
 // folder of its own name. Sources and test data are neither. Its commit is the
 // one that it was installed from, its build the day on which it was packaged.
 func readR(name string, data []byte) (Fact, error) {
-	f, _ := rDialect.fields(data, "Package", "Version", "Built", "Packaged", "RemoteSha", "RemoteType")
+	f, _ := rDialect.fields(data, "Package", "Version", "Built", "Packaged", "RemoteSha", "RemoteType",
+		"License", "URL")
 	if f["Built"] == "" || f["Package"] != path.Base(path.Dir(name)) {
 		return Fact{}, nil
 	}
@@ -28,8 +30,13 @@ func readR(name string, data []byte) (Fact, error) {
 	if day := strings.Fields(f["Packaged"]); len(day) > 0 {
 		d.Build = day[0]
 	}
-	return item(f["Package"], f["Version"], d), nil
+	home, _, _ := strings.Cut(strings.Join(strings.FieldsFunc(f["URL"], isListed), " "), " ")
+	return item(f["Package"], f["Version"], d, newAbout(f["License"], home, "")), nil
 }
+
+// isListed tells what stands between the addresses of a field (R, "Writing R Extensions",
+// "The DESCRIPTION file").
+func isListed(r rune) bool { return r == ',' || unicode.IsSpace(r) }
 
 // rPackages returns a package; where it is is the library.
 func rPackages(name string, facts Facts) ([]Package, error) {

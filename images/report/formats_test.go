@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/driftpin/driftpin/images/drift"
+	"github.com/driftpin/driftpin/images/installed"
 	"github.com/driftpin/driftpin/images/report"
 	"github.com/driftpin/driftpin/internal/golden"
 	"github.com/driftpin/driftpin/pins"
@@ -34,6 +35,10 @@ func full(t *testing.T) *drift.Drift {
 			B: versionText("1 | `2` **3** @somebody #1\u202e\x1b[31m"),
 			Cause: &drift.Cause{Asked: true, Chain: []string{"x"}, File: "a b/pins.yaml", Line: 3, Need: pins.Hard,
 				Why: "](javascript:alert(1))"}})
+	d.Packages[1].AAbout = &installed.About{Size: 4_200_000, License: "BSD License", Home: "https://altair.example"}
+	d.Packages[1].BAbout = &installed.About{Size: 3_100_000, License: "GPL-3.0 | <b>", Home: "https://altair.example",
+		Changes: "https://altair.example/changes?a=1&b=_2_"}
+	d.Packages[2].BAbout = &installed.About{Size: 4_200_000_000}
 	d.Renames = []drift.Rename{{From: "/srv/env", To: "/opt/env", Packages: 12}}
 	d.Damages = []drift.Damage{{Path: "/x\n", Package: "x", What: "changed"}}
 	d.Breaches = []drift.Breach{
@@ -52,7 +57,7 @@ func full(t *testing.T) *drift.Drift {
 func courses(t *testing.T) *drift.Drift {
 	t.Helper()
 	d := load(t)
-	d.Sources = &drift.Sources{A: drift.Source{Course: "stat159", Digest: "sha256:" + strings.Repeat("1", 64), Created: "2023-03-17"},
+	d.Sources = &drift.Sources{A: drift.Source{Course: "stat159", Digest: "sha256:" + strings.Repeat("1", 64), Created: "2023-03-17", Size: 1_234_567_890},
 		B: drift.Source{Course: "data100", Digest: "sha256:" + strings.Repeat("2", 64)}}
 	for i := range d.Packages {
 		if c := d.Packages[i].Cause; c != nil && c.Asked && d.Packages[i].Change == drift.Changed {

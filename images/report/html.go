@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"html/template"
@@ -58,7 +59,18 @@ type plain struct {
 type plainTable struct {
 	Name string
 	Head []string
-	Rows [][]string
+	Rows [][]plainCell
+}
+
+// A plainCell is one of its cells; a link may lead to more.
+type plainCell struct{ Text, Link string }
+
+// plainRow is a row of cells without links.
+func plainRow(cells ...string) (row []plainCell) {
+	for _, c := range cells {
+		row = append(row, plainCell{Text: c})
+	}
+	return row
 }
 
 // htmlDrift writes a drift as a page.
@@ -71,20 +83,24 @@ func htmlDrift(w io.Writer, d *drift.Drift) error {
 	if !two {
 		a, b = "was", "is"
 	}
-	packages := plainTable{Name: "Packages", Head: []string{"", "kind", "package", Clean(a), Clean(b), "level", "because of"}}
+	packages := plainTable{Name: "Packages", Head: []string{"", "kind", "package", Clean(a), Clean(b), "level", "size", "because of"}}
 	for _, c := range d.Packages {
 		if d.Expand || !d.Within(c) {
 			r := newRow(d, c, true)
-			packages.Rows = append(packages.Rows, []string{r.mark, Clean(string(c.Kind)), r.name, plainVersion(c.A, c.ADetail),
-				plainVersion(c.B, c.BDetail), r.level, r.note})
+			row := plainRow(r.mark, Clean(string(c.Kind)), r.name, plainVersion(c.A, c.ADetail), plainVersion(c.B, c.BDetail),
+				r.level, r.size, r.note)
+			home, changes := c.Links()
+			row[2].Link = cmp.Or(changes, home)
+			packages.Rows = append(packages.Rows, row)
 		}
 	}
 	config := plainTable{Name: "Image config", Head: []string{"setting", Clean(a), Clean(b)}}
 	for _, s := range d.Config {
-		config.Rows = append(config.Rows, []string{Clean(s.Name), shortened(orNone(s.A), maxSetting), shortened(orNone(s.B), maxSetting)})
+		config.Rows = append(config.Rows, plainRow(Clean(s.Name), shortened(orNone(s.A), maxSetting),
+			shortened(orNone(s.B), maxSetting)))
 	}
 	p.Tables = []plainTable{packages, config}
-	data := map[string]any{"drift": d}
+	data := map[string]any{"drift": d, "sizes": sizes(d), "downgrades": downgrades(d), "licenses": licenses(d)}
 	if two {
 		data["courses"] = map[string]string{"a": a, "b": b, "headline": Headline(d), "counts": counts(d)}
 	}
@@ -101,7 +117,7 @@ func htmlMatrix(w io.Writer, m *drift.Matrix) error {
 	}
 	t := plainTable{Name: "Packages and settings", Head: append(head, "level")}
 	for _, r := range slices.Concat(m.Packages, m.Config) {
-		t.Rows = append(t.Rows, matrixRow(r))
+		t.Rows = append(t.Rows, plainRow(matrixRow(r)...))
 	}
 	p.Tables = []plainTable{t}
 	return writeHTML(w, p, map[string]any{"matrix": m})

@@ -53,6 +53,17 @@ func Markdown(w io.Writer, d *drift.Drift) error {
 		}
 		folded(&b, head, lines)
 	}
+	if list := readings(d); len(list) > 0 && b.Len() < maxComment {
+		b.WriteString("\n<details><summary>Changelogs and projects</summary>\n\n")
+		for _, r := range list {
+			if b.Len() > maxComment {
+				b.WriteString("\nand more, which do not fit here\n")
+				break
+			}
+			fmt.Fprintf(&b, "- %s: <%s>\n", code(r.name), r.link)
+		}
+		b.WriteString("\n</details>\n")
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -96,18 +107,28 @@ func tablePackages(b *strings.Builder, d *drift.Drift) {
 	}
 	slices.SortStableFunc(rows, func(a, b row) int { return rank(a.change) - rank(b.change) })
 	a, other, two := d.TwoCourses()
-	head := "| | package | version | level | because of |\n|---|---|---|---|---|\n"
+	sized := slices.ContainsFunc(rows, func(r row) bool { return r.size != "" })
+	heads := []string{"", "package", "version", "level"}
 	if two {
-		head = fmt.Sprintf("| | package | %s | %s | level | because of |\n|---|---|---|---|---|---|\n", markdown(a), markdown(other))
+		heads = []string{"", "package", markdown(a), markdown(other), "level"}
 	}
+	if sized {
+		heads = append(heads, "size")
+	}
+	heads = append(heads, "because of")
+	head := "| " + strings.Join(heads, " | ") + " |\n" + strings.Repeat("|---", len(heads)) + "|\n"
 	var lines []string
 	for _, r := range rows {
 		versions := markdown(r.versions)
 		if two {
 			versions = markdownVersion(r.change.A, r.change.ADetail) + " | " + markdownVersion(r.change.B, r.change.BDetail)
 		}
-		lines = append(lines, fmt.Sprintf("| %s | %s | %s | %s | %s |\n", r.mark,
-			code(string(r.change.Kind)+" "+r.name), versions, markdown(r.level), markdown(r.note)))
+		cells := []string{r.mark, code(string(r.change.Kind) + " " + r.name), versions, markdown(r.level)}
+		if sized {
+			cells = append(cells, r.size)
+		}
+		cells = append(cells, markdown(r.note))
+		lines = append(lines, fmt.Sprintf("| %s |\n", strings.Join(cells, " | ")))
 	}
 	folded(b, head, lines)
 }

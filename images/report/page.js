@@ -118,10 +118,21 @@ function driftItems() {
     const level = c.level || c.change, why = !c.cause ? "other" : c.cause.asked ? "asked" : "followed";
     return { c, tree: treeOf(c), kind: c.kind, name: c.name, where: c.where, level, levels: c.was ? [level, "moved"] : [level], why, showWhere: crowded.has(c.kind), layer: c.layer,
       breaches: (drift.breaches || []).filter((b) => b.kind === c.kind && b.name === c.name && (b.where || "") === c.where),
-      words: [versionText(c.a, c.aDetail), versionText(c.b, c.bDetail), level, c.change, why, causeText(c.cause), c.was ? "moved " + c.was.kind + " " + c.was.name + " " + c.was.where : "",
+      grows: moreBytes(c), words: [...licences(c), versionText(c.a, c.aDetail), versionText(c.b, c.bDetail), level, c.change, why, causeText(c.cause), c.was ? "moved " + c.was.kind + " " + c.was.name + " " + c.was.where : "",
         c.event ? eventText(c.event) : "", ...(c.brings || []).map((b) => b.kind + " " + b.name)] };
   }));
 }
+
+// moreBytes is by how much a change makes the image larger, in bytes; undefined where that is not known.
+function moreBytes(c) {
+  const size = (v, about) => v == null ? 0 : about && about.size || undefined, n = size(c.b, c.bAbout) - size(c.a, c.aAbout);
+  return Number.isNaN(n) ? undefined : n;
+}
+const leastBytes = 10000; // fewer say nothing
+const moreText = (n) => n === undefined || Math.abs(n) < leastBytes ? "" : (n < 0 ? "−" : "+") + bytes(Math.abs(n));
+const licences = (c) => [c.aAbout, c.bAbout].map((about) => about && about.license || "");
+const link = (about, k) => about && /^https?:\/\//.test(about[k] || "") ? about[k] : "";
+const away = (address) => address ? el("a", { href: address, rel: "noreferrer noopener", target: "_blank" }, address) : "";
 
 // treeOf is the environment, or the tree of node packages, that is new or gone with a package.
 function treeOf(c) {
@@ -253,6 +264,9 @@ function driftNotes() {
     const [a, b] = wordDiff(s.a ?? "nothing", s.b ?? "nothing");
     out.push(note("launch", "▶ launch", `the launch command ${courses ? "differs" : "is another"}: `, el("code", "", a), courses ? " | " : " → ", el("code", "", b)));
   }
+  if (data.sizes) out.push(note("", "size", data.sizes));
+  if (data.downgrades) out.push(note("", "▼ older", data.downgrades));
+  for (const line of data.licenses || []) out.push(note("", "licence", line));
   for (const r of drift.renames || []) out.push(note("moved", "⇄ elsewhere", "the environment ", el("code", "", short(r.from, 200)), " is ", el("code", "", short(r.to, 200)), `${courses ? " in " + courses.b : " now"}, with ${r.packages} of its packages`));
   return out;
 }
@@ -442,6 +456,7 @@ function driftRow(it) {
     cell("name", el("div", "", kindBadge(c.kind), it.button, it.showWhere && c.where ? el("span", "where clamp", c.where) : "")),
     cell("ver", el("div", "clamp", versions(c))),
     cell("level", it.levels.map(pill)),
+    cell("size num", moreText(it.grows)),
     cell("why", el("div", c.cause || c.was ? "clamp" : "clamp one", why(it))));
 }
 
@@ -484,6 +499,10 @@ function driftDetail(it) {
     ["environment", c.where],
     ["in " + short(lastText(drift.a), 60), all(c.a, c.aDetail)],
     ["in " + short(lastText(drift.b), 60), all(c.b, c.bDetail)],
+    ["size", [c.aAbout, c.bAbout].some((about) => about && about.size) ? [c.aAbout, c.bAbout].map((about, i) => [c.a, c.b][i] == null ? "not there" : bytes(about && about.size)).join(courses ? " | " : " → ") : ""],
+    ["licence", licences(c).some(Boolean) ? [...new Set(licences(c).filter(Boolean))].join(courses ? " | " : " → ") : ""],
+    ["changelog", away(link(c.bAbout, "changes") || link(c.aAbout, "changes"))],
+    ["project", away(link(c.bAbout, "home") || link(c.aAbout, "home"))],
     ["moved from", c.was ? `${names[c.was.kind] || c.was.kind} ${c.was.name}${c.was.where ? " in " + c.was.where : ""}` : ""],
     ["policy", it.breaches.map((b) => el("div", "", "✗ " + b.message, reasoned(b.why), el("span", "dim", " " + place(b))))],
     ["why", cause ? cause.base ? courses ? "the base images differ" : "it came with another base image" : el("ul", "steps", (cause.chain || []).map((n) => el("li", "", n))) : ""],
@@ -512,6 +531,7 @@ const driftColumns = [
   { id: "package", name: "package", compare: (x, y) => natural(x.name, y.name) },
   { id: "version", name: courses ? courses.a + " | " + courses.b : "was → is", compare: (x, y) => natural(x.c.b ?? x.c.a, y.c.b ?? y.c.a) },
   { id: "level", name: "level", compare: (x, y) => rank(x.level) - rank(y.level) },
+  { id: "size", name: "size", class: "num", compare: (x, y) => (x.grows || 0) - (y.grows || 0) },
   { id: "why", name: "why", compare: (x, y) => natural(x.c.cause?.file || "~", y.c.cause?.file || "~") || (x.c.cause?.line || 0) - (y.c.cause?.line || 0) || natural(x.c.event || "~", y.c.event || "~") },
 ];
 
@@ -807,7 +827,8 @@ function onClick(e) {
 function startDrift() {
   const between = courses ? "and" : "→";
   document.title = clean(`driftpin: ${short(lastText(drift.a), 60)} ${between} ${short(lastText(drift.b), 60)}`);
-  const known = drift.sources ? (s) => el("span", "dim", [s.digest ? " " + s.digest.slice(0, 19) : "", s.created ? " of " + s.created : ""]) : () => "";
+  const known = drift.sources ? (s) => el("span", "dim", [s.digest ? " " + s.digest.slice(0, 19) : "", s.created ? " of " + s.created : "", s.size ? ", " + bytes(s.size) : ""]) : () => "";
+  document.body.classList.toggle("sized", items.some((it) => moreText(it.grows)));
   fill($("sources"), [el("span", "clamp", last(drift.a), known(drift.sources?.a)), el("span", "arrow", between), el("span", "clamp", last(drift.b), known(drift.sources?.b))]);
   const parts = headline();
   if (courses) $("headline").textContent = courses.headline;

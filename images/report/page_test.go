@@ -131,6 +131,14 @@ func TestPage(t *testing.T) {
 		`typeof window.alerted`:                           "undefined",
 		`/[\u202e\u001b]/.test(document.body.innerText)`:  "false",
 	})
+	b.eval(`find("pip/altair").button.click()`)
+	b.until(`document.querySelector(".detail a").href`, "https://altair.example/changes?a=1&b=_2_")
+	b.wants(map[string]string{
+		`find("pip/altair").tr.querySelector(".size").textContent`:              "−1.10 MB",
+		`document.querySelector(".detail").textContent.includes("BSD License")`: "true",
+		`document.querySelector("#notes").textContent.includes("GPL-3.0")`:      "true",
+	})
+	b.eval(`find("pip/altair").button.click()`)
 	b.do(chromedp.KeyEvent("/"))
 	b.until(`document.activeElement.id`, "search")
 	b.eval(`document.querySelector("#search").value = ""`) // KeyEvent types what the page has kept from being typed
@@ -171,6 +179,7 @@ func TestPlainPage(t *testing.T) {
 		b.wants(map[string]string{
 			fmt.Sprintf(`document.querySelector("#plain h1").textContent.startsWith(%q)`, headline): "true",
 			`document.querySelectorAll("#plain tbody tr").length > 1`:                               "true",
+			`[...document.querySelectorAll("#plain a")].every(a => a.protocol === "https:")`:        "true",
 			`document.images.length`:                         "0",
 			`/[\u202e\u001b]/.test(document.body.innerText)`: "false",
 			`document.querySelector("header").hidden`:        "true",

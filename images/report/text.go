@@ -36,6 +36,7 @@ func Text(w io.Writer, d *drift.Drift, colour bool) error {
 	}
 	t.settings(d.Config)
 	t.damages(d.Damages)
+	t.readings(readings(d))
 	_, err := io.WriteString(w, t.b.String())
 	return err
 }
@@ -101,6 +102,9 @@ func sources(d *drift.Drift) (lines []string) {
 		}
 		if s.Created != "" {
 			words = append(words, "of "+Clean(s.Created))
+		}
+		if s.Size > 0 {
+			words = append(words, Bytes(s.Size)+" of layers")
 		}
 		if len(words) > 0 {
 			lines = append(lines, Clean(s.name)+": "+strings.Join(words, ", "))
@@ -172,6 +176,11 @@ func Highlights(d *drift.Drift) (lines []string) {
 	if len(d.Summary.Kinds) > 1 {
 		lines = append(lines, byKind(d.Summary.Kinds))
 	}
+	for _, line := range []string{downgrades(d), sizes(d)} {
+		if line != "" {
+			lines = append(lines, line)
+		}
+	}
 	a, b, two := d.TwoCourses()
 	states, now := map[string]string{drift.Added: "is new", drift.Removed: "is gone"}, "now"
 	if two {
@@ -204,6 +213,7 @@ func Highlights(d *drift.Drift) (lines []string) {
 		}
 		lines = append(lines, reasoned(line, cmp.Or(c.Cause.Lost, c.Cause.Why)))
 	}
+	lines = append(lines, licenses(d)...)
 	for _, s := range d.Config {
 		if s.Name == "cmd" || s.Name == "entrypoint" {
 			what := "has changed"
@@ -289,8 +299,8 @@ func kinds(changes []drift.Change) []pins.Kind {
 
 // A row is a change as a line of columns.
 type row struct {
-	mark, name, versions, level, note string
-	change                            drift.Change
+	mark, name, versions, level, size, note string
+	change                                  drift.Change
 }
 
 func (t *text) packages(d *drift.Drift, kind pins.Kind, changes []drift.Change) {
@@ -316,32 +326,33 @@ func (t *text) packages(d *drift.Drift, kind pins.Kind, changes []drift.Change) 
 		}
 	}
 	t.printf("\n%s\n", t.bold(title))
-	widths := []int{0, 0, 0}
+	widths := make([]int, 4)
 	for _, r := range rows {
-		for i, s := range []string{r.name, r.versions, r.level} {
+		for i, s := range r.cells() {
 			widths[i] = max(widths[i], width(s))
 		}
 	}
 	for _, r := range rows {
-		line := fmt.Sprintf("  %s %s  %s  %s", r.mark, pad(r.name, widths[0]), pad(r.versions, widths[1]),
-			pad(r.level, widths[2]))
+		line, end := "  "+r.mark+" ", 4
+		for i, s := range r.cells() {
+			if widths[i] > 0 {
+				line += pad(s, widths[i]) + "  "
+				end += widths[i] + 2
+			}
+		}
 		line = t.colour(r.change, strings.TrimRight(line, " "))
 		if r.note != "" {
-			line += strings.Repeat(" ", max(0, 8+sum(widths)-visible(line))) + "  " + t.dim(r.note)
+			line += strings.Repeat(" ", max(0, end-visible(line))) + t.dim(r.note)
 		}
 		t.printf("%s\n", line)
 	}
 }
 
-func sum(list []int) (n int) {
-	for _, i := range list {
-		n += i
-	}
-	return n
-}
+// cells are the columns between the mark and the note.
+func (r row) cells() []string { return []string{r.name, r.versions, r.level, r.size} }
 
 func newRow(d *drift.Drift, c drift.Change, showWhere bool) row {
-	r := row{name: Clean(c.Name), change: c}
+	r := row{name: Clean(c.Name), size: moreBytes(c), change: c}
 	if showWhere && c.Where != "" {
 		r.name += " (" + Clean(c.Where) + ")"
 	}
@@ -364,6 +375,8 @@ func newRow(d *drift.Drift, c drift.Change, showWhere bool) row {
 		r.versions = versionText(c.A, c.ADetail) + to + versionText(c.B, c.BDetail)
 		if r.level = string(c.Level); c.Was != nil && versionText(c.A, c.ADetail) == versionText(c.B, c.BDetail) {
 			r.versions, r.level = versionText(c.B, c.BDetail), "moved"
+		} else if c.Down && to == " → " {
+			r.level += ", older"
 		}
 	}
 	var notes []string

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/CycloneDX/cyclonedx-go"
@@ -116,6 +117,9 @@ func componentOf(c cyclonedx.Component) component {
 			Layer: own["layer"], Event: own["event"]}
 		p.Where = own["where"]
 		p.Detail = pins.Detail{Commit: own["commit"], Build: own["build"], Channel: own["channel"], State: own["state"]}
+		p.About = installed.About{License: own["license"], Home: own["home"], Changes: own["changes"]}
+		p.About.Size, _ = strconv.ParseInt(own["size"], 10, 64) // empty where it is not known
+		p.About = p.About.Fit()
 		if owner, name, ok := strings.Cut(own["owner"], " "); ok {
 			p.Owner = &installed.Owner{Kind: pins.Kind(owner), Name: name}
 		}

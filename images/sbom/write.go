@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,7 +42,10 @@ func CycloneDX(w io.Writer, img Subject, packages []installed.Package) error {
 		c := cyclonedx.Component{
 			BOMRef: fmt.Sprintf("package-%d", i+1), Type: cyclonedx.ComponentTypeLibrary, Name: p.Name,
 			Version:    p.Version,
-			PackageURL: purl(p), Properties: properties(p),
+			PackageURL: purl(p), Properties: properties(p), ExternalReferences: links(p.About),
+		}
+		if p.About.License != "" {
+			c.Licenses = &cyclonedx.Licenses{{License: &cyclonedx.License{Name: p.About.License}}}
 		}
 		if p.Path != "" {
 			c.Evidence = &cyclonedx.Evidence{Occurrences: &[]cyclonedx.EvidenceOccurrence{{Location: p.Path}}}
@@ -52,6 +56,23 @@ func CycloneDX(w io.Writer, img Subject, packages []installed.Package) error {
 	e := cyclonedx.NewBOMEncoder(w, cyclonedx.BOMFileFormatJSON)
 	e.SetPretty(true)
 	return e.EncodeVersion(bom, cyclonedx.SpecVersion1_6)
+}
+
+// links are a package's addresses; nil if it has none.
+func links(about installed.About) *[]cyclonedx.ExternalReference {
+	var out []cyclonedx.ExternalReference
+	for _, l := range []struct {
+		url  string
+		what cyclonedx.ExternalReferenceType
+	}{{about.Home, cyclonedx.ERTypeWebsite}, {about.Changes, cyclonedx.ERTypeReleaseNotes}} {
+		if l.url != "" {
+			out = append(out, cyclonedx.ExternalReference{URL: l.url, Type: l.what})
+		}
+	}
+	if out == nil {
+		return nil
+	}
+	return &out
 }
 
 func properties(p installed.Package) *[]cyclonedx.Property {
@@ -71,6 +92,12 @@ func properties(p installed.Package) *[]cyclonedx.Property {
 	add("build", p.Build)
 	add("channel", p.Channel)
 	add("state", p.State)
+	if p.About.Size > 0 {
+		add("size", strconv.FormatInt(p.About.Size, 10))
+	}
+	add("license", p.About.License)
+	add("home", p.About.Home)
+	add("changes", p.About.Changes)
 	if p.Owner != nil {
 		add("owner", string(p.Owner.Kind)+" "+p.Owner.Name)
 	}
@@ -134,7 +161,7 @@ func SPDX(w io.Writer, img Subject, packages []installed.Package) error {
 		if err != nil {
 			return err
 		}
-		s.PackageComment = propertyPrefix + string(comment)
+		s.PackageComment, s.PackageHomePage = propertyPrefix+string(comment), p.About.Home
 		if p.Path != "" {
 			s.PackageSourceInfo = "found by driftpin: " + p.Path
 		}

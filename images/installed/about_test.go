@@ -1,0 +1,106 @@
+package installed_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/driftpin/driftpin/images/installed"
+	"github.com/google/go-cmp/cmp"
+)
+
+// packagesOf is the inventory of files.
+func packagesOf(t *testing.T, files map[string]string) map[string]installed.Package {
+	t.Helper()
+	facts := installed.Facts{}
+	for name, text := range files {
+		fact, err := installed.Read(name, int64(len(text)), strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		facts[name] = fact
+	}
+	packages, err := installed.Packages(facts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]installed.Package{}
+	for _, p := range packages {
+		found[string(p.Kind)+" "+p.Name] = p
+	}
+	return found
+}
+
+// What packages say of themselves is read where each manager keeps it.
+func TestAbout(t *testing.T) {
+	const site = "opt/env/lib/python3.11/site-packages/"
+	found := packagesOf(t, map[string]string{
+		site + "new-1.dist-info/METADATA": "Name: new\nVersion: 1\nLicense-Expression: BSD-3-Clause\nLicense: other\n" +
+			"Project-URL: Source Code, https://new.example/src\nProject-URL: Change Log, https://new.example/log\n\nText\n",
+		site + "new-1.dist-info/RECORD": "new/a.py,sha256=x,1000\n\"new/b,c.py\",sha256=x,234\nnew/a.pyc,,\n" +
+			"new-1.dist-info/RECORD,,\r\n",
+		site + "old-1.dist-info/METADATA": "Name: old\nVersion: 1\nLicense: Copyright (c) 2010\n " + strings.Repeat("All rights. ", 20) +
+			"\nHome-page: https://old.example\nClassifier: License :: OSI Approved :: MIT License\n" +
+			"Classifier: License :: OSI Approved\nClassifier: Topic :: License\n",
+		site + "bad-1.dist-info/METADATA": "Name: bad\nVersion: 1\nLicense: UNKNOWN\nHome-page: javascript:alert(1)\n" +
+			"Project-URL: Changelog, https://user:secret@bad.example/x\nProject-URL: Home, https://bad.example/`|<b>\n",
+		"opt/conda/conda-meta/numpy-1.26-0.json": `{"name":"numpy","version":"1.26","build":"0","license":"BSD-3-Clause",` +
+			`"files":["lib/python3.11/site-packages/numpy-1.26.dist-info/METADATA"],` +
+			`"paths_data":{"paths":[{"size_in_bytes":70},{"size_in_bytes":7},{"size_in_bytes":-1},{}]}}`,
+		"opt/conda/lib/python3.11/site-packages/numpy-1.26.dist-info/METADATA": "Name: numpy\nVersion: 1.26\n" +
+			"Project-URL: Release Notes, https://numpy.example/notes\nHome-page: https://numpy.example\n",
+		"var/lib/dpkg/status": "Package: jq\nVersion: 1.6\nStatus: install ok installed\nInstalled-Size: 100\n" +
+			"Homepage: https://jq.example/\n",
+		"srv/node_modules/x/package.json": `{"name":"x","version":"1","license":{"type":"ISC"},` +
+			`"repository":{"url":"git+https://x.example/x.git"}}`,
+		"usr/lib/R/library/xts/DESCRIPTION": "Package: xts\nVersion: 0.1\nLicense: GPL (>= 2)\n" +
+			"URL: https://xts.example,\n  https://two.example\nBuilt: R 4.2.2\n",
+	})
+	want := map[string]installed.About{
+		"pip new":     {Size: 1234, License: "BSD-3-Clause", Home: "https://new.example/src", Changes: "https://new.example/log"},
+		"pip old":     {License: "MIT License", Home: "https://old.example"},
+		"pip bad":     {},
+		"conda numpy": {Size: 77, License: "BSD-3-Clause", Home: "https://numpy.example", Changes: "https://numpy.example/notes"},
+		"deb jq":      {Size: 102400, Home: "https://jq.example/"},
+		"npm x":       {License: "ISC", Home: "https://x.example/x"},
+		"r xts":       {License: "GPL (>= 2)", Home: "https://xts.example"},
+	}
+	for name, about := range want {
+		if diff := cmp.Diff(about, found[name].About); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	var read installed.About
+	if err := json.Unmarshal([]byte(`{"size":-3,"license":"a\nb","home":"javascript:alert(1)"}`), &read); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(installed.About{License: "a"}, read); diff != "" {
+		t.Errorf("what others wrote down (-want +got):\n%s", diff)
+	}
+}
+
+// A licence has changed only where the words say something else, not where one says less.
+func TestSameLicense(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		same bool
+	}{
+		{"MIT License", "MIT", true},
+		{"BSD License", "BSD-3-Clause", true},
+		{"Apache Software License", "Apache-2.0", true},
+		{"GPL-2.0", "GPL-2.0-only", true},
+		{"", "MIT", true},
+		{"GPL-2.0", "GPL-3.0", false},
+		{"GPL-2.0-only", "GPL-2.0-or-later", false},
+		{"LGPL-3.0", "GPL-3.0", false},
+		{"GPL-3.0", "AGPL-3.0", false},
+		{"MIT", "MIT AND GPL-3.0", false},
+		{"BSD", "BSD, MIT", false},
+		{"Apache-2.0", "Apache-2.0 WITH LLVM-exception", false},
+		{"BSD-3-Clause", "MIT", false},
+	} {
+		if installed.SameLicense(c.a, c.b) != c.same || installed.SameLicense(c.b, c.a) != c.same {
+			t.Errorf("SameLicense(%q, %q) is not %v", c.a, c.b, c.same)
+		}
+	}
+}
