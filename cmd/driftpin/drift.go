@@ -23,7 +23,7 @@ import (
 type driftFlags struct {
 	format, output, failOn, platform, colour, policy, since string
 	courses                                                 []string
-	all, layers                                             bool
+	all, layers, history                                    bool
 	// with since: the course's folder as it was, and as it is
 	then, now string
 }
@@ -40,14 +40,23 @@ locks (lock:FILE), SBOMs (sbom:FILE), and the image that a Helm values file depl
 
 An image that driftpin built says why each package is there. For other images,
 --course names the course whose lock explains them. --since compares a course with
-its lock at an earlier revision, or an image with another of its tags.
+its lock at an earlier revision, or an image with another of its tags. --history shows
+how the locks of courses changed: which commit changed what, by whom, and when.
 
 A policy (--policy FILE, or sync in the manifest of a --course) says which packages
-must be the same, may differ, must not be older, or are forbidden.`,
+must be the same, may differ, must not be older, or are forbidden, by names or patterns:
+
+  sync:
+    rules:
+      - {same: [numpy, "jupyter-*"], why: shared notebooks}
+      - {may-differ: [jupyterlab], until: 2023-06-01}
+      - {not-older: [jupyterhub]}
+      - {forbidden: [boken]}`,
 		Example: `  driftpin drift oci-layout:build/images/stat159 oci-layout:build/images/data100
   driftpin drift hub/stat159:a9f2c4a2da6d hub/stat159:c19b8cc5c437 --format html --output drift.html
   driftpin drift --since v2023-spring courses/stat159
   driftpin drift --since a9f2c4a2da6d hub/stat159:c19b8cc5c437
+  driftpin drift --history courses/stat159 courses/data100 --format html --output history.html
   driftpin drift lock:old.lock lock:courses/stat159/pins.lock --fail-on major
   driftpin drift A B --policy policy.yaml --fail-on policy --format sarif --output drift.sarif
   driftpin drift values:config/common.yaml oci-layout:build/images/stat159
@@ -56,6 +65,9 @@ must be the same, may differ, must not be older, or are forbidden.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.check(args); err != nil {
 				return usageError{err}
+			}
+			if f.history {
+				return f.timeline(cmd.Context(), s, args)
 			}
 			return f.run(cmd.Context(), s, args)
 		},
@@ -68,6 +80,7 @@ must be the same, may differ, must not be older, or are forbidden.`,
 	cmd.Flags().StringVar(&f.colour, "color", "auto", "auto, always or never")
 	cmd.Flags().StringVar(&f.policy, "policy", "", "file with the rules under sync")
 	cmd.Flags().StringVar(&f.since, "since", "", "compare with a revision of the course, or another tag of the image")
+	cmd.Flags().BoolVar(&f.history, "history", false, "how the locks of the named courses changed, by git's history")
 	cmd.Flags().StringSliceVar(&f.courses, "course", nil, "course whose lock explains the changes; may be repeated")
 	cmd.Flags().BoolVar(&f.all, "all", false, "also list the packages of added and removed environments")
 	cmd.Flags().BoolVar(&f.layers, "read-layers", false,
@@ -85,6 +98,10 @@ func (f *driftFlags) check(args []string) error {
 	switch {
 	case err != nil:
 		return err
+	case f.history && (f.since != "" || f.policy != "" || len(f.courses) > 0 || f.format == "sarif"):
+		return errors.New("--history shows courses by themselves: leave out --since, --policy, --course and --format sarif")
+	case f.history:
+		return nil
 	case f.since != "" && len(args) != 1:
 		return errors.New("--since takes one course or image, and compares it with its own past")
 	case f.since == "" && len(args) < 2:

@@ -206,8 +206,8 @@ func (c cost) String() string {
 		text += ": " + strings.Join(names, ", ")
 	}
 	more := "no more than before"
-	if c.after/1e5 != c.before/1e5 {
-		more = fmt.Sprintf("%+.1f MB", float64(c.after-c.before)/1e6)
+	if diff := c.after - c.before; diff >= 5e4 || diff <= -5e4 {
+		more = fmt.Sprintf("%+.1f MB", float64(diff)/1e6)
 	}
 	return fmt.Sprintf("downloads: %s, %.1f MB in all%s", more, float64(c.after)/1e6, text)
 }

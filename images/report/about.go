@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/driftpin/driftpin/images/drift"
-	"github.com/driftpin/driftpin/images/installed"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/version"
 )
@@ -152,12 +151,4 @@ func (t *text) readings(list []reading) {
 		}
 		t.printf("  %s  %s\n", r.name, t.dim(r.link))
 	}
-}
-
-// licenseOf is what a package says of its licence.
-func licenseOf(about *installed.About) string {
-	if about == nil {
-		return ""
-	}
-	return Clean(about.License)
 }

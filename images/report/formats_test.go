@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/images/installed"
@@ -57,7 +58,8 @@ func full(t *testing.T) *drift.Drift {
 func courses(t *testing.T) *drift.Drift {
 	t.Helper()
 	d := load(t)
-	d.Sources = &drift.Sources{A: drift.Source{Course: "stat159", Digest: "sha256:" + strings.Repeat("1", 64), Created: "2023-03-17", Size: 1_234_567_890},
+	d.Sources = &drift.Sources{A: drift.Source{Course: "stat159", Digest: "sha256:" + strings.Repeat("1", 64),
+		Created: "2023-03-17", Size: 1_234_567_890},
 		B: drift.Source{Course: "data100", Digest: "sha256:" + strings.Repeat("2", 64)}}
 	for i := range d.Packages {
 		if c := d.Packages[i].Cause; c != nil && c.Asked && d.Packages[i].Change == drift.Changed {
@@ -68,6 +70,29 @@ func courses(t *testing.T) *drift.Drift {
 	}
 	d.Explain(nil, nil)
 	return d
+}
+
+// timeline is how the locks of two courses changed, one of which has none.
+func timeline(t *testing.T) *drift.Timeline {
+	t.Helper()
+	day := func(s string) time.Time {
+		when, err := time.Parse(time.DateOnly, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return when
+	}
+	return &drift.Timeline{Courses: []drift.Course{
+		{Name: "stat159", Dir: "courses/stat159", Steps: []drift.Step{
+			{Commit: strings.Repeat("a", 40), Time: day("2022-08-20"), Author: "A", Subject: "a first lock",
+				File: "pins.lock", Packages: 26},
+			{Commit: strings.Repeat("b", 40), Time: day("2023-03-17"), Author: "</script><b>\x1b", Subject: "[x](y) | <img src=x> \u202e",
+				File: "pins.lock", Packages: 27, Drift: full(t)},
+			{Commit: strings.Repeat("c", 40), Time: day("2023-04-01"), Author: "A", Subject: "merge", File: "pins.lock",
+				Error: "pins.lock:1: not a lock"},
+		}},
+		{Name: "data100", Dir: "courses/data100", Steps: []drift.Step{}},
+	}}
 }
 
 func matrix() *drift.Matrix {
@@ -93,12 +118,12 @@ var (
 func TestFormats(t *testing.T) {
 	for _, format := range []string{"text", "markdown", "sarif", "json"} {
 		for name, d := range map[string]report.Document{"full": report.OfDrift(full(t)), "courses": report.OfDrift(courses(t)),
-			"matrix": report.OfMatrix(matrix())} {
+			"matrix": report.OfMatrix(matrix()), "timeline": report.OfTimeline(timeline(t))} {
 			var out bytes.Buffer
 			err := d.Write(&out, format, false)
-			if name == "matrix" && format == "sarif" {
+			if (name == "matrix" || name == "timeline") && format == "sarif" {
 				if err == nil {
-					t.Error("a matrix as SARIF: no error")
+					t.Errorf("a %s as SARIF: no error", name)
 				}
 				continue
 			}
@@ -138,7 +163,7 @@ func TestSchema(t *testing.T) {
 	}
 	for name, d := range map[string]report.Document{"full": report.OfDrift(full(t)), "courses": report.OfDrift(courses(t)),
 		"none":   report.OfDrift(drift.New("a", "b", []drift.Change{}, []drift.Setting{})),
-		"matrix": report.OfMatrix(matrix())} {
+		"matrix": report.OfMatrix(matrix()), "timeline": report.OfTimeline(timeline(t))} {
 		var out bytes.Buffer
 		if err := d.Write(&out, "json", false); err != nil {
 			t.Fatal(err)

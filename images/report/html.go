@@ -83,7 +83,7 @@ func htmlDrift(w io.Writer, d *drift.Drift) error {
 	if !two {
 		a, b = "was", "is"
 	}
-	packages := plainTable{Name: "Packages", Head: []string{"", "kind", "package", Clean(a), Clean(b), "level", "size", "because of"}}
+	packages := plainTable{Name: "Packages", Head: []string{"sign", "kind", "package", Clean(a), Clean(b), "level", "size", "because of"}}
 	for _, c := range d.Packages {
 		if d.Expand || !d.Within(c) {
 			r := newRow(d, c, true)

@@ -588,12 +588,21 @@ function matrixDetail(it) {
     ...[...by].map(([v, list]) => [v == null ? "not in" : el("code", "", v), list.map(({ i }) => el("div", "", el("b", "", letter(i)), " ", matrix.images[i].name))]),
   ]);
 }
+// tails are the ends by which images can be told apart in narrow columns: without what all names begin with alike, and of long ones the end.
+function tails(names) {
+  const most = 18;
+  let n = 0;
+  while (names.length > 1 && names.every((s) => n < s.length && s[n] === names[0][n])) n++;
+  while (n > 0 && /[\p{L}\p{N}]/u.test(names[0][n - 1])) n--;
+  return names.map((s) => s.length <= most ? s : n > 0 && s.length - n < most ? "…" + s.slice(n) : "…" + s.slice(1 - most));
+}
 function matrixColumns() {
+  const ends = tails(matrix.images.map((c) => lastText(c.name)));
   const far = (it, i) => { const [l, d] = apart(it, reference(it.row), it.row.values[i]); return l === "" ? 99 : l === "absent" ? 50 : rank(l) * 2 + (d > 0 ? 1 : 0); };
   return [
     { id: "package", name: "package", class: "first", compare: (x, y) => natural(x.name, y.name) },
     ...matrix.images.map((c, i) => ({ id: letter(i), name: letter(i), class: "col", label: `${letter(i)} ${c.name}: differing first`, compare: (x, y) => far(x, i) - far(y, i),
-      head: () => [letter(i), el("small", "clamp", lastText(c.name))] })),
+      head: () => [letter(i), el("small", { class: "clamp", title: c.name }, ends[i])] })),
     { id: "level", name: "level", compare: (x, y) => rank(x.level) - rank(y.level) },
   ];
 }
@@ -607,7 +616,7 @@ function pairs() {
   return el("div", "box", el("h2", "", "Packages that differ between two images"), el("table", "pairs", head, rows));
 }
 function imageTable() {
-  const head = el("tr", "", ["", "image", "packages", "nowhere else", "size"].map((t, i) => el("th", { scope: "col", class: i > 1 ? "num dim" : "dim" }, t)));
+  const head = el("tr", "", ["letter", "image", "packages", "nowhere else", "size"].map((t, i) => el("th", { scope: "col", class: i > 1 ? "num dim" : "dim" }, t)));
   return el("div", "box", el("h2", "", "Images"), el("table", "images", head, matrix.images.map((c, i) => el("tr", "", el("th", { scope: "row" }, letter(i)), el("td", { title: c.digest }, el("span", "mono clamp", last(c.name))),
     el("td", "num", c.packages), el("td", "num", c.alone), el("td", "num", c.size ? bytes(c.size) : "–")))));
 }

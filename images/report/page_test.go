@@ -66,12 +66,24 @@ func newBrowser(t *testing.T) *browser {
 // show opens a document's page.
 func (b *browser) show(d report.Document, hash string) {
 	b.t.Helper()
+	b.open(pageOf(b.t, d), hash)
+}
+
+// pageOf is a document's page.
+func pageOf(t *testing.T, d report.Document) string {
+	t.Helper()
 	var out bytes.Buffer
 	if err := d.Write(&out, "html", false); err != nil {
-		b.t.Fatal(err)
+		t.Fatal(err)
 	}
+	return out.String()
+}
+
+// open opens a page.
+func (b *browser) open(page, hash string) {
+	b.t.Helper()
 	file := filepath.Join(b.t.TempDir(), "page.html")
-	if err := os.WriteFile(file, out.Bytes(), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(page), 0o644); err != nil {
 		b.t.Fatal(err)
 	}
 	b.do(network.Enable(), chromedp.Navigate("about:blank"), chromedp.Navigate("file://"+file+hash))
@@ -193,7 +205,10 @@ func TestPlainPage(t *testing.T) {
 func TestPageOfMatrix(t *testing.T) {
 	b := newBrowser(t)
 	b.show(report.OfMatrix(matrix()), "")
-	b.wants(map[string]string{rows: "2", `document.body.innerText.includes("numpy")`: "true"})
+	b.wants(map[string]string{rows: "2", `document.body.innerText.includes("numpy")`: "true",
+		`tails(["hub-image:2023-spring-stat159", "hub-image:2023-spring-data100", "a"]).join()`: "…23-spring-stat159,…23-spring-data100,a",
+		`tails(["hub-image:2023-spring-stat159", "hub-image:2023-spring-data100"]).join()`:      "…stat159,…data100",
+	})
 }
 
 // Thousands of rows are there at once.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"path"
+	"strings"
 
 	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/pins"
@@ -96,7 +98,7 @@ func SARIF(w io.Writer, d *drift.Drift) error {
 	}
 	for i := range results { // GitHub takes none without a place
 		if results[i].Locations == nil {
-			results[i].Locations = located(manifestOf(d), 0)
+			results[i].Locations = located(about(d), 0)
 		}
 	}
 	return writeJSON(w, sarifLog{"2.1.0",
@@ -104,11 +106,24 @@ func SARIF(w io.Writer, d *drift.Drift) error {
 		[]sarifRun{{sarifTool{sarifDriver{"driftpin", sarifRules}}, results}}})
 }
 
-// manifestOf is a file that a drift is about: one of those that explain it.
-func manifestOf(d *drift.Drift) string {
+// about is a file that a drift is about: one of those that explain it; else the lock, SBOM, archive or
+// layout that was compared; of images in registries the file that a course has as a rule.
+func about(d *drift.Drift) string {
 	for _, c := range d.Packages {
 		if c.Cause != nil && c.Cause.File != "" {
 			return c.Cause.File
+		}
+	}
+	for _, name := range []string{d.B, d.A} {
+		switch kind, file, _ := strings.Cut(name, ":"); kind {
+		case "lock", "sbom", "docker-archive":
+			return file
+		case "oci-layout":
+			dir, _, _ := strings.Cut(file, "@")
+			if i := strings.LastIndexByte(dir, ':'); i > strings.LastIndexByte(dir, '/') {
+				dir = dir[:i]
+			}
+			return path.Join(dir, "index.json")
 		}
 	}
 	return pins.ManifestName

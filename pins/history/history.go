@@ -45,7 +45,7 @@ type Event struct {
 // extends. dir lies in a git repository; what is not committed is not history, and
 // what git could not merge in a file is passed over.
 func Of(ctx context.Context, dir, name string, others ...string) ([]Event, error) {
-	commits, err := readLog(ctx, dir, others)
+	commits, err := readLog(ctx, dir, others, holdsPins)
 	if err != nil {
 		return nil, err
 	}
@@ -130,21 +130,28 @@ func Reverted(events []Event, kind pins.Kind, version string) (last Trial, ok bo
 type commit struct {
 	id      string
 	time    time.Time
+	author  string
 	subject string
 	changes []change
 	renames map[string]string // where files were before the commit that moved them into the folder
 }
 
-// A change is a file's content after a commit.
-type change struct{ file, blob string }
+// A change is a file's content after a commit, and before it: of a merge, in the first
+// parent. Zeros say that there is none.
+type change struct{ file, blob, was string }
 
 // maxMoves is how often a course may have moved.
 const maxMoves = 20
 
+// A wanted tells by its path which files of a folder are wanted; the folder's is prefix.
+type wanted func(prefix, file string) bool
+
+func holdsPins(_, file string) bool { return pins.HoldsPins(path.Base(file)) }
+
 // readLog lists the commits that touched a course, the oldest first, with the
-// files that can hold pins: those of its folder, and before a commit that moved
+// files that are wanted: those of its folder, and before a commit that moved
 // the files there, those of the folder in which they were.
-func readLog(ctx context.Context, dir string, others []string) (commits []commit, err error) {
+func readLog(ctx context.Context, dir string, others []string, want wanted) (commits []commit, err error) {
 	top, prefix, err := place(ctx, dir)
 	if err != nil {
 		return nil, err
@@ -157,7 +164,7 @@ func readLog(ctx context.Context, dir string, others []string) (commits []commit
 	}
 	tip := "HEAD"
 	for range maxMoves {
-		part, err := logOf(ctx, top, tip, prefix, within)
+		part, err := logOf(ctx, top, tip, prefix, within, want)
 		if err != nil || len(part) == 0 {
 			return commits, err
 		}
@@ -258,10 +265,10 @@ const ShallowHint = "the clone is shallow, so its history is incomplete: run git
 
 // logOf lists the commits up to a tip that touched a folder, or some files, the
 // oldest first. A merge is one of them if what it has is not what a side had.
-func logOf(ctx context.Context, top, tip, prefix string, files map[string]bool) ([]commit, error) {
+func logOf(ctx context.Context, top, tip, prefix string, files map[string]bool, want wanted) ([]commit, error) {
 	args := []string{"-c", "core.quotePath=false", "log", tip, "--reverse", "--topo-order", "--no-renames", "-c",
 		"--raw", "--no-abbrev",
-		"--format=%x01%H%x00%ct%x00%s", "--", ":(top,literal)" + prefix}
+		"--format=%x01%H%x00%ct%x00%an%x00%s", "--", ":(top,literal)" + prefix}
 	for _, file := range slices.Sorted(maps.Keys(files)) {
 		args = append(args, ":(top,literal)"+file)
 	}
@@ -275,20 +282,20 @@ func logOf(ctx context.Context, top, tip, prefix string, files map[string]bool) 
 	for lines.Scan() {
 		line := lines.Text()
 		if head, ok := strings.CutPrefix(line, "\x01"); ok {
-			f := append(strings.SplitN(head, "\x00", 3), "", "")
+			f := append(strings.SplitN(head, "\x00", 4), "", "", "")
 			seconds, err := strconv.ParseInt(f[1], 10, 64)
 			if err != nil {
 				return nil, fmt.Errorf("git log said %q", line)
 			}
-			commits = append(commits, commit{id: f[0], time: time.Unix(seconds, 0).UTC(), subject: f[2]})
+			commits = append(commits, commit{id: f[0], time: time.Unix(seconds, 0).UTC(), author: f[2], subject: f[3]})
 			continue
 		}
 		// :MODE MODE OLD NEW STATUS<tab>FILE; of a merge, a colon, mode and old each side
 		info, file, ok := strings.Cut(line, "\t")
 		f := strings.Fields(info)
-		if ok && len(f) >= 5 && len(commits) > 0 && (pins.HoldsPins(path.Base(file)) || files[file]) {
+		if ok && len(f) >= 5 && len(commits) > 0 && (want(prefix, file) || files[file]) {
 			last := &commits[len(commits)-1]
-			last.changes = append(last.changes, change{file, f[len(f)-2]})
+			last.changes = append(last.changes, change{file, f[len(f)-2], f[len(f)/2]})
 		}
 	}
 	return commits, lines.Err()

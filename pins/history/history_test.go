@@ -10,6 +10,7 @@ import (
 
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/history"
+	"github.com/google/go-cmp/cmp"
 )
 
 // A past is a git repository being made, by git fast-import.
@@ -53,6 +54,51 @@ func (p *past) repository(t testing.TB) string {
 func environment(lab, bokeh string) string {
 	return "name: x\ndependencies:\n  # real-time collaboration\n  - jupyterlab==" + lab + "\n  - bokeh==" + bokeh +
 		"\n  - pip:\n    - nbgitpuller==1.1.0\n"
+}
+
+// aLock is the text of a lock that has six, which only comes along.
+func aLock(version string) string {
+	l := pins.Lock{Course: "c", Base: "sha256:" + strings.Repeat("0", 64), Platforms: []string{"linux/amd64"},
+		Artifacts: []pins.Artifact{{Pin: pins.New(pins.Pip, "six", version), Platform: "linux/amd64", Size: 1,
+			File: "six-" + version + "-py3-none-any.whl", SHA256: strings.Repeat("a", 64), Use: pins.Install,
+			By: []string{"dateutil"}}}}
+	return l.String()
+}
+
+// Each commit is compared with the lock that it found, where the course was moved too.
+func TestLocks(t *testing.T) {
+	var p past
+	const pinsFile, lock = "old/stat159/requirements.txt", "old/stat159/pins.lock"
+	p.commit("first", pinsFile, "idna==3.4\n", lock, aLock("3.4"), "old/other/pins.lock", aLock("1"))
+	p.commit("not the lock", pinsFile, "idna==3.5\n")
+	p.commit("bump", lock, aLock("3.5"))
+	p.commit("broken", lock, "<<<<<<< HEAD\n")
+	p.commit("mended", lock, aLock("3.6"))
+	p.commit("moved", pinsFile, "", lock, "", "courses/stat159/requirements.txt", "idna==3.5\n", "courses/stat159/pins.lock",
+		aLock("3.6"))
+	p.commit("bump again", "courses/stat159/pins.lock", aLock("3.7"))
+	p.commit("gone", "courses/stat159/pins.lock", "")
+	p.commit("again", "courses/stat159/pins.lock", aLock("3.7"))
+	locks, err := history.Locks(t.Context(), filepath.Join(p.repository(t), "courses/stat159"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	version := func(l *pins.Lock) string {
+		if l == nil {
+			return "none"
+		}
+		return l.Artifacts[0].Version
+	}
+	for _, l := range locks {
+		got = append(got, fmt.Sprintf("%s: %s to %s, wrong: %v", l.Subject, version(l.Before), version(l.Lock), l.Err != nil))
+	}
+	want := []string{"first: none to 3.4, wrong: false", "bump: 3.4 to 3.5, wrong: false", "broken: 3.5 to none, wrong: true",
+		"mended: none to 3.6, wrong: false", "bump again: 3.6 to 3.7, wrong: false", "gone: 3.7 to none, wrong: false",
+		"again: none to 3.7, wrong: false"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
 }
 
 func TestOf(t *testing.T) {
@@ -257,18 +303,11 @@ echo numpy==9 >common/base.txt; c nine`
 
 // What only comes along is known by the lock.
 func TestLocked(t *testing.T) {
-	lock := func(version string) string {
-		l := pins.Lock{Course: "c", Base: "sha256:" + strings.Repeat("0", 64), Platforms: []string{"linux/amd64"},
-			Artifacts: []pins.Artifact{{Pin: pins.New(pins.Pip, "six", version), Platform: "linux/amd64", Size: 1,
-				File: "six-" + version + "-py3-none-any.whl", SHA256: strings.Repeat("a", 64), Use: pins.Install,
-				By: []string{"dateutil"}}}}
-		return l.String()
-	}
 	var p past
-	p.commit("begin", "c/pins.yaml", "pins: {pip: [dateutil==2]}\n", "c/pins.lock", lock("1.15.0"))
-	p.commit("other", "d/pins.lock", lock("1.0"))
+	p.commit("begin", "c/pins.yaml", "pins: {pip: [dateutil==2]}\n", "c/pins.lock", aLock("1.15.0"))
+	p.commit("other", "d/pins.lock", aLock("1.0"))
 	p.commit("broken", "c/pins.lock", "nothing\n")
-	p.commit("lock again", "c/pins.lock", lock("1.16.0"))
+	p.commit("lock again", "c/pins.lock", aLock("1.16.0"))
 	p.commit("no lock", "c/pins.lock", "")
 	dir := filepath.Join(p.repository(t), "c")
 	events, err := history.Locked(t.Context(), dir, "Six")
