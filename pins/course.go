@@ -30,7 +30,7 @@ type ReadOptions struct {
 
 // ReadCourseWith is ReadCourse with options.
 func ReadCourseWith(dir string, o ReadOptions) (*Manifest, error) {
-	m := &Manifest{Dir: dir, Platforms: []string{"linux/amd64"}, Edited: o.Edited, Environment: Text{Value: o.Environment}}
+	m := &Manifest{Dir: dir, Platforms: []string{DefaultPlatform}, Edited: o.Edited, Environment: Text{Value: o.Environment}}
 	c := course{m: m, reading: map[string]bool{}, edited: o.Edited}
 	if !o.Outside {
 		c.bounds = boundsOf(dir)

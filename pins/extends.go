@@ -51,7 +51,7 @@ func (c *course) extend(m *Manifest, file string) {
 		{"launch.files", len(f.Launch.Files) > 0},
 		{"accounts", f.Accounts.At.File != ""},
 		{"sync", f.Sync.With.At.File != "" || len(f.Sync.Rules) > 0},
-		{"platforms", !slices.Equal(f.Platforms, []string{"linux/amd64"})},
+		{"platforms", !slices.Equal(f.Platforms, []string{DefaultPlatform})},
 		{"course", f.Course != ""},
 	} {
 		if own.found {

@@ -12,6 +12,9 @@ import (
 // ManifestName is the file that makes a folder a course of driftpin's own.
 const ManifestName = "pins.yaml"
 
+// DefaultPlatform is the platform of courses that name none.
+const DefaultPlatform = "linux/amd64"
+
 // A Manifest is what a course asks for, read from its pins.yaml, from
 // repo2docker's files, or from both. Positions name the file and line that
 // each thing was asked on.
@@ -127,7 +130,7 @@ func (m *Manifest) parse(name string, data []byte) {
 	if root == nil {
 		return
 	}
-	m.Platforms = []string{"linux/amd64"}
+	m.Platforms = []string{DefaultPlatform}
 	r.mapping(root, ManifestName,
 		field{"course", func(n *yaml.Node) { m.readCourseName(r, n) }},
 		field{"base", func(n *yaml.Node) { m.Base = r.positioned(n, "base") }},

@@ -40,7 +40,7 @@ func (f *bumpFlags) add(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.write, "write", false, "write the manifests and the locks")
 	cmd.Flags().StringVar(&f.markdown, "markdown", "", "file to write the pull request's body to, besides")
 	cmd.Flags().StringVar(&f.format, "format", "text", "text, json or markdown: the body of a pull request")
-	cmd.Flags().StringVar(&f.output, "output", "", "file to write what is shown to (default standard output)")
+	cmd.Flags().StringVar(&f.output, "output", "", "file to write to (default standard output)")
 	cmd.Flags().StringVar(&f.asOf, "as-of", "", "set the manifest's as-of to this date too")
 }
 

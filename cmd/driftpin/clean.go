@@ -32,7 +32,8 @@ func cleanCommand(s streams) *cobra.Command {
 		Long: `Free the disk of what builds have left in $DRIFTPIN_HOME: what the engine has built and
 what nobody has used for --keep. It is built again when it is needed. Files that were
 fetched stay, because an index may have lost them; with --files those go that no lock of
-the courses names. The engine itself keeps at most 50 GB.`,
+the courses names. The engine itself keeps at most 50 GB, or what $DRIFTPIN_KEEP says
+(20GB).`,
 		Example: `  driftpin clean --dry-run
   driftpin clean --keep 0s
   driftpin clean --files --all       # files that no course of driftpin.yaml locks`,

@@ -1,84 +1,169 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/driftpin/driftpin/buildplan/engine"
 	"github.com/driftpin/driftpin/buildplan/git"
+	"github.com/driftpin/driftpin/pins"
 	"github.com/spf13/cobra"
 )
 
 func doctorCommand(s streams) *cobra.Command {
-	var place enginePlace
-	var format string
+	var f doctorFlags
 	cmd := &cobra.Command{
-		Use:   "doctor",
+		Use:   "doctor [COURSE]",
 		Short: "Say what this machine lacks for building, and how to get it",
+		Long: `Say what this machine lacks for building, and how to get it: the engine and what it needs,
+the disk, and git; and whether the base image, apt's sources in it and the index of
+Python's packages answer, as the steps of builds ask them. The base is the course's, or
+the one of --base, $DRIFTPIN_BASE or driftpin.yaml.`,
 		Example: `  driftpin doctor
-  driftpin doctor --format json
+  driftpin doctor courses/stat159
+  driftpin doctor --base debian:bookworm --format json
   BUILDKIT_HOST=unix:///run/buildkit/buildkitd.sock driftpin doctor`,
-		Args: arguments(0, 0, "no arguments"),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := oneOf("format", format, "text", "json"); err != nil {
+		Args: arguments(0, 1, "one course at most"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := oneOf("format", f.format, "text", "json"); err != nil {
 				return err
 			}
-			dir, err := stateDir()
-			if err != nil {
-				return err
-			}
-			return doctor(cmd.Context(), s, dir, place, format)
+			return f.doctor(cmd.Context(), s, args)
 		},
 	}
-	place.add(cmd)
-	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	f.place.add(cmd)
+	cmd.Flags().StringVar(&f.base, "base", "", "base image to look at (default $DRIFTPIN_BASE)")
+	cmd.Flags().StringVar(&f.format, "format", "text", "text or json")
 	return cmd
+}
+
+// doctorFlags are the flags of doctor.
+type doctorFlags struct {
+	engineFlags
+	format string
+	broken bool // building can't work
+	said   []doctorCheck
 }
 
 // A doctorCheck is what doctor says of one thing that building needs.
 type doctorCheck struct {
 	What   string `json:"what"`
 	State  string `json:"state"`            // ok, missing, or note for what building can do without
+	For    string `json:"for,omitempty"`    // what it lets one do
 	Detail string `json:"detail,omitempty"` // what was found
 	Error  string `json:"error,omitempty"`  // why it is not fine
 	Remedy string `json:"remedy,omitempty"` // what to do then
 }
 
-func doctor(ctx context.Context, s streams, dir string, place enginePlace, format string) error {
-	var checks []engine.Finding
-	if place.embedded() {
-		checks = engine.Diagnose(ctx, filepath.Join(dir, "engine"))
-	} else {
-		checks = append(checks, remoteFinding(ctx, s, place))
+func (f *doctorFlags) doctor(ctx context.Context, s streams, args []string) error {
+	dir, err := stateDir()
+	if err != nil {
+		return err
 	}
-	checks = append(checks, git.Diagnose())
-	broken := false
-	var said []doctorCheck
-	for _, c := range checks {
-		check := doctorCheck{What: c.What, State: "ok", Detail: c.Detail}
+	if f.place.embedded() {
+		f.say(s, "to build", engine.Diagnose(ctx, filepath.Join(dir, "engine"))...)
+	} else {
+		f.say(s, "to lock and build", remoteFinding(ctx, s, f.place))
+	}
+	f.say(s, "requirements from git, history and --since", git.Diagnose())
+	if !f.broken { // else nothing can be asked
+		f.sources(ctx, s, args)
+	}
+	if f.format == "json" {
+		if err := writeJSON(s.out, map[string]any{"checks": f.said}); err != nil {
+			return err
+		}
+	}
+	if f.broken {
+		return errors.New("this machine can't build yet: see above")
+	}
+	return ctx.Err()
+}
+
+// say tells findings, each with what it is for.
+func (f *doctorFlags) say(s streams, what string, findings ...engine.Finding) {
+	for _, c := range findings {
+		check := doctorCheck{What: c.What, State: "ok", For: what, Detail: c.Detail}
 		if c.Err != nil {
 			check.State, check.Error, check.Remedy = "missing", c.Err.Error(), c.Remedy
 			if c.Optional {
 				check.State = "note"
 			}
-			broken = broken || !c.Optional
+			f.broken = f.broken || !c.Optional
 		}
-		said = append(said, check)
-		if format == "text" {
-			fmt.Fprintf(s.out, "%-7s  %s: %s\n", check.State, c.What, c.Says())
-		}
-	}
-	if format == "json" {
-		if err := writeJSON(s.out, map[string]any{"checks": said}); err != nil {
-			return err
+		f.said = append(f.said, check)
+		if f.format == "text" {
+			fmt.Fprintf(s.out, "%-7s  %s (%s): %s\n", check.State, c.What, what, c.Says())
 		}
 	}
-	if broken {
-		return errors.New("this machine can't build yet: see above")
+}
+
+// sources asks what locking asks, from within the engine: the base, apt's sources in it, and the
+// index of Python's packages.
+func (f *doctorFlags) sources(ctx context.Context, s streams, args []string) {
+	c, err := f.subject(args)
+	if err != nil {
+		f.say(s, forBase, engine.Finding{What: "base image", Err: err, Optional: true,
+			Remedy: "without one, neither it nor apt's sources and the index were looked at"})
+		return
 	}
-	return nil
+	f.progress = "quiet"
+	fmt.Fprintln(s.err, "asking the base image, apt's sources and the index: the first time this takes some seconds")
+	e, err := f.open(ctx, s, c)
+	if err != nil {
+		f.say(s, forBase, engine.Finding{What: "base image", Err: err,
+			Remedy: "name another one, or see why it does not answer"})
+		return
+	}
+	defer func() {
+		if err := e.Close(); err != nil {
+			f.say(s, "to build", engine.Finding{What: "engine", Err: err})
+		}
+	}()
+	f.say(s, forBase, engine.Finding{What: "base image", Detail: cmp.Or(c.base.Ref, pins.LayoutPrefix+c.base.Layout) + ", " + c.base.Digest})
+	r, q := c.resolver(e), pins.Query{Kind: pins.Deb, Platform: c.manifest.Platforms[0], Python: pins.Install,
+		Requests: []pins.Request{{Pin: pins.New(pins.Deb, "ca-certificates", "")}}}
+	if c.manifest.Extends { // the base has a Python
+		q.Python = ""
+	}
+	start := time.Now()
+	debs, err := r.Resolve(ctx, q)
+	f.say(s, "pins of apt, compilers, and the Python of courses without conda", answered("apt's sources", start, err))
+	if err != nil {
+		return // the Python that asks the index comes from there
+	}
+	start, q = time.Now(), pins.Query{Kind: pins.Pip, Platform: q.Platform, Below: debs}
+	_, err = r.Releases(ctx, q, map[string]string{"pip": ""}) // an index that has no pip answers too
+	f.say(s, "pins of pip", answered("index of Python's packages", start, err))
+}
+
+// answered is what doctor says of a source that was asked at a time.
+func answered(what string, start time.Time, err error) engine.Finding {
+	return engine.Finding{What: what, Err: err, Detail: fmt.Sprintf("answered in %.1f s", time.Since(start).Seconds()),
+		Remedy: "see the proxies, certificates and indexes of this machine"}
+}
+
+// forBase is what a base image is for.
+const forBase = "to lock and build"
+
+// subject is the course that is meant, or one that has nothing but a base.
+func (f *doctorFlags) subject(args []string) (*course, error) {
+	if len(args) > 0 {
+		return openCourse(args[0], f.base)
+	}
+	if pins.IsCourse(".") {
+		return openCourse(".", f.base)
+	}
+	w, err := pins.FindWorkspace(".")
+	if err != nil {
+		return nil, err
+	}
+	c := &course{manifest: &pins.Manifest{Dir: ".", Platforms: []string{pins.DefaultPlatform}, Workspace: w}}
+	return c, c.findBase(f.base)
 }
 
 func remoteFinding(ctx context.Context, s streams, place enginePlace) engine.Finding {

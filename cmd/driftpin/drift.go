@@ -46,12 +46,12 @@ how the locks of courses changed: which commit changed what, by whom, and when.
 A policy (--policy FILE, or sync in the manifest of a --course) says which packages
 must be the same, may differ, must not be older, or are forbidden, by names or patterns:
 
-  sync:
-    rules:
-      - {same: [numpy, "jupyter-*"], why: shared notebooks}
-      - {may-differ: [jupyterlab], until: 2023-06-01}
-      - {not-older: [jupyterhub]}
-      - {forbidden: [boken]}`,
+    sync:
+      rules:
+        - {same: [numpy, "jupyter-*"], why: shared notebooks}
+        - {may-differ: [jupyterlab], until: 2023-06-01}
+        - {not-older: [jupyterhub]}
+        - {forbidden: [boken]}`,
 		Example: `  driftpin drift oci-layout:build/images/stat159 oci-layout:build/images/data100
   driftpin drift hub/stat159:a9f2c4a2da6d hub/stat159:c19b8cc5c437 --format html --output drift.html
   driftpin drift --since v2023-spring courses/stat159
@@ -73,7 +73,7 @@ must be the same, may differ, must not be older, or are forbidden, by names or p
 		},
 	}
 	cmd.Flags().StringVar(&f.format, "format", "text", strings.Join(formats, ", "))
-	cmd.Flags().StringVar(&f.output, "output", "", "file to write the report to (default standard output)")
+	cmd.Flags().StringVar(&f.output, "output", "", "file to write to (default standard output)")
 	cmd.Flags().StringVar(&f.failOn, "fail-on", "any",
 		"exit 3 on any drift (any), on major drift (major), on a breach of the policy (policy), or never")
 	cmd.Flags().StringVar(&f.platform, "platform", "", "platform, for images that have several (default linux/amd64)")

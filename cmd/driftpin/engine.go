@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker/go-units"
 	"github.com/driftpin/driftpin/buildplan/engine"
 	"github.com/driftpin/driftpin/buildplan/host"
 	"github.com/driftpin/driftpin/buildplan/resolve"
@@ -54,9 +55,29 @@ func (p *enginePlace) open(ctx context.Context, dir string, s streams) (*engine.
 	}
 	if p.embedded() {
 		collectLate(buildHeap)
-		return engine.Embedded(ctx, filepath.Join(dir, "engine"), engine.Options{Notice: s.err, Eager: p.eager})
+		keep, err := keepBytes()
+		if err != nil {
+			return nil, err
+		}
+		return engine.Embedded(ctx, filepath.Join(dir, "engine"), engine.Options{Notice: s.err, Eager: p.eager, Keep: keep})
 	}
 	return engine.Remote(ctx, p.address, engine.Options{TLS: cmp.Or(p.tls, os.Getenv("BUILDKIT_TLS_DIR"))})
+}
+
+// keepVariable says how much the embedded engine keeps, such as 20GB.
+const keepVariable = "DRIFTPIN_KEEP"
+
+// keepBytes is how much the embedded engine keeps, in bytes; 0 means the engine's own default.
+func keepBytes() (int64, error) {
+	text := os.Getenv(keepVariable)
+	if text == "" {
+		return 0, nil
+	}
+	n, err := units.FromHumanSize(text)
+	if err != nil || n <= 0 {
+		return 0, usageError{fmt.Errorf("$%s is %q: write a size, such as 20GB", keepVariable, text)}
+	}
+	return n, nil
 }
 
 func (f *engineFlags) add(cmd *cobra.Command) {

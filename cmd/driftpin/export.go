@@ -39,7 +39,7 @@ looked up in the course's base.`,
 	}
 	f.add(cmd)
 	cmd.Flags().StringVar(&f.format, "format", "requirements", "requirements, pylock, conda-explicit or environment")
-	cmd.Flags().StringVar(&f.output, "output", "", "file to write (default: stdout)")
+	cmd.Flags().StringVar(&f.output, "output", "", "file to write to (default standard output)")
 	return cmd
 }
 

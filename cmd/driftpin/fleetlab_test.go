@@ -53,6 +53,15 @@ func (l *lab) fleetLocks() {
 	l.fails(exitError, "no course pins nonono", "outdated", "fleet/pkg0", "fleet/pkg1", "nonono")
 	l.must(nil, validJSON("minimize", l.runFailing(exitFound, "minimize", "fleet/pkg0", "pkg0", "tree", "--format", "json")))
 	l.run("home1", "lock", "--check", "--all")
+	out = l.run("home1", "doctor", "--format", "json")
+	if l.must(nil, validJSON("doctor", out)); !strings.Contains(out, "index of Python's packages") || strings.Contains(out, "missing") {
+		l.t.Errorf("doctor says %s", out)
+	}
+	out = l.with("UV_DEFAULT_INDEX=http://127.0.0.1:1/simple", "UV_HTTP_TIMEOUT=1").runFailing(exitError, "doctor", "fleet/pkg0")
+	if !strings.Contains(out, "\nok       apt's sources (") ||
+		!strings.Contains(out, "\nmissing  index of Python's packages (pins of pip): the engine can't reach") {
+		l.t.Errorf("doctor says %s", out)
+	}
 }
 
 // changes adds pins to a course that is locked, and takes them out again.

@@ -40,6 +40,9 @@ func TextMatrix(w io.Writer, m *drift.Matrix, colour bool) error {
 		}
 		t.printf("%s\n", strings.TrimRight(line.String(), " "))
 	}
+	if len(rows) > screen {
+		t.printf("\n%s\n", t.bold(matrixHeadline(m)))
+	}
 	_, err := io.WriteString(w, t.b.String())
 	return err
 }

@@ -37,9 +37,16 @@ func Text(w io.Writer, d *drift.Drift, colour bool) error {
 	t.settings(d.Config)
 	t.damages(d.Damages)
 	t.readings(readings(d))
+	if strings.Count(t.b.String(), "\n") > screen {
+		t.printf("\n%s\n%s\n", compared(d), t.bold(Headline(d)))
+	}
 	_, err := io.WriteString(w, t.b.String())
 	return err
 }
+
+// screen is about how many lines can be seen at once: a longer report says at its end again what it
+// said first.
+const screen = 40
 
 // Headline says in one line what changed: by whose will, if that is known, and
 // how far.
