@@ -124,7 +124,8 @@ func (f *doctorFlags) sources(ctx context.Context, s streams, args []string) {
 			f.say(s, "to build", engine.Finding{What: "engine", Err: err})
 		}
 	}()
-	f.say(s, forBase, engine.Finding{What: "base image", Detail: cmp.Or(c.base.Ref, pins.LayoutPrefix+c.base.Layout) + ", " + c.base.Digest})
+	name := cmp.Or(c.base.Ref, pins.LayoutPrefix+c.base.Layout)
+	f.say(s, forBase, engine.Finding{What: "base image", Detail: name + ", " + c.base.Digest})
 	r, q := c.resolver(e), pins.Query{Kind: pins.Deb, Platform: c.manifest.Platforms[0], Python: pins.Install,
 		Requests: []pins.Request{{Pin: pins.New(pins.Deb, "ca-certificates", "")}}}
 	if c.manifest.Extends { // the base has a Python
