@@ -54,6 +54,8 @@ func (img *Image) source() drift.Source {
 		s.Course, s.Created = img.Lock.Course, img.Lock.AsOf
 	} else if !img.Created.IsZero() && !img.Created.Equal(pins.Epoch) {
 		s.Created = img.Created.UTC().Format(time.DateOnly)
+	} else if c := img.Carried; c != nil && c.Reason != nil && c.Reason.Lock != nil {
+		s.Created = c.Reason.Lock.AsOf
 	}
 	for _, l := range img.layers {
 		s.Size += l.Size

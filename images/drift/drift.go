@@ -45,7 +45,7 @@ type Sources struct {
 type Source struct {
 	Course  string `json:"course,omitempty"`  // that it is of
 	Digest  string `json:"digest,omitempty"`  // of the image's manifest, or of the lock
-	Created string `json:"created,omitempty"` // the day of its config, or the as-of of the lock
+	Created string `json:"created,omitempty"` // the day of its config, or the as-of of the lock it was built from
 	Size    int64  `json:"size,omitempty"`    // of the image's layers, in bytes, as they are stored
 }
 

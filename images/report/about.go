@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/driftpin/driftpin/images/drift"
@@ -116,10 +117,13 @@ func downgrades(d *drift.Drift) string {
 }
 
 // A reading is where to read what is new in a package.
-type reading struct{ name, link string }
+type reading struct {
+	name, link string
+	order      int
+}
 
 // readings are the changelogs of packages whose version changed, or else their projects' pages: those
-// of pins that changed, if some did.
+// of pins that changed, if some did; else first of what is pinned, and then by how far it moved.
 func readings(d *drift.Drift) (list []reading) {
 	for _, c := range d.Packages {
 		home, changes := c.Links()
@@ -130,8 +134,13 @@ func readings(d *drift.Drift) (list []reading) {
 		if changes == "" || c.Change != drift.Changed || c.Level == version.Build || d.Summary.Asked > 0 && !asked {
 			continue
 		}
-		list = append(list, reading{string(c.Kind) + " " + Clean(c.Name), changes})
+		at := rank(c)
+		if c.Cause == nil || len(c.Cause.Chain) != 1 {
+			at += len(order)
+		}
+		list = append(list, reading{string(c.Kind) + " " + Clean(c.Name), changes, at})
 	}
+	slices.SortStableFunc(list, func(a, b reading) int { return a.order - b.order })
 	return list
 }
 

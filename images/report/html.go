@@ -84,11 +84,20 @@ func htmlDrift(w io.Writer, d *drift.Drift) error {
 		a, b = "was", "is"
 	}
 	packages := plainTable{Name: "Packages", Head: []string{"sign", "kind", "package", Clean(a), Clean(b), "level", "size", "because of"}}
+	places := map[pins.Kind]map[string]bool{}
 	for _, c := range d.Packages {
+		if places[c.Kind] == nil {
+			places[c.Kind] = map[string]bool{}
+		}
+		places[c.Kind][c.Where] = true
+	}
+	changes := slices.Clone(d.Packages)
+	slices.SortStableFunc(changes, func(a, b drift.Change) int { return rank(a) - rank(b) })
+	for _, c := range changes {
 		if d.Expand || !d.Within(c) {
-			r := newRow(d, c, true)
+			r := newRow(d, c, len(places[c.Kind]) > 1)
 			row := plainRow(r.mark, Clean(string(c.Kind)), r.name, plainVersion(c.A, c.ADetail), plainVersion(c.B, c.BDetail),
-				r.level, r.size, r.note)
+				r.level, strings.ReplaceAll(r.size, " ", "\u00a0"), r.note)
 			home, changes := c.Links()
 			row[2].Link = cmp.Or(changes, home)
 			packages.Rows = append(packages.Rows, row)
