@@ -57,7 +57,7 @@ func adopt(s streams, dir, base string, write bool) error {
 	for _, f := range left {
 		fmt.Fprintln(s.err, "not adopted: "+report.Clean(f.Error()))
 	}
-	text, err := pins.Adopt(m, base)
+	text, err := pins.Adopt(m, besideCourse(dir, base))
 	if err != nil {
 		return err
 	}

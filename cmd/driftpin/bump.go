@@ -33,7 +33,7 @@ have to move are named. --format markdown writes the same as the body of a pull 
 		Args: arguments(1, -1, "courses and packages"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			courses, names := split(args)
-			courses, err := which.courses(courses)
+			courses, err := which.courses(courses, names...)
 			if err == nil {
 				courses, err = named(courses)
 			}

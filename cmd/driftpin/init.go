@@ -45,6 +45,24 @@ packages become pins, each in its version. Nothing is asked, and no file is over
 	return cmd
 }
 
+// besideCourse is a base as the manifest of a course names it. A layout that is found from here, and not
+// from the course's folder, is the one that is meant.
+func besideCourse(dir, base string) string {
+	layout, ok := strings.CutPrefix(base, pins.LayoutPrefix)
+	if !ok || filepath.IsAbs(layout) {
+		return base
+	}
+	there := func(path string) bool { _, err := os.Stat(path); return err == nil }
+	if there(filepath.Join(dir, layout)) || !there(layout) {
+		return base
+	}
+	from, err := filepath.Rel(placeOf(dir), placeOf(layout))
+	if err != nil {
+		return base
+	}
+	return pins.LayoutPrefix + filepath.ToSlash(from)
+}
+
 func initCourse(ctx context.Context, s streams, dir, from, base string) error {
 	file := filepath.Join(dir, pins.ManifestName)
 	if _, err := os.Lstat(file); err == nil {
@@ -69,7 +87,7 @@ func initCourse(ctx context.Context, s streams, dir, from, base string) error {
 	} else if base == "" && (w == nil || w.Base.Value == "") {
 		base = defaultBase
 	}
-	text, err := pins.Adopt(m, base)
+	text, err := pins.Adopt(m, besideCourse(dir, base))
 	if err != nil {
 		return err
 	}

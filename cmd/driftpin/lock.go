@@ -76,7 +76,7 @@ func (f lockFlags) lock(ctx context.Context, s streams, args []string) (err erro
 	if err := cmp.Or(f.engineFlags.check(), f.fleet.check()); err != nil {
 		return err
 	}
-	courses, err := f.courses(named)
+	courses, err := f.courses(named, names...)
 	if err != nil {
 		return err
 	}

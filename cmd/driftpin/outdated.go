@@ -71,7 +71,7 @@ func (f outdatedFlags) outdatedAll(ctx context.Context, s streams, args []string
 		}
 		f.targets = append(f.targets, t)
 	}
-	courses, err := f.courses(named)
+	courses, err := f.courses(named, names...)
 	if err != nil {
 		return err
 	}

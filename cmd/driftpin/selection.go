@@ -19,8 +19,8 @@ func (f *selection) add(cmd *cobra.Command) {
 }
 
 // courses are the folders that are meant, each once; named are the arguments that are
-// courses.
-func (f *selection) courses(named []string) (dirs []string, err error) {
+// courses, and others those that are no folders.
+func (f *selection) courses(named []string, others ...string) (dirs []string, err error) {
 	switch {
 	case f.all && len(named) > 0:
 		return nil, usageError{fmt.Errorf("--all is for all courses of %s, and %s is named: choose one of the two",
@@ -36,6 +36,9 @@ func (f *selection) courses(named []string) (dirs []string, err error) {
 		return w.Folders()
 	case len(named) == 0 && pins.IsCourse("."):
 		return []string{"."}, nil
+	case len(named) == 0 && len(others) > 0:
+		return nil, usageError{fmt.Errorf("%s is no folder: name a course first, or --all; in a course's folder, none is needed",
+			others[0])}
 	case len(named) == 0:
 		return nil, usageError{errors.New("name one or more courses: folders, or patterns such as 'deployments/*/image'; " +
 			"or --all; in a course's folder, none is needed")}
