@@ -76,6 +76,9 @@ func (f *buildFlags) buildAll(ctx context.Context, s streams, args []string) (er
 	shared := f.share(len(courses), s)
 	defer shared.done(&err)
 	results, err := f.report(ctx, s, courses, f.ready, do)
+	if d, ok := results[0].Details.(buildDetails); ok && err == nil && len(courses) == 1 {
+		fmt.Fprintf(s.err, "next: driftpin verify %s %s\n", courses[0], d.Reference)
+	}
 	if f.metadata == "" {
 		return err
 	}
@@ -233,8 +236,9 @@ func (f *buildFlags) buildLocked(ctx context.Context, s streams, c *course, e *s
 	if err != nil {
 		return result{}, fmt.Errorf("%s is built: %w", p.Course, err)
 	}
-	fmt.Fprintf(s.err, "%s: built in %.1f s, checks %.1f s, in all %.1f s: %s, %d new layers, %d reused, in %s\n", p.Course,
-		r.Build.Seconds(), r.Checks.Seconds(), time.Since(start).Seconds(), megabytes(bytes), r.New, r.Reused, out)
+	fmt.Fprintf(s.err, "%s: built in %.1f s, checks %.1f s, in all %.1f s: %s, %s, %d reused, in %s\n", p.Course,
+		r.Build.Seconds(), r.Checks.Seconds(), time.Since(start).Seconds(), megabytes(bytes), pins.Count(r.New, "new layer"),
+		r.Reused, out)
 	for _, r := range c.lock.Recordings {
 		if n := len(r.Varying); n > 0 {
 			fmt.Fprintf(s.err, "%s: the layer of %s is not reproducible: %d of its files are written otherwise each time: %s\n",

@@ -87,8 +87,11 @@ func (f lockFlags) lock(ctx context.Context, s streams, args []string) (err erro
 	defer shared.done(&err)
 	if f.check {
 		_, err = f.report(ctx, s, courses, nil, f.checkLock)
-	} else {
-		_, err = f.report(ctx, s, courses, f.ready, f.lockCourse)
+		return err
+	}
+	_, err = f.report(ctx, s, courses, f.ready, f.lockCourse)
+	if err == nil && len(courses) == 1 {
+		fmt.Fprintf(s.err, "next: driftpin build %s --output oci-layout:DIR\n", courses[0])
 	}
 	return err
 }
