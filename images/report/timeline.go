@@ -17,29 +17,6 @@ import (
 //go:embed timeline.html
 var timelinePage string
 
-// OfTimeline is the document of how the locks of courses changed.
-func OfTimeline(t *drift.Timeline) Document { return timelineDocument{t} }
-
-type timelineDocument struct{ *drift.Timeline }
-
-// Write implements Document.
-func (t timelineDocument) Write(w io.Writer, format string, colour bool) error {
-	switch format {
-	case "json":
-		return writeJSON(w, t.Timeline)
-	case "html":
-		return htmlTimeline(w, t.Timeline)
-	case "markdown":
-		return markdownTimeline(w, t.Timeline)
-	case "text":
-		return textTimeline(w, t.Timeline, colour)
-	}
-	return noSuchFormat(format)
-}
-
-// Fails implements Document: what changed is what was asked for.
-func (t timelineDocument) Fails(string) bool { return false }
-
 // stepHeadline says in one line what a commit did to a lock.
 func stepHeadline(s drift.Step) string {
 	switch {
