@@ -44,7 +44,17 @@ func (r Reader) Drift(ctx context.Context, a, b *Image) (*drift.Drift, error) {
 	d := drift.Between(from, to, shared(a, b))
 	markHidden(d.Packages, a, b)
 	d.Unverified, d.Sources = r.Unverified(a, b), sources
+	for i, img := range []*Image{a, b} {
+		if c := img.Carried; c != nil && !c.Foreign && img.layers != nil && r.carries(img) && !tellsOfSizes(found[i]) {
+			d.Untold = append(d.Untold, img.Name)
+		}
+	}
 	return d, nil
+}
+
+// tellsOfSizes reports whether packages say how large they are: what driftpin attached to images did not once.
+func tellsOfSizes(packages []Package) bool {
+	return len(packages) == 0 || slices.ContainsFunc(packages, func(p Package) bool { return p.About.Size > 0 })
 }
 
 // source is what is known of an image as a whole.
@@ -65,7 +75,7 @@ func (img *Image) source() drift.Source {
 
 // inventory is what is known of an image but for its packages.
 func (img *Image) inventory() drift.Inventory {
-	v := drift.Inventory{Name: img.Name, Digest: img.Digest, Knows: img.knows()}
+	v := drift.Inventory{Name: img.Name, Digest: img.Digest, Knows: img.knows(), Lock: img.Lock, Platform: img.Platform}
 	if img.HasConfig() {
 		v.Config = &img.Config
 	}

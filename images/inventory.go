@@ -1,6 +1,7 @@
 package images
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -163,7 +164,7 @@ func (r Reader) remember(read []layers.Layer, contents []*Content) error {
 func (r Reader) packages(ctx context.Context, img *Image, contents []*Content) ([]Package, error) {
 	switch {
 	case img.Lock != nil:
-		return drift.LockPackages(img.Lock), nil
+		return drift.LockPackagesOn(img.Lock, cmp.Or(img.Platform, img.Lock.Platforms[0])), nil
 	case r.carries(img):
 		return img.Carried.Packages, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/driftpin/driftpin/images/sbom"
@@ -30,7 +31,7 @@ func Open(ctx context.Context, ref string, o Options) (*Image, error) {
 	case kind == "docker" && where != "":
 		img, err = openDocker(ctx, where)
 	case kind == "lock" && where != "":
-		img, err = openLock(where)
+		img, err = openLock(where, o)
 	case kind == "sbom" && where != "":
 		img, err = openSBOM(where)
 	case kind == "values" && where != "":
@@ -80,8 +81,8 @@ func openValues(ctx context.Context, where string, o Options) (*Image, error) {
 	return Open(ctx, ref, o)
 }
 
-// openLock makes an image of what a lock says will be installed.
-func openLock(file string) (*Image, error) {
+// openLock makes an image of what a lock says will be installed; if a platform is named, on that.
+func openLock(file string, o Options) (*Image, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
@@ -90,5 +91,8 @@ func openLock(file string) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Image{Digest: lock.Digest(), Lock: lock}, nil
+	if o.Platform != "" && !slices.Contains(lock.Platforms, o.Platform) {
+		return nil, fmt.Errorf("the lock has no %s: it is for %s", o.Platform, strings.Join(lock.Platforms, ", "))
+	}
+	return &Image{Digest: lock.Digest(), Lock: lock, Platform: o.Platform}, nil
 }

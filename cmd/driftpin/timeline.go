@@ -41,8 +41,9 @@ func timelineOf(ctx context.Context, s streams, dir string) (drift.Course, error
 	if err != nil {
 		return c, err
 	}
-	switch shallow := history.Shallow(ctx, dir); {
-	case shallow:
+	c.Shallow = history.Shallow(ctx, dir)
+	switch {
+	case c.Shallow:
 		fmt.Fprintf(s.err, "%s: %s\n", dir, history.ShallowHint)
 	case len(locks) == 0:
 		fmt.Fprintf(s.err, "%s: no commit has a %s\n", dir, pins.LockName)
@@ -51,6 +52,9 @@ func timelineOf(ctx context.Context, s streams, dir string) (drift.Course, error
 	for i, l := range locks {
 		printStep(s, dir, i+1, len(locks))
 		step := drift.Step{Commit: l.Commit, Time: l.Time, Author: l.Author, Subject: l.Subject, File: l.File}
+		for _, m := range l.Merged {
+			step.Merged = append(step.Merged, drift.Merged(m))
+		}
 		switch {
 		case l.Err != nil:
 			step.Error = l.Err.Error()

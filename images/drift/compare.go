@@ -335,6 +335,7 @@ func (p *pair) change(shared map[string]bool) Change {
 		}
 	}
 	c.Brings = p.brought()
+	c.Relicensed = c.AAbout != nil && c.BAbout != nil && !installed.SameLicense(c.AAbout.License, c.BAbout.License)
 	return c
 }
 
@@ -367,11 +368,14 @@ func detail(p pins.Pin) *pins.Detail {
 	return &p.Detail
 }
 
-// LockPackages is what a lock says will be in the image. Of the base's own
+// LockPackages is what a lock says will be in the image for its first platform. Of the base's own
 // packages it has those of an extended environment that pins need.
-func LockPackages(l *pins.Lock) []installed.Package {
+func LockPackages(l *pins.Lock) []installed.Package { return LockPackagesOn(l, l.Platforms[0]) }
+
+// LockPackagesOn is LockPackages for one of the lock's platforms.
+func LockPackagesOn(l *pins.Lock, platform string) []installed.Package {
 	var out []installed.Package
-	for _, a := range l.Present(l.Platforms[0]) {
+	for _, a := range l.Present(platform) {
 		p := installed.Package{Pin: a.Pin}
 		switch a.Kind {
 		case pins.Pip, pins.Conda:

@@ -30,6 +30,8 @@ type Drift struct {
 	Breaches []Breach  `json:"breaches,omitempty"` // of a policy, if there was one
 	Layers   *Layers   `json:"layers,omitempty"`   // of both, if they are images
 	Summary  Summary   `json:"summary"`
+	// Untold are the images that carry an inventory without sizes and licences.
+	Untold []string `json:"untold,omitempty"`
 	// Unverified are the images of which layers were read without being hashed.
 	Unverified []Unverified `json:"unverified,omitempty"`
 	Expand     bool         `json:"-"` // what is written for reading lists the packages of trees too
@@ -86,14 +88,19 @@ type Change struct {
 	// what the packages say of themselves, as far as it is known
 	AAbout *installed.About `json:"aAbout,omitempty"`
 	BAbout *installed.About `json:"bAbout,omitempty"`
-	Was    *Was             `json:"was,omitempty"`    // what it is in a, if that is something else: it moved
-	Brings []Brought        `json:"brings,omitempty"` // what of its files other package managers see
-	Level  version.Level    `json:"level"`            // of a change; else empty
-	Down   bool             `json:"down,omitempty"`   // b is the older one
+	// the two name other licences; see installed.SameLicense
+	Relicensed bool          `json:"relicensed,omitempty"`
+	Was        *Was          `json:"was,omitempty"`    // what it is in a, if that is something else: it moved
+	Brings     []Brought     `json:"brings,omitempty"` // what of its files other package managers see
+	Level      version.Level `json:"level"`            // of a change; else empty
+	Down       bool          `json:"down,omitempty"`   // b is the older one
 	// the diffID of the layer that made the difference: one that the two images do not share
 	Layer string `json:"layer,omitempty"`
 	Event string `json:"event,omitempty"` // the history entry that made that layer
 	Cause *Cause `json:"cause,omitempty"` // if a lock was at hand
+
+	// the platform of the lock, of a change that its first one does not have
+	Platform string `json:"platform,omitempty"`
 
 	Path string `json:"-"` // the file that tells of the package, of what was added or removed
 }
@@ -116,15 +123,6 @@ func (c Change) Bytes() (more int64, known bool) {
 		return 0, false
 	}
 	return b - a, true
-}
-
-// Licenses are what the package says of its licence in a and in b, if it says something
-// else there; see [installed.SameLicense].
-func (c Change) Licenses() (a, b string, differ bool) {
-	if c.AAbout == nil || c.BAbout == nil || installed.SameLicense(c.AAbout.License, c.BAbout.License) {
-		return "", "", false
-	}
-	return c.AAbout.License, c.BAbout.License, true
 }
 
 // Links are the addresses of the project's page and of its changelog, those that the newer
@@ -177,6 +175,7 @@ type Summary struct {
 	Levels   map[version.Level]int `json:"levels"`
 	Kinds    map[pins.Kind]int     `json:"kinds"` // changes by kind
 	Config   int                   `json:"config"`
+	Licenses int                   `json:"licenses"`        // packages that name another licence
 	Asked    int                   `json:"asked"`           // changes for which a pin changed
 	Followed int                   `json:"followed"`        // changes that came along with those
 	Sizes    *Sizes                `json:"sizes,omitempty"` // if of one change at least they are known
@@ -211,6 +210,9 @@ func (d *Drift) count() {
 		sizes.More, sizes.Less = sizes.More+max(0, more), sizes.Less+max(0, -more)
 		if !known {
 			sizes.Unknown++
+		}
+		if c.Relicensed {
+			d.Summary.Licenses++
 		}
 		switch c.Change {
 		case Added:

@@ -15,6 +15,8 @@ type Inventory struct {
 	Config       *Config // nil if the source does not say how it runs
 	Layers       []LayerInfo
 	Knows        Knowledge
+	Lock         *pins.Lock // of a lock
+	Platform     string     // of the lock, if one is meant; empty: all
 }
 
 // Knowledge is what an inventory can tell: inventories are compared by what all of
@@ -90,6 +92,9 @@ func Between(a, b Inventory, shared map[string]bool) *Drift {
 	x, y := masked[0].Packages, masked[1].Packages
 	d.Packages, d.Renames = append(d.Packages, compareSharing(x, y, shared)...), Renamed(x, y)
 	d.Trees = trees(x, y, d.Renames)
+	if a.Lock != nil && b.Lock != nil {
+		d.betweenLocks(a, b)
+	}
 	d.count()
 	return d
 }

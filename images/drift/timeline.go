@@ -2,8 +2,6 @@ package drift
 
 import (
 	"time"
-
-	"github.com/driftpin/driftpin/pins"
 )
 
 // A Timeline is how the locks of courses changed.
@@ -13,22 +11,31 @@ type Timeline struct {
 
 // A Course is one course in a timeline.
 type Course struct {
-	Name  string `json:"name"`
-	Dir   string `json:"dir"`
-	Steps []Step `json:"steps"` // the oldest first
+	Name    string `json:"name"`
+	Dir     string `json:"dir"`
+	Steps   []Step `json:"steps"`             // the oldest first
+	Shallow bool   `json:"shallow,omitempty"` // the clone lacks older commits
 }
 
-// A Step is a commit that changed a course's lock.
+// A Merged commit came to the mainline by a merge.
+type Merged struct {
+	Commit  string `json:"commit"`
+	Author  string `json:"author"`
+	Subject string `json:"subject"`
+}
+
+// A Step is a commit of the mainline that changed a course's lock.
 type Step struct {
 	Commit   string    `json:"commit"`
 	Time     time.Time `json:"time"`
 	Author   string    `json:"author"`
 	Subject  string    `json:"subject"`
-	File     string    `json:"file"`            // the lock, from the repository's top
-	Packages int       `json:"packages"`        // that the lock has
-	Drift    *Drift    `json:"drift,omitempty"` // from the lock that the commit found; nil for the first
-	Gone     bool      `json:"gone,omitempty"`  // the commit took the lock away
-	Error    string    `json:"error,omitempty"` // why the lock can't be read
+	File     string    `json:"file"`             // the lock, from the repository's top
+	Packages int       `json:"packages"`         // that the lock has
+	Drift    *Drift    `json:"drift,omitempty"`  // from the last lock that could be read; nil for the first
+	Merged   []Merged  `json:"merged,omitempty"` // the course's commits that a merge brought
+	Gone     bool      `json:"gone,omitempty"`   // the commit took the lock away
+	Error    string    `json:"error,omitempty"`  // why the lock can't be read
 }
 
 // BetweenLocks is the drift from one lock to another, each as it is called. The manifests
@@ -37,10 +44,6 @@ func BetweenLocks(nameA, nameB string, a, b Reason) *Drift {
 	d := Between(inventoryOf(nameA, a.Lock), inventoryOf(nameB, b.Lock), nil)
 	d.Explain(explaining(a), explaining(b))
 	return d
-}
-
-func inventoryOf(name string, l *pins.Lock) Inventory {
-	return Inventory{Name: name, Digest: l.Digest(), Knows: OfLock, Packages: LockPackages(l)}
 }
 
 // explaining is a reason, if it has a manifest.

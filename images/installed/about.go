@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"net/url"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // About is what a package says of itself besides its version, as far as its metadata
@@ -35,7 +33,9 @@ func newAbout(license, home, changes string) About {
 // Fit is what of it is fit to be shown, for what somebody else wrote down.
 func (a About) Fit() About {
 	fit := newAbout(a.License, a.Home, a.Changes)
-	fit.Size = sized(0, a.Size)
+	if a.Size > 0 && a.Size <= maxSize {
+		fit.Size = a.Size
+	}
 	return fit
 }
 
@@ -50,15 +50,21 @@ func (a *About) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// licenseName is the first line of what a package says of its licence; empty if that is no
-// name but the licence's own text.
+// licenseName is the first line of what a package says of its licence, cut where it is long; empty if
+// that is no name, but who holds the rights.
 func licenseName(text string) string {
-	text = strings.Join(strings.Fields(firstLine(text)), " ")
-	if strings.EqualFold(text, "UNKNOWN") || !utf8.ValidString(text) || len(text) > maxLicense {
+	text = strings.Join(strings.Fields(strings.ToValidUTF8(firstLine(text), "")), " ")
+	if strings.EqualFold(text, "UNKNOWN") || copyright.MatchString(text) {
 		return ""
+	}
+	if r := []rune(text); len(r) > maxLicense {
+		return string(r[:maxLicense-1]) + "…"
 	}
 	return text
 }
+
+// copyright begins a line of a licence's text that changes by the year.
+var copyright = regexp.MustCompile(`^(?i:(?:the )?copyright\b|\(c\)|©)`)
 
 func firstLine(text string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
@@ -81,10 +87,10 @@ var webAddress = regexp.MustCompile(`^https?://[A-Za-z0-9.-]+(?::[0-9]+)?(?:[/?#
 // "License-Expression", "License", "Classifier", "Home-page", "Project-URL").
 func pythonAbout(f map[string]string) About {
 	license := licenseName(f["license"])
-	if strings.Contains(f["license"], "\n") { // the licence's whole text, as a rule
+	if strings.Contains(f["license"], "\n") || !knownLicense(license) { // its whole text, or "see LICENSE"
 		license = cmp.Or(classified(f["classifier*"]), license)
 	}
-	license = cmp.Or(licenseName(f["license-expression"]), license, classified(f["classifier*"]))
+	license = cmp.Or(licenseName(f["license-expression"]), license)
 	links := map[string]string{}
 	for line := range strings.Lines(f["project-url*"]) {
 		label, link, _ := strings.Cut(line, ",")
@@ -132,13 +138,23 @@ func classified(classifiers string) string {
 // nodeAbout reads a package.json (npm's documentation, "license", "homepage",
 // "repository").
 func nodeAbout(record object) About {
-	license := record.text("license")
-	if license == "" {
-		license = record.object("license").text("type") // as it was written once
-	}
+	license := cmp.Or(record.text("license"), record.object("license").text("type"), nodeLicenses(record))
 	repository := cmp.Or(record.text("repository"), record.object("repository").text("url"))
 	repository = strings.TrimSuffix(strings.TrimPrefix(repository, "git+"), ".git")
 	return newAbout(license, cmp.Or(webLink(record.text("homepage")), repository), "")
+}
+
+// nodeLicenses are the licences of an old package.json: a list of objects with a type.
+func nodeLicenses(record object) string {
+	var list []object
+	if json.Unmarshal(record["licenses"], &list) != nil {
+		return ""
+	}
+	var names []string
+	for _, one := range list {
+		names = append(names, one.text("type"))
+	}
+	return strings.Join(names, " OR ") // npm's documentation, "license"
 }
 
 // condaAbout reads a record of conda's (CEP 34): the sizes are those of the files.
@@ -155,9 +171,9 @@ func condaAbout(record object) About {
 	return about
 }
 
-// maxSize is the most that a package's files can have together, in bytes; a sum of two
-// still is a number.
-const maxSize = 1 << 60
+// maxSize is the most that a package's files have together, in bytes, 16 TiB: what says more is not to be
+// believed, and the sums of all packages stay numbers.
+const maxSize = 1 << 44
 
 // sized adds the size of a file.
 func sized(sum, size int64) int64 { return min(sum+min(max(0, size), maxSize), maxSize) }
@@ -190,42 +206,4 @@ func lend(packages []Package) {
 			p.About.Home, p.About.Changes = cmp.Or(p.About.Home, from.Home), cmp.Or(p.About.Changes, from.Changes)
 		}
 	}
-}
-
-// SameLicense reports whether two names of licences may well mean the same, one of them
-// less exactly: BSD License and BSD-3-Clause. A name that is missing says nothing.
-func SameLicense(a, b string) bool {
-	x, y := licenseWords(a), licenseWords(b)
-	if len(x) == 0 || len(y) == 0 {
-		return true
-	}
-	return covers(x, y) || covers(y, x)
-}
-
-// covers reports whether the words of one licence are those of another, but for numbers and
-// such that make it more exact.
-func covers(exact, vague []string) bool {
-	for _, w := range vague {
-		if !slices.Contains(exact, w) {
-			return false
-		}
-	}
-	for _, w := range exact {
-		if !slices.Contains(vague, w) && !slices.Contains([]string{"clause", "only", "new", "revised"}, w) && !isNumber(w) {
-			return false
-		}
-	}
-	return true
-}
-
-func isNumber(word string) bool { return strings.Trim(word, "0123456789") == "" }
-
-// licenseWords are the words by which a licence is known.
-func licenseWords(name string) []string {
-	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '+'
-	})
-	return slices.DeleteFunc(words, func(w string) bool {
-		return slices.Contains([]string{"license", "licence", "the", "software", "version", "v"}, w)
-	})
 }

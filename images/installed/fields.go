@@ -9,6 +9,9 @@ import (
 // nothing that we want of a field goes on for long.
 const maxValue = 4096
 
+// maxValues is how long all values of a field that is wanted as NAME* may become together, in bytes.
+const maxValues = 256 << 10
+
 // A dialect is how a control file is read by who owns it.
 type dialect struct {
 	exact bool // names of fields count by their exact letters
@@ -67,7 +70,7 @@ func (d dialect) note(values map[string]string, name, value string, wanted []str
 		return w
 	}
 	for _, w := range wanted { // NAME*: all fields of that name, a line each
-		if plain, all := strings.CutSuffix(w, "*"); all && strings.EqualFold(name, plain) && len(values[w]) < maxValue {
+		if plain, all := strings.CutSuffix(w, "*"); all && strings.EqualFold(name, plain) && len(values[w]) < maxValues {
 			values[w] += value + "\n"
 		}
 	}

@@ -3,6 +3,7 @@ package installed
 import (
 	"bytes"
 	"encoding/csv"
+	"hash/maphash"
 	"maps"
 	"path"
 	"regexp"
@@ -99,11 +100,16 @@ func isPythonRecord(dir, base string) bool {
 // extensions and kernels, and how large all are together.
 func readRecord(name string, data []byte) (f Fact, err error) {
 	site := path.Dir(path.Dir(name))
+	seed, counted := maphash.MakeSeed(), map[uint64]bool{}
 	for len(data) > 0 {
 		var line []byte
 		line, data, _ = bytes.Cut(data, []byte("\n"))
-		size, _ := strconv.ParseInt(string(bytes.TrimSpace(line[bytes.LastIndexByte(line, ',')+1:])), 10, 64)
-		f.Bytes = sized(f.Bytes, size) // it is empty of files that were made at the installation
+		name, size := line[:max(0, bytes.IndexByte(line, ','))], line[bytes.LastIndexByte(line, ',')+1:]
+		if key := maphash.Bytes(seed, name); !counted[key] { // some are listed twice
+			counted[key] = true
+			n, _ := strconv.ParseInt(string(bytes.Trim(size, "\" \r\n")), 10, 64)
+			f.Bytes = sized(f.Bytes, n) // it is empty of files that were made at the installation
+		}
 		if !bytes.Contains(line, []byte("jupyter/")) {
 			continue
 		}

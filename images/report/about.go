@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -68,28 +69,45 @@ func sizes(d *drift.Drift) string {
 	return line
 }
 
+// abouts are lines on downgrades and sizes, and on what no inventory tells.
+func abouts(d *drift.Drift) (lines []string) {
+	for _, name := range d.Untold {
+		lines = append(lines, fmt.Sprintf("an older driftpin built %s: --read-layers tells sizes and licences of its packages",
+			Clean(name)))
+	}
+	for _, line := range []string{downgrades(d), sizes(d)} {
+		if line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
 // maxNamed is how many packages a line names.
 const maxNamed = 8
 
-// licenses are lines on packages that have another licence.
+// maxLicenses is how many licences are told.
+const maxLicenses = 20
+
+// licenses are lines on packages that name another licence.
 func licenses(d *drift.Drift) (lines []string) {
 	to, more := " → ", 0
 	if _, _, two := d.TwoCourses(); two {
 		to = " | "
 	}
 	for _, c := range d.Packages {
-		a, b, differ := c.Licenses()
-		if !differ {
+		if !c.Relicensed {
 			continue
 		}
-		if len(lines) == maxNamed {
+		a, b := cmp.Or(c.AAbout.License, "not told"), cmp.Or(c.BAbout.License, "not told")
+		if len(lines) == maxLicenses {
 			more++
 			continue
 		}
 		lines = append(lines, fmt.Sprintf("licence of %s %s: %s%s%s", c.Kind, Clean(c.Name), Clean(a), to, Clean(b)))
 	}
 	if more > 0 {
-		lines = append(lines, fmt.Sprintf("licences of %s more: --format json has all", pins.Count(more, "package")))
+		lines = append(lines, fmt.Sprintf("licences of %s more: in JSON they are relicensed", pins.Count(more, "package")))
 	}
 	return lines
 }

@@ -39,6 +39,8 @@ func full(t *testing.T) *drift.Drift {
 	d.Packages[1].AAbout = &installed.About{Size: 4_200_000, License: "BSD License", Home: "https://altair.example"}
 	d.Packages[1].BAbout = &installed.About{Size: 3_100_000, License: "GPL-3.0 | <b>", Home: "https://altair.example",
 		Changes: "https://altair.example/changes?a=1&b=_2_"}
+	d.Packages[1].Relicensed = true
+	d.Untold = []string{"oci-layout:<old>"}
 	d.Packages[2].BAbout = &installed.About{Size: 4_200_000_000}
 	d.Renames = []drift.Rename{{From: "/srv/env", To: "/opt/env", Packages: 12}}
 	d.Damages = []drift.Damage{{Path: "/x\n", Package: "x", What: "changed"}}
@@ -87,7 +89,8 @@ func timeline(t *testing.T) *drift.Timeline {
 			{Commit: strings.Repeat("a", 40), Time: day("2022-08-20"), Author: "A", Subject: "a first lock",
 				File: "pins.lock", Packages: 26},
 			{Commit: strings.Repeat("b", 40), Time: day("2023-03-17"), Author: "</script><b>\x1b", Subject: "[x](y) | <img src=x> \u202e",
-				File: "pins.lock", Packages: 27, Drift: full(t)},
+				File: "pins.lock", Packages: 27, Drift: full(t),
+				Merged: []drift.Merged{{Commit: strings.Repeat("d", 40), Author: "<B>", Subject: "side | *x*"}}},
 			{Commit: strings.Repeat("c", 40), Time: day("2023-04-01"), Author: "A", Subject: "merge", File: "pins.lock",
 				Error: "pins.lock:1: not a lock"},
 		}},

@@ -109,7 +109,7 @@ func htmlDrift(w io.Writer, d *drift.Drift) error {
 			shortened(orNone(s.B), maxSetting)))
 	}
 	p.Tables = []plainTable{packages, config}
-	data := map[string]any{"drift": d, "sizes": sizes(d), "downgrades": downgrades(d), "licenses": licenses(d)}
+	data := map[string]any{"drift": d, "sizes": sizes(d), "downgrades": downgrades(d), "licenses": licenses(d), "untold": d.Untold}
 	if two {
 		data["courses"] = map[string]string{"a": a, "b": b, "headline": Headline(d), "counts": counts(d)}
 	}

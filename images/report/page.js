@@ -264,6 +264,7 @@ function driftNotes() {
     const [a, b] = wordDiff(s.a ?? "nothing", s.b ?? "nothing");
     out.push(note("launch", "▶ launch", `the launch command ${courses ? "differs" : "is another"}: `, el("code", "", a), courses ? " | " : " → ", el("code", "", b)));
   }
+  for (const name of data.untold || []) out.push(note("", "not told", "an older driftpin built ", el("code", "", short(name, 200)), ": sizes and licences of its packages are told with --read-layers"));
   if (data.sizes) out.push(note("", "size", data.sizes));
   if (data.downgrades) out.push(note("", "▼ older", data.downgrades));
   for (const line of data.licenses || []) out.push(note("", "licence", line));

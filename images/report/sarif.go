@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/url"
@@ -144,6 +145,13 @@ func located(file string, line int) []sarifLocation {
 func sentence(d *drift.Drift, c drift.Change) string {
 	r := newRow(d, c, true)
 	text := fmt.Sprintf("%s %s %s: %s", c.Kind, r.name, r.level, r.versions)
+	if r.size != "" {
+		text += ", " + r.size
+	}
+	if c.Relicensed {
+		text += fmt.Sprintf("; licence: %s, then %s", cmp.Or(Clean(c.AAbout.License), "not told"),
+			cmp.Or(Clean(c.BAbout.License), "not told"))
+	}
 	if r.note != "" {
 		text += "; " + r.note
 	}

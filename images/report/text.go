@@ -183,11 +183,7 @@ func Highlights(d *drift.Drift) (lines []string) {
 	if len(d.Summary.Kinds) > 1 {
 		lines = append(lines, byKind(d.Summary.Kinds))
 	}
-	for _, line := range []string{downgrades(d), sizes(d)} {
-		if line != "" {
-			lines = append(lines, line)
-		}
-	}
+	lines = append(lines, abouts(d)...)
 	a, b, two := d.TwoCourses()
 	states, now := map[string]string{drift.Added: "is new", drift.Removed: "is gone"}, "now"
 	if two {
@@ -362,6 +358,9 @@ func newRow(d *drift.Drift, c drift.Change, showWhere bool) row {
 	r := row{name: Clean(c.Name), size: moreBytes(c), change: c}
 	if showWhere && c.Where != "" {
 		r.name += " (" + Clean(c.Where) + ")"
+	}
+	if c.Platform != "" {
+		r.name += " on " + Clean(c.Platform)
 	}
 	added, removed, to := "added", "removed", " → "
 	if a, b, two := d.TwoCourses(); two {

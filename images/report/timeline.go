@@ -63,7 +63,15 @@ func textTimeline(w io.Writer, l *drift.Timeline, colour bool) error {
 		for _, s := range c.Steps {
 			t.printf("  %s  %s  %s  %s\n", s.Time.Format(time.DateOnly), s.Commit[:min(12, len(s.Commit))], Clean(s.Author),
 				Clean(s.Subject))
+			if text := merged(s); text != "" {
+				t.printf("    %s\n", t.dim(text))
+			}
 			t.printf("    %s\n", stepHeadline(s))
+			if s.Drift != nil {
+				for _, c := range s.Drift.Config {
+					t.printf("      ~ %s  %s → %s\n", Clean(c.Name), shortened(orNone(c.A), maxSetting), shortened(orNone(c.B), maxSetting))
+				}
+			}
 			rows := stepRows(s)
 			for i, r := range rows {
 				if i == maxStepRows {
@@ -83,8 +91,28 @@ func timesChanged(c drift.Course) string {
 	if len(c.Steps) == 0 {
 		return "no commit has a lock"
 	}
-	return fmt.Sprintf("%s of its lock, %s to %s", pins.Count(len(c.Steps), "change"), c.Steps[0].Time.Format(time.DateOnly),
-		c.Steps[len(c.Steps)-1].Time.Format(time.DateOnly))
+	from, to := span(&drift.Timeline{Courses: []drift.Course{c}})
+	text := fmt.Sprintf("%s of its lock, %s to %s", pins.Count(len(c.Steps), "change"), from.Format(time.DateOnly),
+		to.Format(time.DateOnly))
+	if c.Shallow {
+		text += "; the clone is shallow: what came before is not known"
+	}
+	return text
+}
+
+// merged says whose commits a merge brought; empty for others.
+func merged(s drift.Step) string {
+	var parts []string
+	for _, m := range s.Merged {
+		parts = append(parts, fmt.Sprintf("%s (%s, %s)", Clean(m.Subject), Clean(m.Author), m.Commit[:min(12, len(m.Commit))]))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	if more := len(parts) - maxNamed; more > 0 {
+		parts = append(parts[:maxNamed], fmt.Sprintf("and %d more", more))
+	}
+	return "merged: " + strings.Join(parts, "; ")
 }
 
 // markdownTimeline writes a timeline as tables in GitHub's Markdown, the newest commit first.
@@ -95,7 +123,8 @@ func markdownTimeline(w io.Writer, l *drift.Timeline) error {
 		var lines []string
 		for _, s := range newestFirst(c.Steps) {
 			lines = append(lines, fmt.Sprintf("| %s | %s | %s | %s | %s |\n", s.Time.Format(time.DateOnly),
-				code(s.Commit[:min(12, len(s.Commit))]), markdown(s.Author), markdown(s.Subject), markdown(stepHeadline(s))))
+				code(s.Commit[:min(12, len(s.Commit))]), markdown(s.Author), markdown(strings.TrimSuffix(s.Subject+"; "+merged(s), "; ")),
+				markdown(stepHeadline(s))))
 		}
 		if len(lines) > 0 {
 			folded(&b, "\n| day | commit | who | subject | what changed |\n|---|---|---|---|---|\n", lines)
@@ -137,12 +166,16 @@ type courseView struct {
 
 type stepView struct {
 	ID, Day, Commit, Author, Subject, Headline string
-	Level                                      string // the widest, as the style calls it
-	Label                                      string // what is read aloud
-	Count                                      int    // packages that changed; of a first lock those that it has
+	Merged                                     string
+	Settings                                   []stepSetting // of the lock itself
+	Level                                      string        // the widest, as the style calls it
+	Label                                      string        // what is read aloud
+	Count                                      int           // packages that changed; of a first lock those that it has
 	X, R                                       float64
 	Rows                                       []stepRow
 }
+
+type stepSetting struct{ Name, A, B string }
 
 type stepRow struct {
 	Mark, Kind, Name, A, B, Level, Why string
@@ -206,7 +239,7 @@ func newStepView(s drift.Step) stepView {
 	rows := stepRows(s)
 	v.Count = len(rows)
 	switch widest := slices.MinFunc(append(rows, row{}), func(a, b row) int { return widthOf(a) - widthOf(b) }); {
-	case s.Drift == nil && s.Packages > 0:
+	case s.Drift == nil && s.Error == "" && !s.Gone:
 		v.Level, v.Count = "added", s.Packages
 	case s.Gone || s.Error != "":
 		v.Level = "removed"
@@ -216,6 +249,12 @@ func newStepView(s drift.Step) stepView {
 		v.Level = widest.change.Change
 	}
 	v.R = min(22, 8+2.2*math.Log2(1+float64(v.Count)))
+	v.Merged = merged(s)
+	if s.Drift != nil {
+		for _, c := range s.Drift.Config {
+			v.Settings = append(v.Settings, stepSetting{Clean(c.Name), orNone(c.A), orNone(c.B)})
+		}
+	}
 	v.Label = fmt.Sprintf("%s, %s, by %s: %s", v.Day, v.Subject, v.Author, v.Headline)
 	for _, r := range rows {
 		v.Rows = append(v.Rows, stepRow{Mark: r.mark, Kind: Clean(string(r.change.Kind)), Name: r.name,

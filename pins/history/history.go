@@ -5,7 +5,6 @@
 package history
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -45,7 +44,7 @@ type Event struct {
 // extends. dir lies in a git repository; what is not committed is not history, and
 // what git could not merge in a file is passed over.
 func Of(ctx context.Context, dir, name string, others ...string) ([]Event, error) {
-	commits, err := readLog(ctx, dir, others, holdsPins)
+	commits, err := readLog(ctx, dir, others, wanted{files: holdsPins})
 	if err != nil {
 		return nil, err
 	}
@@ -128,6 +127,7 @@ func Reverted(events []Event, kind pins.Kind, version string) (last Trial, ok bo
 // A commit is one that touched the course's folder, or that in which its files
 // lay before.
 type commit struct {
+	parents []string
 	id      string
 	time    time.Time
 	author  string
@@ -136,15 +136,17 @@ type commit struct {
 	renames map[string]string // where files were before the commit that moved them into the folder
 }
 
-// A change is a file's content after a commit, and before it: of a merge, in the first
-// parent. Zeros say that there is none.
-type change struct{ file, blob, was string }
+// A change is a file's content after a commit; zeros say that there is none.
+type change struct{ file, blob string }
 
 // maxMoves is how often a course may have moved.
 const maxMoves = 20
 
-// A wanted tells by its path which files of a folder are wanted; the folder's is prefix.
-type wanted func(prefix, file string) bool
+// A wanted tells what is wanted of a log.
+type wanted struct {
+	files    func(prefix, file string) bool // by their paths, and that of the folder
+	mainline bool                           // only what first parents lead to, a merge as what it brought
+}
 
 func holdsPins(_, file string) bool { return pins.HoldsPins(path.Base(file)) }
 
@@ -266,9 +268,12 @@ const ShallowHint = "the clone is shallow, so its history is incomplete: run git
 // logOf lists the commits up to a tip that touched a folder, or some files, the
 // oldest first. A merge is one of them if what it has is not what a side had.
 func logOf(ctx context.Context, top, tip, prefix string, files map[string]bool, want wanted) ([]commit, error) {
-	args := []string{"-c", "core.quotePath=false", "log", tip, "--reverse", "--topo-order", "--no-renames", "-c",
-		"--raw", "--no-abbrev",
-		"--format=%x01%H%x00%ct%x00%an%x00%s", "--", ":(top,literal)" + prefix}
+	merges := []string{"-c"}
+	if want.mainline {
+		merges = []string{"--first-parent", "-m"}
+	}
+	args := slices.Concat([]string{"-c", "core.quotePath=false", "log", tip, "--reverse", "--topo-order", "--no-renames"}, merges,
+		[]string{"--raw", "--no-abbrev", "--format=%x01%H%x00%ct%x00%P%x00%aN%x00%s", "--", ":(top,literal)" + prefix})
 	for _, file := range slices.Sorted(maps.Keys(files)) {
 		args = append(args, ":(top,literal)"+file)
 	}
@@ -277,28 +282,46 @@ func logOf(ctx context.Context, top, tip, prefix string, files map[string]bool, 
 		return nil, err
 	}
 	var commits []commit
-	lines := bufio.NewScanner(bytes.NewReader(out))
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		line := lines.Text()
+	for line := range strings.Lines(string(out)) {
+		line = strings.TrimSuffix(line, "\n")
 		if head, ok := strings.CutPrefix(line, "\x01"); ok {
-			f := append(strings.SplitN(head, "\x00", 4), "", "", "")
+			f := append(strings.SplitN(head, "\x00", 5), "", "", "", "")
 			seconds, err := strconv.ParseInt(f[1], 10, 64)
 			if err != nil {
 				return nil, fmt.Errorf("git log said %q", line)
 			}
-			commits = append(commits, commit{id: f[0], time: time.Unix(seconds, 0).UTC(), author: f[2], subject: f[3]})
+			commits = append(commits, commit{id: f[0], time: dayOf(seconds), parents: strings.Fields(f[2]),
+				author: shortened(f[3]), subject: shortened(f[4])})
 			continue
 		}
 		// :MODE MODE OLD NEW STATUS<tab>FILE; of a merge, a colon, mode and old each side
 		info, file, ok := strings.Cut(line, "\t")
 		f := strings.Fields(info)
-		if ok && len(f) >= 5 && len(commits) > 0 && (want(prefix, file) || files[file]) {
+		if name, err := strconv.Unquote(file); err == nil && strings.HasPrefix(file, `"`) { // as git writes odd names
+			file = name
+		}
+		if ok && len(f) >= 5 && len(commits) > 0 && (want.files(prefix, file) || files[file]) {
 			last := &commits[len(commits)-1]
-			last.changes = append(last.changes, change{file, f[len(f)-2], f[len(f)/2]})
+			last.changes = append(last.changes, change{file, f[len(f)-2]})
 		}
 	}
-	return commits, lines.Err()
+	return commits, nil
+}
+
+// dayOf is a commit's time. Git takes any number, and no calendar goes on after the year 9999.
+func dayOf(seconds int64) time.Time {
+	const last = 253402300799 // 9999-12-31T23:59:59Z
+	return time.Unix(max(0, min(seconds, last)), 0).UTC()
+}
+
+// maxSubject is how much of a commit's subject is kept, in characters.
+const maxSubject = 500
+
+func shortened(text string) string {
+	if r := []rune(text); len(r) > maxSubject {
+		return string(r[:maxSubject-1]) + "…"
+	}
+	return text
 }
 
 // A content is what a file asks for of a package, by kind.

@@ -15,15 +15,17 @@ import (
 
 // A past is a git repository being made, by git fast-import.
 type past struct {
-	stream bytes.Buffer
-	n      int
+	stream  bytes.Buffer
+	n       int
+	parents string // of the next commit, as fast-import has them; empty: the one before it
 }
 
 // commit adds a commit that writes files, each name followed by its content.
 func (p *past) commit(subject string, files ...string) {
 	p.n++
-	fmt.Fprintf(&p.stream, "commit refs/heads/main\ncommitter A <a@b> %d +0000\ndata %d\n%s\n",
-		1_600_000_000+3600*p.n, len(subject), subject)
+	fmt.Fprintf(&p.stream, "commit refs/heads/main\nmark :%d\ncommitter A <a@b> %d +0000\ndata %d\n%s\n%s",
+		p.n, 1_600_000_000+3600*p.n, len(subject), subject, p.parents)
+	p.parents = ""
 	for i := 0; i < len(files); i += 2 {
 		if files[i+1] == "" {
 			fmt.Fprintf(&p.stream, "D %s\n", files[i])
@@ -83,7 +85,17 @@ func TestLocks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got []string
+	got := told(locks)
+	want := []string{"first: none to 3.4, wrong: false", "bump: 3.4 to 3.5, wrong: false", "broken: 3.5 to none, wrong: true",
+		"mended: 3.5 to 3.6, wrong: false", "bump again: 3.6 to 3.7, wrong: false", "gone: 3.7 to none, wrong: false",
+		"again: 3.7 to 3.7, wrong: false"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// told words locks, a line each.
+func told(locks []history.LockAt) (lines []string) {
 	version := func(l *pins.Lock) string {
 		if l == nil {
 			return "none"
@@ -91,13 +103,51 @@ func TestLocks(t *testing.T) {
 		return l.Artifacts[0].Version
 	}
 	for _, l := range locks {
-		got = append(got, fmt.Sprintf("%s: %s to %s, wrong: %v", l.Subject, version(l.Before), version(l.Lock), l.Err != nil))
+		line := fmt.Sprintf("%s: %s to %s, wrong: %v", l.Subject, version(l.Before), version(l.Lock), l.Err != nil)
+		for _, m := range l.Merged {
+			line += "; " + m.Subject
+		}
+		lines = append(lines, line)
 	}
-	want := []string{"first: none to 3.4, wrong: false", "bump: 3.4 to 3.5, wrong: false", "broken: 3.5 to none, wrong: true",
-		"mended: none to 3.6, wrong: false", "bump again: 3.6 to 3.7, wrong: false", "gone: 3.7 to none, wrong: false",
-		"again: none to 3.7, wrong: false"}
-	if diff := cmp.Diff(want, got); diff != "" {
+	return lines
+}
+
+// Of branches the mainline is told: what each merge brought, once, and what a merge took back.
+func TestLocksOfBranches(t *testing.T) {
+	const lock, odd = "c/pins.lock", `"we\"ird/pins.lock"`
+	var p past
+	p.commit("first", "c/requirements.txt", "six\n", lock, aLock("1"), odd, aLock("1"))
+	p.commit("side bump", lock, aLock("2"))
+	p.parents = "from :1\n"
+	p.commit("main, other file", "c/apt.txt", "jq\n", odd, aLock("2"))
+	p.parents = "from :3\nmerge :2\n"
+	p.commit("merge side", lock, aLock("2"))
+	p.parents = "from :4\n"
+	p.commit("second side", lock, aLock("3"), "c/apt.txt", "")
+	p.parents = "from :4\n"
+	p.commit("main bump", lock, aLock("4"))
+	p.parents = "from :6\nmerge :5\n"
+	p.commit("merge takes the side's", lock, aLock("3"), "c/apt.txt", "")
+	p.parents = "from :7\n"
+	p.commit("side renames", "c/requirements.txt", "", lock, "", "d/requirements.txt", "six\n", "d/pins.lock", aLock("3"))
+	p.parents = "from :7\n"
+	p.commit("main bumps again", lock, aLock("5"))
+	p.parents = "from :9\nmerge :8\n"
+	p.commit("merge the renamed", "c/requirements.txt", "", lock, "", "d/requirements.txt", "six\n", "d/pins.lock", aLock("5"))
+	p.commit("last", "d/pins.lock", aLock("6"))
+	dir := p.repository(t)
+	locks, err := history.Locks(t.Context(), filepath.Join(dir, "d"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"first: none to 1, wrong: false", "merge side: 1 to 2, wrong: false; side bump",
+		"main bump: 2 to 4, wrong: false", "merge takes the side's: 4 to 3, wrong: false; second side",
+		"main bumps again: 3 to 5, wrong: false", "last: 5 to 6, wrong: false"}
+	if diff := cmp.Diff(want, told(locks)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+	if locks, err = history.Locks(t.Context(), filepath.Join(dir, `we"ird`)); err != nil || len(locks) != 2 {
+		t.Errorf("a folder with a quote has %d locks: %v", len(locks), err)
 	}
 }
 

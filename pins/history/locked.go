@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"path"
 	"strings"
 	"time"
 
@@ -34,21 +35,32 @@ func Locked(ctx context.Context, dir, name string) ([]Event, error) {
 	return events, nil
 }
 
-// A LockAt is a course's lock after a commit that changed it.
+// A LockAt is a course's lock after a commit of the mainline that changed it.
 type LockAt struct {
 	Commit          string
 	Time            time.Time // when it was committed
 	Author, Subject string
 	File            string     // from the repository's top
-	Lock, Before    *pins.Lock // nil where there is none, or where it can't be read
-	Err             error      // why one of them can't be read
+	Lock            *pins.Lock // nil where the commit took it away, or where it can't be read
+	Before          *pins.Lock // the last one before that could be read; nil if there was none
+	Err             error      // why it can't be read
+	Merged          []Merged   // the commits of the course that a merge brought, the oldest first
 }
 
-// Locks returns the locks that a course has had, the oldest first, each with the one that
-// the commit found. dir lies in a git repository; a course that was moved is followed to
-// where it was, as Of does.
+// A Merged commit came to the mainline by a merge.
+type Merged struct {
+	Commit  string `json:"commit"`
+	Author  string `json:"author"`
+	Subject string `json:"subject"`
+}
+
+// Locks returns the locks that a course has had, the oldest first: of the mainline, which first parents
+// lead to, so that each follows the one before it; what a merge brought is one change, and its
+// commits are named. dir lies in a git repository; a course that was moved is followed to where it
+// was, as Of does.
 func Locks(ctx context.Context, dir string) ([]LockAt, error) {
-	commits, err := readLog(ctx, dir, nil, func(prefix, file string) bool { return file == prefix+pins.LockName })
+	isLock := func(prefix, file string) bool { return file == prefix+pins.LockName }
+	commits, err := readLog(ctx, dir, nil, wanted{files: isLock, mainline: true})
 	if err != nil {
 		return nil, err
 	}
@@ -58,27 +70,43 @@ func Locks(ctx context.Context, dir string) ([]LockAt, error) {
 	}
 	read := lockReader(ctx, top)
 	var locks []LockAt
-	last := none
+	var before *pins.Lock
+	last := ""
 	for _, c := range commits {
 		for _, change := range c.changes {
-			was := change.was
-			if isNone(was) && c.renames != nil { // it came here from another folder
-				was = last
-			}
-			if last = change.blob; was == last {
+			if change.blob == last { // the folder was moved, and the lock was not changed
 				continue
 			}
-			l := LockAt{Commit: c.id, Time: c.time, Author: c.author, Subject: c.subject, File: change.file}
-			l.Before, _ = read(was, change.file) // the commit that made it tells what is wrong with it
-			l.Lock, l.Err = read(change.blob, change.file)
+			last = change.blob
+			l := LockAt{Commit: c.id, Time: c.time, Author: c.author, Subject: c.subject, File: change.file, Before: before}
+			if l.Lock, l.Err = read(change.blob, change.file); l.Lock != nil {
+				before = l.Lock
+			}
+			if len(c.parents) > 1 {
+				if l.Merged, err = mergedBy(ctx, top, c, path.Dir(change.file)); err != nil {
+					return nil, err
+				}
+			}
 			locks = append(locks, l)
 		}
 	}
 	return locks, ctx.Err()
 }
 
-// none is the name of the content of a file that is not there.
-const none = "0"
+// mergedBy are the commits that a merge brought and that touched a folder.
+func mergedBy(ctx context.Context, top string, c commit, dir string) ([]Merged, error) {
+	out, err := git(ctx, top, nil, "log", "--reverse", "--topo-order", "--no-merges", "--format=%H%x00%aN%x00%s",
+		c.parents[0]+".."+c.id, "--", ":(top,literal)"+dir)
+	if err != nil {
+		return nil, err
+	}
+	var merged []Merged
+	for line := range strings.Lines(string(out)) {
+		f := append(strings.SplitN(strings.TrimSuffix(line, "\n"), "\x00", 3), "", "")
+		merged = append(merged, Merged{f[0], shortened(f[1]), shortened(f[2])})
+	}
+	return merged, nil
+}
 
 func isNone(blob string) bool { return strings.Trim(blob, "0") == "" }
 
@@ -97,7 +125,9 @@ func lockReader(ctx context.Context, top string) func(blob, file string) (*pins.
 		if !ok {
 			var data []byte
 			if data, k.err = git(ctx, top, nil, "cat-file", "blob", blob); k.err == nil {
-				k.lock, k.err = pins.ParseLock(file, data)
+				if k.lock, k.err = pins.ParseLock(file, data); k.err != nil {
+					k.lock = nil // what could be read of it
+				}
 			}
 			all[blob] = k
 		}

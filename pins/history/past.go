@@ -66,7 +66,7 @@ func formerly(ctx context.Context, top, prefix string) (places []string, err err
 	tip := "HEAD"
 	for range maxMoves {
 		places = append(places, prefix)
-		part, err := logOf(ctx, top, tip, prefix, nil, holdsPins)
+		part, err := logOf(ctx, top, tip, prefix, nil, wanted{files: holdsPins})
 		if err != nil || len(part) == 0 {
 			return places, err
 		}
