@@ -43,13 +43,20 @@ func (e *Engine) Close() error {
 	return errors.Join(errs...)
 }
 
-// Used is how many bytes the engine's cache takes.
-func (e *Engine) Used(ctx context.Context) (n int64, err error) {
-	all, err := e.client.DiskUsage(ctx)
-	for _, one := range all {
-		n += one.Size
+// Used is how many bytes the engine's cache takes, and how many of them nobody has used for a time.
+func (e *Engine) Used(ctx context.Context, keep time.Duration) (all, unused int64, err error) {
+	entries, err := e.client.DiskUsage(ctx)
+	for _, one := range entries {
+		all += one.Size
+		last := one.CreatedAt
+		if one.LastUsedAt != nil {
+			last = *one.LastUsedAt
+		}
+		if !one.InUse && time.Since(last) >= keep {
+			unused += one.Size
+		}
 	}
-	return n, err
+	return all, unused, err
 }
 
 // Prune removes what nobody has used for a time from the engine's cache, and returns how

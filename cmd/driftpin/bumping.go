@@ -75,6 +75,9 @@ func (f *bumpFlags) end(s streams, err error) error {
 			return err
 		}
 	}
+	if err != nil && len(text) == 0 { // no empty file of what failed
+		return err
+	}
 	var wrong error
 	if f.output != "" {
 		wrong = writeOut(f.output, text)

@@ -52,6 +52,9 @@ func (f *cleanFlags) clean(ctx context.Context, s streams, args []string) (err e
 	if err != nil {
 		return err
 	}
+	if f.keep < 0 {
+		return usageError{fmt.Errorf("--keep %s: name a time that has passed, such as 24h, or 0s", f.keep)}
+	}
 	if !f.files && (len(args) > 0 || f.all) {
 		return usageError{errors.New("courses are named for --files alone: what the engine has built belongs to none")}
 	}
@@ -67,17 +70,16 @@ func (f *cleanFlags) clean(ctx context.Context, s streams, args []string) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
-	before, err := e.Used(ctx)
+	before, freed, err := e.Used(ctx, f.keep)
 	if err != nil {
 		return err
 	}
-	freed := int64(0)
 	if !f.dry {
 		if freed, err = e.Prune(ctx, f.keep); err != nil {
 			return err
 		}
 	}
-	fmt.Fprintf(s.out, "engine: %s, %s freed\n", megabytes(before), megabytes(freed))
+	fmt.Fprintf(s.out, "engine: %s, %s %s\n", megabytes(before), megabytes(freed), f.freed())
 	return f.cleanFiles(s, filepath.Join(dir, "files", "blobs", "sha256"), locked)
 }
 
@@ -137,6 +139,15 @@ func (f *cleanFlags) cleanFiles(s streams, dir string, locked map[string]bool) e
 		}
 		freed += info.Size()
 	}
-	_, err = fmt.Fprintf(s.out, "fetched files: %s in %s, %s freed\n", megabytes(all), pins.Count(len(entries), "file"), megabytes(freed))
+	_, err = fmt.Fprintf(s.out, "fetched files: %s in %s, %s %s\n", megabytes(all), pins.Count(len(entries), "file"),
+		megabytes(freed), f.freed())
 	return err
+}
+
+// freed is what happened to what is not needed, or would happen.
+func (f *cleanFlags) freed() string {
+	if f.dry {
+		return "would be freed"
+	}
+	return "freed"
 }

@@ -74,7 +74,9 @@ func completeArguments(names, locked bool) cobra.CompletionFunc {
 				continue // it is said when the command runs
 			}
 			for _, r := range slices.Concat(c.manifest.Requests, c.manifest.Listed) {
-				found = append(found, r.Name)
+				if r.Kind != pins.FromImage { // shells take its colon for the end of a word
+					found = append(found, r.Name)
+				}
 			}
 			if c.lock != nil && locked {
 				for _, a := range c.lock.Artifacts {

@@ -109,6 +109,15 @@ func openCourse(dir, base string) (*course, error) {
 	return c, c.findBase(base)
 }
 
+// A noBaseError says that nothing names the base of the course in a folder.
+type noBaseError struct{ dir string }
+
+// Error implements error.
+func (e noBaseError) Error() string {
+	return fmt.Sprintf("%s: no base image is named: write base: in its %s or in a %s above it, or give --base or $DRIFTPIN_BASE",
+		e.dir, pins.ManifestName, pins.WorkspaceName)
+}
+
 // findBase finds the course's base; base is used where the manifest names none.
 func (c *course) findBase(base string) (err error) {
 	dir := c.manifest.Dir
@@ -120,8 +129,7 @@ func (c *course) findBase(base string) (err error) {
 		named, from = w.Base, filepath.Dir(w.File)
 	}
 	if named.Value == "" {
-		return fmt.Errorf("%s: no base image is named: write base: in its %s or in a %s above it, or give --base or $DRIFTPIN_BASE",
-			dir, pins.ManifestName, pins.WorkspaceName)
+		return noBaseError{dir}
 	}
 	if c.base, err = steps.OpenBase(named.Value, from, c.manifest.Platforms[0]); err != nil {
 		if named.At.File != "" {

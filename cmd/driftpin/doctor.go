@@ -46,6 +46,7 @@ type doctorFlags struct {
 	engineFlags
 	format string
 	broken bool // building can't work
+	failed bool // and not only because something does not answer
 	said   []doctorCheck
 }
 
@@ -61,6 +62,9 @@ type doctorCheck struct {
 
 func (f *doctorFlags) doctor(ctx context.Context, s streams, args []string) error {
 	dir, err := stateDir()
+	if err == nil {
+		_, err = keepBytes()
+	}
 	if err != nil {
 		return err
 	}
@@ -79,7 +83,13 @@ func (f *doctorFlags) doctor(ctx context.Context, s streams, args []string) erro
 		}
 	}
 	if f.broken {
-		return errors.New("this machine can't build yet: see above")
+		fmt.Fprintln(s.err, "driftpin: this can't build yet: see above")
+	}
+	switch {
+	case f.broken && f.failed:
+		return toldError{exitError}
+	case f.broken:
+		return toldError{exitUnreachable}
 	}
 	return ctx.Err()
 }
@@ -93,7 +103,10 @@ func (f *doctorFlags) say(s streams, what string, findings ...engine.Finding) {
 			if c.Optional {
 				check.State = "note"
 			}
-			f.broken = f.broken || !c.Optional
+			if !c.Optional {
+				f.broken = true
+				f.failed = f.failed || !isUnreachable(c.Err)
+			}
 		}
 		f.said = append(f.said, check)
 		if f.format == "text" {
@@ -107,7 +120,7 @@ func (f *doctorFlags) say(s streams, what string, findings ...engine.Finding) {
 func (f *doctorFlags) sources(ctx context.Context, s streams, args []string) {
 	c, err := f.subject(args)
 	if err != nil {
-		f.say(s, forBase, engine.Finding{What: "base image", Err: err, Optional: true,
+		f.say(s, forBase, engine.Finding{What: "base image", Err: err, Optional: len(args) == 0 && errors.As(err, new(noBaseError)),
 			Remedy: "without one, neither it nor apt's sources and the index were looked at"})
 		return
 	}

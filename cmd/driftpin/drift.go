@@ -61,7 +61,12 @@ must be the same, may differ, must not be older, or are forbidden, by names or p
   driftpin drift A B --policy policy.yaml --fail-on policy --format sarif --output drift.sarif
   driftpin drift values:config/common.yaml oci-layout:build/images/stat159
   driftpin drift hub/stat159:1 hub/data100:1 hub/data101:1`,
-		Args: arguments(1, -1, "two images or more, or one and --since"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if f.history {
+				return nil // none: the course that one is in
+			}
+			return arguments(1, -1, "two images or more, or one and --since")(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.check(args); err != nil {
 				return usageError{err}
@@ -72,6 +77,11 @@ must be the same, may differ, must not be older, or are forbidden, by names or p
 			return f.run(cmd.Context(), s, args)
 		},
 	}
+	f.add(cmd)
+	return cmd
+}
+
+func (f *driftFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.format, "format", "text", strings.Join(formats, ", "))
 	cmd.Flags().StringVar(&f.output, "output", "", "file to write to (default standard output)")
 	cmd.Flags().StringVar(&f.failOn, "fail-on", "any",
@@ -85,7 +95,6 @@ must be the same, may differ, must not be older, or are forbidden, by names or p
 	cmd.Flags().BoolVar(&f.all, "all", false, "also list the packages of added and removed environments")
 	cmd.Flags().BoolVar(&f.layers, "read-layers", false,
 		"read all layers: ignore remembered results and the inventory that the image carries")
-	return cmd
 }
 
 // formats are those of drift.
@@ -98,8 +107,9 @@ func (f *driftFlags) check(args []string) error {
 	switch {
 	case err != nil:
 		return err
-	case f.history && (f.since != "" || f.policy != "" || len(f.courses) > 0 || f.format == "sarif"):
-		return errors.New("--history shows courses by themselves: leave out --since, --policy, --course and --format sarif")
+	case f.history && (f.since != "" || f.policy != "" || len(f.courses) > 0 || f.format == "sarif" || f.platform != "" ||
+		f.failOn != "any" || f.all || f.layers):
+		return errors.New("--history shows courses by themselves: of the flags it takes --format, --output and --color")
 	case f.history:
 		return nil
 	case f.since != "" && len(args) != 1:

@@ -57,7 +57,7 @@ func (l *lab) fleetLocks() {
 	if l.must(nil, validJSON("doctor", out)); !strings.Contains(out, "index of Python's packages") || strings.Contains(out, "missing") {
 		l.t.Errorf("doctor says %s", out)
 	}
-	out = l.with("UV_DEFAULT_INDEX=http://127.0.0.1:1/simple", "UV_HTTP_TIMEOUT=1").runFailing(exitError, "doctor", "fleet/pkg0")
+	out = l.with("UV_DEFAULT_INDEX=http://127.0.0.1:1/simple", "UV_HTTP_TIMEOUT=1").runFailing(exitUnreachable, "doctor", "fleet/pkg0")
 	if !strings.Contains(out, "\nok       apt's sources (") ||
 		!strings.Contains(out, "\nmissing  index of Python's packages (pins of pip): the engine can't reach") {
 		l.t.Errorf("doctor says %s", out)

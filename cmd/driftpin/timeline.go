@@ -22,7 +22,7 @@ func (f *driftFlags) timeline(ctx context.Context, s streams, named []string) er
 	}
 	t := &drift.Timeline{Courses: []drift.Course{}}
 	for _, dir := range courses {
-		if _, err := os.Stat(dir); err != nil {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 			return fmt.Errorf("%s: there is no such folder; if it was moved, name its new place", dir)
 		}
 		c, err := timelineOf(ctx, s, dir)

@@ -172,6 +172,7 @@ type stepView struct {
 	Label                                      string        // what is read aloud
 	Count                                      int           // packages that changed; of a first lock those that it has
 	X, R                                       float64
+	Small                                      bool // without the number
 	Rows                                       []stepRow
 }
 
@@ -187,8 +188,12 @@ const (
 	pictureWidth = 1040.0
 	nameWidth    = 170.0
 	laneHeight   = 56.0
+	smallest     = 6.0 // a circle without a number
 	axisHeight   = 34.0
 )
+
+// crowd is how many commits of a course have circles with numbers.
+const crowd = 25
 
 // htmlTimeline writes a timeline as one page: a picture with a line a course and a circle a commit,
 // and below it what each changed.
@@ -215,14 +220,30 @@ func newTimelineView(l *drift.Timeline) timelineView {
 		for _, day := range ticks(from, to) {
 			v.Ticks = append(v.Ticks, tick{at(day), day.Format("2006-01")})
 		}
+		if len(v.Ticks) == 0 { // all of it is within a month
+			v.Ticks = []tick{{at(from), from.Format(time.DateOnly)}}
+			if to.Sub(from) > 24*time.Hour {
+				v.Ticks = append(v.Ticks, tick{at(to), to.Format(time.DateOnly)})
+			}
+		}
 	}
 	changes := 0
+	named := map[string]int{}
+	for _, c := range l.Courses {
+		named[c.Name]++
+	}
 	for i, c := range l.Courses {
+		if named[c.Name] > 1 {
+			c.Name = c.Dir
+		}
 		view := courseView{Name: Clean(c.Name), Short: shortened(Clean(c.Name), 20), Times: timesChanged(c),
 			Y: axisHeight + laneHeight*(float64(i)+0.5)}
 		for k, s := range c.Steps {
 			step := newStepView(s)
 			step.ID, step.X = fmt.Sprintf("c%d-%d", i+1, k+1), at(s.Time)
+			if len(c.Steps) > crowd { // the circles would hide each other
+				step.R, step.Small = smallest, true
+			}
 			view.Steps = append(view.Steps, step)
 		}
 		slices.Reverse(view.Steps)
@@ -290,9 +311,10 @@ func span(l *drift.Timeline) (from, to time.Time) {
 // ticks are firsts of months within a span: at most a dozen.
 func ticks(from, to time.Time) (days []time.Time) {
 	months := (to.Year()-from.Year())*12 + int(to.Month()-from.Month())
-	step := 1
-	for _, step = range []int{1, 2, 3, 6, 12, 24, 60, 120} {
-		if months/step <= 10 {
+	step := 12 * (months/120 + 1)
+	for _, few := range []int{1, 2, 3, 6} {
+		if months/few <= 10 {
+			step = few
 			break
 		}
 	}
