@@ -230,7 +230,7 @@ func (f *buildFlags) buildLocked(ctx context.Context, s streams, c *course, e *s
 		return result{Outcome: "check failed"}, fmt.Errorf("building %s: %w", p.Course, err)
 	}
 	if err != nil {
-		return result{}, answering(ctx, out, fmt.Errorf("building %s: %w", p.Course, err))
+		return result{}, answering(ctx, out.Push, fmt.Errorf("building %s: %w", p.Course, err))
 	}
 	bytes, err := attach(ctx, s, c, out, r)
 	if err != nil {
@@ -250,13 +250,13 @@ func (f *buildFlags) buildLocked(ctx context.Context, s streams, c *course, e *s
 		r.Digest, r.Manifest, r.Tag, c.lock.Digest(), r.New, r.Reused, bytes}}, err
 }
 
-// answering is an error of a build: one of reaching the registry, if that does not answer.
-// The engine passes on only words.
-func answering(ctx context.Context, out buildplan.Output, err error) error {
-	if out.Push == "" || ctx.Err() != nil {
+// answering is an error of the engine's that is about an image in a registry; empty for none: one of
+// reaching the registry, if that does not answer. The engine passes on only words.
+func answering(ctx context.Context, ref string, err error) error {
+	if ref == "" || err == nil || ctx.Err() != nil {
 		return err
 	}
-	img, asked := images.Open(ctx, out.Push, images.Options{})
+	img, asked := images.Open(ctx, ref, images.Options{})
 	if asked == nil {
 		_ = img.Close() // it is there, from before
 	} else if isUnreachable(asked) {

@@ -115,7 +115,7 @@ func (c *course) learn(ctx context.Context, e *session.Session) error {
 	if err == nil {
 		c.base, c.learnt = base, true
 	}
-	return err
+	return answering(ctx, c.base.Ref, err)
 }
 
 // learnImages learns what the images that a Dockerfile names are today, as far as the
@@ -126,7 +126,7 @@ func (c *course) learnImages(ctx context.Context, e *session.Session) error {
 		if image.Digest == "" {
 			var err error
 			if image.Digest, err = c.today(ctx, e, ref.Value); err != nil {
-				return fmt.Errorf("%s: %w", ref.At, err)
+				return answering(ctx, ref.Value, fmt.Errorf("%s: %w", ref.At, err))
 			}
 		}
 		if ref.Value == c.manifest.Base.Value {
