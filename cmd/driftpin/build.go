@@ -62,6 +62,7 @@ var errNoOutput = errors.New("no output given: name one with --output or --push,
 
 // buildAll builds courses.
 func (f *buildFlags) buildAll(ctx context.Context, s streams, args []string) (err error) {
+	defer f.end(s, &err)
 	courses, err := f.courses(args)
 	if err == nil {
 		err = f.check(courses)

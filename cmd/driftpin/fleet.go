@@ -27,6 +27,7 @@ type fleet struct {
 	failFast bool
 	jobs     int
 	format   string // text or json
+	reported bool   // what came of it is written
 }
 
 // maxJobs is how many courses are worked on side by side, unless a flag says: the engine
@@ -161,6 +162,7 @@ type fleetReport struct {
 	Courses []result `json:"courses"`
 	OK      int      `json:"ok"`
 	NotOK   int      `json:"notOk"`
+	Error   string   `json:"error,omitempty"` // why no course was begun
 }
 
 // report carries a command out for courses; with the format json, all that the command
@@ -171,12 +173,20 @@ func (f *fleet) report(ctx context.Context, s streams, courses []string, ready, 
 		own.out = s.err
 	}
 	results, err := f.run(ctx, own, courses, ready, do)
-	if f.format == "json" {
+	if f.reported = true; f.format == "json" {
 		if err := writeJSON(s.out, reportOf(results)); err != nil {
 			return results, err
 		}
 	}
 	return results, err
+}
+
+// end writes, with the format json, why a command ended before it could report of courses.
+func (f *fleet) end(s streams, err *error) {
+	if *err == nil || f.reported || f.format != "json" {
+		return
+	}
+	*err = worse(*err, writeJSON(s.out, fleetReport{Courses: []result{}, Error: (*err).Error()}))
 }
 
 func reportOf(results []result) fleetReport {

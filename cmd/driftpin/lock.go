@@ -64,6 +64,7 @@ could not merge a lock, lock prefers the versions on either side.`,
 
 // lock locks courses, or checks their locks.
 func (f lockFlags) lock(ctx context.Context, s streams, args []string) (err error) {
+	defer f.end(s, &err)
 	named, names := split(args)
 	if len(names) > 0 && !f.upgrade {
 		return usageError{fmt.Errorf("%s is not a folder: lock takes courses, and names of packages only "+

@@ -55,6 +55,7 @@ const outcomeNotPinned = "not pinned"
 
 // outdatedAll shows of courses how far their pins can go up.
 func (f outdatedFlags) outdatedAll(ctx context.Context, s streams, args []string) (err error) {
+	defer f.end(s, &err)
 	if err := cmp.Or(f.engineFlags.check(), f.fleet.check()); err != nil {
 		return err
 	}

@@ -48,7 +48,8 @@ type verifyFlags struct {
 
 // verifyAll holds images against the locks of their courses. Of one course, the format
 // json is the drift itself.
-func (f verifyFlags) verifyAll(ctx context.Context, s streams, args []string) error {
+func (f verifyFlags) verifyAll(ctx context.Context, s streams, args []string) (err error) {
+	defer f.end(s, &err)
 	if err := f.fleet.check(); err != nil {
 		return err
 	}
@@ -58,6 +59,7 @@ func (f verifyFlags) verifyAll(ctx context.Context, s streams, args []string) er
 	}
 	image := args[len(args)-1]
 	if len(courses) == 1 && !f.all {
+		f.reported = true
 		return f.verifyOne(ctx, s, courses[0], image)
 	}
 	if len(courses) > 1 && !strings.Contains(image, "{course}") {
