@@ -219,6 +219,9 @@ func (u *uv) locateTool(ctx context.Context, t steps.Tool) error {
 		nil)
 }
 
+// ErrNoPackage says that the index of Python's packages answers, and does not have one.
+var ErrNoPackage = errors.New("no index has a package")
+
 // failure words why uv found no solution.
 func (u *uv) failure(text string) error {
 	explanation := u.r.session.Host.Scrub(tidy(text))
@@ -232,7 +235,7 @@ func (u *uv) failure(text string) error {
 		if near := pins.SuggestName(pins.Pip, name, nil); near != "" {
 			hint = ": did you mean " + near + "?"
 		}
-		return u.r.at(name, "no index has a package %s%s", name, hint)
+		return u.r.at(name, "%w %s%s", ErrNoPackage, name, hint)
 	}
 	if m := noSuchVersion.FindStringSubmatch(explanation); m != nil && strings.HasPrefix(m[2], "==") {
 		name, version := pins.CanonicalName(pins.Pip, m[1]), strings.TrimPrefix(m[2], "==")
