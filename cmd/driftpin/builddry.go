@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 
 	"github.com/driftpin/driftpin/buildplan"
 	"github.com/driftpin/driftpin/images"
 	"github.com/driftpin/driftpin/pins"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
 // A dryDetails is what build would do for a course, as JSON.
@@ -60,8 +62,12 @@ func (f *buildFlags) dryRun(ctx context.Context, s streams, dir string) (r resul
 	case len(d.Layers) > 0:
 		text += ": " + some(d.Layers)
 	}
+	outcome := "would be built"
+	if d.There {
+		outcome = "is there"
+	}
 	_, err = fmt.Fprintf(s.out, "%s %s: %s\n", d.Name, d.Tag, text)
-	return result{Outcome: "would be built", Details: d}, err
+	return result{Outcome: outcome, Details: d}, err
 }
 
 // compareThere compares a plan with the image that its output names.
@@ -74,9 +80,13 @@ func (c *course) compareThere(ctx context.Context, out buildplan.Output, p *buil
 		return img.Close()
 	}
 	if err != nil {
-		d.Layers, d.Why = every, "there is no image yet"
-		if !errors.Is(err, fs.ErrNotExist) && out.Layout == "" && isUnreachable(err) {
+		if isUnreachable(err) {
 			return err
+		}
+		var answer *transport.Error
+		d.Layers, d.Why = every, "there is no image yet"
+		if missing := errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound; !missing && !errors.Is(err, fs.ErrNotExist) {
+			d.Why = "there is no image yet, or it can't be read: " + firstLine(err.Error())
 		}
 		return nil
 	}

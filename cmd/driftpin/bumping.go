@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -262,10 +263,21 @@ func (f *bumpFlags) selected(s streams, dir string, found map[bump.Target]bool) 
 	return &bumped{&bump.Bumping{Course: c.engine(s, nil), Bumps: selection.Bumps, AsOf: f.asOf}, c}, nil
 }
 
+// sameFile reports whether two names lead to one file, that is there or not.
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	y, wrong := os.Stat(b)
+	if err == nil && wrong == nil {
+		return os.SameFile(x, y)
+	}
+	return filepath.Join(placeOf(filepath.Dir(a)), filepath.Base(a)) == filepath.Join(placeOf(filepath.Dir(b)), filepath.Base(b))
+}
+
 // checkFiles says which file that is to be written is one of the course's.
 func (f *bumpFlags) checkFiles(c *course) error {
 	for flag, file := range map[string]string{"markdown": f.markdown, "output": f.output} {
-		if file != "" && (c.manifest.Reads(filepath.ToSlash(filepath.Clean(file))) || filepath.Clean(file) == filepath.Clean(c.lockFile)) {
+		if file != "" && (c.manifest.Reads(filepath.ToSlash(filepath.Clean(file))) || sameFile(file, c.lockFile) ||
+			slices.ContainsFunc(c.manifest.Sources, func(source pins.Source) bool { return sameFile(file, source.Name) })) {
 			return usageError{fmt.Errorf("--%s %s: this is a file of the course %s: name another file", flag, file, c.manifest.Dir)}
 		}
 	}

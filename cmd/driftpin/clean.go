@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,11 +30,13 @@ func cleanCommand(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "clean [COURSE…]",
 		Short: "Free the disk of what builds have left in $DRIFTPIN_HOME",
-		Long: `Free the disk of what builds have left in $DRIFTPIN_HOME: what the engine has built and
-what nobody has used for --keep. It is built again when it is needed. Files that were
-fetched stay, because an index may have lost them; with --files those go that no lock of
-the courses names. The engine itself keeps at most 50 GB, or what $DRIFTPIN_KEEP says
-(20GB).`,
+		Long: `Free the disk of what builds have left in $DRIFTPIN_HOME: remove the embedded engine's
+cache that was not used within --keep. It is built again on demand. Another engine's
+cache, which others may use too, is removed only if --engine names it.
+
+Files that were fetched stay, because an index may have lost them. --files also removes
+those that no lock of the named courses lists. The embedded engine keeps at most 50 GB by
+itself, or what $DRIFTPIN_KEEP says (20GB).`,
 		Example: `  driftpin clean --dry-run
   driftpin clean --keep 0s
   driftpin clean --files --all       # files that no course of driftpin.yaml locks`,
@@ -58,13 +61,17 @@ func (f *cleanFlags) clean(ctx context.Context, s streams, args []string) (err e
 	if !f.files && (len(args) > 0 || f.all) {
 		return usageError{errors.New("courses are named for --files alone: what the engine has built belongs to none")}
 	}
+	if f.files && len(args) == 0 && !f.all {
+		return usageError{errors.New("--files removes what no lock lists: name all courses that matter, or --all")}
+	}
+	f.place.address = cmp.Or(f.place.address, "embedded") // not that of BUILDKIT_HOST
 	var locked map[string]bool
 	if f.files {
 		if locked, err = f.locked(args); err != nil {
 			return err
 		}
 	}
-	f.place.eager = true
+	f.place.eager = !f.dry
 	e, err := f.place.open(ctx, dir, s)
 	if err != nil {
 		return err
@@ -109,9 +116,9 @@ func (f *cleanFlags) locked(args []string) (map[string]bool, error) {
 // sums are the hashes that a lock names.
 var sums = regexp.MustCompile(`\bsha256:([0-9a-f]{64})\b`)
 
-// again is whether a file can be fetched again, as far as is known. Archives of git's are
-// named by no lock.
-func (f *cleanFlags) again(blobs, sum string) bool {
+// replaceable is whether a file was found at an address, where it may still be. Archives of git's
+// are named by no lock.
+func (f *cleanFlags) replaceable(blobs, sum string) bool {
 	address, err := os.ReadFile(filepath.Join(blobs, "..", "..", "..", "addresses", sum))
 	return err == nil && !strings.HasPrefix(string(address), "git+")
 }
@@ -129,7 +136,7 @@ func (f *cleanFlags) cleanFiles(s streams, dir string, locked map[string]bool) e
 			continue
 		}
 		all += info.Size()
-		if locked == nil || locked[entry.Name()] || !f.again(dir, entry.Name()) || time.Since(info.ModTime()) < f.keep {
+		if locked == nil || locked[entry.Name()] || !f.replaceable(dir, entry.Name()) || time.Since(info.ModTime()) < f.keep {
 			continue
 		}
 		if !f.dry {

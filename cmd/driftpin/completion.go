@@ -10,7 +10,7 @@ import (
 )
 
 // complete has shells complete what commands take: folders of courses, names of packages,
-// and the values of flags that have but some.
+// and the values of flags that take one of a few.
 func complete(root *cobra.Command) {
 	for _, cmd := range root.Commands() {
 		complete(cmd)

@@ -84,7 +84,7 @@ func (f *doctorFlags) doctor(ctx context.Context, s streams, args []string) erro
 		}
 	}
 	if f.broken {
-		fmt.Fprintln(s.err, "driftpin: this can't build yet: see above")
+		fmt.Fprintln(s.err, "driftpin: something is missing that locking or building needs: see the checks")
 	}
 	switch {
 	case f.broken && f.failed:

@@ -67,6 +67,9 @@ func (p *enginePlace) open(ctx context.Context, dir string, s streams) (*engine.
 // keepVariable says how much the embedded engine keeps, such as 20GB.
 const keepVariable = "DRIFTPIN_KEEP"
 
+// leastKept is the least that the engine can be told to keep, in bytes: whoever writes 20 means GB.
+const leastKept = 1_000_000_000
+
 // keepBytes is how much the embedded engine keeps, in bytes; 0 means the engine's own default.
 func keepBytes() (int64, error) {
 	text := os.Getenv(keepVariable)
@@ -74,8 +77,8 @@ func keepBytes() (int64, error) {
 		return 0, nil
 	}
 	n, err := units.FromHumanSize(text)
-	if err != nil || n <= 0 {
-		return 0, usageError{fmt.Errorf("$%s is %q: write a size, such as 20GB", keepVariable, text)}
+	if err != nil || n < leastKept {
+		return 0, usageError{fmt.Errorf("$%s is %q: write a size of 1GB or more, such as 20GB", keepVariable, text)}
 	}
 	return n, nil
 }

@@ -18,7 +18,8 @@ func historyCommand(s streams) *cobra.Command {
 		Use:   "history [COURSE] NAME",
 		Short: "Show what a course has asked for of a package: when, and in which commit",
 		Long: `Show what a course has asked for of a package: when, and in which commit. Of a package
-that no file ever asked for, the versions are shown that the lock had.`,
+that no file ever asked for, the versions are shown that the lock had: by the commits of
+the mainline, where a merge is one commit.`,
 		Example: `  driftpin history courses/stat159 jupyterlab
   driftpin history courses/stat159 bokeh --format json`,
 		Args: arguments(1, 2, "a course and a package"),

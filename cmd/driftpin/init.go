@@ -56,7 +56,15 @@ func besideCourse(dir, base string) string {
 	if there(filepath.Join(dir, layout)) || !there(layout) {
 		return base
 	}
-	from, err := filepath.Rel(placeOf(dir), placeOf(layout))
+	here, err := filepath.Abs(dir)
+	if err != nil {
+		return base
+	}
+	to, err := filepath.Abs(layout)
+	if err != nil {
+		return base
+	}
+	from, err := filepath.Rel(here, to)
 	if err != nil {
 		return base
 	}

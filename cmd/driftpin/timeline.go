@@ -61,7 +61,7 @@ func timelineOf(ctx context.Context, s streams, dir string) (drift.Course, error
 		case l.Lock == nil:
 			step.Gone = true
 		default:
-			if manifests[l.Lock], err = pastManifest(ctx, dir, l.Commit); err != nil {
+			if manifests[l.Lock], err = pastManifest(ctx, s, dir, l.Commit); err != nil {
 				return c, err
 			}
 			step.Packages = len(drift.LockPackages(l.Lock))
@@ -93,17 +93,21 @@ func printStep(s streams, dir string, n, of int) {
 
 // pastManifest is what a course asked for in a commit, with the names that its files have there; nil
 // where that can't be read.
-func pastManifest(ctx context.Context, dir, commit string) (m *pins.Manifest, err error) {
+func pastManifest(ctx context.Context, s streams, dir, commit string) (m *pins.Manifest, err error) {
 	into, err := os.MkdirTemp("", "driftpin-past-*")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(into)) }()
 	then, err := history.Past(ctx, dir, commit, into)
+	if errors.Is(err, history.ErrNoCourse) {
+		return nil, nil // there was a lock, and no file of pins
+	}
 	if err != nil {
-		return nil, ctx.Err() // there was a lock, and no file of pins
+		return nil, err
 	}
 	if m, err = readCourse(then, nil); err != nil {
+		fmt.Fprintf(s.err, "%s: what it asked for in %s can't be read: %s\n", dir, commit[:12], firstLine(err.Error()))
 		return nil, nil
 	}
 	for i := range m.Requests {

@@ -335,7 +335,9 @@ func (p *pair) change(shared map[string]bool) Change {
 		}
 	}
 	c.Brings = p.brought()
-	c.Relicensed = c.AAbout != nil && c.BAbout != nil && !installed.SameLicense(c.AAbout.License, c.BAbout.License)
+	// dpkg records no licences
+	tells := p.a != nil && p.b != nil && p.a.Kind != pins.Deb && p.b.Kind != pins.Deb && c.AAbout != nil && c.BAbout != nil
+	c.Relicensed = tells && !installed.SameLicense(c.AAbout.License, c.BAbout.License)
 	return c
 }
 

@@ -13,7 +13,7 @@ import (
 // betweenLocks adds what two locks say besides the packages of their first platforms: the base, files
 // that are others under the same version, and what differs on other platforms.
 func (d *Drift) betweenLocks(a, b Inventory) {
-	d.Config = append(d.Config, lockSettings(a.Lock, b.Lock)...)
+	d.Config = append(d.Config, lockSettings(a, b)...)
 	if a.Platform != "" || b.Platform != "" {
 		return
 	}
@@ -37,6 +37,20 @@ func (d *Drift) betweenLocks(a, b Inventory) {
 	}
 }
 
+// onOnePlatform has two locks compared on the first platform that both have, if neither's is named.
+func onOnePlatform(a, b Inventory) (Inventory, Inventory) {
+	if a.Lock == nil || b.Lock == nil || a.Platform != "" || b.Platform != "" || a.Lock.Platforms[0] == b.Lock.Platforms[0] {
+		return a, b
+	}
+	for _, platform := range b.Lock.Platforms {
+		if slices.Contains(a.Lock.Platforms, platform) {
+			a.Packages, b.Packages = LockPackagesOn(a.Lock, platform), LockPackagesOn(b.Lock, platform)
+			return a, b
+		}
+	}
+	return a, b
+}
+
 func orEmpty(s *string) string {
 	if s == nil {
 		return ""
@@ -45,7 +59,8 @@ func orEmpty(s *string) string {
 }
 
 // lockSettings are the differences of two locks that are none of packages.
-func lockSettings(a, b *pins.Lock) (out []Setting) {
+func lockSettings(x, y Inventory) (out []Setting) {
+	a, b := x.Lock, y.Lock
 	differ := func(name, was, is string) {
 		if was == is {
 			return
@@ -71,28 +86,30 @@ func lockSettings(a, b *pins.Lock) (out []Setting) {
 	for _, ref := range slices.Sorted(maps.Keys(refs)) {
 		differ("image "+ref, images[0][ref], images[1][ref])
 	}
-	before, after := lockedFiles(a), lockedFiles(b)
+	before, after := lockedFiles(x), lockedFiles(y)
 	for _, name := range slices.Sorted(maps.Keys(after)) {
-		if was, is := before[name], after[name]; was != "" {
-			differ(name, was, is)
+		if was, is := before[name], after[name]; was.hashes != "" && was.hashes != is.hashes {
+			differ(name, was.text, is.text)
 		}
 	}
 	return out
 }
 
-// lockedFiles are the files of packages that a lock has one of, by what they are called here.
-func lockedFiles(l *pins.Lock) map[string]string {
-	files := map[string]string{}
-	for _, a := range l.Artifacts {
-		if a.Use != pins.Install {
+// A lockedFile is what a lock has of a package's file, or of several: npm's lie in several folders.
+type lockedFile struct{ hashes, text string }
+
+// lockedFiles are the files of a lock's packages, by what they are called here. An index may move a file:
+// by its hash it is the same.
+func lockedFiles(v Inventory) map[string]lockedFile {
+	files := map[string]lockedFile{}
+	for _, a := range v.Lock.Artifacts {
+		if a.Use != pins.Install || v.Platform != "" && v.Platform != a.Platform {
 			continue
 		}
 		name := fmt.Sprintf("file of %s %s %s on %s", a.Kind, a.Name, a.Version, a.Platform)
-		text := a.File + " sha256:" + a.SHA256
-		if other, twice := files[name]; twice { // npm's, in several folders
-			text = other + ", " + text
-		}
-		files[name] = text
+		f := files[name]
+		f.hashes, f.text = f.hashes+a.SHA256+" ", strings.TrimPrefix(f.text+", "+a.File+" sha256:"+a.SHA256, ", ")
+		files[name] = f
 	}
 	return files
 }

@@ -81,6 +81,7 @@ func Mask(list []Inventory) []Inventory {
 // diffIDs of layers that both have: a package that one of them brought is no
 // difference of that layer.
 func Between(a, b Inventory, shared map[string]bool) *Drift {
+	a, b = onOnePlatform(a, b)
 	d := &Drift{A: a.Name, B: b.Name, Packages: []Change{}, Config: []Setting{}}
 	if a.Config != nil && b.Config != nil {
 		d.Config = CompareConfigs(*a.Config, *b.Config)

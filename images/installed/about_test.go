@@ -112,6 +112,15 @@ func TestSameLicense(t *testing.T) {
 		{"ISC License (ISCL)", "ISC", true},
 		{"BSD License, Apache Software License", "Apache-2.0 OR BSD-3-Clause", true},
 		{"(MIT OR Apache-2.0)", "Apache-2.0 OR MIT", true},
+		{"Apache License, Version 2.0", "Apache-2.0", true},
+		{"Apache License, Version 2.0", "Apache Software License", true},
+		{"BSD, 3-clause", "BSD-3-Clause", true},
+		{"MIT/X11", "MIT", true},
+		{"http://www.apache.org/licenses/LICENSE-2.0", "Apache-2.0", true},
+		{"GPL-2.0-only OR GPL-2.0-or-later", "GPL-2.0-or-later OR GPL-2.0-only", true},
+		{"BSD License, MIT License", "MIT OR BSD-3-Clause", true},
+		{"MIT", "MIT-CMU", false},
+		{"MIT OR Apache-2.0 AND BSD-3-Clause", "MIT AND Apache-2.0 OR BSD-3-Clause", false},
 		{"", "MIT", false},
 		{"MIT", "MIT-0", false},
 		{"MPL-1.1", "MPL-1.0", false},
@@ -137,4 +146,15 @@ func TestSameLicense(t *testing.T) {
 			t.Errorf("SameLicense(%q, %q) is not %v", c.a, c.b, c.same)
 		}
 	}
+}
+
+// Whatever names of licences are, each means the same as itself, and the order does not matter.
+func FuzzSameLicense(f *testing.F) {
+	f.Add("MIT OR GPL (>= 2) | file LICENSE", "BSD License, Version 3-clause & x")
+	f.Add("(Apache-2.0 WITH LLVM-exception)/+", "http://a/LICENSE-2.0,,2.0")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		if !installed.SameLicense(a, a) || installed.SameLicense(a, b) != installed.SameLicense(b, a) {
+			t.Errorf("%q and %q: not the same the other way round", a, b)
+		}
+	})
 }

@@ -35,10 +35,10 @@ func knownLicense(name string) bool {
 	return false
 }
 
-// licenses are those that a name is put together of, sorted.
+// licenses are those that a name is put together of: sorted, unless operators differ from each other.
 type licenses struct {
 	all       []license
-	operators string // and, or, with; empty where a list does not tell
+	operators string // and, or, with, in their order; empty where a list does not tell
 }
 
 // A license is one of them.
@@ -69,6 +69,7 @@ var families = []family{
 	{"apache", regexp.MustCompile(`\bapache|\basl\b`)},
 	{"bsd", regexp.MustCompile(`\bbsd|\b0bsd`)},
 	{"mit-0", regexp.MustCompile(`\bmit[- ]0|\bmit no attribution`)},
+	{"mit-cmu", regexp.MustCompile(`\bmit-cmu`)},
 	{"mit", regexp.MustCompile(`\bmit\b|\bexpat\b`)},
 	{"isc", regexp.MustCompile(`\biscl?\b`)},
 	{"psf", regexp.MustCompile(`\bpsfl?\b|python software foundation|python-2`)},
@@ -88,6 +89,9 @@ var (
 	orLater     = regexp.MustCompile(`[- ]or[- ](?:any )?(?:later|newer)(?: versions?)?|\+`)
 	orLaterR    = regexp.MustCompile(`\(\s*>=?\s*([0-9.]+)\s*\)`) // R, "Writing R Extensions", "Licensing"
 	onFile      = regexp.MustCompile(`\s*[+|]\s*file\s+licen[cs]e`)
+	sameThing   = strings.NewReplacer("mit/x11", "mit", "x11/mit", "mit", "licenses/license-2.0", "license-2.0")
+	webPage     = regexp.MustCompile(`https?://[^\s,;]*`)
+	notALicense = regexp.MustCompile(`^\s*(?:(?:version|v)?[\s.]*[0-9.]+|[0-4][- ]clause|new|revised|modified|simplified)\s*$`)
 	operator    = regexp.MustCompile(`\s+(and|or|with)\s+|\s*([|,;&/])\s*`)
 	versionWord = regexp.MustCompile(`[0-9]+(?:\.[0-9]+)*`)
 	clauses     = regexp.MustCompile(`\b([0-4])[- ]clause|\b(new|revised|modified)\b|\b(simplified)\b|\b(0)bsd`)
@@ -95,34 +99,54 @@ var (
 
 // readLicenses takes apart what a package says of its licence.
 func readLicenses(name string) licenses {
-	name = strings.ToLower(name)
+	name = sameThing.Replace(strings.ToLower(name))
+	name = webPage.ReplaceAllStringFunc(name, func(s string) string { return strings.NewReplacer("/", " ", ":", " ").Replace(s) })
 	name = onFile.ReplaceAllString(name, "")
 	name = orLaterR.ReplaceAllString(name, " $1 §")
 	name = orLater.ReplaceAllString(name, " §") // which is no operator
 	name = strings.NewReplacer("(", " ", ")", " ").Replace(name)
 	var out licenses
 	var operators []string
-	for _, m := range operator.FindAllStringSubmatch(name, -1) {
-		switch {
-		case m[1] != "":
-			operators = append(operators, m[1])
-		case m[2] == "|", m[2] == "/":
-			operators = append(operators, "or")
-		case m[2] == "&":
-			operators = append(operators, "and")
+	parts, between := operator.Split(name, -1), operator.FindAllStringSubmatch(name, -1)
+	for i := 0; i < len(parts); i++ {
+		part := parts[i]
+		for i+1 < len(parts) && between[i][2] == "," && notALicense.MatchString(parts[i+1]) { // Apache License, Version 2.0
+			part += " " + parts[i+1]
+			i++
 		}
-	}
-	slices.Sort(operators)
-	out.operators = strings.Join(operators, " ")
-	for _, part := range operator.Split(name, -1) {
 		if l := readLicense(part); l.family != "" && !slices.Contains(out.all, l) {
 			out.all = append(out.all, l)
 		}
+		if i < len(between) {
+			operators = append(operators, operatorOf(between[i])...)
+		}
 	}
-	slices.SortFunc(out.all, func(a, b license) int {
-		return strings.Compare(a.family+" "+a.version, b.family+" "+b.version)
-	})
+	out.operators = strings.Join(operators, " ")
+	if slices.Sort(operators); len(slices.Compact(operators)) <= 1 { // else the order says what belongs together
+		slices.SortFunc(out.all, func(a, b license) int { return strings.Compare(a.key(), b.key()) })
+	}
 	return out
+}
+
+// operatorOf is what stands between two licences; nothing where a list does not tell.
+func operatorOf(m []string) []string {
+	switch {
+	case m[1] != "":
+		return []string{m[1]}
+	case m[2] == "|", m[2] == "/":
+		return []string{"or"}
+	case m[2] == "&":
+		return []string{"and"}
+	}
+	return nil
+}
+
+// key sorts licences.
+func (l license) key() string {
+	if l.later {
+		return l.family + " " + l.version + " or later"
+	}
+	return l.family + " " + l.version
 }
 
 func readLicense(name string) license {

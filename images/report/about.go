@@ -64,7 +64,7 @@ func sizes(d *drift.Drift) string {
 	}
 	line := fmt.Sprintf("installed files%s: %s (%s more, %s less)", in, text, Bytes(s.More), Bytes(s.Less))
 	if s.Unknown > 0 {
-		line += fmt.Sprintf("; of %s no size is known", pins.Count(s.Unknown, "package"))
+		line += fmt.Sprintf("; %s of unknown size", pins.Count(s.Unknown, "package"))
 	}
 	return line
 }
@@ -107,7 +107,7 @@ func licenses(d *drift.Drift) (lines []string) {
 		lines = append(lines, fmt.Sprintf("licence of %s %s: %s%s%s", c.Kind, Clean(c.Name), Clean(a), to, Clean(b)))
 	}
 	if more > 0 {
-		lines = append(lines, fmt.Sprintf("licences of %s more: in JSON they are relicensed", pins.Count(more, "package")))
+		lines = append(lines, fmt.Sprintf("licences of %s more: --format json marks them as relicensed", pins.Count(more, "package")))
 	}
 	return lines
 }

@@ -454,7 +454,7 @@ function driftRow(it) {
   const c = it.c, mark = markOf(c);
   return el("tr", { role: "row", class: "row " + it.level, "data-key": it.key },
     cell("mark", el("span", { title: markNames[mark], "aria-hidden": "true" }, mark), el("span", "unseen", markNames[mark])),
-    cell("name", el("div", "", kindBadge(c.kind), it.button, it.showWhere && c.where ? el("span", "where clamp", c.where) : "")),
+    cell("name", el("div", "", kindBadge(c.kind), it.button, it.showWhere && c.where ? el("span", "where clamp", c.where) : "", c.platform ? el("span", "where", "on " + c.platform) : "")),
     cell("ver", el("div", "clamp", versions(c))),
     cell("level", it.levels.map(pill)),
     cell("size num", moreText(it.grows)),
@@ -498,6 +498,7 @@ function driftDetail(it) {
   return [facts([
     ["package", names[c.kind] || c.kind, " ", el("b", "", c.name)],
     ["environment", c.where],
+    ["platform", c.platform || ""],
     ["in " + short(lastText(drift.a), 60), all(c.a, c.aDetail)],
     ["in " + short(lastText(drift.b), 60), all(c.b, c.bDetail)],
     ["size", [c.aAbout, c.bAbout].some((about) => about && about.size) ? [c.aAbout, c.bAbout].map((about, i) => [c.a, c.b][i] == null ? "not there" : bytes(about && about.size)).join(courses ? " | " : " → ") : ""],

@@ -99,7 +99,7 @@ func SARIF(w io.Writer, d *drift.Drift) error {
 	}
 	for i := range results { // GitHub takes none without a place
 		if results[i].Locations == nil {
-			results[i].Locations = located(about(d), 0)
+			results[i].Locations = located(sarifFile(d), 0)
 		}
 	}
 	return writeJSON(w, sarifLog{"2.1.0",
@@ -107,9 +107,9 @@ func SARIF(w io.Writer, d *drift.Drift) error {
 		[]sarifRun{{sarifTool{sarifDriver{"driftpin", sarifRules}}, results}}})
 }
 
-// about is a file that a drift is about: one of those that explain it; else the lock, SBOM, archive or
+// sarifFile is a file that a drift is about: one of those that explain it; else the lock, SBOM, archive or
 // layout that was compared; of images in registries the file that a course has as a rule.
-func about(d *drift.Drift) string {
+func sarifFile(d *drift.Drift) string {
 	for _, c := range d.Packages {
 		if c.Cause != nil && c.Cause.File != "" {
 			return c.Cause.File

@@ -272,7 +272,8 @@ func logOf(ctx context.Context, top, tip, prefix string, files map[string]bool, 
 	if want.mainline {
 		merges = []string{"--first-parent", "-m"}
 	}
-	args := slices.Concat([]string{"-c", "core.quotePath=false", "log", tip, "--reverse", "--topo-order", "--no-renames"}, merges,
+	args := slices.Concat([]string{"-c", "core.quotePath=false", "-c", "log.diffMerges=separate", "log", tip, "--reverse",
+		"--topo-order", "--no-renames"}, merges,
 		[]string{"--raw", "--no-abbrev", "--format=%x01%H%x00%ct%x00%P%x00%aN%x00%s", "--", ":(top,literal)" + prefix})
 	for _, file := range slices.Sorted(maps.Keys(files)) {
 		args = append(args, ":(top,literal)"+file)
@@ -290,7 +291,7 @@ func logOf(ctx context.Context, top, tip, prefix string, files map[string]bool, 
 			if err != nil {
 				return nil, fmt.Errorf("git log said %q", line)
 			}
-			commits = append(commits, commit{id: f[0], time: dayOf(seconds), parents: strings.Fields(f[2]),
+			commits = append(commits, commit{id: f[0], time: timeOf(seconds), parents: strings.Fields(f[2]),
 				author: shortened(f[3]), subject: shortened(f[4])})
 			continue
 		}
@@ -308,8 +309,8 @@ func logOf(ctx context.Context, top, tip, prefix string, files map[string]bool, 
 	return commits, nil
 }
 
-// dayOf is a commit's time. Git takes any number, and no calendar goes on after the year 9999.
-func dayOf(seconds int64) time.Time {
+// timeOf is a commit's time. Git takes any number, and no calendar goes on after the year 9999.
+func timeOf(seconds int64) time.Time {
 	const last = 253402300799 // 9999-12-31T23:59:59Z
 	return time.Unix(max(0, min(seconds, last)), 0).UTC()
 }

@@ -146,8 +146,34 @@ func TestLocksOfBranches(t *testing.T) {
 	if diff := cmp.Diff(want, told(locks)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
+	// whatever the user's git is told to show of merges
+	if out, err := exec.Command("git", "-C", dir, "config", "log.diffMerges", "off").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if locks, err = history.Locks(t.Context(), filepath.Join(dir, "d")); err != nil || len(locks) != len(want) {
+		t.Errorf("with log.diffMerges there are %d locks: %v", len(locks), err)
+	}
 	if locks, err = history.Locks(t.Context(), filepath.Join(dir, `we"ird`)); err != nil || len(locks) != 2 {
 		t.Errorf("a folder with a quote has %d locks: %v", len(locks), err)
+	}
+}
+
+// A course may be the top of its repository.
+func TestLocksAtTheTop(t *testing.T) {
+	var p past
+	p.commit("first", "requirements.txt", "six\n", "pins.lock", aLock("1"))
+	p.commit("side", "pins.lock", aLock("2"))
+	p.parents = "from :1\n"
+	p.commit("main", "readme", "x")
+	p.parents = "from :3\nmerge :2\n"
+	p.commit("merge", "pins.lock", aLock("2"))
+	locks, err := history.Locks(t.Context(), p.repository(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"first: none to 1, wrong: false", "merge: 1 to 2, wrong: false; side"}
+	if diff := cmp.Diff(want, told(locks)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

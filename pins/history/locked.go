@@ -2,7 +2,6 @@ package history
 
 import (
 	"context"
-	"path"
 	"strings"
 	"time"
 
@@ -49,9 +48,7 @@ type LockAt struct {
 
 // A Merged commit came to the mainline by a merge.
 type Merged struct {
-	Commit  string `json:"commit"`
-	Author  string `json:"author"`
-	Subject string `json:"subject"`
+	Commit, Author, Subject string
 }
 
 // Locks returns the locks that a course has had, the oldest first: of the mainline, which first parents
@@ -83,7 +80,7 @@ func Locks(ctx context.Context, dir string) ([]LockAt, error) {
 				before = l.Lock
 			}
 			if len(c.parents) > 1 {
-				if l.Merged, err = mergedBy(ctx, top, c, path.Dir(change.file)); err != nil {
+				if l.Merged, err = mergedBy(ctx, top, c, strings.TrimSuffix(change.file, pins.LockName)); err != nil {
 					return nil, err
 				}
 			}
@@ -93,7 +90,7 @@ func Locks(ctx context.Context, dir string) ([]LockAt, error) {
 	return locks, ctx.Err()
 }
 
-// mergedBy are the commits that a merge brought and that touched a folder.
+// mergedBy are the commits that a merge brought and that touched a folder; empty is the top one.
 func mergedBy(ctx context.Context, top string, c commit, dir string) ([]Merged, error) {
 	out, err := git(ctx, top, nil, "log", "--reverse", "--topo-order", "--no-merges", "--format=%H%x00%aN%x00%s",
 		c.parents[0]+".."+c.id, "--", ":(top,literal)"+dir)

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,9 @@ import (
 
 	"github.com/driftpin/driftpin/pins"
 )
+
+// ErrNoCourse says that a revision does not have the course.
+var ErrNoCourse = errors.New("not a course")
 
 // Past writes the files of a repository that decide what its courses ask for
 // and got, as they were in a revision, below the folder into. It returns where
@@ -40,7 +44,7 @@ func Past(ctx context.Context, dir, revision, into string) (string, error) {
 		}
 	}
 	if len(args) == 4 {
-		return "", fmt.Errorf("%s: no course has files there", revision)
+		return "", fmt.Errorf("%s: %w: no course has files there", revision, ErrNoCourse)
 	}
 	if out, err = git(ctx, top, nil, args...); err != nil {
 		return "", err
@@ -58,7 +62,7 @@ func Past(ctx context.Context, dir, revision, into string) (string, error) {
 			return then, nil
 		}
 	}
-	return "", fmt.Errorf("%s: there is no %s yet", revision, dir)
+	return "", fmt.Errorf("%s: %w: there is no %s yet", revision, ErrNoCourse, dir)
 }
 
 // formerly are the folders in which a course has lain, the present one first.
