@@ -172,22 +172,29 @@ func (f *buildFlags) ready(_ context.Context, s streams, dir string) (result, er
 	return c.ready(s.err)
 }
 
-// build builds one course and prints what was made.
-func (f *buildFlags) build(ctx context.Context, s streams, dir string) (r result, err error) {
+// begin opens a course that can be built, and the engine, which the caller closes. With an error comes the
+// result that it is.
+func (f *buildFlags) begin(ctx context.Context, s streams, dir string) (*course, *session.Session, result, error) {
 	c, err := openCourse(dir, f.base)
 	if err != nil {
-		return result{}, err
+		return nil, nil, result{}, err
 	}
 	if r, err := c.ready(s.err); err != nil {
-		return r, err
+		return nil, nil, r, err
 	}
 	if err := c.printLaunch(s.err, c.lock); err != nil {
-		return result{Outcome: "findings"}, err
+		return nil, nil, result{Outcome: "findings"}, err
 	}
 	c.base.Digest = c.lock.Base
 	e, err := f.open(ctx, s, c)
+	return c, e, result{}, err
+}
+
+// build builds one course and prints what was made.
+func (f *buildFlags) build(ctx context.Context, s streams, dir string) (r result, err error) {
+	c, e, r, err := f.begin(ctx, s, dir)
 	if err != nil {
-		return result{}, err
+		return r, err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
 	for n := 0; ; n++ {

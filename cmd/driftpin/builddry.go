@@ -28,17 +28,9 @@ type dryDetails struct {
 // dryRun says what building a course would make, beside the image that is there. Nothing is
 // built, fetched or written.
 func (f *buildFlags) dryRun(ctx context.Context, s streams, dir string) (r result, err error) {
-	c, err := openCourse(dir, f.base)
+	c, e, r, err := f.begin(ctx, s, dir)
 	if err != nil {
-		return result{}, err
-	}
-	if r, err := c.ready(s.err); err != nil {
 		return r, err
-	}
-	c.base.Digest = c.lock.Base
-	e, err := f.open(ctx, s, c)
-	if err != nil {
-		return result{}, err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
 	p, err := buildplan.New(c.manifest, c.lock, c.lock.Platforms[0], c.base)

@@ -5,13 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"regexp"
-	"strings"
 	"time"
 
+	"github.com/driftpin/driftpin/buildplan/store"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/spf13/cobra"
 )
@@ -87,7 +84,17 @@ func (f *cleanFlags) clean(ctx context.Context, s streams, args []string) (err e
 		}
 	}
 	fmt.Fprintf(s.out, "engine: %s, %s %s\n", megabytes(before), megabytes(freed), f.freed())
-	return f.cleanFiles(s, filepath.Join(dir, "files", "blobs", "sha256"), locked)
+	files := store.Cleaning{Keep: f.keep, Dry: f.dry}
+	if f.files {
+		files.Wanted = func(sha256 string) bool { return locked[sha256] }
+	}
+	done, err := store.Clean(dir, files)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.out, "fetched files: %s in %s, %s %s\n", megabytes(done.Bytes), pins.Count(done.Files, "file"),
+		megabytes(done.Freed), f.freed())
+	return err
 }
 
 // locked are the sha256 of all that the courses' locks name.
@@ -115,41 +122,6 @@ func (f *cleanFlags) locked(args []string) (map[string]bool, error) {
 
 // sums are the hashes that a lock names.
 var sums = regexp.MustCompile(`\bsha256:([0-9a-f]{64})\b`)
-
-// replaceable is whether a file was found at an address, where it may still be. Archives of git's
-// are named by no lock.
-func (f *cleanFlags) replaceable(blobs, sum string) bool {
-	address, err := os.ReadFile(filepath.Join(blobs, "..", "..", "..", "addresses", sum))
-	return err == nil && !strings.HasPrefix(string(address), "git+")
-}
-
-// cleanFiles removes fetched files that are not locked; nil keeps all.
-func (f *cleanFlags) cleanFiles(s streams, dir string, locked map[string]bool) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	var all, freed int64
-	for _, entry := range entries {
-		info, err := entry.Info()
-		if err != nil || !info.Mode().IsRegular() { // one that goes, or is being written
-			continue
-		}
-		all += info.Size()
-		if locked == nil || locked[entry.Name()] || !f.replaceable(dir, entry.Name()) || time.Since(info.ModTime()) < f.keep {
-			continue
-		}
-		if !f.dry {
-			if err := os.Remove(filepath.Join(dir, entry.Name())); err != nil {
-				return err
-			}
-		}
-		freed += info.Size()
-	}
-	_, err = fmt.Fprintf(s.out, "fetched files: %s in %s, %s %s\n", megabytes(all), pins.Count(len(entries), "file"),
-		megabytes(freed), f.freed())
-	return err
-}
 
 // freed is what happened to what is not needed, or would happen.
 func (f *cleanFlags) freed() string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,16 +57,10 @@ func besideCourse(dir, base string) string {
 	if there(filepath.Join(dir, layout)) || !there(layout) {
 		return base
 	}
-	here, err := filepath.Abs(dir)
-	if err != nil {
-		return base
-	}
+	here, wrong := filepath.Abs(dir)
 	to, err := filepath.Abs(layout)
-	if err != nil {
-		return base
-	}
-	from, err := filepath.Rel(here, to)
-	if err != nil {
+	from, none := filepath.Rel(here, to)
+	if cmp.Or(wrong, err, none) != nil {
 		return base
 	}
 	return pins.LayoutPrefix + filepath.ToSlash(from)

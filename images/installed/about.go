@@ -180,7 +180,7 @@ func sized(sum, size int64) int64 { return min(sum+min(max(0, size), maxSize), m
 
 // kibibytes reads a number of KiB (deb-control(5), "Installed-Size").
 func kibibytes(text string) int64 {
-	n, err := strconv.ParseInt(text, 10, 40)
+	n, err := strconv.ParseInt(text, 10, 35) // which is no more than maxSize in bytes
 	if err != nil {
 		return 0
 	}

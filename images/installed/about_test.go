@@ -37,7 +37,8 @@ func TestAbout(t *testing.T) {
 	found := packagesOf(t, map[string]string{
 		site + "new-1.dist-info/METADATA": "Name: new\nVersion: 1\nLicense-Expression: BSD-3-Clause\nLicense: other\n" +
 			"Project-URL: Source Code, https://new.example/src\nProject-URL: Change Log, https://new.example/log\n\nText\n",
-		site + "new-1.dist-info/RECORD": "new/a.py,sha256=x,1000\n\"new/b,c.py\",sha256=x,234\nnew/a.pyc,,\n" +
+		site + "new-1.dist-info/RECORD": "new/a.py,sha256=x,1000\n\"new/b,c.py\",sha256=x,200\n" +
+			"\"new/b,d.py\",sha256=x,34\nnew/a.pyc,,\n77\n" +
 			"new-1.dist-info/RECORD,,\r\n",
 		site + "old-1.dist-info/METADATA": "Name: old\nVersion: 1\nLicense: Copyright (c) 2010\n " + strings.Repeat("All rights. ", 20) +
 			"\nHome-page: https://old.example\nClassifier: License :: OSI Approved :: MIT License\n" +

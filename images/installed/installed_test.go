@@ -102,25 +102,14 @@ func FuzzRead(f *testing.F) {
 
 // What an archive of node's carries belongs to its package, and only there.
 func TestBundles(t *testing.T) {
-	facts := installed.Facts{}
-	for name, text := range map[string]string{
+	packages := packagesOf(t, map[string]string{
 		"lib/node_modules/npm/package.json": `{"name":"npm","version":"9",` +
 			`"bundleDependencies":["a"]}`,
 		"lib/node_modules/npm/node_modules/@x/a/package.json":           `{"name":"@x/a","version":"1"}`,
 		"lib/node_modules/npm/node_modules/b/node_modules/package.json": `{}`,
 		"app/package.json":                `{"name":"app","version":"1","bundleDependencies":["q"]}`,
 		"app/node_modules/q/package.json": `{"name":"q","version":"1"}`,
-	} {
-		fact, err := installed.Read(name, int64(len(text)), strings.NewReader(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		facts[name] = fact
-	}
-	packages, err := installed.Packages(facts)
-	if err != nil {
-		t.Fatal(err)
-	}
+	})
 	owners := map[string]string{}
 	for _, p := range packages {
 		owners[p.Name] = ""

@@ -104,11 +104,9 @@ func readRecord(name string, data []byte) (f Fact, err error) {
 	for len(data) > 0 {
 		var line []byte
 		line, data, _ = bytes.Cut(data, []byte("\n"))
-		name, size := line[:max(0, bytes.IndexByte(line, ','))], line[bytes.LastIndexByte(line, ',')+1:]
-		if key := maphash.Bytes(seed, name); !counted[key] { // some are listed twice
-			counted[key] = true
-			n, _ := strconv.ParseInt(string(bytes.Trim(size, "\" \r\n")), 10, 64)
-			f.Bytes = sized(f.Bytes, n) // it is empty of files that were made at the installation
+		if file, size, ok := recorded(line); ok && !counted[maphash.Bytes(seed, file)] { // some are listed twice
+			counted[maphash.Bytes(seed, file)] = true
+			f.Bytes = sized(f.Bytes, size)
 		}
 		if !bytes.Contains(line, []byte("jupyter/")) {
 			continue
@@ -127,6 +125,21 @@ func readRecord(name string, data []byte) (f Fact, err error) {
 		f.Owns = append(f.Owns, strings.TrimPrefix(path.Clean(file), "/"))
 	}
 	return f, nil
+}
+
+// recorded takes a line of a RECORD apart: FILE,HASH,SIZE. A name in quotes may have commas; the size is
+// empty of a file that was made at the installation, which counts as 0.
+func recorded(line []byte) (file []byte, size int64, ok bool) {
+	last := bytes.LastIndexByte(line, ',')
+	if last < 0 {
+		return nil, 0, false
+	}
+	before := bytes.LastIndexByte(line[:last], ',')
+	if before < 0 {
+		return nil, 0, false
+	}
+	size, _ = strconv.ParseInt(string(bytes.Trim(line[last+1:], "\" \r\n")), 10, 64)
+	return line[:before], size, true
 }
 
 // isEggLink matches what setup.py develop leaves: the folder of the sources.
