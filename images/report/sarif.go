@@ -23,6 +23,13 @@ type (
 	sarifRun struct {
 		Tool    sarifTool     `json:"tool"`
 		Results []sarifResult `json:"results"`
+		// what is compared: a property bag (SARIF 2.1.0, 3.8)
+		Properties sarifCompared `json:"properties"`
+	}
+	sarifCompared struct {
+		A       string         `json:"a"`
+		B       string         `json:"b"`
+		Sources *drift.Sources `json:"sources,omitempty"`
 	}
 	sarifTool struct {
 		Driver sarifDriver `json:"driver"`
@@ -104,7 +111,7 @@ func SARIF(w io.Writer, d *drift.Drift) error {
 	}
 	return writeJSON(w, sarifLog{"2.1.0",
 		"https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
-		[]sarifRun{{sarifTool{sarifDriver{"driftpin", sarifRules}}, results}}})
+		[]sarifRun{{sarifTool{sarifDriver{"driftpin", sarifRules}}, results, sarifCompared{d.A, d.B, d.Sources}}}})
 }
 
 // sarifFile is a file that a drift is about: one of those that explain it; else the lock, SBOM, archive or
