@@ -68,7 +68,7 @@ func showChanges(w io.Writer, c *course, l *pins.Lock) error {
 	if c.lock == nil {
 		return nil
 	}
-	changes := drift.Compare(drift.LockPackages(c.lock), drift.LockPackages(l))
+	changes := drift.CompareLocks(c.lock, l)
 	d := drift.New("the old lock", c.lockFile, changes, nil)
 	d.Explain(&drift.Reason{Manifest: c.manifest, Lock: c.lock}, &drift.Reason{Manifest: c.manifest, Lock: l})
 	return report.Text(w, d, useColour("auto", w))

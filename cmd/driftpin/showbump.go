@@ -161,7 +161,7 @@ func (o *outcome) details(d *drift.Drift, cost cost, unfit pins.Findings) bumpDe
 
 // drift is how the lock would change.
 func (o *outcome) drift() *drift.Drift {
-	changes := drift.Compare(drift.LockPackages(o.course.lock), drift.LockPackages(o.Lock))
+	changes := drift.CompareLocks(o.course.lock, o.Lock)
 	d := drift.New(o.course.lockFile, "with "+cmp.Or(strings.Join(o.bumped(), ", "), "what changes"), changes, nil)
 	d.Explain(&drift.Reason{Manifest: o.course.manifest, Lock: o.course.lock},
 		&drift.Reason{Manifest: o.Manifest, Lock: o.Lock})

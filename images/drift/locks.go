@@ -14,27 +14,40 @@ import (
 // that are others under the same version, and what differs on other platforms.
 func (d *Drift) betweenLocks(a, b Inventory) {
 	d.Config = append(d.Config, lockSettings(a, b)...)
-	if a.Platform != "" || b.Platform != "" {
-		return
+	if a.Platform == "" && b.Platform == "" {
+		d.Packages = append(d.Packages, otherPlatforms(d.Packages, a.Lock, b.Lock)...)
 	}
+}
+
+// CompareLocks returns what changed from one lock to another: see Compare. What only another than the first
+// platform has says so.
+func CompareLocks(a, b *pins.Lock) []Change {
+	x, y := onOnePlatform(inventoryOf("", a), inventoryOf("", b))
+	changes := Compare(x.Packages, y.Packages)
+	return append(changes, otherPlatforms(changes, a, b)...)
+}
+
+// otherPlatforms are the changes on the other platforms of two locks that those on the first do not tell.
+func otherPlatforms(first []Change, a, b *pins.Lock) (more []Change) {
 	type key struct{ kind, name, where, a, b string }
 	keyOf := func(c Change) key {
 		return key{string(c.Kind), c.Name, c.Where, orEmpty(c.A), orEmpty(c.B)}
 	}
 	known := map[key]bool{}
-	for _, c := range d.Packages {
+	for _, c := range first {
 		known[keyOf(c)] = true
 	}
-	for _, platform := range b.Lock.Platforms[1:] {
-		if !slices.Contains(a.Lock.Platforms, platform) {
+	for _, platform := range b.Platforms[1:] {
+		if !slices.Contains(a.Platforms, platform) {
 			continue
 		}
-		for _, c := range Compare(LockPackagesOn(a.Lock, platform), LockPackagesOn(b.Lock, platform)) {
+		for _, c := range Compare(LockPackagesOn(a, platform), LockPackagesOn(b, platform)) {
 			if c.Platform = platform; !known[keyOf(c)] {
-				d.Packages = append(d.Packages, c)
+				more = append(more, c)
 			}
 		}
 	}
+	return more
 }
 
 // onOnePlatform has two locks compared on the first platform that both have, if neither's is named.

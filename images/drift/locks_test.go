@@ -48,6 +48,9 @@ func TestBetweenLocks(t *testing.T) {
 		for _, p := range d.Packages {
 			got = append(got, fmt.Sprintf("%s %s %s %s", p.Name, *p.A, *p.B, p.Platform))
 		}
+		if alone := drift.CompareLocks(a, c.b); len(alone) != len(got) {
+			t.Errorf("%s: lock and bump show %d changes, drift %d", name, len(alone), len(got))
+		}
 		for _, s := range d.Config {
 			got = append(got, "setting "+s.Name)
 		}
