@@ -24,12 +24,11 @@ func (e *export) toDocker(ctx context.Context, reference string) error {
 	if _, err := docker(exec.CommandContext(ctx, "docker", "version", "--format", "{{.Server.Version}}")); err != nil {
 		return err
 	}
-	load := &dockerLoad{cmd: exec.CommandContext(ctx, "docker", "load", "--quiet")}
-	load.cmd.WaitDelay = 5 * time.Second
+	load := &dockerLoad{}
 	e.entry = client.ExportEntry{
 		Type:   client.ExporterDocker,
 		Attrs:  map[string]string{"name": ref.Name()},
-		Output: func(map[string]string) (io.WriteCloser, error) { return load, load.start() },
+		Output: func(map[string]string) (io.WriteCloser, error) { load.start(ctx); return load, nil },
 	}
 	e.finish = func(*client.SolveResponse) (string, error) {
 		if !strings.Contains(load.said, "Loaded image") {
@@ -59,26 +58,26 @@ func docker(cmd *exec.Cmd) (string, error) {
 	return string(out), nil
 }
 
-// A dockerLoad is a docker load that reads what is written here.
+// A dockerLoad is a docker load that reads what is written here. It may be started again,
+// if nothing more is written to what was started before.
 type dockerLoad struct {
-	cmd  *exec.Cmd
 	pipe *io.PipeWriter
 	done chan error
 	said string
 }
 
-func (l *dockerLoad) start() error {
-	var stdin *io.PipeReader
-	stdin, l.pipe = io.Pipe()
-	l.cmd.Stdin = stdin
-	l.done = make(chan error, 1)
+func (l *dockerLoad) start(ctx context.Context) {
+	cmd := exec.CommandContext(ctx, "docker", "load", "--quiet")
+	cmd.WaitDelay = 5 * time.Second
+	stdin, pipe := io.Pipe()
+	done := make(chan error, 1)
+	cmd.Stdin, l.pipe, l.done = stdin, pipe, done
 	go func() {
 		var err error
-		l.said, err = docker(l.cmd)
+		l.said, err = docker(cmd)
 		stdin.CloseWithError(errors.Join(err, io.ErrClosedPipe)) // whoever still writes learns why
-		l.done <- err
+		done <- err
 	}()
-	return nil
 }
 
 // Write implements io.Writer.

@@ -116,7 +116,7 @@ func (e *export) toArchive(p *Plan, file string) error {
 	e.entry = client.ExportEntry{
 		Type:   client.ExporterDocker,
 		Attrs:  map[string]string{"name": p.Course + ":" + p.Tag()},
-		Output: func(map[string]string) (io.WriteCloser, error) { return keptOpen{tmp}, nil },
+		Output: func(map[string]string) (io.WriteCloser, error) { return keptOpen{tmp}, tmp.Restart() },
 	}
 	e.finish = func(*client.SolveResponse) (string, error) { return "", tmp.Commit() }
 	e.abandon = tmp.Abandon

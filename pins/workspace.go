@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -25,6 +26,9 @@ type Workspace struct {
 	AsOf     Date
 	RepoDir  Text
 	Registry Text // where build --push pushes to: REGISTRY/COURSE
+	// TouchAll are files and folders whose change touches every course, relative to the
+	// file: such as one that says which driftpin builds them.
+	TouchAll []Text
 }
 
 // FindWorkspace reads the driftpin.yaml of a folder, or of the nearest one above it
@@ -66,7 +70,7 @@ func FindWorkspace(dir string) (*Workspace, error) {
 	if err != nil {
 		return nil, workspaceFinding(file, err.Error())
 	}
-	return readWorkspace(file, data)
+	return ReadWorkspace(file, data)
 }
 
 // ownerOf is the user that a file belongs to, where the system tells.
@@ -88,7 +92,9 @@ func workspaceFinding(file, what string) Findings {
 	return found
 }
 
-func readWorkspace(file string, data []byte) (*Workspace, error) {
+// ReadWorkspace reads the content of a driftpin.yaml; file is its path. Its error is
+// Findings.
+func ReadWorkspace(file string, data []byte) (*Workspace, error) {
 	w := &Workspace{File: file}
 	var found Findings
 	r := yamlReader{filepath.ToSlash(file), &found}
@@ -122,7 +128,10 @@ func readWorkspace(file string, data []byte) (*Workspace, error) {
 				r.wrong(n, "repo-dir", "%s", why)
 			}
 		}},
-		field{"registry", text(&w.Registry, "registry")})
+		field{"registry", text(&w.Registry, "registry")},
+		field{"touch-all", func(n *yaml.Node) {
+			r.list(n, "touch-all", func(item *yaml.Node) { w.TouchAll = append(w.TouchAll, r.positioned(item, "a file")) })
+		}})
 	return w, found.Err()
 }
 
@@ -144,6 +153,23 @@ func (w *Workspace) Folders() (dirs []string, err error) {
 		return nil, fmt.Errorf("%s: it lists no courses: write courses: [deployments/*/image], or name them", w.File)
 	}
 	return dirs, nil
+}
+
+// Lists reports whether one of the workspace's patterns is for a folder.
+func (w *Workspace) Lists(dir string) bool {
+	top, err := filepath.Abs(filepath.Dir(w.File))
+	if err != nil {
+		return false
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return false
+	}
+	name, err := filepath.Rel(top, abs)
+	return err == nil && slices.ContainsFunc(w.Courses, func(p Text) bool {
+		ok, _ := path.Match(path.Clean(p.Value), filepath.ToSlash(name)) // a bad pattern is said where it is used
+		return ok
+	})
 }
 
 // MatchCourses are the courses that a pattern of path.Match matches; what it matches and

@@ -61,11 +61,12 @@ func (e *Engine) open(ctx context.Context, root string, opts Options) error {
 		return err
 	}
 	e.onClose(srv.close)
-	e.client, err = client.New(ctx, "", client.WithContextDialer(srv.dial))
+	c, err := client.New(ctx, "", client.WithContextDialer(srv.dial))
 	if err != nil {
 		return err
 	}
-	e.onClose(e.client.Close)
+	e.members = []*member{{address: "embedded", client: c}}
+	e.onClose(c.Close)
 	return nil
 }
 

@@ -1,8 +1,8 @@
-// Package engine gives access to a BuildKit solver, either one that runs
-// inside this process or a buildkitd reached over a socket.
+// Package engine gives access to BuildKit solvers: one that runs inside this
+// process, or one or several buildkitds elsewhere.
 //
-// Call [Embedded] or [Remote], build with the client that [Engine.Client]
-// returns, and always call [Engine.Close]: an embedded engine that is not
+// Call [Embedded] or [Remote], build with the client that [Engine.Do] gives,
+// and always call [Engine.Close]: an embedded engine that is not
 // closed leaves containers and mounts behind, which the next [Embedded] on the
 // same root removes.
 //
@@ -21,14 +21,16 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// An Engine is an open connection to a BuildKit solver.
+// An Engine is an open connection to a BuildKit solver, or to several that stand in for
+// each other.
 type Engine struct {
-	client *client.Client
-	close  []func() error // run last to first
+	members []*member
+	notice  io.Writer      // of what becomes of members
+	close   []func() error // run last to first
 }
 
-// Client returns the engine's client, which is valid until Close.
-func (e *Engine) Client() *client.Client { return e.client }
+// Client returns the client of the engine's first member, which is valid until Close.
+func (e *Engine) Client() *client.Client { return e.members[0].client }
 
 // Close ends the engine. Builds must have returned before it is called; what
 // they left running after a cancellation is waited for. It may be called again.
@@ -43,9 +45,9 @@ func (e *Engine) Close() error {
 	return errors.Join(errs...)
 }
 
-// Used is how many bytes the engine's cache takes, and how many of them nobody has used for a time.
+// Used is how many bytes the cache of the engine's first member takes, and how many of them nobody has used for a time.
 func (e *Engine) Used(ctx context.Context, keep time.Duration) (all, unused int64, err error) {
-	entries, err := e.client.DiskUsage(ctx)
+	entries, err := e.Client().DiskUsage(ctx)
 	for _, one := range entries {
 		all += one.Size
 		last := one.CreatedAt
@@ -69,7 +71,7 @@ func (e *Engine) Prune(ctx context.Context, keep time.Duration) (freed int64, er
 			freed += one.Size
 		}
 	}()
-	err = e.client.Prune(ctx, gone, client.PruneAll, client.WithKeepOpt(keep, 0, 0, 0))
+	err = e.Client().Prune(ctx, gone, client.PruneAll, client.WithKeepOpt(keep, 0, 0, 0))
 	close(gone)
 	<-done
 	return freed, err

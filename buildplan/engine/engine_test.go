@@ -72,7 +72,7 @@ func TestNative(t *testing.T) {
 }
 
 func TestRemoteAbsent(t *testing.T) {
-	_, err := engine.Remote(t.Context(), "unix:///nonexistent/buildkitd.sock", engine.Options{})
+	_, err := engine.Remote(t.Context(), []string{"unix:///nonexistent/buildkitd.sock"}, engine.Options{})
 	if err == nil || !strings.Contains(err.Error(), "/nonexistent/buildkitd.sock") {
 		t.Errorf("error %v", err)
 	}

@@ -7,9 +7,17 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/moby/buildkit/client"
+	_ "github.com/moby/buildkit/client/connhelper/dockercontainer" // the engines that are reached by a program
+	_ "github.com/moby/buildkit/client/connhelper/kubepod"
+	_ "github.com/moby/buildkit/client/connhelper/nerdctlcontainer"
+	_ "github.com/moby/buildkit/client/connhelper/podmancontainer"
+	_ "github.com/moby/buildkit/client/connhelper/ssh"
 )
 
 // A NoAnswerError says that nobody answered at an engine's address.
@@ -21,14 +29,79 @@ func (e *NoAnswerError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *NoAnswerError) Unwrap() error { return e.Err }
 
-// remoteTimeout is how long Remote waits for a first answer.
-const remoteTimeout = 15 * time.Second
+// How long Remote waits for a first answer, and for those of others once one has come.
+const (
+	remoteTimeout = 15 * time.Second
+	othersTimeout = 3 * time.Second
+)
 
-// Remote connects to the buildkitd at address, such as
-// unix:///run/buildkit/buildkitd.sock or tcp://host:1234, and checks that it
-// answers. Of opts, Log and TLS matter.
-func Remote(ctx context.Context, address string, opts Options) (*Engine, error) {
+// Remote connects to the engines at some addresses, one at least, and checks that they
+// answer and can build what driftpin has built. An address is
+//
+//	unix:///run/buildkit/buildkitd.sock
+//	tcp://HOST:PORT
+//	docker-container://NAME      by docker exec; so podman-container: and nerdctl-container:
+//	kube-pod://POD?namespace=NS  by kubectl exec
+//	ssh://USER@HOST              by ssh; buildctl must be there
+//	docker://CONTEXT             Docker Engine's own builder, by docker system dial-stdio
+//
+// Where there are several, those that do not answer are told to opts.Notice and left out;
+// if none answers the error is a *NoAnswerError. Of opts, Log, Notice and TLS matter.
+func Remote(ctx context.Context, addresses []string, opts Options) (*Engine, error) {
 	opts.redirectLog()
+	for _, address := range addresses {
+		if err := known(address); err != nil {
+			return nil, err
+		}
+	}
+	timely, cancel := context.WithTimeout(ctx, remoteTimeout)
+	defer cancel()
+	engines, errs := make([]*Engine, len(addresses)), make([]error, len(addresses))
+	var group sync.WaitGroup
+	for i, address := range addresses {
+		group.Go(func() {
+			if engines[i], errs[i] = dial(timely, address, opts); errs[i] == nil {
+				time.AfterFunc(othersTimeout, cancel)
+			}
+		})
+	}
+	group.Wait()
+	all := several(slices.DeleteFunc(engines, func(e *Engine) bool { return e == nil }), opts.notice())
+	err := errors.Join(errs...)
+	for _, one := range errs {
+		if one != nil && !errors.As(one, new(*NoAnswerError)) {
+			return nil, errors.Join(one, all.Close())
+		}
+	}
+	if len(all.members) == 0 || ctx.Err() != nil {
+		return nil, errors.Join(err, all.Close())
+	}
+	if err != nil {
+		fmt.Fprintf(all.notice, "%v\nbuilding goes on with the others\n", err)
+	}
+	return all, nil
+}
+
+// schemes are those of addresses.
+var schemes = []string{"unix", "tcp", "docker-container", "podman-container", "nerdctl-container", "kube-pod", "ssh", dockerScheme}
+
+// known reports an address of which it can't be told how to get there.
+func known(address string) error {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return fmt.Errorf("engine %q: its address can't be read: write it as tcp://HOST:PORT or unix:///PATH", address)
+	case !slices.Contains(schemes, u.Scheme):
+		return fmt.Errorf("engine %s: driftpin can't get there: write embedded, or an address that begins with %s://", address,
+			strings.Join(schemes, "://, "))
+	case u.Host == "" && u.Path == "" && u.Scheme != dockerScheme:
+		return fmt.Errorf("engine %s: its address names nothing after %s://", address, u.Scheme)
+	}
+	return nil
+}
+
+// dial connects to the engine at one address.
+func dial(ctx context.Context, address string, opts Options) (*Engine, error) {
 	more, err := opts.credentials(address)
 	if err != nil {
 		return nil, fmt.Errorf("engine %s: %w", address, err)
@@ -37,12 +110,14 @@ func Remote(ctx context.Context, address string, opts Options) (*Engine, error) 
 	if err != nil {
 		return nil, fmt.Errorf("engine %s: %w", address, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, remoteTimeout)
-	defer cancel()
-	if _, err := c.Info(ctx); err != nil {
-		return nil, errors.Join(&NoAnswerError{fmt.Errorf("engine %s: %w", address, err)}, c.Close())
+	if err := able(ctx, c); err != nil {
+		err = fmt.Errorf("engine %s: %w", address, orDocker(ctx, address, err))
+		if !errors.As(err, new(*UnableError)) {
+			err = &NoAnswerError{err}
+		}
+		return nil, errors.Join(err, c.Close())
 	}
-	e := &Engine{client: c}
+	e := &Engine{members: []*member{{address: address, client: c}}, notice: opts.notice()}
 	e.onClose(c.Close)
 	return e, nil
 }

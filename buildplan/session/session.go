@@ -35,6 +35,8 @@ import (
 // A Session is an open engine, with what this machine keeps and knows.
 type Session struct {
 	Engine *engine.Engine
+	// Course names the course whose steps are run: of an engine's members it has its own.
+	Course string
 	Began  time.Time // what is asked of the network, for one course as for many, has the answers of then
 	Host   host.Settings
 	Files  *store.Store
@@ -100,19 +102,35 @@ type Response struct {
 }
 
 // Run has the engine carry out f, for a course with a base on a platform, and
-// exports what f returns. Its error is f's, or what [Explain] can word.
+// exports what f returns. Where another member of the engine goes on for one that was
+// lost, f is called again. Its error is f's, or what [Explain] can word.
 func (s *Session) Run(ctx context.Context, base steps.Base, platform string, exports []client.ExportEntry,
 	f func(context.Context, Talk) (*gateway.Result, error)) (*Response, error) {
-	opt := client.SolveOpt{Exports: exports}
-	files, err := s.Files.Content()
-	if err != nil {
-		return nil, err
-	}
-	opt.OCIStores = map[string]content.Store{steps.FilesID: files}
+	var resp *Response
+	err := s.Engine.Do(ctx, s.Course, func(ctx context.Context, c *client.Client) error {
+		files, err := s.Files.Content()
+		if err != nil {
+			return err
+		}
+		opt := client.SolveOpt{Exports: exports, OCIStores: map[string]content.Store{steps.FilesID: files}}
+		if err := s.serve(&opt, base); err != nil {
+			return err
+		}
+		resp, err = s.attempt(ctx, c, opt, Talk{Platform: platform}, f)
+		if failure := files.Failure(err); failure != nil && ctx.Err() == nil {
+			err = &FetchError{err, failure}
+		}
+		return err
+	})
+	return resp, err
+}
+
+// serve has an engine be served with what this machine has.
+func (s *Session) serve(opt *client.SolveOpt, base steps.Base) error {
 	if base.Layout != "" {
 		store, err := local.NewStore(base.Layout)
 		if err != nil {
-			return nil, fmt.Errorf("base %s: %w", base, err)
+			return fmt.Errorf("base %s: %w", base, err)
 		}
 		opt.OCIStores[steps.BaseID] = store
 	}
@@ -121,7 +139,12 @@ func (s *Session) Run(ctx context.Context, base steps.Base, platform string, exp
 	maps.Copy(secrets, steps.RecordSecrets())
 	opt.Session = []session.Attachable{secretsprovider.FromMap(secrets), registryAuth(), &s.Scripts}
 	opt.FrontendAttrs = map[string]string{"build-arg:SOURCE_DATE_EPOCH": strconv.FormatInt(pins.Epoch.Unix(), 10)}
+	return nil
+}
 
+// attempt has one engine carry out f, which talks to it as talk says.
+func (s *Session) attempt(ctx context.Context, c *client.Client, opt client.SolveOpt, talk Talk,
+	f func(context.Context, Talk) (*gateway.Result, error)) (*Response, error) {
 	status, wait, err := s.show(ctx)
 	if err != nil {
 		return nil, err
@@ -129,22 +152,17 @@ func (s *Session) Run(ctx context.Context, base steps.Base, platform string, exp
 	watched := make(chan *client.SolveStatus, 16)
 	logs := watch(watched, s.notices, status)
 	var cause error // what f returned, before the engine wrapped it
-	resp, err := s.Engine.Client().Build(ctx, opt, product,
-		func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-			var res *gateway.Result
-			res, cause = f(ctx, Talk{c, platform})
-			return res, cause
-		}, watched)
+	resp, err := c.Build(ctx, opt, product, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		var res *gateway.Result
+		talk.Client = c
+		res, cause = f(ctx, talk)
+		return res, cause
+	}, watched)
 	wait()
 	if err != nil && cause != nil && ctx.Err() == nil {
 		err = cause
 	}
-	failure := files.Failure(err)
-	switch tail := logs.tail(); {
-	case err == nil || ctx.Err() != nil:
-	case failure != nil:
-		err = &FetchError{err, failure}
-	case tail != "":
+	if tail := logs.tail(); err != nil && ctx.Err() == nil && tail != "" {
 		err = &stepError{err, tail}
 	}
 	return &Response{resp, logs.cached}, err

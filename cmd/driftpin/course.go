@@ -39,6 +39,11 @@ func openManifest(dir string) (*course, error) {
 	if err != nil {
 		return nil, err
 	}
+	return withLock(dir, m)
+}
+
+// withLock reads the lock of the course in a folder.
+func withLock(dir string, m *pins.Manifest) (*course, error) {
 	c := &course{manifest: m, lockFile: filepath.Join(dir, pins.LockName)}
 	if err := pins.CheckLockPlace(dir); err != nil && os.Getenv(outsideVariable) == "" {
 		c.broken = err

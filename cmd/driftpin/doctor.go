@@ -72,7 +72,7 @@ func (f *doctorFlags) doctor(ctx context.Context, s streams, args []string) erro
 	if f.place.embedded() {
 		f.say(s, "to build", engine.Diagnose(ctx, filepath.Join(dir, "engine"))...)
 	} else {
-		f.say(s, "to lock and build", remoteFinding(ctx, s, f.place))
+		f.say(s, "to lock and build", remoteFindings(ctx, s, f.place)...)
 	}
 	f.say(s, "requirements from git, history and --since", git.Diagnose())
 	if !f.broken { // else nothing can be asked
@@ -183,11 +183,29 @@ func (f *doctorFlags) subject(args []string) (*course, error) {
 	return c, c.findBase(f.base)
 }
 
+// remoteFindings are what is to be said of each engine that is named. That one does not
+// answer is no more than a note, where another one does.
+func remoteFindings(ctx context.Context, s streams, place enginePlace) (all []engine.Finding) {
+	some := false
+	for _, address := range place.addresses() {
+		one := place
+		one.address = address
+		f := remoteFinding(ctx, s, one)
+		all, some = append(all, f), some || f.Err == nil
+	}
+	for i := range all {
+		all[i].Optional = some && isUnreachable(all[i].Err)
+	}
+	return all
+}
+
 func remoteFinding(ctx context.Context, s streams, place enginePlace) engine.Finding {
 	f := engine.Finding{What: "engine " + place.address}
 	e, err := place.open(ctx, "", s)
 	if err != nil {
-		f.Err, f.Remedy = err, "start buildkitd there, or unset BUILDKIT_HOST to build in this process"
+		if f.Err = err; isUnreachable(err) {
+			f.Remedy = "start buildkitd there, or unset BUILDKIT_HOST to build in this process"
+		}
 		return f
 	}
 	info, err := e.Client().Info(ctx)

@@ -31,13 +31,13 @@ type engineFlags struct {
 
 // An enginePlace says which engine builds.
 type enginePlace struct {
-	address, tls string
-	eager        bool // prune at once
+	address, tls string // address may be several, with commas between them
+	eager        bool   // prune at once
 }
 
 func (p *enginePlace) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.address, "engine", "",
-		"embedded, or the address of a buildkitd (default $BUILDKIT_HOST, else embedded)")
+		"embedded, or the address of a buildkitd, or several with commas (default $BUILDKIT_HOST, else embedded)")
 	cmd.Flags().StringVar(&p.tls, "tls-dir", "",
 		"folder with ca.pem, cert.pem and key.pem for a tcp engine (default $BUILDKIT_TLS_DIR)")
 }
@@ -50,7 +50,7 @@ func (p *enginePlace) embedded() bool {
 
 // open opens the engine; an embedded one has its state under dir.
 func (p *enginePlace) open(ctx context.Context, dir string, s streams) (*engine.Engine, error) {
-	if p.tls != "" && (p.embedded() || !strings.HasPrefix(p.address, "tcp://")) {
+	if p.tls != "" && (p.embedded() || !strings.Contains(p.address, "tcp://")) {
 		return nil, usageError{fmt.Errorf("--tls-dir is for engines at tcp://HOST:PORT, not for %s", p.address)}
 	}
 	if p.embedded() {
@@ -61,7 +61,17 @@ func (p *enginePlace) open(ctx context.Context, dir string, s streams) (*engine.
 		}
 		return engine.Embedded(ctx, filepath.Join(dir, "engine"), engine.Options{Notice: s.err, Eager: p.eager, Keep: keep})
 	}
-	return engine.Remote(ctx, p.address, engine.Options{TLS: cmp.Or(p.tls, os.Getenv("BUILDKIT_TLS_DIR"))})
+	return engine.Remote(ctx, p.addresses(), engine.Options{Notice: s.err, TLS: cmp.Or(p.tls, os.Getenv("BUILDKIT_TLS_DIR"))})
+}
+
+// addresses are those of engines that stand in for each other.
+func (p *enginePlace) addresses() (all []string) {
+	for a := range strings.SplitSeq(p.address, ",") {
+		if a = strings.TrimSpace(a); a != "" && !slices.Contains(all, a) {
+			all = append(all, a)
+		}
+	}
+	return all
 }
 
 // keepVariable says how much the embedded engine keeps, such as 20GB.
@@ -100,6 +110,7 @@ func (f *engineFlags) open(ctx context.Context, s streams, c *course) (*session.
 	if err != nil {
 		return nil, err
 	}
+	e.Course = c.manifest.Course
 	if err := c.learn(ctx, e); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
@@ -225,6 +236,7 @@ func (f *engineFlags) solving(ctx context.Context, s streams, courses ...*course
 		return nil, err
 	}
 	for _, c := range courses {
+		e.Course = c.manifest.Course
 		if c.base.Digest == "" {
 			c.base.Digest = c.lock.Base
 		}

@@ -18,6 +18,7 @@ var rooms = []struct{ name, mayImport string }{
 	{"pins/pylock", ""},
 	{"pins", "pins/version pins/pylock"},
 	{"pins/history", "pins pins/gitcmd"},
+	{"pins/affected", "pins pins/history"},
 	{"pins/hub", "pins"},
 	{"pins/docs", "pins pins/hub"},
 	{"pins/bump", "pins pins/version pins/history"},

@@ -30,17 +30,8 @@ func TestRemote(t *testing.T) {
 // last bit. Then both engines work with secrets, and tell none.
 func (l *lab) remote() {
 	certs := filepath.Join(l.dir, "certs")
-	l.must(nil, makeCertificates(certs))
-	address := l.startBuildkitd("--tlscacert", filepath.Join(certs, "ca.pem"), "--tlscert",
-		filepath.Join(certs, "cert.pem"), "--tlskey", filepath.Join(certs, "key.pem"))
+	address := l.startBuildkitds(certs, 1)[0].address
 	remote := l.with("BUILDKIT_HOST="+address, "BUILDKIT_TLS_DIR="+certs)
-	for start := time.Now(); ; time.Sleep(100 * time.Millisecond) {
-		if _, err := remote.try("home1", "doctor"); err == nil {
-			break
-		} else if time.Since(start) > time.Minute {
-			l.t.Fatal(err)
-		}
-	}
 	l.fails(5, "engine "+address, "build", "course", "--engine", address, "--output", "oci-layout:refused")
 	l.fails(1, "has neither ca.pem nor ca.crt", "build", "course", "--engine", address, "--tls-dir", l.dir, "--output",
 		"oci-layout:refused")
@@ -135,9 +126,16 @@ func (l *lab) tellsNone(secrets ...string) {
 	}
 }
 
-// startBuildkitd builds a buildkitd of the version that driftpin is linked
-// with, starts it on loopback and returns its address.
-func (l *lab) startBuildkitd(args ...string) string {
+// A buildkitd is one that a test has started.
+type buildkitd struct {
+	address, root string
+	cmd           *exec.Cmd
+}
+
+// startBuildkitds builds a buildkitd of the version that driftpin is linked with, starts
+// some of it on loopback with mutual TLS, and waits until they answer.
+func (l *lab) startBuildkitds(certs string, n int) (all []buildkitd) {
+	l.must(nil, makeCertificates(certs))
 	version := strings.TrimSpace(string(l.must(exec.Command("go", "list", "-m", "-f", "{{.Version}}",
 		"github.com/moby/buildkit").Output())))
 	l.write("buildkitd-module/go.mod", "module buildkitd\n\ngo 1.26.8\n\nrequire github.com/moby/buildkit "+version+
@@ -151,22 +149,40 @@ func (l *lab) startBuildkitd(args ...string) string {
 			l.cannot(fmt.Errorf("go %s: %w: %s", args[0], err, out))
 		}
 	}
+	for i := range n {
+		all = append(all, l.startBuildkitd(program, certs, fmt.Sprint("buildkitd-root", i)))
+	}
+	return all
+}
+
+// startBuildkitd starts one, with its state in a folder of the lab.
+func (l *lab) startBuildkitd(program, certs, root string) buildkitd {
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	address := "tcp://" + lis.Addr().String()
+	b := buildkitd{address: "tcp://" + lis.Addr().String(), root: filepath.Join(l.dir, root)}
 	l.must(nil, lis.Close())
-	cmd := exec.Command(program, append(args, "--addr", address, "--root", filepath.Join(l.dir, "buildkitd-root"),
-		"--containerd-worker=false")...)
-	cmd.Env = append(os.Environ(), "TMPDIR="+l.dir) // it leaves empty folders there
-	l.must(nil, cmd.Start())
+	b.cmd = exec.Command(program, "--tlscacert", filepath.Join(certs, "ca.pem"), "--tlscert", filepath.Join(certs, "cert.pem"),
+		"--tlskey", filepath.Join(certs, "key.pem"), "--addr", b.address, "--root", b.root, "--containerd-worker=false")
+	b.cmd.Env = append(os.Environ(), "TMPDIR="+l.dir) // it leaves empty folders there
+	l.must(nil, b.cmd.Start())
 	l.t.Cleanup(func() {
-		if err := errors.Join(cmd.Process.Signal(os.Interrupt), cmd.Wait()); err != nil {
+		if b.cmd.ProcessState != nil { // the test has ended it
+			return
+		}
+		if err := errors.Join(b.cmd.Process.Signal(os.Interrupt), b.cmd.Wait()); err != nil {
 			l.t.Log(err)
 		}
 	})
-	return address
+	one := l.with("BUILDKIT_HOST="+b.address, "BUILDKIT_TLS_DIR="+certs)
+	for start := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+		if _, err := one.try("home1", "doctor"); err == nil {
+			return b
+		} else if time.Since(start) > time.Minute {
+			l.t.Fatal(err)
+		}
+	}
 }
 
 // makeCertificates writes an authority's certificate and one that it signed,

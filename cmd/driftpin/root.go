@@ -103,7 +103,7 @@ that are not fine, or 1 if they differ. Results go to stdout, all else to stderr
 	}
 	root.AddCommand(initCommand(s), pinsCommand(s), lockCommand(s), buildCommand(s), verifyCommand(s), driftCommand(s),
 		inventoryCommand(s), bumpCommand(s), addCommand(s), removeCommand(s), syncCommand(s), outdatedCommand(s),
-		minimizeCommand(s), whyCommand(s), historyCommand(s), adoptCommand(s), exportCommand(s), baseCommand(s),
+		minimizeCommand(s), whyCommand(s), historyCommand(s), affectedCommand(s), adoptCommand(s), exportCommand(s), baseCommand(s),
 		doctorCommand(s), cleanCommand(s), hubCommand(s), manCommand(), schemaCommand(s), versionCommand(s))
 	complete(root)
 	return root

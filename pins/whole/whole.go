@@ -5,6 +5,7 @@ package whole
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -48,6 +49,12 @@ func Create(path string, perm fs.FileMode) (*File, error) {
 			return nil, err
 		}
 	}
+}
+
+// Restart drops what was written.
+func (f *File) Restart() error {
+	_, err := f.Seek(0, io.SeekStart)
+	return errors.Join(err, f.Truncate(0))
 }
 
 // Commit moves the file to its place.
