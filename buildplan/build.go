@@ -174,8 +174,8 @@ func (b Builder) build(ctx context.Context, p *Plan, out Output) (res *Result, o
 	}
 	defer export.abandon()
 	res = &Result{Tag: p.Tag()}
-	exports := []client.ExportEntry{export.entry}
-	resp, err := b.Session.Run(ctx, p.Base, p.Platform, exports,
+	job := session.Job{Base: p.Base, Platform: p.Platform, Exports: []client.ExportEntry{export.entry}, Caches: b.Caches}
+	resp, err := b.Session.Run(ctx, job,
 		func(ctx context.Context, t session.Talk) (*gateway.Result, error) {
 			return image(ctx, t, newGraph(p, trees), res)
 		})
@@ -237,7 +237,7 @@ func (b Builder) Check(ctx context.Context, p *Plan) error {
 	defer n.close(b)
 	trees, _, err := b.gather(ctx, p)
 	if err == nil {
-		_, err = b.Session.Run(ctx, p.Base, p.Platform, nil,
+		_, err = b.Session.Run(ctx, session.Job{Base: p.Base, Platform: p.Platform, Caches: session.Caches{From: b.Caches.From}},
 			func(ctx context.Context, t session.Talk) (*gateway.Result, error) {
 				_, err := image(ctx, t, newGraph(p, trees), &Result{})
 				return gateway.NewResult(), err

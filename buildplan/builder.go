@@ -15,6 +15,7 @@ import (
 // A Builder builds plans on an engine. What it fetches is kept by its session.
 type Builder struct {
 	Session *session.Session
+	Caches  session.Caches // of results of steps that build images
 }
 
 // resolver looks things up on the base of a plan.

@@ -279,7 +279,7 @@ func (b Builder) export(ctx context.Context, p *Plan, dir string, part func(imag
 	if err != nil {
 		return err
 	}
-	resp, err := b.Session.Run(ctx, p.Base, p.Platform, []client.ExportEntry{entry},
+	resp, err := b.Session.Run(ctx, session.Job{Base: p.Base, Platform: p.Platform, Exports: []client.ExportEntry{entry}},
 		func(ctx context.Context, t session.Talk) (*gateway.Result, error) {
 			img, err := newGraph(p, trees).build(ctx, t)
 			if err != nil {

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -457,6 +458,46 @@ func TestAddress(t *testing.T) {
 		}
 		if got := address(u); got != want {
 			t.Errorf("%s: %s, want %s", in, got, want)
+		}
+	}
+}
+
+// What servers of one address say otherwise of a file that programs know by its name is
+// not recorded, and the script does not see it either.
+func TestPackedFiles(t *testing.T) {
+	kinds := []string{"application/zip", "binary/octet-stream"}
+	asked := 0
+	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("Content-Type", kinds[asked%2])
+		if asked%2 == 0 {
+			rw.Header().Set("Content-Disposition", `attachment; filename="`+r.URL.Query().Get("as")+`"`)
+		}
+		asked++
+		io.WriteString(rw, "bytes")
+	})
+	for _, test := range []struct {
+		path string
+		same bool // both recordings are
+	}{
+		{"/idna-3.3-py3-none-any.whl?as=idna-3.3-py3-none-any.whl", true},
+		{"/R/pkg_1.0.TAR.GZ?as=pkg_1.0.TAR.GZ", true},
+		{"/download.zip?as=data.csv", false}, // the server's name is another
+		{"/download?as=data.csv", false},
+		{"/table.csv?as=table.csv", false},
+	} {
+		var recorded [2][]pins.Answer
+		for i := range recorded {
+			p, c := w.proxy(t, w.files, nil, true)
+			if got := get(t, c, "GET", w.URL+test.path, ""); got != "200 bytes" {
+				t.Errorf("%s: %q", test.path, got)
+			}
+			recorded[i] = p.Answers()
+			if has := len(recorded[i][0].Header) > 0; i == 0 && has == test.same {
+				t.Errorf("%s: recorded %v", test.path, recorded[i])
+			}
+		}
+		if same := reflect.DeepEqual(recorded[0], recorded[1]); same != test.same {
+			t.Errorf("%s: recorded %v, and then %v", test.path, recorded[0], recorded[1])
 		}
 	}
 }

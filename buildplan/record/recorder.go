@@ -8,11 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,7 +55,7 @@ func (p *Proxy) record(w http.ResponseWriter, r *http.Request, a pins.Answer, bo
 	defer resp.Body.Close()
 	var given map[string]string
 	a.Status = resp.StatusCode
-	given, a.Header = headers(resp)
+	given, a.Header = headers(r.URL, resp)
 	switch {
 	case resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests:
 		p.fail(a, Unanswered, errors.New(resp.Status))
@@ -98,9 +101,16 @@ func (b *patient) Read(p []byte) (int, error) {
 
 var linked = regexp.MustCompile(`<([^<>]*)>`)
 
+// packed are the ends of the names of files that programs know by their names. What
+// servers say of them besides is not the same on each server of one address.
+var packed = []string{".whl", ".egg", ".zip", ".jar", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".conda", ".deb", ".rpm"}
+
+// isPacked reports whether an address names such a file.
+func isPacked(u *url.URL) bool { return slices.Contains(packed, strings.ToLower(path.Ext(u.Path))) }
+
 // headers are those of an answer that a script is given, and as a lock keeps them:
 // without credentials in addresses.
-func headers(resp *http.Response) (given, kept map[string]string) {
+func headers(asked *url.URL, resp *http.Response) (given, kept map[string]string) {
 	given, kept = map[string]string{}, map[string]string{}
 	for _, k := range pins.AnswerHeaders {
 		if v := strings.Join(resp.Header.Values(k), ", "); v != "" {
@@ -119,6 +129,14 @@ func headers(resp *http.Response) (given, kept map[string]string) {
 	}
 	if v, ok := given["Link"]; ok {
 		kept["Link"] = linked.ReplaceAllStringFunc(v, func(s string) string { return "<" + clean(s[1:len(s)-1]) + ">" })
+	}
+	if isPacked(asked) && resp.StatusCode < 300 {
+		delete(given, "Content-Type")
+		delete(kept, "Content-Type")
+		if _, params, err := mime.ParseMediaType(kept["Content-Disposition"]); err == nil && params["filename"] == path.Base(asked.Path) {
+			delete(given, "Content-Disposition")
+			delete(kept, "Content-Disposition")
+		}
 	}
 	if len(kept) == 0 {
 		return nil, nil

@@ -26,7 +26,7 @@ type Resolver struct {
 // asking lets f ask, in the place of a query: on the base, of which all is known
 // then.
 func (r *Resolver) asking(ctx context.Context, q pins.Query, f func(context.Context, *resolution) error) error {
-	_, err := r.Session.Run(ctx, r.Base, q.Platform, nil,
+	_, err := r.Session.Run(ctx, session.Job{Base: r.Base, Platform: q.Platform},
 		func(ctx context.Context, t session.Talk) (*gateway.Result, error) {
 			base, err := t.Learn(ctx, r.Base)
 			if err != nil {

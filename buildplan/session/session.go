@@ -101,22 +101,34 @@ type Response struct {
 	Cached map[string]bool // by a step's name: it was there already
 }
 
-// Run has the engine carry out f, for a course with a base on a platform, and
-// exports what f returns. Where another member of the engine goes on for one that was
-// lost, f is called again. Its error is f's, or what [Explain] can word.
-func (s *Session) Run(ctx context.Context, base steps.Base, platform string, exports []client.ExportEntry,
-	f func(context.Context, Talk) (*gateway.Result, error)) (*Response, error) {
+// Caches are where an engine looks for results of steps that it does not have, and where
+// it puts those that it has.
+type Caches struct{ From, To []client.CacheOptionsEntry }
+
+// A Job is what an engine is given to carry out a function.
+type Job struct {
+	Base     steps.Base // of the course
+	Platform string
+	Exports  []client.ExportEntry // of what the function returns
+	Caches   Caches
+}
+
+// Run has the engine carry out f, and exports what f returns. Where another member of
+// the engine goes on for one that was lost, f is called again. Its error is f's, or what
+// [Explain] can word.
+func (s *Session) Run(ctx context.Context, job Job, f func(context.Context, Talk) (*gateway.Result, error)) (*Response, error) {
 	var resp *Response
 	err := s.Engine.Do(ctx, s.Course, func(ctx context.Context, c *client.Client) error {
 		files, err := s.Files.Content()
 		if err != nil {
 			return err
 		}
-		opt := client.SolveOpt{Exports: exports, OCIStores: map[string]content.Store{steps.FilesID: files}}
-		if err := s.serve(&opt, base); err != nil {
+		opt := client.SolveOpt{Exports: job.Exports, CacheImports: job.Caches.From, CacheExports: job.Caches.To,
+			OCIStores: map[string]content.Store{steps.FilesID: files}}
+		if err := s.serve(&opt, job.Base); err != nil {
 			return err
 		}
-		resp, err = s.attempt(ctx, c, opt, Talk{Platform: platform}, f)
+		resp, err = s.attempt(ctx, c, opt, Talk{Platform: job.Platform}, f)
 		if failure := files.Failure(err); failure != nil && ctx.Err() == nil {
 			err = &FetchError{err, failure}
 		}
@@ -153,6 +165,9 @@ func (s *Session) attempt(ctx context.Context, c *client.Client, opt client.Solv
 	logs := watch(watched, s.notices, status)
 	var cause error // what f returned, before the engine wrapped it
 	resp, err := c.Build(ctx, opt, product, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		if talk.caches, cause = cachesOf(c); cause != nil {
+			return nil, cause
+		}
 		var res *gateway.Result
 		talk.Client = c
 		res, cause = f(ctx, talk)
@@ -174,7 +189,7 @@ func (s *Session) Learn(ctx context.Context, b steps.Base, platform string) (lea
 	if b.Layout != "" {
 		return b, nil
 	}
-	_, err = s.Run(ctx, b, platform, nil, func(ctx context.Context, t Talk) (*gateway.Result, error) {
+	_, err = s.Run(ctx, Job{Base: b, Platform: platform}, func(ctx context.Context, t Talk) (*gateway.Result, error) {
 		learnt, err = t.Learn(ctx, b)
 		return gateway.NewResult(), err
 	})

@@ -17,6 +17,17 @@ import (
 type Talk struct {
 	Client   gateway.Client
 	Platform string
+
+	caches []gateway.CacheOptionsEntry // where the engine looks for results
+}
+
+// cachesOf are where the engine of a build is to look for results of steps. BuildKit hands
+// them to the build's function, which has to name them each time that it asks.
+func cachesOf(c gateway.Client) (all []gateway.CacheOptionsEntry, err error) {
+	if text := c.BuildOpts().Opts["cache-imports"]; text != "" {
+		err = json.Unmarshal([]byte(text), &all)
+	}
+	return all, err
 }
 
 // Learn asks for what a base's reference does not tell: its digest and config.
@@ -55,7 +66,7 @@ func (t Talk) Solve(ctx context.Context, st llb.State) (gateway.Reference, error
 
 // SolveDefinition solves at once if now is set, else when the result is used.
 func (t Talk) SolveDefinition(ctx context.Context, def *llb.Definition, now bool) (gateway.Reference, error) {
-	res, err := t.Client.Solve(ctx, gateway.SolveRequest{Definition: def.ToPB(), Evaluate: now})
+	res, err := t.Client.Solve(ctx, gateway.SolveRequest{Definition: def.ToPB(), Evaluate: now, CacheImports: t.caches})
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/whole"
+	"github.com/moby/buildkit/client"
 	"github.com/spf13/cobra"
 )
 
@@ -44,6 +46,9 @@ and pins.lock is rewritten.`,
 	cmd.Flags().BoolVar(&f.dry, "dry-run", false, "only say what would be built, beside the image that is there")
 	cmd.Flags().StringVar(&f.metadata, "metadata", "", "file to write what was built to, as JSON")
 	cmd.Flags().StringVar(&f.output, "output", "", "oci-layout:DIR, docker-archive:FILE or docker:NAME")
+	cmd.Flags().StringArrayVar(&f.cacheFrom, "cache-from", nil,
+		"where results of steps are taken from: a reference, or type=registry|local|gha,… as buildx has it")
+	cmd.Flags().StringArrayVar(&f.cacheTo, "cache-to", nil, "where results of steps are put, as with --cache-from")
 	cmd.Flags().StringVar(&f.push, "push", "", "repository to push to; the tag is the plan's")
 	cmd.Flags().BoolVar(&f.relock, "relock-missing", false,
 		"lock files again that can no longer be fetched, and build those")
@@ -55,6 +60,7 @@ type buildFlags struct {
 	engineFlags
 	fleet
 	output, push, metadata string
+	cacheFrom, cacheTo     []string
 	relock, dry            bool
 }
 
@@ -94,6 +100,9 @@ func (f *buildFlags) buildAll(ctx context.Context, s streams, args []string) (er
 // check finds what can't be carried out before anything is built.
 func (f *buildFlags) check(courses []string) error {
 	if err := cmp.Or(f.engineFlags.check(), f.fleet.check()); err != nil {
+		return err
+	}
+	if _, err := f.caches("course"); err != nil {
 		return err
 	}
 	if f.output != "" && f.push != "" {
@@ -145,6 +154,25 @@ func (f *buildFlags) pushOf(m *pins.Manifest) string {
 		return w.Registry.Value + "/{course}"
 	}
 	return f.push
+}
+
+// caches are where results of steps are taken from and put, for a course.
+func (f *buildFlags) caches(course string) (session.Caches, error) {
+	named := func(texts []string) (all []string) {
+		for _, text := range texts {
+			all = append(all, strings.ReplaceAll(text, "{course}", course))
+		}
+		return all
+	}
+	caches, err := buildplan.ParseCaches(named(f.cacheFrom), named(f.cacheTo))
+	if err == nil && f.engineFlags.place.embedded() && slices.ContainsFunc(slices.Concat(caches.From, caches.To),
+		func(e client.CacheOptionsEntry) bool { return e.Type == "gha" }) {
+		err = errors.New("the embedded engine has no gha cache: use a cache in a registry, or an engine of GitHub's setup-buildx-action")
+	}
+	if err != nil {
+		return caches, usageError{err}
+	}
+	return caches, nil
 }
 
 // place is where the image of a course goes, in one spelling.
@@ -233,7 +261,11 @@ func (f *buildFlags) buildLocked(ctx context.Context, s streams, c *course, e *s
 	if err != nil {
 		return result{}, err
 	}
-	r, err := buildplan.Builder{Session: e}.Build(ctx, p, out)
+	caches, err := f.caches(p.Course)
+	if err != nil {
+		return result{}, err
+	}
+	r, err := buildplan.Builder{Session: e, Caches: caches}.Build(ctx, p, out)
 	if errors.As(err, new(*buildplan.CheckError)) {
 		return result{Outcome: "check failed"}, fmt.Errorf("building %s: %w", p.Course, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -35,6 +36,7 @@ func (l *lab) docker() {
 		}
 	}
 	l.started()
+	l.dockersBuilder()
 	id := l.must(exec.Command("docker", "--host", "unix://"+filepath.Join(l.dir, "docker.sock"), "image", "inspect",
 		"--format", "{{.Id}}", "driftpin/loaded", "small:"+tag).Output())
 	if ids := strings.Fields(string(id)); len(ids) != 2 || ids[0] != ids[1] {
@@ -48,6 +50,27 @@ func (l *lab) docker() {
 	_, stderr, err := gone.output("home1", "build", "course", "--output", "docker:small")
 	if err == nil || !strings.Contains(stderr, "output docker:small: docker: Cannot connect to the Docker daemon") {
 		l.t.Errorf("without an engine: %v: %s", err, stderr)
+	}
+}
+
+// dockersBuilder: Docker Engine's own builder builds the same image, or it is said in one
+// sentence why it can't.
+func (l *lab) dockersBuilder() {
+	version := strings.TrimSpace(string(l.must(exec.Command("docker", "--host", "unix://"+filepath.Join(l.dir, "docker.sock"), "version",
+		"--format", "{{.Server.Version}}").Output())))
+	major, err := strconv.Atoi(strings.Split(version, ".")[0])
+	l.must(nil, err)
+	if major >= 29 {
+		if got := l.run("home2", "build", "course", "--engine", "docker://", "--output", "oci-layout:by-docker"); got != l.first {
+			l.t.Errorf("Docker's builder built %q, not %q", got, l.first)
+		}
+		return
+	}
+	l.fails(1, "engine docker://: this is Docker Engine "+version+", whose builder is too old; 29 or newer is needed", "build", "course",
+		"--engine", "docker://", "--output", "oci-layout:by-docker")
+	_, stderr, err := l.with("DOCKER_HOST=unix://"+filepath.Join(l.dir, "nobody.sock")).output("home1", "doctor", "--engine", "docker://")
+	if err == nil || !strings.Contains(stderr, "something is missing") {
+		l.t.Errorf("doctor, without Docker: %v: %s", err, stderr)
 	}
 }
 
