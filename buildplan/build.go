@@ -26,7 +26,8 @@ type Result struct {
 	Manifest string // the image manifest's digest, where the output is a layout
 	Digest   string // of what the output's name leads to
 	Tag      string
-	Checks   time.Duration // what the checks took
+	Checks   time.Duration // what the checks took together, with the laying out of the image
+	Checked  []Checked     // each of them
 	Build    time.Duration // all but the checks: build and export
 	New      int           // layers that were made
 	Reused   int           // layers that the engine had
@@ -265,14 +266,8 @@ func image(ctx context.Context, t session.Talk, g *graph, res *Result) (*gateway
 		return nil, err
 	}
 	start := time.Now()
-	for _, check := range img.checks { // in order: they are a person's list
-		_, err := t.Solve(ctx, check)
-		if session.ExitStatus(err) > 0 {
-			return nil, &CheckError{err}
-		}
-		if err != nil {
-			return nil, err
-		}
+	if res.Checked, err = runChecks(ctx, t, p, img.checks); err != nil {
+		return nil, err
 	}
 	res.Checks = time.Since(start)
 	res.layers = map[string]bool{}

@@ -105,6 +105,19 @@ func checksOf(m *pins.Manifest) (all []check) {
 	return all
 }
 
+// Checked is a digest of the plan's checks; empty if there are none. They are no part of the
+// plan's digest.
+func (p *Plan) Checked() string {
+	if len(p.checks) == 0 {
+		return ""
+	}
+	h := sha256.New()
+	for _, c := range p.checks {
+		fmt.Fprintf(h, "%d %s %d %s", len(c.Value), c.Value, len(c.notebook), c.notebook)
+	}
+	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+}
+
 // A File is written into the image as it is.
 type File struct {
 	Path       string

@@ -29,9 +29,9 @@ import (
 // what they hold and why: an in-toto attestation, stored as BuildKit does it
 // (its documentation, "Image attestation storage"). The image's manifest stays
 // as it is; its name then leads to an index with both. ref is oci-layout:DIR or
-// a registry reference; the index's digest is returned, and how many bytes the image's
-// layers have as they are stored.
-func (r Reader) Attach(ctx context.Context, ref string, why drift.Reason) (digest string, size int64, err error) {
+// a registry reference; checked is a digest of the checks that the image passed. The
+// index's digest is returned, and how many bytes the image's layers have as they are stored.
+func (r Reader) Attach(ctx context.Context, ref string, why drift.Reason, checked string) (digest string, size int64, err error) {
 	img, err := Open(ctx, ref, Options{Platform: why.Lock.Platforms[0]})
 	if err != nil {
 		return "", 0, err
@@ -48,7 +48,7 @@ func (r Reader) Attach(ctx context.Context, ref string, why drift.Reason) (diges
 	for i := range all[0] {
 		all[0][i].Event = "" // the image's config tells it, by the layer
 	}
-	attestation, err := attestationOf(img, Attested{all[0], why.Lock.String(), requests(why)})
+	attestation, err := attestationOf(img, Attested{all[0], why.Lock.String(), requests(why), checked})
 	if err != nil {
 		return "", 0, err
 	}

@@ -21,6 +21,8 @@ type Attested struct {
 	Packages []Package `json:"packages"`
 	Lock     string    `json:"lock,omitempty"` // the text of the lock that it was built from
 	Pins     []Asked   `json:"pins,omitempty"` // what was asked for
+	// Checked is a digest of the checks that the image passed; empty if there were none.
+	Checked string `json:"checked,omitempty"`
 }
 
 // Asked is a request of a manifest.
@@ -100,7 +102,7 @@ func readStatement(data []byte, image v1.Hash) (*Carried, error) {
 	if s.PredicateType != InventoryType || !about {
 		return nil, nil // it speaks of another image
 	}
-	c := &Carried{Packages: s.Predicate.Packages}
+	c := &Carried{Packages: s.Predicate.Packages, Checked: s.Predicate.Checked}
 	if s.Predicate.Lock != "" {
 		lock, err := pins.ParseLock("the lock that the image carries", []byte(s.Predicate.Lock))
 		if err != nil {

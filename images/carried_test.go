@@ -66,10 +66,10 @@ func TestAttach(t *testing.T) {
 	img := platform(t, image(t, []node{dist("a", "1")}))
 	m, remoteRef := pushed(t, img)
 	for _, ref := range []string{saved(t, img), remoteRef} {
-		if _, _, err := (images.Reader{}).Attach(t.Context(), ref, reason); err != nil {
+		if _, _, err := (images.Reader{}).Attach(t.Context(), ref, reason, ""); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := (images.Reader{}).Attach(t.Context(), ref, reason); err != nil { // again: nothing is inherited
+		if _, _, err := (images.Reader{}).Attach(t.Context(), ref, reason, ""); err != nil { // again: nothing is inherited
 			t.Fatal(err)
 		}
 		opened, err := images.Open(t.Context(), ref, images.Options{})
@@ -108,7 +108,7 @@ func TestAttach(t *testing.T) {
 func TestCarriedByAnother(t *testing.T) {
 	img := platform(t, image(t, []node{dist("a", "1")}))
 	_, ref := pushed(t, img)
-	if _, _, err := (images.Reader{}).Attach(t.Context(), ref, reason); err != nil {
+	if _, _, err := (images.Reader{}).Attach(t.Context(), ref, reason, ""); err != nil {
 		t.Fatal(err)
 	}
 	parsed, err := name.ParseReference(ref)

@@ -32,6 +32,7 @@ import (
 type Image struct {
 	Name     string    // as the caller named it
 	Digest   string    // of the manifest, or of the lock; empty where there is none
+	Top      string    // the digest that a registry's reference leads to: of the manifest, or of an index
 	Platform string    // the one that was picked of several; else empty
 	Created  time.Time // by its config
 	Config   drift.Config
@@ -102,6 +103,8 @@ func orEmpty(list []string) []string {
 type Carried struct {
 	Packages []Package
 	Reason   *drift.Reason // why they are there, if it says so
+	// Checked is a digest of the checks that the image passed, as Attach was given it.
+	Checked string
 	// Placeless is set where the inventory does not tell environments apart.
 	Placeless bool
 	// Foreign is set where another program made it, which tells of fewer things.

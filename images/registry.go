@@ -45,6 +45,7 @@ func openRemote(ctx context.Context, ref string, o Options) (*Image, error) {
 	if err != nil {
 		return nil, repo.explain(err)
 	}
+	img.Top = got.Digest.String()
 	return img, nil
 }
 

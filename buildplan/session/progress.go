@@ -2,12 +2,14 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/util/progress/progressui"
 	"github.com/opencontainers/go-digest"
 )
@@ -85,7 +87,7 @@ func (l *stepLogs) keep(s *client.SolveStatus) {
 	}
 	for _, v := range s.Vertexes {
 		if v.Completed != nil && v.Error == "" {
-			l.cached[v.Name] = v.Cached
+			l.cached[v.Name] = l.cached[v.Name] || v.Cached // it is told again when its layer is pulled
 		}
 		// Steps that ran beside the one that failed are cancelled.
 		if v.Error != "" && len(l.logs[v.Digest]) > 0 && !strings.Contains(v.Error, context.Canceled.Error()) {
@@ -94,9 +96,14 @@ func (l *stepLogs) keep(s *client.SolveStatus) {
 	}
 }
 
-// tail is the end of what the step that failed has written, if one did: its
-// last twenty lines.
-func (l *stepLogs) tail() string {
-	lines := strings.Split(strings.TrimSpace(string(l.logs[l.failed])), "\n")
+// tail is the end of what the step that an error is about has written, else one that
+// failed, if one did: its last twenty lines.
+func (l *stepLogs) tail(err error) string {
+	failed := l.failed
+	var step *errdefs.VertexError
+	if errors.As(err, &step) && len(l.logs[digest.Digest(step.Digest)]) > 0 {
+		failed = digest.Digest(step.Digest)
+	}
+	lines := strings.Split(strings.TrimSpace(string(l.logs[failed])), "\n")
 	return strings.Join(lines[max(0, len(lines)-20):], "\n")
 }

@@ -177,7 +177,7 @@ func (s *Session) attempt(ctx context.Context, c *client.Client, opt client.Solv
 	if err != nil && cause != nil && ctx.Err() == nil {
 		err = cause
 	}
-	if tail := logs.tail(); err != nil && ctx.Err() == nil && tail != "" {
+	if tail := logs.tail(err); err != nil && ctx.Err() == nil && tail != "" {
 		err = &stepError{err, tail}
 	}
 	return &Response{resp, logs.cached}, err

@@ -33,12 +33,16 @@ Nothing is resolved: a stale lock is exit status 3. In --output and --push, {cou
 stands for the course's name; without both, an image goes to the registry that
 driftpin.yaml names. With --relock-missing, locked files that no index has
 any more (a .deb that Debian has replaced, a file that was removed) are locked again,
-and pins.lock is rewritten.`,
+and pins.lock is rewritten. What the registry has already, built from the same plan and
+checked by the same checks, is not built again, unless --force is given. --cache-from and
+--cache-to share the results of steps between machines.`,
 		Example: `  driftpin build testdata/courses/stat159 --output oci-layout:build/images/stat159
   driftpin build --all --output 'oci-layout:build/images/{course}'
   driftpin build courses/stat159 --output docker:stat159   # then docker run -p 8888:8888 stat159 …
   driftpin build --all --dry-run --output 'oci-layout:build/images/{course}'
-  driftpin build courses/stat159 --push registry.example.edu/hub/{course}`,
+  driftpin build courses/stat159 --push registry.example.edu/hub/{course}
+  driftpin build --all --push 'registry.example.edu/hub/{course}' --cache-from 'registry.example.edu/hub/cache:{course}' \
+    --cache-to 'registry.example.edu/hub/cache:{course}'`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.buildAll(cmd.Context(), s, args) },
 	}
 	f.engineFlags.add(cmd)
@@ -50,6 +54,7 @@ and pins.lock is rewritten.`,
 		"where results of steps are taken from: a reference, or type=registry|local|gha,… as buildx has it")
 	cmd.Flags().StringArrayVar(&f.cacheTo, "cache-to", nil, "where results of steps are put, as with --cache-from")
 	cmd.Flags().StringVar(&f.push, "push", "", "repository to push to; the tag is the plan's")
+	cmd.Flags().BoolVar(&f.force, "force", false, "build and push also what the registry has already")
 	cmd.Flags().BoolVar(&f.relock, "relock-missing", false,
 		"lock files again that can no longer be fetched, and build those")
 	return cmd
@@ -61,7 +66,7 @@ type buildFlags struct {
 	fleet
 	output, push, metadata string
 	cacheFrom, cacheTo     []string
-	relock, dry            bool
+	relock, dry, force     bool
 }
 
 var errNoOutput = errors.New("no output given: name one with --output or --push, or a registry in " + pins.WorkspaceName)
@@ -248,6 +253,8 @@ type buildDetails struct {
 	New       int    `json:"new"`    // layers that were made
 	Reused    int    `json:"reused"` // layers that the engine had
 	Bytes     int64  `json:"bytes"`  // of the image's layers, as they are stored
+
+	Checks []checkDetails `json:"checks"` // that were run
 }
 
 // buildLocked builds a course from its lock as it is.
@@ -265,20 +272,27 @@ func (f *buildFlags) buildLocked(ctx context.Context, s streams, c *course, e *s
 	if err != nil {
 		return result{}, err
 	}
-	r, err := buildplan.Builder{Session: e, Caches: caches}.Build(ctx, p, out)
+	builder := buildplan.Builder{Session: e, Caches: caches}
+	if out.Push != "" && !f.force {
+		if r, done, err := c.published(ctx, s, builder, p, out); done || err != nil {
+			return r, err
+		}
+	}
+	r, err := builder.Build(ctx, p, out)
 	if errors.As(err, new(*buildplan.CheckError)) {
 		return result{Outcome: "check failed"}, fmt.Errorf("building %s: %w", p.Course, err)
 	}
 	if err != nil {
 		return result{}, answering(ctx, out.Push, fmt.Errorf("building %s: %w", p.Course, err))
 	}
-	bytes, err := attach(ctx, s, c, out, r)
+	bytes, err := attach(ctx, s, c, out, p, r)
 	if err != nil {
 		return result{}, fmt.Errorf("%s is built: %w", p.Course, err)
 	}
 	fmt.Fprintf(s.err, "%s: built in %.1f s, checks %.1f s, in all %.1f s: %s, %s, %d reused, in %s\n", p.Course,
 		r.Build.Seconds(), r.Checks.Seconds(), time.Since(start).Seconds(), megabytes(bytes), pins.Count(r.New, "new layer"),
 		r.Reused, out)
+	checks := tellChecks(s.err, p.Course, r.Checked)
 	for _, r := range c.lock.Recordings {
 		if n := len(r.Varying); n > 0 {
 			fmt.Fprintf(s.err, "%s: the layer of %s is not reproducible: %d of its files are written otherwise each time: %s\n",
@@ -287,7 +301,7 @@ func (f *buildFlags) buildLocked(ctx context.Context, s streams, c *course, e *s
 	}
 	_, err = fmt.Fprintf(s.out, "%s %s %s\n", p.Course, r.Tag, cmp.Or(r.Manifest, r.Digest))
 	return result{Outcome: "built", bytes: bytes, made: r.New, known: r.Reused, Details: buildDetails{p.Course, out.String(),
-		r.Digest, r.Manifest, r.Tag, c.lock.Digest(), r.New, r.Reused, bytes}}, err
+		r.Digest, r.Manifest, r.Tag, c.lock.Digest(), r.New, r.Reused, bytes, checks}}, err
 }
 
 // answering is an error of the engine's that is about an image in a registry; empty for none: one of
@@ -334,7 +348,8 @@ func (c *course) relockMissing(ctx context.Context, s streams, e *session.Sessio
 
 // attach gives the image its inventory, where the output has a place for one, and returns
 // how many bytes the image's layers have.
-func attach(ctx context.Context, s streams, c *course, out buildplan.Output, r *buildplan.Result) (bytes int64, err error) {
+func attach(ctx context.Context, s streams, c *course, out buildplan.Output, p *buildplan.Plan,
+	r *buildplan.Result) (bytes int64, err error) {
 	ref := out.Push
 	if out.Layout != "" {
 		ref = pins.LayoutPrefix + out.Layout
@@ -344,7 +359,7 @@ func attach(ctx context.Context, s streams, c *course, out buildplan.Output, r *
 	}
 	reader, done := newReader(s)
 	defer done()
-	r.Digest, bytes, err = reader.Attach(ctx, ref, drift.Reason{Manifest: c.manifest, Lock: c.lock})
+	r.Digest, bytes, err = reader.Attach(ctx, ref, drift.Reason{Manifest: c.manifest, Lock: c.lock}, p.Checked())
 	return bytes, err
 }
 

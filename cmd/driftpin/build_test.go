@@ -319,6 +319,11 @@ func (l *lab) failures() {
 	if _, err := os.Stat(filepath.Join(l.dir, "failing-image", "index.json")); err == nil {
 		l.t.Error("an image was exported though its check failed")
 	}
+	// They run side by side; what is said is of the first in the list.
+	failing = strings.Replace(courseYAML, "checks:\n", "checks:\n  - sleep 2; echo first; exit 7\n  - echo second; exit 8\n", 1)
+	l.write("failing/pins.yaml", failing)
+	l.fails(4, "failing/pins.yaml:17: the step failed with exit status 7:\nfirst\n", "build", "failing", "--output",
+		"oci-layout:failing-image")
 	for name, want := range map[string]string{
 		"boken==2.4.3":           "pins.yaml:4: no index has a package boken: did you mean bokeh?",
 		"jupyter_server==2.27.3": "pins.yaml:4: jupyter-server has no version 2.27.3",
