@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/pins"
@@ -201,12 +202,16 @@ func (t there) MediaType() (types.MediaType, error) { return t.d.MediaType, nil 
 func (t there) Digest() (v1.Hash, error)            { return t.d.Digest, nil }
 func (t there) Size() (int64, error)                { return t.d.Size, nil }
 
+// writePauses are those before a registry that fails is written to again: half a minute in all.
+var writePauses = remote.Backoff{Duration: time.Second, Factor: 2, Jitter: 0.1, Steps: 6}
+
 func attachRemote(ctx context.Context, ref string, img *Image, attestation v1.Image) (v1.ImageIndex, error) {
 	parsed, err := name.ParseReference(ref)
 	if err != nil {
 		return nil, err
 	}
-	options := []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain)}
+	options := []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain),
+		remote.WithRetryBackoff(writePauses)}
 	own, err := remote.Image(parsed.Context().Digest(img.Digest), options...)
 	if err != nil {
 		return nil, err

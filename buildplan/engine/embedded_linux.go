@@ -13,7 +13,12 @@ import (
 	"github.com/containerd/containerd/v2/core/mount"
 	"github.com/gofrs/flock"
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/util/resolver/retryhandler"
 )
+
+// maxRegistryPause is the longest pause before a registry that fails is asked again. They
+// double from a second on, so that it is given a minute in all.
+const maxRegistryPause = 32 * time.Second
 
 // lockPoll is how often a root held by another process is tried again.
 const lockPoll = 200 * time.Millisecond
@@ -23,7 +28,7 @@ const lockPoll = 200 * time.Millisecond
 // ends. What an earlier process that was killed left under root is removed.
 //
 // It needs Linux, runc, and either root or a user namespace; [Check] tells
-// what is missing. It sets TMPDIR, and the output of logrus, for the process.
+// what is missing. It sets TMPDIR, the output of logrus, and BuildKit's patience with registries for the process.
 func Embedded(ctx context.Context, root string, opts Options) (*Engine, error) {
 	e := &Engine{}
 	if err := e.open(ctx, root, opts); err != nil {
@@ -56,6 +61,7 @@ func (e *Engine) open(ctx context.Context, root string, opts Options) error {
 	}
 	e.onClose(restore)
 
+	retryhandler.MaxRetryBackoff = maxRegistryPause
 	srv, err := serve(ctx, root, runc, opts)
 	if err != nil {
 		return err
