@@ -1,6 +1,7 @@
 package images
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/driftpin/driftpin/images/drift"
+	"github.com/driftpin/driftpin/images/sbom"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/whole"
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -26,13 +28,22 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
+// Made is how an image was made.
+type Made struct {
+	Checked string            // a digest of the checks that it passed; empty if there were none
+	By      map[string]string // the programs that made it, with their versions
+}
+
+// spdxType is the in-toto predicate type of SPDX documents.
+const spdxType = "https://spdx.dev/Document"
+
 // Attach reads the layers of an image that was just built and attaches to it
-// what they hold and why: an in-toto attestation, stored as BuildKit does it
-// (its documentation, "Image attestation storage"). The image's manifest stays
+// what they hold, why, and what it was built from: in-toto attestations, stored as BuildKit
+// does it (its documentation, "Image attestation storage"). The image's manifest stays
 // as it is; its name then leads to an index with both. ref is oci-layout:DIR or
-// a registry reference; checked is a digest of the checks that the image passed. The
-// index's digest is returned, and how many bytes the image's layers have as they are stored.
-func (r Reader) Attach(ctx context.Context, ref string, why drift.Reason, checked string) (digest string, size int64, err error) {
+// a registry reference. The index's digest is returned, and how many bytes the image's layers
+// have as they are stored.
+func (r Reader) Attach(ctx context.Context, ref string, why drift.Reason, made Made) (digest string, size int64, err error) {
 	img, err := Open(ctx, ref, Options{Platform: why.Lock.Platforms[0]})
 	if err != nil {
 		return "", 0, err
@@ -49,7 +60,7 @@ func (r Reader) Attach(ctx context.Context, ref string, why drift.Reason, checke
 	for i := range all[0] {
 		all[0][i].Event = "" // the image's config tells it, by the layer
 	}
-	attestation, err := attestationOf(img, Attested{all[0], why.Lock.String(), requests(why), checked})
+	attestation, err := attestationsOf(img, all[0], why, made)
 	if err != nil {
 		return "", 0, err
 	}
@@ -82,24 +93,39 @@ func requests(why drift.Reason) []Asked {
 	return out
 }
 
-// attestationOf makes an image whose one layer is the statement.
-func attestationOf(img *Image, what Attested) (v1.Image, error) {
-	algorithm, hex, _ := strings.Cut(img.Digest, ":")
-	data, err := json.Marshal(statement{
-		Type:          "https://in-toto.io/Statement/v1",
-		Subject:       []subject{{"_", map[string]string{algorithm: hex}}},
-		PredicateType: InventoryType, Predicate: what,
-	})
-	if err != nil {
+// attestationsOf makes an image whose layers are statements: driftpin's own inventory, and
+// for other programs an SBOM (SPDX) and the provenance (SLSA).
+func attestationsOf(img *Image, packages []Package, why drift.Reason, made Made) (v1.Image, error) {
+	var spdx bytes.Buffer
+	// The name is not that of a place: wherever the image goes, it is the same document.
+	about := sbom.Subject{Name: why.Lock.Course, Digest: img.Digest, Created: img.Created}
+	if err := sbom.SPDX(&spdx, about, packages); err != nil {
 		return nil, err
 	}
-	if len(data) > maxDocument {
-		return nil, fmt.Errorf("the inventory takes %d bytes: more than %d can't be attached", len(data), maxDocument)
+	attestation := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+	for _, one := range []struct {
+		kind      string
+		predicate any
+	}{
+		{InventoryType, Attested{packages, why.Lock.String(), requests(why), made.Checked}},
+		{spdxType, json.RawMessage(spdx.Bytes())},
+		{sbom.ProvenanceType, sbom.ProvenanceOf(why.Lock, why.Lock.Platforms[0], made.By)},
+	} {
+		algorithm, hex, _ := strings.Cut(img.Digest, ":")
+		data, err := json.Marshal(statementOf[any]{Type: "https://in-toto.io/Statement/v1",
+			Subject: []subject{{"_", map[string]string{algorithm: hex}}}, PredicateType: one.kind, Predicate: one.predicate})
+		if err != nil {
+			return nil, err
+		}
+		if len(data) > maxDocument {
+			return nil, fmt.Errorf("its statement %s takes %d bytes: more than %d can't be attached", one.kind, len(data), maxDocument)
+		}
+		if attestation, err = mutate.Append(attestation, mutate.Addendum{Layer: static.NewLayer(data, "application/vnd.in-toto+json"),
+			Annotations: map[string]string{"in-toto.io/predicate-type": one.kind}}); err != nil {
+			return nil, err
+		}
 	}
-	return mutate.Append(
-		mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON),
-		mutate.Addendum{Layer: static.NewLayer(data, "application/vnd.in-toto+json"),
-			Annotations: map[string]string{"in-toto.io/predicate-type": InventoryType}})
+	return attestation, nil
 }
 
 // index is the index of an image and its attestation.

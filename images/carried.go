@@ -77,12 +77,12 @@ func carried(ctx context.Context, s source, index *v1.IndexManifest, image v1.Ha
 	return nil, nil
 }
 
-// A statement is one of in-toto's (in-toto attestation framework, version 1).
-type statement struct {
+// A statementOf is one of in-toto's (in-toto attestation framework, version 1).
+type statementOf[P any] struct {
 	Type          string    `json:"_type"`
 	Subject       []subject `json:"subject"`
 	PredicateType string    `json:"predicateType"`
-	Predicate     Attested  `json:"predicate"`
+	Predicate     P         `json:"predicate"`
 }
 
 type subject struct {
@@ -91,7 +91,7 @@ type subject struct {
 }
 
 func readStatement(data []byte, image v1.Hash) (*Carried, error) {
-	var s statement
+	var s statementOf[Attested]
 	if err := json.Unmarshal(data, &s); err != nil {
 		return nil, fmt.Errorf("the inventory that the image carries: %w", err)
 	}

@@ -3,9 +3,12 @@ package images_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,16 +63,62 @@ func platform(t *testing.T, img v1.Image) v1.Image {
 	return img
 }
 
+// Other programs find an SBOM and the provenance beside the inventory, where BuildKit puts
+// them, and each is about the image's manifest.
+func TestAttestations(t *testing.T) {
+	img := platform(t, image(t, []node{dist("a", "1")}))
+	_, ref := pushed(t, img)
+	if _, _, err := (images.Reader{}).Attach(t.Context(), ref, reason, images.Made{By: map[string]string{"driftpin": "v1"}}); err != nil {
+		t.Fatal(err)
+	}
+	index, err := remote.Index(must(name.ParseReference(ref)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := img.Digest()
+	manifest := must(index.IndexManifest())
+	if err != nil || len(manifest.Manifests) != 2 {
+		t.Fatalf("the index has %d manifests: %v", len(manifest.Manifests), err)
+	}
+	var kinds []string
+	for _, l := range must(must(index.Image(manifest.Manifests[1].Digest)).Layers()) {
+		r := must(l.Compressed())
+		var s struct {
+			PredicateType string
+			Subject       []struct{ Digest map[string]string }
+			Predicate     map[string]any
+		}
+		if err := errors.Join(json.NewDecoder(r).Decode(&s), r.Close()); err != nil {
+			t.Error(err)
+		}
+		if len(s.Subject) != 1 || s.Subject[0].Digest["sha256"] != own.Hex || len(s.Predicate) == 0 {
+			t.Errorf("%s is about %v", s.PredicateType, s.Subject)
+		}
+		kinds = append(kinds, s.PredicateType)
+	}
+	want := []string{images.InventoryType, "https://spdx.dev/Document", "https://slsa.dev/provenance/v1"}
+	if !slices.Equal(kinds, want) {
+		t.Errorf("statements %q, not %q", kinds, want)
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
 // An image carries what was read from its layers, and why; one that was made
 // from it does not.
 func TestAttach(t *testing.T) {
 	img := platform(t, image(t, []node{dist("a", "1")}))
 	m, remoteRef := pushed(t, img)
 	for _, ref := range []string{saved(t, img), remoteRef} {
-		if _, _, err := (images.Reader{}).Attach(t.Context(), ref, reason, ""); err != nil {
+		if _, _, err := (images.Reader{}).Attach(t.Context(), ref, reason, images.Made{}); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := (images.Reader{}).Attach(t.Context(), ref, reason, ""); err != nil { // again: nothing is inherited
+		if _, _, err := (images.Reader{}).Attach(t.Context(), ref, reason, images.Made{}); err != nil { // again: nothing is inherited
 			t.Fatal(err)
 		}
 		opened, err := images.Open(t.Context(), ref, images.Options{})
@@ -108,7 +157,7 @@ func TestAttach(t *testing.T) {
 func TestCarriedByAnother(t *testing.T) {
 	img := platform(t, image(t, []node{dist("a", "1")}))
 	_, ref := pushed(t, img)
-	if _, _, err := (images.Reader{}).Attach(t.Context(), ref, reason, ""); err != nil {
+	if _, _, err := (images.Reader{}).Attach(t.Context(), ref, reason, images.Made{}); err != nil {
 		t.Fatal(err)
 	}
 	parsed, err := name.ParseReference(ref)

@@ -359,7 +359,8 @@ func attach(ctx context.Context, s streams, c *course, out buildplan.Output, p *
 	}
 	reader, done := newReader(s)
 	defer done()
-	r.Digest, bytes, err = reader.Attach(ctx, ref, drift.Reason{Manifest: c.manifest, Lock: c.lock}, p.Checked())
+	r.Digest, bytes, err = reader.Attach(ctx, ref, drift.Reason{Manifest: c.manifest, Lock: c.lock},
+		images.Made{Checked: p.Checked(), By: builders()})
 	return bytes, err
 }
 

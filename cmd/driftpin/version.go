@@ -23,13 +23,22 @@ func versionCommand(s streams) *cobra.Command {
 	}
 }
 
+// version is driftpin's.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+// builders are the programs that make images, with their versions.
+func builders() map[string]string {
+	return map[string]string{"driftpin": version(), "buildkit": engine.BuildKitVersion()}
+}
+
 // versions are those of driftpin and of the tools that it builds with, a line each.
 func versions() string {
-	version := "(devel)"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		version = info.Main.Version
-	}
-	text := fmt.Sprintf("driftpin %s\nbuildkit %s\n", version, engine.BuildKitVersion())
+	text := fmt.Sprintf("driftpin %s\nbuildkit %s\n", version(), engine.BuildKitVersion())
 	for _, t := range steps.Toolbox() {
 		text += fmt.Sprintf("%s %s\n", t.Name, t.Version)
 	}

@@ -423,7 +423,7 @@ func (b *bench) carrying(ctx context.Context, dirs [2]string) (refs [2]string, e
 			return refs, err
 		}
 		refs[i] = "oci-layout:" + to
-		if _, _, err := (images.Reader{}).Attach(ctx, refs[i], why, ""); err != nil {
+		if _, _, err := (images.Reader{}).Attach(ctx, refs[i], why, images.Made{}); err != nil {
 			return refs, err
 		}
 	}
