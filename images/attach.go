@@ -118,10 +118,12 @@ func attestationsOf(img *Image, packages []Package, why drift.Reason, made Made)
 			return nil, err
 		}
 		if len(data) > maxDocument {
-			return nil, fmt.Errorf("its statement %s takes %d bytes: more than %d can't be attached", one.kind, len(data), maxDocument)
+			return nil, fmt.Errorf("its statement %s takes %d bytes: more than %d can't be attached", one.kind, len(data),
+				maxDocument)
 		}
-		if attestation, err = mutate.Append(attestation, mutate.Addendum{Layer: static.NewLayer(data, "application/vnd.in-toto+json"),
-			Annotations: map[string]string{"in-toto.io/predicate-type": one.kind}}); err != nil {
+		layer := mutate.Addendum{Layer: static.NewLayer(data, "application/vnd.in-toto+json"),
+			Annotations: map[string]string{"in-toto.io/predicate-type": one.kind}}
+		if attestation, err = mutate.Append(attestation, layer); err != nil {
 			return nil, err
 		}
 	}

@@ -83,7 +83,8 @@ func Remote(ctx context.Context, addresses []string, opts Options) (*Engine, err
 }
 
 // schemes are those of addresses.
-var schemes = []string{"unix", "tcp", "docker-container", "podman-container", "nerdctl-container", "kube-pod", "ssh", dockerScheme}
+var schemes = []string{"unix", "tcp", "docker-container", "podman-container", "nerdctl-container", "kube-pod", "ssh",
+	dockerScheme}
 
 // known reports an address of which it can't be told how to get there.
 func known(address string) error {

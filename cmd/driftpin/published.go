@@ -45,6 +45,6 @@ func (c *course) published(ctx context.Context, s streams, b buildplan.Builder, 
 	}
 	fmt.Fprintf(s.err, "%s: %s is there already, built from the same lock and checked\n", p.Course, out)
 	_, err = fmt.Fprintf(s.out, "%s %s %s\n", p.Course, res.Tag, res.Digest)
-	return result{Outcome: "is there", Details: buildDetails{Name: p.Course, Reference: out.String(), Digest: res.Digest, Tag: res.Tag,
-		Lock: c.lock.Digest(), Checks: []checkDetails{}}}, true, err
+	return result{Outcome: "is there", Details: buildDetails{Name: p.Course, Reference: out.String(), Digest: res.Digest,
+		Tag: res.Tag, Lock: c.lock.Digest(), Checks: []checkDetails{}}}, true, err
 }

@@ -82,7 +82,8 @@ func (l *lab) registries() {
 	const password = "moody-password"
 	var said strings.Builder
 	run := func(m *moody, repository string) error {
-		m.Handler, m.password, m.failed = registry.New(registry.Logger(log.New(io.Discard, "", 0))), password, map[string]bool{}
+		m.Handler = registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+		m.password, m.failed = password, map[string]bool{}
 		server := httptest.NewServer(m)
 		defer server.Close()
 		host := strings.TrimPrefix(server.URL, "http://")

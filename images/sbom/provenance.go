@@ -93,7 +93,8 @@ func ProvenanceOf(l *pins.Lock, platform string, versions map[string]string) Pro
 	for _, r := range l.Recordings {
 		for _, a := range r.Answers {
 			if a.SHA256 != "" {
-				add(Dependency{URI: a.URL, Digest: digestOf("sha256:" + a.SHA256), Annotations: map[string]string{"script": r.Script}})
+				add(Dependency{URI: a.URL, Digest: digestOf("sha256:" + a.SHA256),
+					Annotations: map[string]string{"script": r.Script}})
 			}
 		}
 	}
