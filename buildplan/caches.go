@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/driftpin/driftpin/buildplan/session"
+	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/cmd/buildctl/build"
 )
@@ -31,31 +32,54 @@ func parseCaches(flag string, texts []string, dir string) (all []client.CacheOpt
 		if !strings.Contains(text, "=") {
 			text = "type=registry,ref=" + text
 		}
+		kind := "" // all that is quoted: the rest may hold a token
+		for field := range strings.SplitSeq(text, ",") {
+			if value, ok := strings.CutPrefix(field, "type="); ok {
+				kind = value
+			}
+		}
 		wrong := func(why string) error {
-			return fmt.Errorf("--cache-%s %s: %s: write a reference, or type=%s,… as docker buildx takes it", flag, text, why,
+			return fmt.Errorf("--cache-%s of type %q: %s: write a reference, or type=%s,… as docker buildx takes it", flag, kind, why,
 				strings.Join(cacheTypes, ",… or type="))
+		}
+		if !slices.Contains(cacheTypes, kind) {
+			return nil, wrong("there is no such type")
 		}
 		parse := build.ParseImportCache
 		if flag == "to" {
 			parse = build.ParseExportCache
-			if !strings.Contains(text, "mode=") {
+			if !slices.ContainsFunc(strings.Split(text, ","), func(f string) bool { return strings.HasPrefix(f, "mode=") }) {
 				text += ",mode=max"
 			}
 		}
 		entries, err := parse([]string{text})
-		if err != nil {
-			return nil, wrong(err.Error())
+		switch {
+		case err != nil && kind == "gha":
+			return nil, wrong("$ACTIONS_RESULTS_URL and $ACTIONS_RUNTIME_TOKEN are not set, as they are in GitHub's actions")
+		case err != nil:
+			return nil, wrong("each part has the form NAME=VALUE")
 		}
 		e := entries[0]
-		switch {
-		case !slices.Contains(cacheTypes, e.Type):
-			return nil, wrong("there is no cache of type " + e.Type)
-		case e.Type == "registry" && e.Attrs["ref"] == "":
-			return nil, wrong("a registry's cache needs ref=REFERENCE")
-		case e.Type == "local" && e.Attrs[dir] == "":
-			return nil, wrong("a local cache needs " + dir + "=DIR")
+		if why := unfit(e, flag, dir); why != "" {
+			return nil, wrong(why)
 		}
 		all = append(all, e)
 	}
 	return all, nil
+}
+
+// unfit says what is wrong with a cache; empty if nothing is.
+func unfit(e client.CacheOptionsEntry, flag, dir string) string {
+	mode := e.Attrs["mode"]
+	switch {
+	case flag == "to" && mode != "min" && mode != "max":
+		return fmt.Sprintf("mode is %q, not min or max", mode)
+	case e.Type == "local" && e.Attrs[dir] == "":
+		return "it needs " + dir + "=DIR"
+	case e.Type == "registry":
+		if _, err := name.ParseReference(e.Attrs["ref"]); err != nil || strings.Contains(e.Attrs["ref"], "@") {
+			return "its ref is no reference of an image with a tag"
+		}
+	}
+	return ""
 }

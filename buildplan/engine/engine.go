@@ -45,36 +45,47 @@ func (e *Engine) Close() error {
 	return errors.Join(errs...)
 }
 
-// Used is how many bytes the cache of the engine's first member takes, and how many of them nobody has used for a time.
+// Used is how many bytes the caches of the engine's members take, and how many of them
+// nobody has used for a time.
 func (e *Engine) Used(ctx context.Context, keep time.Duration) (all, unused int64, err error) {
-	entries, err := e.Client().DiskUsage(ctx)
-	for _, one := range entries {
-		all += one.Size
-		last := one.CreatedAt
-		if one.LastUsedAt != nil {
-			last = *one.LastUsedAt
+	for _, m := range e.members {
+		entries, err := m.client.DiskUsage(ctx)
+		if err != nil {
+			return all, unused, err
 		}
-		if !one.InUse && time.Since(last) >= keep {
-			unused += one.Size
+		for _, one := range entries {
+			all += one.Size
+			last := one.CreatedAt
+			if one.LastUsedAt != nil {
+				last = *one.LastUsedAt
+			}
+			if !one.InUse && time.Since(last) >= keep {
+				unused += one.Size
+			}
 		}
 	}
-	return all, unused, err
+	return all, unused, nil
 }
 
-// Prune removes what nobody has used for a time from the engine's cache, and returns how
-// many bytes that freed.
+// Prune removes what nobody has used for a time from the caches of the engine's members,
+// and returns how many bytes that freed.
 func (e *Engine) Prune(ctx context.Context, keep time.Duration) (freed int64, err error) {
-	gone, done := make(chan client.UsageInfo), make(chan bool)
-	go func() {
-		defer close(done)
-		for one := range gone {
-			freed += one.Size
+	for _, m := range e.members {
+		gone, done := make(chan client.UsageInfo), make(chan bool)
+		go func() {
+			defer close(done)
+			for one := range gone {
+				freed += one.Size
+			}
+		}()
+		err := m.client.Prune(ctx, gone, client.PruneAll, client.WithKeepOpt(keep, 0, 0, 0))
+		close(gone)
+		<-done
+		if err != nil {
+			return freed, err
 		}
-	}()
-	err = e.Client().Prune(ctx, gone, client.PruneAll, client.WithKeepOpt(keep, 0, 0, 0))
-	close(gone)
-	<-done
-	return freed, err
+	}
+	return freed, nil
 }
 
 // onClose registers f to run before what was registered earlier.

@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/moby/buildkit/util/grpcerrors"
+	"google.golang.org/grpc/codes"
 )
 
 // A member is one of the BuildKit solvers of an engine.
@@ -43,20 +46,37 @@ func (e *Engine) Do(ctx context.Context, key string, f func(context.Context, *cl
 			lost = append(lost, err)
 			continue
 		}
-		if len(lost) > 0 {
-			fmt.Fprintf(e.notice, "%v: %s goes on\n", lost[len(lost)-1], m.address)
-		}
 		do := m.watched
 		if len(e.members) == 1 { // no other could go on
 			do = m.do
 		}
 		err := do(ctx, f)
-		if err == nil || ctx.Err() != nil || m.answers(ctx) == nil {
+		if err == nil || ctx.Err() != nil || !m.isGone(ctx, err) {
 			return err
 		}
 		lost = append(lost, m.lose(err))
+		if len(lost) < len(e.members) {
+			fmt.Fprintf(e.notice, "%v: another engine goes on\n", lost[len(lost)-1])
+		}
 	}
 	return &NoAnswerError{errors.Join(lost...)}
+}
+
+// errSilent says that an engine has not answered for a time.
+var errSilent = fmt.Errorf("it has not answered %d times", unanswered)
+
+// isGone is whether an error is not the work's, but says that the member is gone. One that
+// was started again meanwhile answers, and has lost the work nevertheless.
+func (m *member) isGone(ctx context.Context, err error) bool {
+	switch {
+	case errors.Is(err, errSilent):
+		return true
+	case errors.As(err, new(*errdefs.VertexError)): // a step's
+		return false
+	case grpcerrors.Code(err) == codes.Unavailable:
+		return true
+	}
+	return grpcerrors.Code(err) == codes.Canceled && m.answers(ctx) != nil
 }
 
 // ranked are members in the order in which they are asked for a key: by a hash of both
@@ -92,7 +112,7 @@ func (m *member) watched(ctx context.Context, f func(context.Context, *client.Cl
 				missed++
 			}
 		}
-		cancel(fmt.Errorf("it has not answered %d times", unanswered))
+		cancel(errSilent)
 	}()
 	err := f(ctx, m.client)
 	if err != nil && ctx.Err() != nil {
@@ -114,10 +134,22 @@ func (m *member) lose(why error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.lost == nil {
-		m.lost = fmt.Errorf("engine %s does not answer any more: %s", m.address, short(why))
+		m.lost = &goneError{fmt.Sprintf("engine %s does not answer any more: %s", m.address, short(why)), why}
 	}
 	return m.lost
 }
+
+// A goneError says in one line that an engine is gone.
+type goneError struct {
+	text string
+	err  error
+}
+
+// Error is the line.
+func (e *goneError) Error() string { return e.text }
+
+// Unwrap returns what the connection said.
+func (e *goneError) Unwrap() error { return e.err }
 
 func (m *member) isLost() error {
 	m.mu.Lock()

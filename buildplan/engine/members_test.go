@@ -148,14 +148,32 @@ func TestAddresses(t *testing.T) {
 	for address, want := range map[string]string{
 		"builder:1234":     "write embedded, or an address that begins with unix://",
 		"http://builder":   "write embedded, or an address that begins with unix://",
-		"tcp://":           "names nothing after tcp://",
+		"tcp://":           "write its address as tcp://HOST:PORT",
+		"tcp://host":       "write its address as tcp://HOST:PORT",
+		"unix://rel/path":  "with three slashes",
+		"ssh://":           "names nothing after ssh://",
+		"kube-pod://--x":   "a name does not begin with -",
+		"embedded":         "it can't stand beside others",
 		"tcp://bad host:1": "can't be read",
 		"ssh://u:p@h":      "plain-text password is not supported",
 	} {
 		_, err := engine.Remote(t.Context(), []string{address}, engine.Options{})
-		if err == nil || !strings.Contains(err.Error(), want) {
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), ":p@") {
 			t.Errorf("%s: error %v, not …%s…", address, err, want)
 		}
+	}
+}
+
+// No address at all is an error too, and so is an end that comes before the answer.
+func TestNoEngine(t *testing.T) {
+	if e, err := engine.Remote(t.Context(), nil, engine.Options{}); e != nil || err == nil {
+		t.Errorf("no address: %v, %v", e, err)
+	}
+	address, _ := startFake(t, &fakeEngine{version: "v0.34.2"})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if e, err := engine.Remote(ctx, []string{address}, engine.Options{}); e != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("ended before: %v, %v", e, err)
 	}
 }
 

@@ -32,7 +32,7 @@ func (e *NoAnswerError) Unwrap() error { return e.Err }
 // How long Remote waits for a first answer, and for those of others once one has come.
 const (
 	remoteTimeout = 15 * time.Second
-	othersTimeout = 3 * time.Second
+	othersTimeout = 8 * time.Second // ssh and kubectl take their time
 )
 
 // Remote connects to the engines at some addresses, one at least, and checks that they
@@ -49,19 +49,23 @@ const (
 // if none answers the error is a *NoAnswerError. Of opts, Log, Notice and TLS matter.
 func Remote(ctx context.Context, addresses []string, opts Options) (*Engine, error) {
 	opts.redirectLog()
+	if len(addresses) == 0 {
+		return nil, errors.New("no engine is named: write embedded, or an address such as tcp://HOST:PORT")
+	}
 	for _, address := range addresses {
 		if err := known(address); err != nil {
 			return nil, err
 		}
 	}
-	timely, cancel := context.WithTimeout(ctx, remoteTimeout)
-	defer cancel()
+	timely, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	time.AfterFunc(remoteTimeout, func() { cancel(fmt.Errorf("it did not answer within %v", remoteTimeout)) })
 	engines, errs := make([]*Engine, len(addresses)), make([]error, len(addresses))
 	var group sync.WaitGroup
 	for i, address := range addresses {
 		group.Go(func() {
 			if engines[i], errs[i] = dial(timely, address, opts); errs[i] == nil {
-				time.AfterFunc(othersTimeout, cancel)
+				time.AfterFunc(othersTimeout, func() { cancel(fmt.Errorf("it did not answer within %v of another", othersTimeout)) })
 			}
 		})
 	}
@@ -74,7 +78,7 @@ func Remote(ctx context.Context, addresses []string, opts Options) (*Engine, err
 		}
 	}
 	if len(all.members) == 0 || ctx.Err() != nil {
-		return nil, errors.Join(err, all.Close())
+		return nil, errors.Join(err, context.Cause(ctx), all.Close())
 	}
 	if err != nil {
 		fmt.Fprintf(all.notice, "%v\nbuilding goes on with the others\n", err)
@@ -91,14 +95,29 @@ func known(address string) error {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil:
-		return fmt.Errorf("engine %q: its address can't be read: write it as tcp://HOST:PORT or unix:///PATH", address)
+		return errors.New("an engine's address can't be read: write it as tcp://HOST:PORT or unix:///PATH")
+	case u.User != nil && passwordOf(u) != "":
+		return fmt.Errorf("engine %s: plain-text password is not supported: take it out of the address", u.Redacted())
+	case address == "embedded":
+		return errors.New("engine embedded: it can't stand beside others: name it alone")
 	case !slices.Contains(schemes, u.Scheme):
 		return fmt.Errorf("engine %s: driftpin can't get there: write embedded, or an address that begins with %s://", address,
 			strings.Join(schemes, "://, "))
+	case u.Scheme == "tcp" && (u.Port() == "" || u.User != nil):
+		return fmt.Errorf("engine %s: write its address as tcp://HOST:PORT", u.Redacted())
+	case u.Scheme == "unix" && u.Host != "":
+		return fmt.Errorf("engine %s: write its address as unix:///PATH, with three slashes", address)
+	case strings.HasPrefix(u.Host, "-"):
+		return fmt.Errorf("engine %s: a name does not begin with -", address)
 	case u.Host == "" && u.Path == "" && u.Scheme != dockerScheme:
 		return fmt.Errorf("engine %s: its address names nothing after %s://", address, u.Scheme)
 	}
 	return nil
+}
+
+func passwordOf(u *url.URL) string {
+	password, _ := u.User.Password()
+	return password
 }
 
 // dial connects to the engine at one address.
@@ -112,6 +131,9 @@ func dial(ctx context.Context, address string, opts Options) (*Engine, error) {
 		return nil, fmt.Errorf("engine %s: %w", address, err)
 	}
 	if err := able(ctx, c); err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
 		err = fmt.Errorf("engine %s: %w", address, orDocker(ctx, address, err))
 		if !errors.As(err, new(*UnableError)) {
 			err = &NoAnswerError{err}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +18,6 @@ import (
 	"github.com/driftpin/driftpin/images/drift"
 	"github.com/driftpin/driftpin/pins"
 	"github.com/driftpin/driftpin/pins/whole"
-	"github.com/moby/buildkit/client"
 	"github.com/spf13/cobra"
 )
 
@@ -107,7 +105,7 @@ func (f *buildFlags) check(courses []string) error {
 	if err := cmp.Or(f.engineFlags.check(), f.fleet.check()); err != nil {
 		return err
 	}
-	if _, err := f.caches("course"); err != nil {
+	if err := f.checkCaches(courses); err != nil {
 		return err
 	}
 	if f.output != "" && f.push != "" {
@@ -159,25 +157,6 @@ func (f *buildFlags) pushOf(m *pins.Manifest) string {
 		return w.Registry.Value + "/{course}"
 	}
 	return f.push
-}
-
-// caches are where results of steps are taken from and put, for a course.
-func (f *buildFlags) caches(course string) (session.Caches, error) {
-	named := func(texts []string) (all []string) {
-		for _, text := range texts {
-			all = append(all, strings.ReplaceAll(text, "{course}", course))
-		}
-		return all
-	}
-	caches, err := buildplan.ParseCaches(named(f.cacheFrom), named(f.cacheTo))
-	if err == nil && f.engineFlags.place.embedded() && slices.ContainsFunc(slices.Concat(caches.From, caches.To),
-		func(e client.CacheOptionsEntry) bool { return e.Type == "gha" }) {
-		err = errors.New("the embedded engine has no gha cache: use a cache in a registry, or an engine of GitHub's setup-buildx-action")
-	}
-	if err != nil {
-		return caches, usageError{err}
-	}
-	return caches, nil
 }
 
 // place is where the image of a course goes, in one spelling.
@@ -272,9 +251,13 @@ func (f *buildFlags) buildLocked(ctx context.Context, s streams, c *course, e *s
 	if err != nil {
 		return result{}, err
 	}
+	tellMissing(s.err, caches)
 	builder := buildplan.Builder{Session: e, Caches: caches}
 	if out.Push != "" && !f.force {
 		if r, done, err := c.published(ctx, s, builder, p, out); done || err != nil {
+			if done && err == nil && len(caches.To) > 0 {
+				fmt.Fprintf(s.err, "%s: nothing was built, so --cache-to got nothing: see --force\n", p.Course)
+			}
 			return r, err
 		}
 	}

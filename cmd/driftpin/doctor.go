@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/driftpin/driftpin/buildplan/engine"
@@ -186,10 +187,15 @@ func (f *doctorFlags) subject(args []string) (*course, error) {
 // remoteFindings are what is to be said of each engine that is named. That one does not
 // answer is no more than a note, where another one does.
 func remoteFindings(ctx context.Context, s streams, place enginePlace) (all []engine.Finding) {
+	if len(place.addresses()) == 0 {
+		return []engine.Finding{remoteFinding(ctx, s, place)}
+	}
 	some := false
 	for _, address := range place.addresses() {
 		one := place
-		one.address = address
+		if one.address = address; !strings.HasPrefix(address, "tcp://") {
+			one.tls = ""
+		}
 		f := remoteFinding(ctx, s, one)
 		all, some = append(all, f), some || f.Err == nil
 	}

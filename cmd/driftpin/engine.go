@@ -61,6 +61,9 @@ func (p *enginePlace) open(ctx context.Context, dir string, s streams) (*engine.
 		}
 		return engine.Embedded(ctx, filepath.Join(dir, "engine"), engine.Options{Notice: s.err, Eager: p.eager, Keep: keep})
 	}
+	if len(p.addresses()) == 0 {
+		return nil, usageError{fmt.Errorf("--engine, or $BUILDKIT_HOST, is %q and names no engine", p.address)}
+	}
 	return engine.Remote(ctx, p.addresses(), engine.Options{Notice: s.err, TLS: cmp.Or(p.tls, os.Getenv("BUILDKIT_TLS_DIR"))})
 }
 
