@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,9 +30,10 @@ func affectedCommand(s streams) *cobra.Command {
 		Use:   "affected --since REV [COURSE…]",
 		Short: "Say which courses a change touches",
 		Long: `Say which courses a change touches, and by which files: those in its folder, what it includes
-and extends, its base if that lies in the repository, the course that its sync rules name,
-what ` + pins.WorkspaceName + ` says of it, the files that its touch-all names, and locks that other versions of
-driftpin's tools made. The working tree, committed or not, is compared with the commit
+and extends, the course that its sync rules name, what ` + pins.WorkspaceName + ` says of it, the files that its
+touch-all names, and locks that other versions of driftpin's tools made, or another base in an OCI
+layout. A file that git does not follow may have changed: a course that reads one is touched.
+That a tag of a registry has moved is what outdated says. The working tree, committed or not, is compared with the commit
 in which it and REV part. Without a COURSE all are meant that ` + pins.WorkspaceName + ` lists.
 That no course is touched is an answer. A clone that is too shallow to know is an error.`,
 		Example: `  driftpin affected --since origin/main
@@ -48,14 +50,18 @@ That no course is touched is an answer. A clone that is too shallow to know is a
 // affectedJSON is what affected says, as JSON.
 type affectedJSON struct {
 	Since    string           `json:"since"`
-	Commit   string           `json:"commit"` // that the working tree was compared with
+	Commit   string           `json:"commit"` // that the working tree was compared with; of several repositories, the first's
 	Affected []affectedCourse `json:"affected"`
-	Others   []string         `json:"others"` // courses that the change does not touch
+	Others   []string         `json:"others"`  // courses that the change does not touch
+	Removed  []string         `json:"removed"` // folders that were courses in the commit, from the repository's top
+
+	absent []string // courses that have changed and are not checked out
 }
 
 type affectedCourse struct {
 	Course string            `json:"course"` // its folder
 	Name   string            `json:"name"`   // the course's; the folder's, if the course can't be read
+	Commit string            `json:"commit"` // that its repository was compared with
 	Error  string            `json:"error,omitempty"`
 	Why    []affected.Reason `json:"why"`
 }
@@ -68,6 +74,7 @@ func (f *affectedFlags) run(ctx context.Context, s streams, args []string) error
 		return usageError{errors.New("affected needs --since REV, such as --since origin/main")}
 	}
 	f.all = f.all || len(args) == 0 && !pins.IsCourse(".")
+	all := f.all
 	dirs, err := f.courses(args)
 	if err != nil {
 		return err
@@ -75,6 +82,13 @@ func (f *affectedFlags) run(ctx context.Context, s streams, args []string) error
 	said, err := affectedBy(ctx, dirs, f.since)
 	if err != nil {
 		return err
+	}
+	if all && len(said.absent) > 0 {
+		return fmt.Errorf("%s: changed, and not checked out, so it can't be told what touches it: run git sparse-checkout add, or "+
+			"name the courses that are meant", strings.Join(said.absent, ", "))
+	}
+	for _, dir := range said.Removed {
+		fmt.Fprintf(s.err, "%s: it was a course, and is removed\n", report.Clean(dir))
 	}
 	for _, c := range said.Affected {
 		if c.Error != "" {
@@ -99,19 +113,24 @@ func affectedBy(ctx context.Context, dirs []string, since string) (affectedJSON,
 	asked := make([]affected.Course, len(dirs))
 	for i, dir := range dirs {
 		m, err := readCourse(dir, nil)
-		asked[i] = affected.Course{Dir: dir, Manifest: m, Err: err, OtherTools: err == nil && otherTools(dir, m)}
+		asked[i] = affected.Course{Dir: dir, Manifest: m, Err: err}
+		if err == nil {
+			asked[i].Lock = lockTells(dir, m)
+		}
 	}
-	answer, err := affected.Of(ctx, asked, since)
+	r, err := affected.Of(ctx, asked, since)
 	if err != nil {
 		return said, err
 	}
-	said.Commit = answer.Commit
+	said.Removed, said.absent = append([]string{}, r.Removed...), r.Absent
 	for i, dir := range dirs {
-		one := affectedCourse{Course: dir, Name: courseName(asked[i]), Why: answer.Reasons[i]}
-		if len(one.Why) == 0 {
+		answer := r.Answers[i]
+		said.Commit = cmp.Or(said.Commit, answer.Commit)
+		if len(answer.Reasons) == 0 {
 			said.Others = append(said.Others, dir)
 			continue
 		}
+		one := affectedCourse{Course: dir, Name: courseName(asked[i]), Commit: answer.Commit, Why: answer.Reasons}
 		if err := asked[i].Err; err != nil {
 			one.Error = err.Error()
 		}
@@ -120,10 +139,20 @@ func affectedBy(ctx context.Context, dirs []string, since string) (affectedJSON,
 	return said, nil
 }
 
-// otherTools is whether other tools than today's made a course's lock.
-func otherTools(dir string, m *pins.Manifest) bool {
+// lockTells is what a course's lock alone tells: that other tools than today's made it, or
+// that it was made on another base, as far as that can be told without a registry.
+func lockTells(dir string, m *pins.Manifest) affected.Why {
 	c, err := withLock(dir, m)
-	return err == nil && c.lock != nil && !slices.Equal(c.lock.Tools, steps.Tools(m))
+	if err != nil || c.lock == nil {
+		return ""
+	}
+	if !slices.Equal(c.lock.Tools, steps.Tools(m)) {
+		return affected.Tools
+	}
+	if err := c.findBase(""); err == nil && c.base.Digest != "" && c.base.Digest != c.lock.Base {
+		return affected.Base
+	}
+	return ""
 }
 
 // courseName is what a course calls itself.

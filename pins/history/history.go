@@ -188,11 +188,11 @@ func place(ctx context.Context, dir string) (top, prefix string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	top = strings.TrimRight(string(out), "\n")
+	top = strings.TrimSuffix(string(out), "\n")
 	if out, err = git(ctx, dir, nil, "rev-parse", "--show-prefix"); err != nil {
 		return "", "", err
 	}
-	return top, strings.TrimRight(string(out), "\n"), nil
+	return top, strings.TrimSuffix(string(out), "\n"), nil
 }
 
 // below is a file's path from the top of a repository, if it lies there.
