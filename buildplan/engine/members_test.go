@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -245,5 +248,67 @@ func replaced(t *testing.T, e *engine.Engine, stops map[string]func()) {
 	slices.Sort(asked)
 	if !errors.As(err, new(*engine.NoAnswerError)) || len(slices.Compact(asked)) != 3 {
 		t.Errorf("asked %v, and then %v", asked, err)
+	}
+}
+
+// bridgeVariable has the test's program be one that leads to an address.
+const bridgeVariable = "DRIFTPIN_TEST_BRIDGE"
+
+// bridge copies between a connection and what docker, kubectl, ssh, … have as stdin and stdout.
+func bridge(to string) int {
+	conn, err := net.Dial("tcp", to)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	go func() { _, _ = io.Copy(conn, os.Stdin) }()
+	_, _ = io.Copy(os.Stdout, conn)
+	return 0
+}
+
+// Engines that a program leads to are reached by it; if they are not, it is said in the
+// program's words.
+func TestReached(t *testing.T) {
+	address, _ := startFake(t, &fakeEngine{version: "v0.34.2"})
+	dir := t.TempDir()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+	for program, of := range map[string]string{"docker": "docker-container://bk", "podman": "podman-container://bk",
+		"nerdctl": "nerdctl-container://bk", "kubectl": "kube-pod://bk", "ssh": "ssh://me@host"} {
+		_, err := engine.Remote(t.Context(), []string{of}, engine.Options{})
+		want := "the program " + program + ", which leads there, is not installed"
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, not %s", of, err, want)
+		}
+		script := filepath.Join(dir, program)
+		if err := os.WriteFile(script, []byte("#!/bin/sh\necho hm >&2\necho no bk here >&2\nexit 1\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if _, err = engine.Remote(t.Context(), []string{of}, engine.Options{}); err == nil ||
+			!strings.Contains(err.Error(), "engine "+of+": "+program+" says: no bk here") {
+			t.Errorf("%s: %v", of, err)
+		}
+		text := "#!/bin/sh\n" + bridgeVariable + "=" + strings.TrimPrefix(address, "tcp://") + " exec " + self + "\n"
+		if err := os.WriteFile(script, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		e, err := engine.Remote(t.Context(), []string{of}, engine.Options{})
+		if err != nil {
+			t.Errorf("%s: %v", of, err)
+			continue
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	e, err := engine.Remote(t.Context(), []string{"docker://"}, engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
 	}
 }

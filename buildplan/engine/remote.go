@@ -13,11 +13,6 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/client"
-	_ "github.com/moby/buildkit/client/connhelper/dockercontainer" // the engines that are reached by a program
-	_ "github.com/moby/buildkit/client/connhelper/kubepod"
-	_ "github.com/moby/buildkit/client/connhelper/nerdctlcontainer"
-	_ "github.com/moby/buildkit/client/connhelper/podmancontainer"
-	_ "github.com/moby/buildkit/client/connhelper/ssh"
 )
 
 // A NoAnswerError says that nobody answered at an engine's address.
@@ -134,7 +129,7 @@ func dial(ctx context.Context, address string, opts Options) (*Engine, error) {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
-		err = fmt.Errorf("engine %s: %w", address, orDocker(ctx, address, err))
+		err = fmt.Errorf("engine %s: %w", address, explainReach(ctx, address, orDocker(ctx, address, err)))
 		if !errors.As(err, new(*UnableError)) {
 			err = &NoAnswerError{err}
 		}
