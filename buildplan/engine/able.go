@@ -68,12 +68,13 @@ func able(ctx context.Context, c *client.Client) error {
 	if !merges {
 		return &UnableError{noMerges}
 	}
-	return &UnableError{fmt.Sprintf("this engine lacks %s, which BuildKit %s and newer have", strings.Join(lacks, ", "), oldest)}
+	return &UnableError{fmt.Sprintf("this engine lacks %s, which BuildKit %s and newer have", strings.Join(lacks, ", "),
+		oldest)}
 }
 
 // noMerges says why Docker's builder is refused where it has a graph driver.
-const noMerges = "Docker's builder can't put an image together of layers (moby/moby#45111) unless Docker has its containerd image store: " +
-	"switch that on, or have a BuildKit beside it: " + ownBuildKit
+const noMerges = "Docker's builder can't put an image together of layers (moby/moby#45111) unless Docker has its " +
+	"containerd image store: switch that on, or have a BuildKit beside it: " + ownBuildKit
 
 // ownBuildKit is how to have a BuildKit beside Docker's own.
 const ownBuildKit = "docker run -d --privileged --name buildkit moby/buildkit, and --engine docker-container://buildkit"

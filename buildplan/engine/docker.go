@@ -56,7 +56,7 @@ func orDocker(ctx context.Context, address string, err error) error {
 		if _, wrong := fmt.Sscanf(version, "%d.", &major); wrong != nil || major >= firstDocker {
 			return err
 		}
-		return &UnableError{fmt.Sprintf("this is Docker Engine %s, whose builder is too old; %d or newer is needed, or a BuildKit "+
-			"beside it: %s", version, firstDocker, ownBuildKit)}
+		return &UnableError{fmt.Sprintf("this is Docker Engine %s, whose builder is too old; %d or newer is needed, "+
+			"or a BuildKit beside it: %s", version, firstDocker, ownBuildKit)}
 	}
 }

@@ -226,7 +226,8 @@ func TestMembers(t *testing.T) {
 		t.Errorf("60 courses use %d of 3 members", len(used))
 	}
 	own, calls := errors.New("its own"), 0
-	if err := e.Do(t.Context(), "c", func(context.Context, *client.Client) error { calls++; return own }); err != own || calls != 1 {
+	failing := func(context.Context, *client.Client) error { calls++; return own }
+	if err := e.Do(t.Context(), "c", failing); err != own || calls != 1 {
 		t.Errorf("a failing course was tried %d times: %v", calls, err)
 	}
 	replaced(t, e, stops)

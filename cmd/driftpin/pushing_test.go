@@ -99,7 +99,8 @@ func (l *lab) registries() {
 		}
 		return err
 	}
-	for name, fault := range map[string]func(http.ResponseWriter, *http.Request){"429": status429, "503": status503, "cut": cut} {
+	faults := map[string]func(http.ResponseWriter, *http.Request){"429": status429, "503": status503, "cut": cut}
+	for name, fault := range faults {
 		m := &moody{fault: fault}
 		if err := run(m, "hub/"+name); err != nil {
 			l.t.Errorf("%s: %v", name, err)
@@ -110,7 +111,8 @@ func (l *lab) registries() {
 	}
 	var f *failure
 	err := run(&moody{fault: status503, always: "/manifests/"}, "hub/gone")
-	if !errors.As(err, &f) || !strings.Contains(f.stderr, "503 Service Unavailable") || !strings.Contains(f.stderr, "hub/gone:") {
+	if !errors.As(err, &f) || !strings.Contains(f.stderr, "503 Service Unavailable") ||
+		!strings.Contains(f.stderr, "hub/gone:") {
 		l.t.Errorf("a registry that takes no manifest: %v", err)
 	}
 	l.keepsSecret(said.String(), password)

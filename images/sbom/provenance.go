@@ -52,8 +52,8 @@ type Builder struct {
 // ProvenanceOf is the provenance of an image that was built from a lock for a platform, by
 // programs whose versions are given.
 func ProvenanceOf(l *pins.Lock, platform string, versions map[string]string) Provenance {
-	d := BuildDefinition{BuildType: BuildType, ExternalParameters: map[string]string{"course": l.Course, "platform": platform,
-		"lock": l.Digest()}, InternalParameters: map[string]string{}}
+	d := BuildDefinition{BuildType: BuildType, InternalParameters: map[string]string{},
+		ExternalParameters: map[string]string{"course": l.Course, "platform": platform, "lock": l.Digest()}}
 	if l.AsOf != "" {
 		d.ExternalParameters["as-of"] = l.AsOf
 	}
