@@ -10,18 +10,20 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/moby/buildkit/client"
-	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/util/grpcerrors"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/stats"
 )
 
 // A member is one of the BuildKit solvers of an engine.
 type member struct {
 	address string
 	client  *client.Client
+	ends    ends
 
 	mu   sync.Mutex
 	lost error // why it is not asked any more
@@ -46,12 +48,13 @@ func (e *Engine) Do(ctx context.Context, key string, f func(context.Context, *cl
 			lost = append(lost, err)
 			continue
 		}
+		before := m.ends.Load()
 		do := m.watched
 		if len(e.members) == 1 { // no other could go on
 			do = m.do
 		}
 		err := do(ctx, f)
-		if err == nil || ctx.Err() != nil || !m.isGone(ctx, err) {
+		if err == nil || ctx.Err() != nil || !m.isGone(err, before) {
 			return err
 		}
 		lost = append(lost, m.lose(err))
@@ -65,19 +68,37 @@ func (e *Engine) Do(ctx context.Context, key string, f func(context.Context, *cl
 // errSilent says that an engine has not answered for a time.
 var errSilent = fmt.Errorf("it has not answered %d times", unanswered)
 
-// isGone is whether an error is not the work's, but says that the member is gone. One that
-// was started again meanwhile answers, and has lost the work nevertheless.
-func (m *member) isGone(ctx context.Context, err error) bool {
-	switch {
-	case errors.Is(err, errSilent):
-		return true
-	case errors.As(err, new(*errdefs.VertexError)): // a step's
-		return false
-	case grpcerrors.Code(err) == codes.Unavailable:
+// isGone is whether an error is not the work's, but comes of the member's being gone: it fell
+// silent, or a connection to it has ended since there were so many ends. One that was started
+// again meanwhile answers, and has lost the work nevertheless.
+func (m *member) isGone(err error, ends int64) bool {
+	if errors.Is(err, errSilent) {
 		return true
 	}
-	return grpcerrors.Code(err) == codes.Canceled && m.answers(ctx) != nil
+	code := grpcerrors.Code(err)
+	for range 20 { // a call may return before the end of its connection is noted
+		if m.ends.Load() != ends || code != codes.Unavailable && code != codes.Canceled {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return m.ends.Load() != ends
 }
+
+// ends counts the connections that have ended: it is a stats.Handler of gRPC's.
+type ends struct{ atomic.Int64 }
+
+// HandleConn implements stats.Handler.
+func (e *ends) HandleConn(_ context.Context, s stats.ConnStats) {
+	if _, ended := s.(*stats.ConnEnd); ended {
+		e.Add(1)
+	}
+}
+
+// TagConn, TagRPC and HandleRPC implement stats.Handler.
+func (*ends) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (*ends) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
+func (*ends) HandleRPC(context.Context, stats.RPCStats)                         {}
 
 // ranked are members in the order in which they are asked for a key: by a hash of both
 // (rendezvous hashing), so that a member more or less moves few keys.

@@ -230,6 +230,10 @@ func TestMembers(t *testing.T) {
 	if err := e.Do(t.Context(), "c", failing); err != own || calls != 1 {
 		t.Errorf("a failing course was tried %d times: %v", calls, err)
 	}
+	own, calls = status.Error(codes.Unavailable, "a registry says so"), 0
+	if err := e.Do(t.Context(), "c", failing); err != own || calls != 1 {
+		t.Errorf("a course whose registry is not available was tried %d times: %v", calls, err)
+	}
 	replaced(t, e, stops)
 }
 

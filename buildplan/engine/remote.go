@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/client"
+	"google.golang.org/grpc"
 )
 
 // A NoAnswerError says that nobody answered at an engine's address.
@@ -121,7 +122,8 @@ func dial(ctx context.Context, address string, opts Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine %s: %w", address, err)
 	}
-	c, err := client.New(ctx, address, more...)
+	m := &member{address: address}
+	c, err := client.New(ctx, address, append(more, client.WithGRPCDialOption(grpc.WithStatsHandler(&m.ends)))...)
 	if err != nil {
 		return nil, fmt.Errorf("engine %s: %w", address, err)
 	}
@@ -135,7 +137,8 @@ func dial(ctx context.Context, address string, opts Options) (*Engine, error) {
 		}
 		return nil, errors.Join(err, c.Close())
 	}
-	e := &Engine{members: []*member{{address: address, client: c}}, notice: opts.notice()}
+	m.client = c
+	e := &Engine{members: []*member{m}, notice: opts.notice()}
 	e.onClose(c.Close)
 	return e, nil
 }
